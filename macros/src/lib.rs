@@ -1,0 +1,1 @@
+//! The attributes of `millpond`. Use them through that crate.

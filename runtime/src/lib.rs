@@ -1,0 +1,9 @@
+//! millpond
+mod error;
+mod rt;
+mod stats;
+mod store;
+
+pub use error::{Error, ErrorKind};
+pub use rt::ManualClock;
+pub use store::command::Reply;

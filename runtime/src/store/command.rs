@@ -1,0 +1,133 @@
+//! What goes to an engine and what comes back: commands, scripts, replies.
+
+use bytes::Bytes;
+use std::sync::OnceLock;
+
+/// What may be done with a command whose answer did not come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Changes nothing. Goes with other reads and may be repeated.
+    Read,
+    /// Changes something, and twice is as good as once (a guarded fill, an invalidation).
+    Repeatable,
+    /// Once it may have left, it is never sent again (an increment, a limit check).
+    Once,
+}
+
+/// The scripts that millpond runs. The embedded engine has each as native Rust.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Script {
+    /// `KEYS value, guard`; `ARGV seen-guard, seen-value, value, ttl ms`. Stores a loaded value if
+    /// nothing moved since the read; 1 when it did, 0 when it was refused.
+    Fill,
+    /// `KEYS value, guard`; `ARGV nonce, guard ms, value, ttl ms`. Moves the guard and stores; 1.
+    Put,
+}
+
+impl Script {
+    /// All of them, for tests and warm-up.
+    pub(crate) const ALL: [Self; 2] = [Self::Fill, Self::Put];
+
+    /// The Lua text as plain Redis takes it.
+    pub(crate) fn source(self) -> &'static str {
+        match self {
+            Self::Fill => include_str!("scripts/fill.lua"),
+            Self::Put => include_str!("scripts/put.lua"),
+        }
+    }
+
+    /// The text for Upstash, where the flag lets scripts on other keys run beside this one.
+    /// Source: <https://upstash.com/docs/redis/features/consistency>, "allow-key-locking".
+    pub(crate) fn upstash_source(self) -> &'static str {
+        static TEXTS: [OnceLock<String>; Script::ALL.len()] =
+            [const { OnceLock::new() }; Script::ALL.len()];
+        TEXTS[self as usize]
+            .get_or_init(|| format!("#!lua flags=allow-key-locking\n{}", self.source()))
+    }
+
+    /// SHA-1 of [`Self::source`], in hexadecimal, as `EVALSHA` takes it.
+    pub(crate) fn sha(self) -> &'static str {
+        static SHAS: [OnceLock<String>; Script::ALL.len()] =
+            [const { OnceLock::new() }; Script::ALL.len()];
+        SHAS[self as usize].get_or_init(|| sha1_hex(self.source().as_bytes()))
+    }
+
+    /// SHA-1 of [`Self::upstash_source`].
+    pub(crate) fn upstash_sha(self) -> &'static str {
+        static SHAS: [OnceLock<String>; Script::ALL.len()] =
+            [const { OnceLock::new() }; Script::ALL.len()];
+        SHAS[self as usize].get_or_init(|| sha1_hex(self.upstash_source().as_bytes()))
+    }
+}
+
+/// SHA-1 in lower-case hexadecimal: what Redis calls a script by, and `redis.sha1hex`.
+pub(crate) fn sha1_hex(bytes: &[u8]) -> String {
+    use sha1::Digest;
+    hex(&sha1::Sha1::digest(bytes))
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// One command, or one script call.
+#[derive(Clone, Debug)]
+pub(crate) struct Command {
+    pub(crate) call: Call,
+    pub(crate) effect: Effect,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Call {
+    /// The name and its arguments.
+    Plain(Vec<Bytes>),
+    Script { script: Script, keys: Vec<Bytes>, args: Vec<Bytes> },
+}
+
+impl Command {
+    pub(crate) fn new<A: Into<Bytes>>(effect: Effect, args: impl IntoIterator<Item = A>) -> Self {
+        Self { call: Call::Plain(args.into_iter().map(Into::into).collect()), effect }
+    }
+
+    pub(crate) fn script(
+        script: Script,
+        effect: Effect,
+        keys: impl IntoIterator<Item = Bytes>,
+        args: impl IntoIterator<Item = Bytes>,
+    ) -> Self {
+        let call = Call::Script {
+            script,
+            keys: keys.into_iter().collect(),
+            args: args.into_iter().collect(),
+        };
+        Self { call, effect }
+    }
+}
+
+/// What a server answers to one command, in the shapes of RESP2.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use millpond::{Millpond, Reply};
+///
+/// let pond = Millpond::memory();
+/// assert_eq!(pond.command(["INCR", "visits"]).await?, Reply::Int(1));
+/// # Ok::<_, millpond::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reply {
+    /// Nothing there.
+    Nil,
+    /// A number.
+    Int(i64),
+    /// A text or bytes; a status such as `OK` too.
+    Bulk(Bytes),
+    /// Several replies.
+    Array(Vec<Reply>),
+}

@@ -2,6 +2,8 @@
 //! everything above it is written once.
 
 pub(crate) mod command;
+pub(crate) mod memory;
+mod server_error;
 
 use crate::error::Error;
 use crate::rt::BoxFuture;

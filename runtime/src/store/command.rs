@@ -69,10 +69,12 @@ pub(crate) fn sha1_hex(bytes: &[u8]) -> String {
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// One command, or one script call.
@@ -86,12 +88,19 @@ pub(crate) struct Command {
 pub(crate) enum Call {
     /// The name and its arguments.
     Plain(Vec<Bytes>),
-    Script { script: Script, keys: Vec<Bytes>, args: Vec<Bytes> },
+    Script {
+        script: Script,
+        keys: Vec<Bytes>,
+        args: Vec<Bytes>,
+    },
 }
 
 impl Command {
     pub(crate) fn new<A: Into<Bytes>>(effect: Effect, args: impl IntoIterator<Item = A>) -> Self {
-        Self { call: Call::Plain(args.into_iter().map(Into::into).collect()), effect }
+        Self {
+            call: Call::Plain(args.into_iter().map(Into::into).collect()),
+            effect,
+        }
     }
 
     pub(crate) fn script(

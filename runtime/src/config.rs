@@ -53,8 +53,8 @@ impl Default for Settings {
             namespace: None,
             clock: Clock::System,
             budget: Duration::from_millis(500),
-            guard_life: Duration::from_secs(300),
-            flight_wait: Duration::from_secs(60),
+            guard_life: Duration::from_mins(5),
+            flight_wait: Duration::from_mins(1),
             max_value: 4 << 20,
             retries: 5,
             backoff: Duration::from_millis(50),
@@ -300,10 +300,10 @@ impl Builder {
     /// ```
     pub fn build(self) -> Result<Millpond, Error> {
         let wrong = |what: &str| Err(Error::new(ErrorKind::Config, what));
-        if self.settings.guard_life < Duration::from_secs(60) {
+        if self.settings.guard_life < Duration::from_mins(1) {
             return wrong("guard_life is under 60 s; slower loads would undo invalidations");
         }
-        if self.settings.guard_life > Duration::from_secs(24 * 60 * 60) {
+        if self.settings.guard_life > Duration::from_hours(24) {
             return wrong(
                 "guard_life is over a day; every invalidated key would cost memory that long",
             );

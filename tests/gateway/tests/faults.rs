@@ -217,7 +217,7 @@ async fn a_gateway_that_refuses_can_accept_again_on_its_port() {
 #[tokio::test]
 async fn the_log_wakes_who_waits_for_a_request() {
     let gateway = gateway!();
-    let (_, answer) = tokio::join!(
+    let ((), answer) = tokio::join!(
         gateway.wait_for(|requests| requests.iter().any(|request| request.has_command("incr"))),
         ask(&gateway, "/", INCR),
     );

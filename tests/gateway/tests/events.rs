@@ -2,7 +2,7 @@
 
 mod http;
 
-use http::{ask, open, send};
+use http::{ask, gateway, open, send};
 use millpond_gateway::{Gateway, needs_redis};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -38,17 +38,9 @@ impl Events {
     }
 }
 
-macro_rules! gateway {
-    () => {
-        Gateway::start(&needs_redis!().database())
-            .await
-            .expect("a gateway")
-    };
-}
-
 #[tokio::test]
 async fn a_subscriber_gets_what_is_published() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let mut events = Events::open(&gateway, "/subscribe/events:one").await;
     assert_eq!(
         events.next().await.as_deref(),
@@ -64,7 +56,7 @@ async fn a_subscriber_gets_what_is_published() {
 
 #[tokio::test]
 async fn a_pattern_gets_every_channel_that_fits() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let mut events = Events::open(&gateway, "/psubscribe/events:two:*").await;
     assert_eq!(
         events.next().await.as_deref(),
@@ -83,7 +75,7 @@ async fn a_pattern_gets_every_channel_that_fits() {
 
 #[tokio::test]
 async fn a_subscription_ends_with_its_reader() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let mut events = Events::open(&gateway, "/subscribe/events:three").await;
     events.next().await;
     drop(events);
@@ -92,7 +84,7 @@ async fn a_subscription_ends_with_its_reader() {
 
 #[tokio::test]
 async fn a_cut_ends_a_stream_and_a_new_one_is_welcome() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let mut events = Events::open(&gateway, "/subscribe/events:four").await;
     assert!(events.next().await.is_some());
     gateway.cut().await;
@@ -103,7 +95,7 @@ async fn a_cut_ends_a_stream_and_a_new_one_is_welcome() {
 
 #[tokio::test]
 async fn a_subscription_without_a_channel_or_a_token_is_refused() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     assert_eq!(
         send(&gateway, "POST /subscribe", &HEADERS, b"[]")
             .await
@@ -122,7 +114,7 @@ async fn a_subscription_without_a_channel_or_a_token_is_refused() {
 
 #[tokio::test]
 async fn monitor_shows_the_commands_of_others() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let mut events = Events::open(&gateway, "/monitor").await;
     assert_eq!(events.next().await.as_deref(), Some("\"OK\""));
     ask(&gateway, "/", r#"["ECHO","events:five"]"#).await;

@@ -2,7 +2,7 @@
 
 mod http;
 
-use http::{ask, open, post};
+use http::{ask, gateway, open, post};
 use millpond_gateway::{Fault, Gateway, Matcher, Reply, needs_redis};
 use serde_json::json;
 use std::io::ErrorKind;
@@ -11,14 +11,6 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 const INCR: &str = r#"["INCR","n"]"#;
-
-macro_rules! gateway {
-    () => {
-        Gateway::start(&needs_redis!().database())
-            .await
-            .expect("a gateway")
-    };
-}
 
 async fn counter(gateway: &Gateway) -> Reply {
     gateway
@@ -34,7 +26,7 @@ fn bulk(text: &'static str) -> Reply {
 
 #[tokio::test]
 async fn a_reset_before_runs_nothing() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     gateway.inject("INCR", Fault::ResetBefore);
     assert_eq!(
         post(&gateway, "/", INCR).await.unwrap_err().kind(),
@@ -47,7 +39,7 @@ async fn a_reset_before_runs_nothing() {
 
 #[tokio::test]
 async fn a_reset_after_loses_the_answer_and_not_the_work() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     gateway.inject("INCR", Fault::ResetAfter);
     assert_eq!(
         post(&gateway, "/", INCR).await.unwrap_err().kind(),
@@ -58,7 +50,7 @@ async fn a_reset_after_loses_the_answer_and_not_the_work() {
 
 #[tokio::test]
 async fn a_truncated_body_ends_in_the_middle_of_what_was_promised() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     gateway.inject("INCR", Fault::Truncated);
     let answer = post(&gateway, "/", INCR).await.unwrap();
     assert_eq!(
@@ -71,7 +63,7 @@ async fn a_truncated_body_ends_in_the_middle_of_what_was_promised() {
 
 #[tokio::test]
 async fn made_up_answers_come_back_and_nothing_runs() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     gateway.inject("INCR", Fault::html());
     gateway.inject("INCR", Fault::json("[]"));
     gateway.inject(
@@ -94,7 +86,7 @@ async fn made_up_answers_come_back_and_nothing_runs() {
 
 #[tokio::test]
 async fn a_slow_answer_is_late() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let late = Duration::from_millis(50);
     gateway.inject("INCR", Fault::Slow(late));
     let start = Instant::now();
@@ -104,7 +96,7 @@ async fn a_slow_answer_is_late() {
 
 #[tokio::test]
 async fn a_fault_meets_only_the_requests_it_is_for() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let second_and_third = Matcher::command("incr").after(1).times(2);
     gateway.inject(second_and_third, Fault::status(500));
     let mut statuses = Vec::new();
@@ -137,7 +129,7 @@ async fn a_fault_meets_only_the_requests_it_is_for() {
 
 #[tokio::test]
 async fn a_hold_withholds_the_answer_of_work_that_is_done() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let hold = gateway.hold("INCR");
     let first = post(&gateway, "/", INCR);
     let rest = async {
@@ -152,7 +144,7 @@ async fn a_hold_withholds_the_answer_of_work_that_is_done() {
 
 #[tokio::test]
 async fn a_hold_before_withholds_the_work() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let hold = gateway.hold_before("INCR");
     let first = post(&gateway, "/", INCR);
     let rest = async {
@@ -167,7 +159,7 @@ async fn a_hold_before_withholds_the_work() {
 
 #[tokio::test]
 async fn held_work_goes_on_when_its_client_has_left() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let hold = gateway.hold_before("INCR");
     let bearer = ["authorization: Bearer test-token"];
     let client = open(&gateway, "POST /", &bearer, INCR.as_bytes())
@@ -182,7 +174,7 @@ async fn held_work_goes_on_when_its_client_has_left() {
 
 #[tokio::test]
 async fn a_held_request_can_be_made_to_fail() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let hold = gateway.hold(Matcher::command("INCR").times(2));
     let both = async { tokio::join!(post(&gateway, "/", INCR), post(&gateway, "/", INCR)) };
     let fail = async {
@@ -197,7 +189,7 @@ async fn a_held_request_can_be_made_to_fail() {
 
 #[tokio::test]
 async fn a_gateway_that_refuses_can_accept_again_on_its_port() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let address = gateway.url().trim_start_matches("http://").to_owned();
     let mut open = TcpStream::connect(&address).await.unwrap();
     assert_eq!(ask(&gateway, "/", INCR).await, json!({"result": 1}));
@@ -216,7 +208,7 @@ async fn a_gateway_that_refuses_can_accept_again_on_its_port() {
 
 #[tokio::test]
 async fn the_log_wakes_who_waits_for_a_request() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let ((), answer) = tokio::join!(
         gateway.wait_for(|requests| requests.iter().any(|request| request.has_command("incr"))),
         ask(&gateway, "/", INCR),
@@ -235,6 +227,6 @@ async fn the_log_wakes_who_waits_for_a_request() {
 // A test's paused clock would otherwise jump past every time-out of the gateway.
 #[tokio::test(start_paused = true)]
 async fn a_gateway_serves_a_test_whose_clock_is_paused() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     assert_eq!(ask(&gateway, "/", INCR).await, json!({"result": 1}));
 }

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "every test binary uses its own part of it")]
 
-use millpond_gateway::Gateway;
+use millpond_gateway::{Gateway, RedisServer};
 use serde_json::Value;
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,6 +34,11 @@ impl Answer {
             .and_then(|text| text.parse().ok())
             .expect("a content length")
     }
+}
+
+/// A gateway in front of a database of its own.
+pub(crate) async fn gateway(redis: &RedisServer) -> Gateway {
+    Gateway::start(&redis.database()).await.expect("a gateway")
 }
 
 /// Opens a connection and sends a request on it; `headers` are whole lines.

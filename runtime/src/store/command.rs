@@ -22,17 +22,21 @@ pub(crate) enum Script {
     Fill,
     /// `KEYS value, guard`; `ARGV nonce, guard ms, value, ttl ms`. Moves the guard and stores; 1.
     Put,
+    /// `KEYS value, guard`; `ARGV seen-guard, nonce, guard ms, value, ttl ms`. As [`Self::Put`] if
+    /// the guard did not move since it was seen: 1 when it stored, 0 when it was refused.
+    Update,
 }
 
 impl Script {
     /// All of them, for tests and warm-up.
-    pub(crate) const ALL: [Self; 2] = [Self::Fill, Self::Put];
+    pub(crate) const ALL: [Self; 3] = [Self::Fill, Self::Put, Self::Update];
 
     /// The Lua text as plain Redis takes it.
     pub(crate) fn source(self) -> &'static str {
         match self {
             Self::Fill => include_str!("scripts/fill.lua"),
             Self::Put => include_str!("scripts/put.lua"),
+            Self::Update => include_str!("scripts/update.lua"),
         }
     }
 

@@ -10,7 +10,9 @@ mod value;
 
 use super::command::Call;
 use super::{Batch, Store};
+use crate::cache::guard::Seen;
 use crate::error::Error;
+use crate::key::FullKey;
 use crate::rt::{BoxFuture, Clock};
 use crate::stats::Meter;
 use crate::store::command::Reply;
@@ -63,6 +65,18 @@ impl Memory {
 impl Store for Memory {
     fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>> {
         Box::pin(std::future::ready(self.run(&batch)))
+    }
+
+    fn peek(&self, key: &FullKey) -> Option<Seen> {
+        let mut keyspace = self.keyspace.lock().unwrap_or_else(PoisonError::into_inner);
+        keyspace.begin(self.clock.unix_ms());
+        let value = keyspace.text(&key.value).ok()??;
+        let guard = keyspace.text(&key.guard).ok()?;
+        self.meter.commands.add(1);
+        Some(Seen {
+            value: Some(value),
+            guard,
+        })
     }
 }
 

@@ -35,7 +35,17 @@ pub(crate) fn run(
             keyspace.set_text(value, new, Some(expires_at));
             Ok(Reply::Int(1))
         }
-        (Script::Fill | Script::Put, ..) => Err(server_error(
+        (Script::Update, [value, guard], [seen_guard, nonce, guard_ttl, new, ttl]) => {
+            if keyspace.text(guard)?.unwrap_or_default() != seen_guard {
+                return Ok(Reply::Int(0));
+            }
+            let guard_expires_at = expiry::after_millis(keyspace, guard_ttl)?;
+            let expires_at = expiry::after_millis(keyspace, ttl)?;
+            keyspace.set_text(guard, nonce, Some(guard_expires_at));
+            keyspace.set_text(value, new, Some(expires_at));
+            Ok(Reply::Int(1))
+        }
+        (Script::Fill | Script::Put | Script::Update, ..) => Err(server_error(
             "ERR wrong number of keys or arguments for a script",
         )),
     }

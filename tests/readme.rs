@@ -79,7 +79,11 @@ mod mutations {
     #[invalidates(get_posts(output.author))] // worked out from what was returned
     #[updates(get_post(id))] // stores what was returned
     async fn edit_post(id: u64, text: String) -> Result<Post, std::io::Error> {
-        Ok(Post { id, author: 7, text })
+        Ok(Post {
+            id,
+            author: 7,
+            text,
+        })
     }
 
     pub(crate) async fn run() {
@@ -135,7 +139,10 @@ fn every_line_of_rust_in_the_readme_stands_in_this_file() {
         if line.starts_with("```") {
             in_rust = line == "```rust";
         } else if in_rust && !line.trim().is_empty() {
-            assert!(here.contains(&squeeze(line)), "not in tests/readme.rs: {line}");
+            assert!(
+                here.contains(&squeeze(line)),
+                "not in tests/readme.rs: {line}"
+            );
             checked += 1;
         }
     }

@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind};
 use crate::pond::Millpond;
 use crate::rt::{Clock, ManualClock};
-use std::fmt;
+use crate::store::secret::Secret;
 use std::time::Duration;
 
 /// Pairs of environment variables, in the order in which they are looked for.
@@ -13,21 +13,11 @@ pub(crate) const ENVIRONMENT: [(&str, &str); 3] = [
     ("UPSTASH_REDIS_URL", "UPSTASH_REDIS_TOKEN"),
 ];
 
-/// A text that must not be seen.
-#[derive(Clone)]
-pub(crate) struct Secret(pub(crate) String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
 /// Where the values live.
 #[derive(Clone, Debug)]
 pub(crate) enum Engine {
     Memory,
-    Upstash { url: String, token: Secret },
+    Upstash { url: Secret, token: Secret },
     Redis { urls: Vec<Secret>, cluster: bool },
 }
 
@@ -117,8 +107,8 @@ impl Builder {
     /// ```
     pub fn upstash(mut self, url: impl Into<String>, token: impl Into<String>) -> Self {
         self.engine = Engine::Upstash {
-            url: url.into(),
-            token: Secret(token.into()),
+            url: Secret::new(url),
+            token: Secret::new(token),
         };
         self
     }
@@ -134,7 +124,7 @@ impl Builder {
     /// ```
     pub fn redis(mut self, url: impl Into<String>) -> Self {
         self.engine = Engine::Redis {
-            urls: vec![Secret(url.into())],
+            urls: vec![Secret::new(url)],
             cluster: false,
         };
         self
@@ -151,7 +141,7 @@ impl Builder {
     /// # Ok::<_, millpond::Error>(())
     /// ```
     pub fn redis_cluster<U: Into<String>>(mut self, urls: impl IntoIterator<Item = U>) -> Self {
-        let urls = urls.into_iter().map(|url| Secret(url.into())).collect();
+        let urls = urls.into_iter().map(|url| Secret::new(url)).collect();
         self.engine = Engine::Redis {
             urls,
             cluster: true,

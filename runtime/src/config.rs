@@ -108,9 +108,11 @@ impl Builder {
     /// `https`, or `http` on this machine. Needs the feature `upstash`, which is on by default.
     ///
     /// ```
+    /// # #[cfg(feature = "upstash")] {
     /// let pond = millpond::Millpond::builder()
     ///     .upstash("https://example-12345.upstash.io", "token")
     ///     .build()?;
+    /// # }
     /// # Ok::<_, millpond::Error>(())
     /// ```
     pub fn upstash(mut self, url: impl Into<String>, token: impl Into<String>) -> Self {
@@ -295,8 +297,10 @@ impl Builder {
     /// feature is off.
     ///
     /// ```
+    /// # #[cfg(feature = "upstash")] {
     /// let error = millpond::Millpond::builder().upstash("http://example.com", "t").build();
     /// assert!(error.unwrap_err().to_string().contains("https"));
+    /// # }
     /// ```
     pub fn build(self) -> Result<Millpond, Error> {
         let wrong = |what: &str| Err(Error::new(ErrorKind::Config, what));

@@ -3,7 +3,14 @@
 
 pub(crate) mod command;
 pub(crate) mod memory;
+mod per_runtime;
+#[cfg(feature = "upstash")]
+mod pipeline;
+#[cfg(any(feature = "upstash", feature = "redis"))]
+pub(crate) mod secret;
 mod server_error;
+#[cfg(feature = "upstash")]
+pub(crate) mod upstash;
 
 use crate::cache::guard::Seen;
 use crate::config::{Engine, Settings};

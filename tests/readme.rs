@@ -76,14 +76,11 @@ mod mutations {
         vec![author]
     }
 
+    #[rustfmt::skip]
     #[invalidates(get_posts(output.author))] // worked out from what was returned
     #[updates(get_post(id))] // stores what was returned
     async fn edit_post(id: u64, text: String) -> Result<Post, std::io::Error> {
-        Ok(Post {
-            id,
-            author: 7,
-            text,
-        })
+        Ok(Post { id, author: 7, text })
     }
 
     pub(crate) async fn run() {

@@ -303,6 +303,7 @@ fn late(within: Duration) -> Error {
 fn runtime_gone() -> Error {
     Error::new(
         ErrorKind::Unavailable,
-        "the Tokio runtime that carried the request was shut down",
+        "the Tokio runtime that carried the request was shut down, or was built without \
+         enable_all()",
     )
 }

@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind};
 use crate::pond::Millpond;
 use crate::rt::{Clock, ManualClock};
-use std::fmt;
+use crate::store::secret::Secret;
 use std::time::Duration;
 
 /// Pairs of environment variables, in the order in which they are looked for.
@@ -12,16 +12,6 @@ pub(crate) const ENVIRONMENT: [(&str, &str); 3] = [
     ("KV_REST_API_URL", "KV_REST_API_TOKEN"),
     ("UPSTASH_REDIS_URL", "UPSTASH_REDIS_TOKEN"),
 ];
-
-/// A text that must not be seen.
-#[derive(Clone)]
-pub(crate) struct Secret(pub(crate) String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
 
 /// Where the values live.
 #[derive(Clone, Debug)]
@@ -116,7 +106,7 @@ impl Builder {
     pub fn upstash(mut self, url: impl Into<String>, token: impl Into<String>) -> Self {
         self.engine = Engine::Upstash {
             url: url.into(),
-            token: Secret(token.into()),
+            token: Secret::new(token),
         };
         self
     }
@@ -132,7 +122,7 @@ impl Builder {
     /// ```
     pub fn redis(mut self, url: impl Into<String>) -> Self {
         self.engine = Engine::Redis {
-            urls: vec![Secret(url.into())],
+            urls: vec![Secret::new(url)],
             cluster: false,
         };
         self
@@ -149,7 +139,7 @@ impl Builder {
     /// # Ok::<_, millpond::Error>(())
     /// ```
     pub fn redis_cluster<U: Into<String>>(mut self, urls: impl IntoIterator<Item = U>) -> Self {
-        let urls = urls.into_iter().map(|url| Secret(url.into())).collect();
+        let urls = urls.into_iter().map(Secret::new).collect();
         self.engine = Engine::Redis {
             urls,
             cluster: true,

@@ -1,21 +1,28 @@
 //! One trait, three engines. An engine takes a batch of commands and gives a reply for each;
 //! everything above it is written once.
 
+#[cfg(any(feature = "upstash", feature = "redis"))]
+mod breaker;
 pub(crate) mod command;
 pub(crate) mod memory;
+#[cfg(any(feature = "upstash", feature = "redis"))]
 mod per_runtime;
 #[cfg(feature = "upstash")]
 mod pipeline;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(any(feature = "upstash", feature = "redis"))]
+mod repeat;
 pub(crate) mod secret;
 mod server_error;
 #[cfg(feature = "upstash")]
-pub(crate) mod upstash;
+mod upstash;
+#[cfg(any(feature = "upstash", feature = "redis"))]
+mod waiting;
 
 use crate::cache::guard::Seen;
 use crate::config::{Engine, Settings};
 use crate::error::Error;
-use crate::error::ErrorKind;
 use crate::key::FullKey;
 use crate::rt::BoxFuture;
 use crate::stats::Meter;
@@ -53,14 +60,39 @@ pub(crate) fn open(
     let meter = Arc::clone(meter);
     match engine {
         Engine::Memory => Ok(Box::new(memory::Memory::new(clock, settings.memory, meter))),
+        #[cfg(feature = "upstash")]
+        Engine::Upstash { url, token } => {
+            let config = upstash::UpstashConfig {
+                retries: settings.retries,
+                backoff: settings.backoff,
+                read_your_writes: settings.read_your_writes,
+                pipelining: settings.pipelining,
+                ..upstash::UpstashConfig::new(url.clone(), token.clone())
+            };
+            let store = upstash::Upstash::new(&config, meter)?;
+            Ok(Box::new(breaker::Breaker::new(store, clock)))
+        }
+        #[cfg(not(feature = "upstash"))]
         Engine::Upstash { .. } => Err(missing("upstash")),
+        #[cfg(feature = "redis")]
+        Engine::Redis { urls, cluster } => {
+            let config = redis::RedisConfig {
+                retries: settings.retries,
+                backoff: settings.backoff,
+                ..redis::RedisConfig::new(urls.clone(), *cluster)
+            };
+            let store = redis::Redis::new(&config, meter)?;
+            Ok(Box::new(breaker::Breaker::new(store, clock)))
+        }
+        #[cfg(not(feature = "redis"))]
         Engine::Redis { .. } => Err(missing("redis")),
     }
 }
 
+#[cfg(not(all(feature = "upstash", feature = "redis")))]
 fn missing(feature: &str) -> Error {
     Error::new(
-        ErrorKind::Config,
+        crate::error::ErrorKind::Config,
         format!("this build of millpond lacks the feature `{feature}`; add it in Cargo.toml"),
     )
 }

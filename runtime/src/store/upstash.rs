@@ -9,6 +9,7 @@ mod wire;
 use super::command::Reply;
 use super::per_runtime::PerRuntime;
 use super::pipeline::{Lane, Limits};
+use super::repeat::Patience;
 use super::secret::Secret;
 use super::{Batch, Store};
 use crate::error::Error;
@@ -45,10 +46,10 @@ pub(crate) struct UpstashConfig {
 }
 
 impl UpstashConfig {
-    pub(crate) fn new(url: impl Into<String>, token: impl Into<String>) -> Self {
+    pub(crate) fn new(url: impl Into<String>, token: Secret) -> Self {
         Self {
             url: url.into(),
-            token: Secret::new(token),
+            token,
             retries: 5,
             backoff: Duration::from_millis(50),
             read_your_writes: true,
@@ -79,8 +80,7 @@ struct Inner {
     endpoint: Arc<Endpoint>,
     lanes: PerRuntime<Lane<Courier>>,
     limits: Limits,
-    retries: u32,
-    backoff: Duration,
+    patience: Patience,
 }
 
 impl Upstash {
@@ -103,8 +103,10 @@ impl Upstash {
                 writes: at_once(1),
                 together: config.pipelining,
             },
-            retries: config.retries,
-            backoff: config.backoff,
+            patience: Patience {
+                retries: config.retries,
+                backoff: config.backoff,
+            },
         })))
     }
 }
@@ -115,8 +117,7 @@ impl Inner {
             let courier = Courier {
                 endpoint: Arc::clone(&self.endpoint),
                 client: self.endpoint.client()?,
-                retries: self.retries,
-                backoff: self.backoff,
+                patience: self.patience,
                 most_commands: self.limits.commands,
                 most_bytes: self.limits.bytes,
             };

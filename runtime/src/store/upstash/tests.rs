@@ -13,7 +13,7 @@ const LONG: Duration = Duration::from_secs(20);
 
 fn client(url: &str, change: impl FnOnce(&mut UpstashConfig)) -> (Upstash, Arc<Meter>) {
     let meter = Arc::new(Meter::default());
-    let mut config = UpstashConfig::new(url, TOKEN);
+    let mut config = UpstashConfig::new(url, Secret::new(TOKEN));
     config.backoff = Duration::from_millis(1);
     change(&mut config);
     (Upstash::new(&config, Arc::clone(&meter)).unwrap(), meter)
@@ -615,7 +615,10 @@ fn outside_a_runtime_there_is_an_error_and_no_panic() {
 
 #[test]
 fn no_debug_text_holds_the_token_or_the_url() {
-    let config = UpstashConfig::new("https://user:hunter2-password@x.upstash.io", TOKEN);
+    let config = UpstashConfig::new(
+        "https://user:hunter2-password@x.upstash.io",
+        Secret::new(TOKEN),
+    );
     let error = Upstash::new(&config, Arc::default()).unwrap_err();
     let (store, _) = client("https://x.upstash.io", |_| {});
     let shown = format!("{config:?} {error:?} {store:?}");

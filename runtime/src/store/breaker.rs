@@ -280,11 +280,9 @@ mod tests {
         for _ in 0..5 {
             bench.outcome(DOWN).await;
         }
-        for seconds in [1, 2, 4, 8, 16, 30, 30] {
-            bench
-                .clock
-                .advance(Duration::from_secs(seconds) - Duration::from_millis(1));
-            assert!(bench.is_open().await, "before {seconds} s");
+        for wait in [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
+            bench.clock.advance(Duration::from_millis(wait - 1));
+            assert!(bench.is_open().await, "before {wait} ms");
             bench.clock.advance(Duration::from_millis(1));
             let probe = bench.call();
             assert!(bench.is_open().await, "while the probe is under way");

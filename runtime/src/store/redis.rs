@@ -155,8 +155,8 @@ fn dial(config: &RedisConfig) -> Result<(Dial, String), Error> {
                 .response_timeout(LONGEST)
         };
         let dial = Dial::Cluster {
-            repeating: nodes().retries(config.retries).build().map_err(unusable)?,
-            once: nodes().retries(0).build().map_err(unusable)?,
+            repeating: Box::new(nodes().retries(config.retries).build().map_err(unusable)?),
+            once: Box::new(nodes().retries(0).build().map_err(unusable)?),
         };
         return Ok((dial, host));
     }
@@ -164,7 +164,7 @@ fn dial(config: &RedisConfig) -> Result<(Dial, String), Error> {
         return Err(wrong("is one of several, which only a cluster has"));
     }
     let client = Client::open(first.clone()).map_err(unusable)?;
-    Ok((Dial::Single(client), host))
+    Ok((Dial::Single(Box::new(client)), host))
 }
 
 fn has_tls(url: &str) -> bool {

@@ -22,11 +22,11 @@ const TRUSTED: Duration = Duration::from_secs(15);
 /// How to connect. The clients hold the password; neither is ever printed.
 #[derive(Clone)]
 pub(crate) enum Dial {
-    Single(Client),
+    Single(Box<Client>),
     /// The second one never repeats a command by itself.
     Cluster {
-        repeating: ClusterClient,
-        once: ClusterClient,
+        repeating: Box<ClusterClient>,
+        once: Box<ClusterClient>,
     },
 }
 

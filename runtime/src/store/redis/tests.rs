@@ -268,18 +268,17 @@ fn a_dropped_runtime_takes_nobody_with_it() {
             .build()
             .unwrap()
     };
-    let (served, dropped, idle, other) = (runtime(), runtime(), runtime(), runtime());
-    let server = served.block_on(Server::start());
+    let (remote, dropped, idle, other) = (runtime(), runtime(), runtime(), runtime());
+    let server = remote.block_on(Server::start());
     let (store, _) = client(&server.url(), |_| {});
     idle.block_on(one(&store, once("INCR n"))).unwrap();
     server.hold();
-    let waiting = dropped.block_on(async {
-        let mut sent = send(&store, LONG, [once("INCR n")]);
+    let mut waiting = send(&store, LONG, [once("INCR n")]);
+    dropped.block_on(async {
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-        assert!(sent.as_mut().poll(&mut cx).is_pending());
-        sent
+        assert!(waiting.as_mut().poll(&mut cx).is_pending());
     });
-    served.block_on(server.arrivals(2));
+    remote.block_on(server.arrivals(2));
     drop(dropped);
     let error = other.block_on(waiting).remove(0).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);

@@ -571,8 +571,8 @@ fn a_dropped_runtime_takes_nobody_with_it() {
             .build()
             .unwrap()
     };
-    let (served, dropped, idle, other) = (runtime(), runtime(), runtime(), runtime());
-    let server = served.block_on(Server::start());
+    let (remote, dropped, idle, other) = (runtime(), runtime(), runtime(), runtime());
+    let server = remote.block_on(Server::start());
     let (store, _) = client(&server.url, |_| {});
     let store = Arc::new(store);
     idle.block_on(one(&store, once("INCR n"))).unwrap();
@@ -585,7 +585,7 @@ fn a_dropped_runtime_takes_nobody_with_it() {
         dropped.block_on(async { assert!(futures_poll(&mut sent).await.is_none()) });
         other.spawn(async move { sender.send(sent.await).unwrap() });
     }
-    served.block_on(server.arrivals(2));
+    remote.block_on(server.arrivals(2));
     drop(dropped);
     let kinds: Vec<_> = (0..3)
         .map(|_| receiver.recv_timeout(LONG).unwrap().unwrap_err().kind())

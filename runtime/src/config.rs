@@ -17,7 +17,7 @@ pub(crate) const ENVIRONMENT: [(&str, &str); 3] = [
 #[derive(Clone, Debug)]
 pub(crate) enum Engine {
     Memory,
-    Upstash { url: String, token: Secret },
+    Upstash { url: Secret, token: Secret },
     Redis { urls: Vec<Secret>, cluster: bool },
 }
 
@@ -98,14 +98,16 @@ impl Builder {
     /// `https`, or `http` on this machine. Needs the feature `upstash`, which is on by default.
     ///
     /// ```
+    /// # #[cfg(feature = "upstash")] {
     /// let pond = millpond::Millpond::builder()
     ///     .upstash("https://example-12345.upstash.io", "token")
     ///     .build()?;
+    /// # }
     /// # Ok::<_, millpond::Error>(())
     /// ```
     pub fn upstash(mut self, url: impl Into<String>, token: impl Into<String>) -> Self {
         self.engine = Engine::Upstash {
-            url: url.into(),
+            url: Secret::new(url),
             token: Secret::new(token),
         };
         self
@@ -139,7 +141,7 @@ impl Builder {
     /// # Ok::<_, millpond::Error>(())
     /// ```
     pub fn redis_cluster<U: Into<String>>(mut self, urls: impl IntoIterator<Item = U>) -> Self {
-        let urls = urls.into_iter().map(Secret::new).collect();
+        let urls = urls.into_iter().map(|url| Secret::new(url)).collect();
         self.engine = Engine::Redis {
             urls,
             cluster: true,
@@ -285,8 +287,10 @@ impl Builder {
     /// feature is off.
     ///
     /// ```
+    /// # #[cfg(feature = "upstash")] {
     /// let error = millpond::Millpond::builder().upstash("http://example.com", "t").build();
     /// assert!(error.unwrap_err().to_string().contains("https"));
+    /// # }
     /// ```
     pub fn build(self) -> Result<Millpond, Error> {
         let wrong = |what: &str| Err(Error::new(ErrorKind::Config, what));

@@ -2,8 +2,10 @@
 
 #![allow(dead_code, reason = "every test binary uses its own part of it")]
 
+use millpond::Millpond;
 use millpond_gateway::{Gateway, RedisServer};
 use std::path::Path;
+use std::time::Duration;
 use tokio::process::Command;
 
 /// A gateway in front of a database of its own.
@@ -11,6 +13,14 @@ pub(crate) async fn gateway(redis: &RedisServer) -> Gateway {
     Gateway::start(&redis.database())
         .await
         .expect("a gateway starts")
+}
+
+/// A pond on a gateway, with a budget that a busy machine cannot exhaust.
+pub(crate) fn pond(gateway: &Gateway) -> Millpond {
+    let pond = Millpond::builder().upstash(gateway.url(), gateway.token());
+    pond.budget(Duration::from_secs(20))
+        .build()
+        .expect("a pond")
 }
 
 /// Runs a script of `tests/interop` with the gateway's address in its environment, and returns what

@@ -29,10 +29,11 @@ const MOST_COMMANDS: usize = 1_000;
 const MOST_BYTES: usize = 1024 * 1024;
 
 /// How to reach a database.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct UpstashConfig {
-    /// `https://<name>.upstash.io`, a path in front of the protocol's own included.
-    pub(crate) url: String,
+    /// `https://<name>.upstash.io`, a path in front of the protocol's own included. It can hold a
+    /// password until it was checked.
+    pub(crate) url: Secret,
     pub(crate) token: Secret,
     /// Repeats after a failure, within the time budget of the caller.
     pub(crate) retries: u32,
@@ -46,9 +47,9 @@ pub(crate) struct UpstashConfig {
 }
 
 impl UpstashConfig {
-    pub(crate) fn new(url: impl Into<String>, token: Secret) -> Self {
+    pub(crate) fn new(url: Secret, token: Secret) -> Self {
         Self {
-            url: url.into(),
+            url,
             token,
             retries: 5,
             backoff: Duration::from_millis(50),
@@ -56,20 +57,6 @@ impl UpstashConfig {
             pipelining: true,
             connect_timeout: Duration::from_secs(3),
         }
-    }
-}
-
-impl fmt::Debug for UpstashConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the URL: it can hold a password until it was checked.
-        f.debug_struct("UpstashConfig")
-            .field("token", &self.token)
-            .field("retries", &self.retries)
-            .field("backoff", &self.backoff)
-            .field("read_your_writes", &self.read_your_writes)
-            .field("pipelining", &self.pipelining)
-            .field("connect_timeout", &self.connect_timeout)
-            .finish_non_exhaustive()
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     pub(crate) fn new(config: &UpstashConfig, meter: Arc<Meter>) -> Result<Self, Error> {
-        let url = pipeline_url(&config.url)?;
+        let url = pipeline_url(config.url.reveal())?;
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, authorization(&config.token)?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -13,7 +13,7 @@ const LONG: Duration = Duration::from_secs(20);
 
 fn client(url: &str, change: impl FnOnce(&mut UpstashConfig)) -> (Upstash, Arc<Meter>) {
     let meter = Arc::new(Meter::default());
-    let mut config = UpstashConfig::new(url, Secret::new(TOKEN));
+    let mut config = UpstashConfig::new(Secret::new(url), Secret::new(TOKEN));
     config.backoff = Duration::from_millis(1);
     change(&mut config);
     (Upstash::new(&config, Arc::clone(&meter)).unwrap(), meter)
@@ -616,7 +616,7 @@ fn outside_a_runtime_there_is_an_error_and_no_panic() {
 #[test]
 fn no_debug_text_holds_the_token_or_the_url() {
     let config = UpstashConfig::new(
-        "https://user:hunter2-password@x.upstash.io",
+        Secret::new("https://user:hunter2-password@x.upstash.io"),
         Secret::new(TOKEN),
     );
     let error = Upstash::new(&config, Arc::default()).unwrap_err();

@@ -32,10 +32,10 @@ pub fn expand(cache: &Cache) -> TokenStream {
             "shape_unshared"
         },
     );
-    let unless = match unless {
-        Some(unless) => unless.to_token_stream(),
-        None => quote_spanned!(Span::mixed_site()=> #runtime::__private::never),
-    };
+    let never = || quote_spanned!(Span::mixed_site()=> #runtime::__private::never);
+    let unless = unless
+        .as_ref()
+        .map_or_else(never, ToTokens::to_token_stream);
     let body = body(function, Some(output));
     let function = with_body(
         function,

@@ -203,6 +203,28 @@ fn macro_for(cache: &Cache, companion: &Ident, invalidate: &Ident) -> TokenStrea
     }
 }
 
+/// In the place of a macro that could not be made, so that its callers are not blamed.
+pub fn stub(vis: &Visibility, name: &Ident) -> TokenStream {
+    let span = generated(name.span());
+    let name = respanned(name, span);
+    let hidden = format_ident!(
+        "__{}_{:016x}",
+        name.unraw(),
+        place(name.span()),
+        span = span
+    );
+    let vis = match vis {
+        Visibility::Public(_) => quote_spanned!(span=> pub(crate)),
+        other => other.to_token_stream(),
+    };
+    quote_spanned! {span=>
+        macro_rules! #hidden {
+            ($($argument:tt)*) => { ::core::unreachable!() };
+        }
+        #vis use #hidden as #name;
+    }
+}
+
 /// A number for the place of the function in the source: exported macros share one name space.
 fn place(at: Span) -> u64 {
     if !proc_macro::is_available() {

@@ -121,7 +121,8 @@ fn entry(callee: &Callee, arguments: &[impl ToTokens]) -> TokenStream {
                     .last()
                     .map_or_else(Span::call_site, |last| last.ident.span()),
             );
-            quote!(#path::#entry #turbofish (#(#arguments),*))
+            // As a type, so that an unknown one is not taken for a module.
+            quote!(<#path>::#entry #turbofish (#(#arguments),*))
         }
         Callee::Function(path) => quote!(#path(#(#arguments),*)),
         Callee::Method(receiver, name, turbofish) => {

@@ -4,6 +4,7 @@ use quote::format_ident;
 use syn::{Expr, ExprCall, ExprPath, Path, Type, ext::IdentExt};
 
 use super::{
+    Refused,
     options::{Known, Options},
     runtime,
     signature::{self, plain},
@@ -60,7 +61,7 @@ pub struct Argument {
     pub is_late: bool,
 }
 
-pub fn check_invalidates(tokens: TokenStream, function: Function) -> syn::Result<Mutation> {
+pub fn check_invalidates(tokens: TokenStream, function: Function) -> Result<Mutation, Refused> {
     const OPTIONS: Known = Known {
         here: &["after", "crate"],
         later: &["tag"],
@@ -96,7 +97,7 @@ pub fn check_invalidates(tokens: TokenStream, function: Function) -> syn::Result
     })
 }
 
-pub fn check_updates(tokens: TokenStream, function: Function) -> syn::Result<Mutation> {
+pub fn check_updates(tokens: TokenStream, function: Function) -> Result<Mutation, Refused> {
     const OPTIONS: Known = Known {
         here: &["crate"],
         later: &["tag"],

@@ -50,11 +50,19 @@ fn invalidate(mutation: &Mutation, early: &[Target], late: &[Target], always: bo
     };
     let shape = shape(runtime, &returned(output.as_ref()), "outcome");
     let body = body(function, output.as_ref());
+    let run = Ident::new(
+        if always {
+            "invalidating_always"
+        } else {
+            "invalidating"
+        },
+        Span::mixed_site(),
+    );
     let statements = quote_spanned! {Span::mixed_site()=>
         let mut #targets = #runtime::__private::Targets::new();
         #(#added)*
         #kept
-        #runtime::__private::invalidating(#targets, #always, #shape, #late, #body).await
+        #runtime::__private::#run(#targets, #shape, #late, #body).await
     };
     with_body(function, &statements)
 }
@@ -80,10 +88,9 @@ fn update(mutation: &Mutation, targets: &[Target]) -> TokenStream {
     let shape = shape(runtime, &returned(output.as_ref()), "outcome");
     let body = body(function, output.as_ref());
     let statements = quote_spanned! {Span::mixed_site()=>
-        let shape = #shape;
-        let mut slots = #runtime::__private::Slots::new(shape);
+        let mut slots = #runtime::__private::Slots::new(#shape);
         #(#added)*
-        #runtime::__private::updating(slots, shape, #body).await
+        #runtime::__private::updating(slots, #body).await
     };
     with_body(function, &statements)
 }

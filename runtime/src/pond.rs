@@ -1,0 +1,238 @@
+//! The handle that everything goes through: an engine, its settings, and what this process knows.
+
+use crate::cache::flight::Flights;
+use crate::cache::guard;
+use crate::cache::invalidation::Pending;
+use crate::config::{Builder, Engine, Settings};
+use crate::error::{Error, ErrorKind};
+use crate::key::{FullKey, Key};
+use crate::rt;
+use crate::stats::{Ledger, Stats, Tally};
+use crate::store::command::{Command, Reply};
+use crate::store::{self, Batch, Store};
+use bytes::Bytes;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+/// A cache: cheap to clone, safe to share. Every clone is the same one.
+///
+/// The attributes find theirs through [`current`](Self::current); the methods here are the same
+/// cache by hand. Unlike the attributes, which fall back to the function body, these report
+/// every failure.
+///
+/// # Cancel safety
+/// A method whose future is dropped has either done its work or not; an
+/// [`invalidation`](Self::delete) that was under way is delivered in the background.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use millpond::{Millpond, ttl};
+///
+/// let pond = Millpond::memory();
+/// pond.set("user:42", &"Ada", ttl::MEDIUM).await?;
+/// assert_eq!(pond.get::<String>("user:42").await?.as_deref(), Some("Ada"));
+/// # Ok::<_, millpond::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Millpond(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) store: Result<Box<dyn Store>, Error>,
+    pub(crate) settings: Settings,
+    namespace: Option<String>,
+    pub(crate) ledger: Ledger,
+    pub(crate) flights: Arc<Flights>,
+    pub(crate) pending: Arc<Pending>,
+    /// The type that was first seen under each prefix and template.
+    pub(crate) types: Mutex<HashMap<String, &'static str>>,
+    /// Sites whose type has been checked: addresses of the site and of the type's name.
+    pub(crate) checked: RwLock<std::collections::HashSet<(usize, usize)>>,
+}
+
+impl fmt::Debug for Millpond {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Millpond")
+            .field("namespace", &self.0.namespace)
+            .field("flights", &self.0.flights.len())
+            .field("pending_invalidations", &self.0.pending.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Millpond {
+    /// Starts from the defaults.
+    ///
+    /// ```
+    /// let pond = millpond::Millpond::builder().namespace("test").build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// An embedded cache of its own with default settings: what a test wants.
+    ///
+    /// ```
+    /// let pond = millpond::Millpond::memory();
+    /// ```
+    pub fn memory() -> Self {
+        Builder::new().build().unwrap_or_else(Self::broken)
+    }
+
+    /// The cache that the environment asks for: Upstash with `UPSTASH_REDIS_REST_URL` and
+    /// `UPSTASH_REDIS_REST_TOKEN`, else `KV_REST_API_URL` and `KV_REST_API_TOKEN`, else
+    /// `UPSTASH_REDIS_URL` and `UPSTASH_REDIS_TOKEN`; with none of them the embedded engine.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when one variable of a pair is missing, or an address cannot work.
+    ///
+    /// ```no_run
+    /// let pond = millpond::Millpond::from_env()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn from_env() -> Result<Self, Error> {
+        let builder = Builder::from_lookup(|name| std::env::var(name).ok())?;
+        if builder.is_memory() {
+            tracing::warn!(
+                "millpond caches in this process only: neither UPSTASH_REDIS_REST_URL nor \
+                 UPSTASH_REDIS_REST_TOKEN is set"
+            );
+        }
+        builder.build()
+    }
+
+    pub(crate) fn start(engine: &Engine, settings: Settings) -> Result<Self, Error> {
+        let ledger = Ledger::default();
+        let store = store::open(engine, &settings, &ledger.meter)?;
+        Ok(Self::with_store(Ok(store), settings, ledger))
+    }
+
+    /// A cache that answers everything with this error; attributes run the body.
+    pub(crate) fn broken(error: Error) -> Self {
+        Self::with_store(Err(error), Settings::default(), Ledger::default())
+    }
+
+    fn with_store(
+        store: Result<Box<dyn Store>, Error>,
+        settings: Settings,
+        ledger: Ledger,
+    ) -> Self {
+        let namespace = settings.namespace.as_deref().map(crate::key::encoded);
+        Self(Arc::new(Inner {
+            store,
+            settings,
+            namespace,
+            ledger,
+            flights: Flights::new(),
+            pending: Arc::default(),
+            types: Mutex::default(),
+            checked: RwLock::default(),
+        }))
+    }
+
+    /// The counters, as they are now.
+    ///
+    /// ```
+    /// assert_eq!(millpond::Millpond::memory().stats().commands, 0);
+    /// ```
+    pub fn stats(&self) -> Stats {
+        self.0.ledger.snapshot(self.0.pending.len() as u64)
+    }
+
+    pub(crate) fn full(&self, key: &Key) -> FullKey {
+        FullKey::new(self.0.namespace.as_deref(), key)
+    }
+
+    /// Sends commands that belong together, within the time given.
+    pub(crate) async fn send(
+        &self,
+        commands: Vec<Command>,
+        within: Duration,
+    ) -> Vec<Result<Reply, Error>> {
+        let count = commands.len();
+        let store = match &self.0.store {
+            Ok(store) => store,
+            Err(error) => return vec![Err(error.clone()); count],
+        };
+        let replies = rt::timeout(within, store.send(Batch { commands, within })).await;
+        let replies = replies.unwrap_or_else(|| {
+            let text = format!("no answer within the budget of {} ms", within.as_millis());
+            vec![Err(Error::new(ErrorKind::Timeout, text)); count]
+        });
+        if replies.len() == count {
+            replies
+        } else {
+            vec![
+                Err(Error::new(
+                    ErrorKind::Protocol,
+                    "another number of replies than commands"
+                ));
+                count
+            ]
+        }
+    }
+
+    /// Sends one command on a key. An invalidation of the key that still waits goes in front.
+    pub(crate) async fn settled(
+        &self,
+        full: &FullKey,
+        tally: &Tally,
+        command: Command,
+    ) -> Result<Reply, Error> {
+        let ticket = self.0.pending.ticket(full);
+        let mut commands = Vec::with_capacity(3);
+        if ticket.is_some() {
+            commands.extend(guard::invalidation(full, self.0.settings.guard_life));
+        }
+        commands.push(command);
+        tally.commands.add(commands.len() as u64);
+        let mut replies = self.send(commands, self.0.settings.budget).await;
+        let reply = replies.pop().unwrap_or_else(|| Err(no_reply()));
+        for reply in replies {
+            reply?;
+        }
+        if let Some(ticket) = ticket {
+            self.0.pending.delivered(&ticket);
+        }
+        reply
+    }
+
+    /// Whether this is a clone of the other.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// The text of a full key, as flights are called.
+pub(crate) fn text(full: &FullKey) -> String {
+    String::from_utf8_lossy(&full.value).into_owned()
+}
+
+pub(crate) fn no_reply() -> Error {
+    Error::new(ErrorKind::Protocol, "no reply to a command")
+}
+
+fn unexpected() -> Error {
+    Error::new(
+        ErrorKind::Protocol,
+        "a reply of another shape than the command has",
+    )
+}
+
+pub(crate) fn bulk(reply: Reply) -> Result<Option<Bytes>, Error> {
+    match reply {
+        Reply::Nil => Ok(None),
+        Reply::Bulk(bytes) => Ok(Some(bytes)),
+        Reply::Int(number) => Ok(Some(number.to_string().into())),
+        Reply::Array(_) => Err(unexpected()),
+    }
+}
+
+pub(crate) fn int(reply: &Reply) -> Result<i64, Error> {
+    match reply {
+        Reply::Int(number) => Ok(*number),
+        _ => Err(unexpected()),
+    }
+}

@@ -189,20 +189,13 @@ fn check_separators(segments: &[Segment], errors: &mut Errors) {
 }
 
 /// Redis Cluster hashes what stands between the first `{` and the next `}`.
-pub fn check_braces(prefix: &str, template: &Template, at: &LitStr, errors: &mut Errors) {
+pub fn check_braces(template: &Template, at: &LitStr, errors: &mut Errors) {
     let mut open = false;
     let mut filled = false;
     let mut tags = 0;
     let mut wrong = None;
-    let texts =
-        std::iter::once(Some(prefix)).chain(template.segments.iter().map(
-            |segment| match segment {
-                Segment::Text(text) => Some(text.as_str()),
-                Segment::Placeholder(_) => None,
-            },
-        ));
-    for text in texts {
-        let Some(text) = text else {
+    for segment in &template.segments {
+        let Segment::Text(text) = segment else {
             filled = true;
             continue;
         };
@@ -251,7 +244,7 @@ mod tests {
         let literal = LitStr::new(source, Span::call_site());
         let template = parse(&literal, &mut errors);
         if let Some(template) = &template {
-            check_braces("user", template, &literal, &mut errors);
+            check_braces(template, &literal, &mut errors);
         }
         errors.finish().map_err(|all| {
             all.into_iter()

@@ -23,7 +23,13 @@ pub fn expand(input: TokenStream) -> TokenStream {
 
 fn bare_key(bare: &Bare) -> TokenStream {
     let runtime = &bare.runtime;
-    let prefix = prefix(&bare.prefix);
+    let text = prefix(&bare.prefix);
+    let prefix = match &bare.prefix {
+        Prefix::Literal(_) => text,
+        Prefix::Const(_) => quote_spanned! {Span::mixed_site()=>
+            const { #runtime::__private::check_prefix(#text); #text }
+        },
+    };
     let writer = quote_spanned!(Span::mixed_site()=> #runtime::__private::KeyWriter::bare(#prefix));
     written(&writer, &bare.steps)
 }

@@ -83,7 +83,8 @@ fn update(mutation: &Mutation, targets: &[Target]) -> TokenStream {
                 .map(|argument| &argument.expr)
                 .collect::<Vec<_>>(),
         );
-        quote_spanned!(Span::mixed_site()=> slots.add(#entry.slot());)
+        let add = Ident::new("add", Span::mixed_site().located_at(target.callee.span()));
+        quote_spanned!(Span::mixed_site()=> slots.#add(#entry.slot());)
     });
     let shape = shape(runtime, &returned(output.as_ref()), "outcome");
     let body = body(function, output.as_ref());

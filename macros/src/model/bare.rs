@@ -77,7 +77,7 @@ fn bare(
     literal: &LitStr,
     errors: &mut Errors,
 ) -> Option<Bare> {
-    template::check_braces("", &template, literal, errors);
+    template::check_braces(&template, literal, errors);
     let mut segments = template.segments.into_iter().peekable();
     let mut steps = Vec::new();
     let prefix = if let Some(path) = path {

@@ -79,24 +79,25 @@ pub fn check(sources: &Sources<'_>, errors: &mut Errors) -> Option<Key> {
     key
 }
 
+/// What `Site::new` asserts of a constant, said of a literal.
 pub fn check_prefix(literal: &LitStr, errors: &mut Errors) {
     let text = literal.value();
-    if text.is_empty() {
-        errors.on(
-            literal,
-            "the prefix is empty; write a word for what is cached, such as \"user\"",
-        );
+    let wrong = |character: char| character.is_whitespace() || character.is_control();
+    let message = if text.is_empty() {
+        "the prefix is empty; write a word for what is cached, such as \"user\"".to_owned()
     } else if let Some((first, rest)) = text.split_once(':') {
-        errors.on(
-            literal,
-            format!("`:` in a prefix; write prefix = \"{first}\" and begin the key with `{rest}:`"),
-        );
+        format!("`:` in a prefix; write \"{first}\", and `{rest}:` at the beginning of the key")
     } else if text.contains('@') {
-        errors.on(
-            literal,
-            "`@` in a prefix; it stands before a version, which is written version = 2",
-        );
-    }
+        "`@` in a prefix; it stands before a version, which is written version = 2".to_owned()
+    } else if text.contains(['{', '}']) {
+        "a brace in a prefix; write the hash tag in the key, such as key = \"{<user_id>}\""
+            .to_owned()
+    } else if text.contains(wrong) {
+        "white space in a prefix; write one word, such as \"user_posts\"".to_owned()
+    } else {
+        return;
+    };
+    errors.on(literal, message);
 }
 
 fn check_skip(sources: &Sources<'_>, errors: &mut Errors) {
@@ -140,11 +141,7 @@ fn fix(name: &str, known: &[String], (open, close): (&str, &str)) -> String {
 
 fn written(sources: &Sources<'_>, literal: &LitStr, errors: &mut Errors) -> Option<Key> {
     let template = template::parse(literal, errors)?;
-    let prefix = match sources.prefix {
-        Some(Prefix::Literal(prefix)) => prefix.value(),
-        _ => String::new(),
-    };
-    template::check_braces(&prefix, &template, literal, errors);
+    template::check_braces(&template, literal, errors);
     check_skipped_and_used(sources, &template, errors);
     let mut steps = Vec::new();
     for segment in template.segments {

@@ -1,7 +1,7 @@
 //! `#[invalidates]` and `#[updates]`: which entries, worked out when.
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::format_ident;
-use syn::{Expr, ExprCall, ExprPath, Path, Type, ext::IdentExt};
+use syn::{Expr, ExprCall, ExprPath, Path, Type, ext::IdentExt, spanned::Spanned};
 
 use super::{
     Refused,
@@ -53,6 +53,16 @@ pub enum Callee {
         Ident,
         Option<syn::AngleBracketedGenericArguments>,
     ),
+}
+
+impl Callee {
+    /// Where the function is named.
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Companion(path) | Self::Function(path) => path.span(),
+            Self::Method(_, name, _) => name.span(),
+        }
+    }
 }
 
 pub struct Argument {
@@ -152,7 +162,7 @@ fn read(
         let message = format!(
             "#[{attribute}] names no cached function; write #[{attribute}(get_user(user_id))]"
         );
-        errors.at(proc_macro2::Span::call_site(), message);
+        errors.at(Span::call_site(), message);
     }
     (options, arguments.targets)
 }

@@ -1,5 +1,6 @@
 //! millpond
 mod error;
+pub mod limit;
 mod rt;
 mod stats;
 mod store;

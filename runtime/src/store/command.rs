@@ -22,17 +22,23 @@ pub(crate) enum Script {
     Fill,
     /// `KEYS value, guard`; `ARGV nonce, guard ms, value, ttl ms`. Moves the guard and stores; 1.
     Put,
+    /// `KEYS` and `ARGV` as the script says. Takes from every limit or from none.
+    LimitCheck,
+    /// `KEYS` and `ARGV` as for [`Self::LimitCheck`]. Gives units back.
+    LimitRefund,
 }
 
 impl Script {
     /// All of them, for tests and warm-up.
-    pub(crate) const ALL: [Self; 2] = [Self::Fill, Self::Put];
+    pub(crate) const ALL: [Self; 4] = [Self::Fill, Self::Put, Self::LimitCheck, Self::LimitRefund];
 
     /// The Lua text as plain Redis takes it.
     pub(crate) fn source(self) -> &'static str {
         match self {
             Self::Fill => include_str!("scripts/fill.lua"),
             Self::Put => include_str!("scripts/put.lua"),
+            Self::LimitCheck => include_str!("scripts/limit_check.lua"),
+            Self::LimitRefund => include_str!("scripts/limit_refund.lua"),
         }
     }
 
@@ -86,7 +92,11 @@ pub(crate) struct Command {
 pub(crate) enum Call {
     /// The name and its arguments.
     Plain(Vec<Bytes>),
-    Script { script: Script, keys: Vec<Bytes>, args: Vec<Bytes> },
+    Script {
+        script: Script,
+        keys: Vec<Bytes>,
+        args: Vec<Bytes>,
+    },
 }
 
 impl Command {

@@ -50,7 +50,9 @@ fn keys(rule: Rule, base: &str, now: u64) -> Vec<String> {
     match rule.algorithm {
         Algorithm::TokenBucket => vec![base.to_owned()],
         Algorithm::FixedWindow => vec![format!("{base}:{index}")],
-        Algorithm::SlidingWindow => vec![format!("{base}:{index}"), format!("{base}:{}", index - 1)],
+        Algorithm::SlidingWindow => {
+            vec![format!("{base}:{index}"), format!("{base}:{}", index - 1)]
+        }
     }
 }
 
@@ -67,11 +69,19 @@ struct Store {
 impl Store {
     async fn open(port: u16, number: u32) -> Self {
         let connection = Connection::open(port, number).await.unwrap();
-        Self { number, connection, lifetimes: BTreeMap::new(), ends: BTreeMap::new() }
+        Self {
+            number,
+            connection,
+            lifetimes: BTreeMap::new(),
+            ends: BTreeMap::new(),
+        }
     }
 
     async fn call(&mut self, args: &[&str]) -> Reply {
-        let args: Vec<_> = args.iter().map(|arg| Bytes::copy_from_slice(arg.as_bytes())).collect();
+        let args: Vec<_> = args
+            .iter()
+            .map(|arg| Bytes::copy_from_slice(arg.as_bytes()))
+            .collect();
         match self.connection.call(&args).await.unwrap() {
             Reply::Error(text) => panic!("{text}: {args:?}"),
             reply => reply,
@@ -80,8 +90,12 @@ impl Store {
 
     /// Redis's own clock stands nearly still here, so what has expired by the test's clock is deleted.
     async fn expire(&mut self, now: u64) {
-        let gone: Vec<_> =
-            self.ends.iter().filter(|(_, end)| **end <= now).map(|(key, _)| key.clone()).collect();
+        let gone: Vec<_> = self
+            .ends
+            .iter()
+            .filter(|(_, end)| **end <= now)
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in gone {
             self.call(&["DEL", &key]).await;
             self.ends.remove(&key);
@@ -97,11 +111,15 @@ impl Store {
               all[i] = {key, value, redis.call('PTTL', key)}
             end
             return all";
-        let Reply::Array(items) = self.call(&["EVAL", dump, "0"]).await else { panic!() };
+        let Reply::Array(items) = self.call(&["EVAL", dump, "0"]).await else {
+            panic!()
+        };
         let mut contents = BTreeMap::new();
         for item in items {
             let Reply::Array(item) = item else { panic!() };
-            let [key, Reply::Array(value), Reply::Int(ttl)] = item.as_slice() else { panic!() };
+            let [key, Reply::Array(value), Reply::Int(ttl)] = item.as_slice() else {
+                panic!()
+            };
             let key = key.text().unwrap();
             assert!(*ttl > 0, "{key} never expires");
             contents.insert(key, value.iter().filter_map(Reply::text).collect());
@@ -126,13 +144,22 @@ impl Monitor {
         let marker = format!("marker-{}", self.1);
         stores[0].call(&["ECHO", &marker]).await;
         loop {
-            let Reply::Status(line) = self.0.receive().await.unwrap() else { panic!() };
+            let Reply::Status(line) = self.0.receive().await.unwrap() else {
+                panic!()
+            };
             if line.contains(&marker) {
                 return;
             }
             let (head, command) = line.split_once("] ").unwrap();
-            let number: u32 =
-                head.split_once('[').unwrap().1.split(' ').next().unwrap().parse().unwrap();
+            let number: u32 = head
+                .split_once('[')
+                .unwrap()
+                .1
+                .split(' ')
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap();
             let args: Vec<_> = command.trim_matches('"').split("\" \"").collect();
             if args[0].eq_ignore_ascii_case("PEXPIRE")
                 && let Some(store) = stores.iter_mut().find(|store| store.number == number)
@@ -152,8 +179,12 @@ async fn by_script(store: &mut Store, rule: Rule, base: &str, now: u64, cost: u6
     args.extend([now.to_string(), word(rule.algorithm).to_owned()]);
     args.extend([rule.units, rule.window, rule.refill, cost].map(|number| number.to_string()));
     let args: Vec<_> = args.iter().map(String::as_str).collect();
-    let Reply::Array(items) = store.call(&args).await else { panic!() };
-    let [Reply::Int(took), first, second] = items.as_slice() else { panic!("{items:?}") };
+    let Reply::Array(items) = store.call(&args).await else {
+        panic!()
+    };
+    let [Reply::Int(took), first, second] = items.as_slice() else {
+        panic!("{items:?}")
+    };
     let number = |reply: &Reply| reply.text().map(|text| text.parse().unwrap());
     (*took == 1, Held(number(first), number(second)))
 }
@@ -166,21 +197,35 @@ impl Model {
     fn check(&mut self, rule: Rule, base: &str, now: u64, cost: u64) -> (Held, Verdict) {
         self.0.retain(|_, (_, end)| *end > now);
         let keys = keys(rule, base, now);
-        let found = |at: usize| keys.get(at).and_then(|key| self.0.get(key)).map(|(held, _)| *held);
+        let found = |at: usize| {
+            keys.get(at)
+                .and_then(|key| self.0.get(key))
+                .map(|(held, _)| *held)
+        };
         let held = match rule.algorithm {
             Algorithm::TokenBucket => found(0).unwrap_or_default(),
-            _ => Held(found(0).and_then(|held| held.0), found(1).and_then(|held| held.0)),
+            _ => Held(
+                found(0).and_then(|held| held.0),
+                found(1).and_then(|held| held.0),
+            ),
         };
         let verdict = rule.check(held, now, cost);
         match verdict.change {
             Some(Change::Count { add, lifetime }) => {
-                let slot =
-                    self.0.entry(keys[0].clone()).or_insert((Held(Some(0), None), now + lifetime));
+                let slot = self
+                    .0
+                    .entry(keys[0].clone())
+                    .or_insert((Held(Some(0), None), now + lifetime));
                 slot.0.0 = slot.0.0.map(|units| units + i64::try_from(add).unwrap());
             }
-            Some(Change::Fill { refilled_at, tokens, lifetime }) => {
+            Some(Change::Fill {
+                refilled_at,
+                tokens,
+                lifetime,
+            }) => {
                 let held = Held(Some(refilled_at), Some(tokens));
-                self.0.insert(keys[0].clone(), (held, now + lifetime.unwrap()));
+                self.0
+                    .insert(keys[0].clone(), (held, now + lifetime.unwrap()));
             }
             Some(Change::Uncount { .. }) => panic!("a check gives nothing back"),
             None => {}
@@ -210,7 +255,13 @@ fn later(random: &mut Random, rule: Rule, now: u64) -> u64 {
     now + by
 }
 
-async fn sequence(seed: u64, algorithm: Algorithm, only_one: bool, redis: &RedisServer, npm: &mut Npm) {
+async fn sequence(
+    seed: u64,
+    algorithm: Algorithm,
+    only_one: bool,
+    redis: &RedisServer,
+    npm: &mut Npm,
+) {
     let random = &mut Random(seed);
     let rule = random_rule(random, algorithm);
     let mut theirs = Store::open(redis.port(), 0).await;
@@ -223,7 +274,11 @@ async fn sequence(seed: u64, algorithm: Algorithm, only_one: bool, redis: &Redis
     for step in 0..60 {
         now = later(random, rule, now);
         let id = random.pick(&["u", "u", "2001:db8::1"]);
-        let cost = if only_one { 1 } else { 1 + random.below(rule.units.min(12)) };
+        let cost = if only_one {
+            1
+        } else {
+            1 + random.below(rule.units.min(12))
+        };
         let place = format!("seed {seed} step {step}: {rule:?} now {now} id {id} cost {cost}");
         let base = format!("p:{id}");
         theirs.expire(now).await;
@@ -264,10 +319,18 @@ async fn sequence(seed: u64, algorithm: Algorithm, only_one: bool, redis: &Redis
 #[tokio::test]
 async fn the_three_agree() {
     let redis = RedisServer::start().unwrap();
-    let gateway = Gateway::start(&Database::at(redis.port(), 0)).await.unwrap();
-    let Some(mut npm) = Npm::start(&gateway.url(), gateway.token()) else { return };
+    let gateway = Gateway::start(&Database::at(redis.port(), 0))
+        .await
+        .unwrap();
+    let Some(mut npm) = Npm::start(&gateway.url(), gateway.token()) else {
+        return;
+    };
     for seed in 0..40 {
-        for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow, Algorithm::TokenBucket] {
+        for algorithm in [
+            Algorithm::FixedWindow,
+            Algorithm::SlidingWindow,
+            Algorithm::TokenBucket,
+        ] {
             sequence(seed, algorithm, seed % 2 == 0, &redis, &mut npm).await;
         }
     }

@@ -135,7 +135,13 @@ impl Limit {
     /// assert_eq!(WEBHOOK.kind(), "WEBHOOK");
     /// ```
     pub const fn sliding_window(kind: &'static str, units: u64, window: Duration) -> Self {
-        Self::or_panic(Self::build(Algorithm::SlidingWindow, kind, units, window, units))
+        Self::or_panic(Self::build(
+            Algorithm::SlidingWindow,
+            kind,
+            units,
+            window,
+            units,
+        ))
     }
 
     /// At most `units` between two multiples of `window`: [`Algorithm::FixedWindow`].
@@ -151,7 +157,13 @@ impl Limit {
     /// const DAILY: Limit = Limit::fixed_window("EXPORT", 500, Duration::from_secs(24 * 60 * 60));
     /// ```
     pub const fn fixed_window(kind: &'static str, units: u64, window: Duration) -> Self {
-        Self::or_panic(Self::build(Algorithm::FixedWindow, kind, units, window, units))
+        Self::or_panic(Self::build(
+            Algorithm::FixedWindow,
+            kind,
+            units,
+            window,
+            units,
+        ))
     }
 
     /// A bucket of at most `burst` tokens, to which every `interval` adds `refill`:
@@ -174,7 +186,13 @@ impl Limit {
         interval: Duration,
         burst: u64,
     ) -> Self {
-        Self::or_panic(Self::build(Algorithm::TokenBucket, kind, burst, interval, refill))
+        Self::or_panic(Self::build(
+            Algorithm::TokenBucket,
+            kind,
+            burst,
+            interval,
+            refill,
+        ))
     }
 
     /// The same limit with other numbers, worked out at run time: the plan of a customer, say. For a
@@ -238,7 +256,12 @@ impl Limit {
             Name::Kind(kind) => Cow::Borrowed(kind),
             Name::Place { module, function } => {
                 let place = module.replace("::", ".");
-                let Rule { algorithm, units, window, .. } = self.rule;
+                let Rule {
+                    algorithm,
+                    units,
+                    window,
+                    ..
+                } = self.rule;
                 Cow::Owned(format!("{place}.{function}.{algorithm:?}.{units}.{window}"))
             }
         }
@@ -282,7 +305,10 @@ impl Limit {
         window: Duration,
     ) -> Self {
         let limit = Self::or_panic(Self::build(algorithm, "anonymous", units, window, units));
-        Self { name: Name::Place { module, function }, ..limit }
+        Self {
+            name: Name::Place { module, function },
+            ..limit
+        }
     }
 
     pub(crate) const fn rule(&self) -> Rule {
@@ -338,7 +364,10 @@ const fn whole_ms(window: Duration) -> Result<u64, &'static str> {
     if ms > u64::MAX as u128 {
         return Err("the window of a limit can be at most 100 years");
     }
-    #[expect(clippy::cast_possible_truncation, reason = "checked above; try_from is not const")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "checked above; try_from is not const"
+    )]
     Ok(ms as u64)
 }
 

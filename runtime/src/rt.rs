@@ -80,7 +80,11 @@ impl ManualClock {
     /// assert_eq!(millpond::ManualClock::at(1_000).unix_ms(), 1_000);
     /// ```
     pub fn at(unix_ms: u64) -> Self {
-        Self { start: unix_ms, elapsed: Arc::default(), shift: Arc::default() }
+        Self {
+            start: unix_ms,
+            elapsed: Arc::default(),
+            shift: Arc::default(),
+        }
     }
 
     /// Moves time on, for every clone of this clock. Parts of a millisecond are dropped.
@@ -144,14 +148,44 @@ pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> bool {
     }
 }
 
-/// Waits for the future, but no longer than this.
+/// Waits for the future, but no longer than this. What is ready at once needs no timer.
 pub(crate) async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
-    tokio::time::timeout(limit, future).await.ok()
+    let mut future = std::pin::pin!(future);
+    let first = std::future::poll_fn(|cx| {
+        std::task::Poll::Ready(match future.as_mut().poll(cx) {
+            std::task::Poll::Ready(output) => Some(output),
+            std::task::Poll::Pending => None,
+        })
+    });
+    if let Some(output) = first.await {
+        return Some(output);
+    }
+    match timer(limit) {
+        Some(timer) => {
+            let mut timer = std::pin::pin!(timer);
+            std::future::poll_fn(|cx| {
+                if let std::task::Poll::Ready(output) = future.as_mut().poll(cx) {
+                    return std::task::Poll::Ready(Some(output));
+                }
+                timer.as_mut().poll(cx).map(|()| None)
+            })
+            .await
+        }
+        None => Some(future.await),
+    }
 }
 
-/// Waits.
+/// Waits; on a runtime without timers it only lets others run.
 pub(crate) async fn sleep(duration: Duration) {
-    tokio::time::sleep(duration).await;
+    match timer(duration) {
+        Some(timer) => timer.await,
+        None => tokio::task::yield_now().await,
+    }
+}
+
+/// Tokio panics where a runtime was built without `enable_time`, and has no other way to ask.
+fn timer(duration: Duration) -> Option<tokio::time::Sleep> {
+    std::panic::catch_unwind(|| tokio::time::sleep(duration)).ok()
 }
 
 /// 64 random bits. Where the system has none to give, a hasher's keys and a counter stand in.

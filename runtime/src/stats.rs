@@ -1,6 +1,8 @@
 //! Counters: what happened in the cache, and what it cost on the wire.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// What went over the wire; an engine counts as it sends and receives.
 #[derive(Debug, Default)]
@@ -28,5 +30,168 @@ impl Counter {
 
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+macro_rules! tallies {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// What happened to the keys of one prefix.
+        #[derive(Debug, Default)]
+        pub(crate) struct Tally {
+            $(pub(crate) $name: Counter,)*
+        }
+
+        /// What happened in the cache: numbers since the [`Millpond`](crate::Millpond) was built.
+        ///
+        /// ```
+        /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+        /// let pond = millpond::Millpond::memory();
+        /// pond.get::<u32>("user:1").await?;
+        /// assert_eq!(pond.stats().prefix("user").misses, 1);
+        /// # Ok::<_, millpond::Error>(()) }).unwrap();
+        /// ```
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct CacheStats {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl CacheStats {
+            fn add(&mut self, tally: &Tally) {
+                $(self.$name += tally.$name.get();)*
+            }
+        }
+    };
+}
+
+tallies! {
+    /// A value was found and returned.
+    hits,
+    /// A cached `None` was found and returned.
+    null_hits,
+    /// Nothing usable was found.
+    misses,
+    /// Results taken from a load of another caller in this process.
+    shared,
+    /// Function bodies run to fill the cache.
+    loads,
+    /// Loads whose body returned an error.
+    load_errors,
+    /// Values stored.
+    stores,
+    /// Loads that were not stored because the key was invalidated or written meanwhile.
+    refused,
+    /// Loads that were not stored because they took longer than half the life of a guard.
+    too_slow,
+    /// Stored bytes that were not a value of the type asked for.
+    decode_failures,
+    /// Values that could not be stored: no JSON for them, or over the size limit.
+    encode_failures,
+    /// Reads, fills and invalidations that failed.
+    errors,
+    /// Calls that went around the cache: a key that did not render, no Tokio runtime, `when`.
+    bypassed,
+    /// Keys invalidated.
+    invalidations,
+    /// Commands that the cache issued (not counting repeats after failures).
+    commands,
+}
+
+/// A snapshot of every counter of a [`Millpond`](crate::Millpond).
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use std::time::Duration;
+///
+/// let pond = millpond::Millpond::memory();
+/// pond.set("user:1", "Ada", Duration::from_secs(60)).await?;
+/// pond.get::<String>("user:1").await?;
+/// let stats = pond.stats();
+/// assert_eq!((stats.cache.hits, stats.commands), (1, 2));
+/// # Ok::<_, millpond::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// The sum over all prefixes.
+    pub cache: CacheStats,
+    /// Commands sent to the engine, repeats included; a script call is one.
+    pub commands: u64,
+    /// HTTP requests sent (over RESP: batches written; embedded: batches run).
+    pub requests: u64,
+    /// Bytes of request bodies.
+    pub bytes_sent: u64,
+    /// Bytes of answers.
+    pub bytes_received: u64,
+    /// Requests repeated after a failure.
+    pub retries: u64,
+    /// Invalidations that wait to be delivered.
+    pub pending_invalidations: u64,
+    prefixes: HashMap<String, CacheStats>,
+}
+
+impl Stats {
+    /// The counters of one prefix; zeros for one that was not seen.
+    ///
+    /// ```
+    /// let stats = millpond::Millpond::memory().stats();
+    /// assert_eq!(stats.prefix("user").hits, 0);
+    /// ```
+    pub fn prefix(&self, prefix: &str) -> CacheStats {
+        self.prefixes.get(prefix).copied().unwrap_or_default()
+    }
+
+    /// Every prefix seen, in no order. Keys without a `:`, and prefixes past the first thousand,
+    /// are counted under the empty one.
+    ///
+    /// ```
+    /// assert_eq!(millpond::Millpond::memory().stats().prefixes().count(), 0);
+    /// ```
+    pub fn prefixes(&self) -> impl Iterator<Item = (&str, CacheStats)> {
+        self.prefixes
+            .iter()
+            .map(|(prefix, stats)| (prefix.as_str(), *stats))
+    }
+}
+
+/// Prefixes with counters of their own; keys that users make may hold anything before the colon.
+const MAX_PREFIXES: usize = 1_000;
+
+/// All counters of one `Millpond`.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) meter: Arc<Meter>,
+    tallies: RwLock<HashMap<String, Arc<Tally>>>,
+}
+
+impl Ledger {
+    /// The counters of a prefix.
+    pub(crate) fn tally(&self, prefix: &str) -> Arc<Tally> {
+        let tallies = self.tallies.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tally) = tallies.get(prefix) {
+            return Arc::clone(tally);
+        }
+        let full = tallies.len() >= MAX_PREFIXES;
+        drop(tallies);
+        let prefix = if full { "" } else { prefix };
+        let mut tallies = self.tallies.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(tallies.entry(prefix.to_owned()).or_default())
+    }
+
+    pub(crate) fn snapshot(&self, pending_invalidations: u64) -> Stats {
+        let mut stats = Stats {
+            commands: self.meter.commands.get(),
+            requests: self.meter.requests.get(),
+            bytes_sent: self.meter.bytes_sent.get(),
+            bytes_received: self.meter.bytes_received.get(),
+            retries: self.meter.retries.get(),
+            pending_invalidations,
+            ..Stats::default()
+        };
+        for (prefix, tally) in &*self.tallies.read().unwrap_or_else(PoisonError::into_inner) {
+            stats.cache.add(tally);
+            stats.prefixes.entry(prefix.clone()).or_default().add(tally);
+        }
+        stats
     }
 }

@@ -2,10 +2,18 @@
 //! everything above it is written once.
 
 pub(crate) mod command;
+pub(crate) mod memory;
+mod server_error;
 
+use crate::cache::guard::Seen;
+use crate::config::{Engine, Settings};
 use crate::error::Error;
+use crate::error::ErrorKind;
+use crate::key::FullKey;
 use crate::rt::BoxFuture;
+use crate::stats::Meter;
 use command::{Command, Reply};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Commands that leave together, in order; `within` is how long the caller will wait.
@@ -20,4 +28,32 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// The commands of one batch stay together and in order. Dropping the future stops the waiting,
     /// never a request that others share.
     fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>>;
+
+    /// What an engine in this process can say at once of a value that is there. It counts as a
+    /// command only then.
+    fn peek(&self, _key: &FullKey) -> Option<Seen> {
+        None
+    }
+}
+
+/// The engine that the configuration asks for. Nothing is connected yet.
+pub(crate) fn open(
+    engine: &Engine,
+    settings: &Settings,
+    meter: &Arc<Meter>,
+) -> Result<Box<dyn Store>, Error> {
+    let clock = settings.clock.clone();
+    let meter = Arc::clone(meter);
+    match engine {
+        Engine::Memory => Ok(Box::new(memory::Memory::new(clock, settings.memory, meter))),
+        Engine::Upstash { .. } => Err(missing("upstash")),
+        Engine::Redis { .. } => Err(missing("redis")),
+    }
+}
+
+fn missing(feature: &str) -> Error {
+    Error::new(
+        ErrorKind::Config,
+        format!("this build of millpond lacks the feature `{feature}`; add it in Cargo.toml"),
+    )
 }

@@ -36,12 +36,24 @@ impl Npm {
             .expect("node starts");
         let input = process.stdin.take().expect("stdin is piped");
         let output = BufReader::new(process.stdout.take().expect("stdout is piped")).lines();
-        Some(Self { _process: process, input, output })
+        Some(Self {
+            _process: process,
+            input,
+            output,
+        })
     }
 
     pub async fn call(&mut self, step: &Value) -> Value {
-        self.input.write_all(format!("{step}\n").as_bytes()).await.expect("node reads");
-        let line = self.output.next_line().await.expect("node writes").expect("node lives");
+        self.input
+            .write_all(format!("{step}\n").as_bytes())
+            .await
+            .expect("node reads");
+        let line = self
+            .output
+            .next_line()
+            .await
+            .expect("node writes")
+            .expect("node lives");
         let answer: Value = serde_json::from_str(&line).expect("node writes JSON");
         assert_eq!(answer.get("error"), None, "{step}");
         answer

@@ -44,9 +44,14 @@ pub fn client_address<'a>(
     peer: IpAddr,
     trusted_hops: usize,
 ) -> IpAddr {
-    let entries: Vec<&str> = forwarded.into_iter().flat_map(|value| value.split(',')).collect();
+    let entries: Vec<&str> = forwarded
+        .into_iter()
+        .flat_map(|value| value.split(','))
+        .collect();
     let client = match entries.len().checked_sub(trusted_hops) {
-        Some(first_trusted) => entries[first_trusted..].iter().find_map(|entry| parse(entry)),
+        Some(first_trusted) => entries[first_trusted..]
+            .iter()
+            .find_map(|entry| parse(entry)),
         None => None,
     };
     client.unwrap_or(peer).to_canonical()
@@ -59,7 +64,9 @@ fn parse(entry: &str) -> Option<IpAddr> {
     if let Some(rest) = entry.strip_prefix('[') {
         let (address, port) = rest.split_once(']')?;
         let port_is_sound = port.is_empty()
-            || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+            || port
+                .strip_prefix(':')
+                .is_some_and(|port| port.parse::<u16>().is_ok());
         return unzoned(address).filter(|address: &IpAddr| address.is_ipv6() && port_is_sound);
     }
     unzoned(entry).or_else(|| entry.parse::<SocketAddr>().ok().map(|address| address.ip()))
@@ -93,7 +100,10 @@ mod tests {
 
     #[test]
     fn header_lines_are_joined_in_their_order() {
-        assert_eq!(client(&["6.6.6.6", "203.0.113.9, 10.0.0.2"], 2), "203.0.113.9");
+        assert_eq!(
+            client(&["6.6.6.6", "203.0.113.9, 10.0.0.2"], 2),
+            "203.0.113.9"
+        );
     }
 
     #[test]
@@ -116,8 +126,16 @@ mod tests {
     #[test]
     fn what_is_no_address_gives_way_to_the_next_nearer_proxy() {
         assert_eq!(client(&["unknown, 10.0.0.2"], 2), "10.0.0.2");
-        for odd in ["", ",", "unknown", "[::1", "[::1]x", "[1.2.3.4]", "1.2.3.4:", "1.2.3.4:99999"]
-        {
+        for odd in [
+            "",
+            ",",
+            "unknown",
+            "[::1",
+            "[::1]x",
+            "[1.2.3.4]",
+            "1.2.3.4:",
+            "1.2.3.4:99999",
+        ] {
             assert_eq!(client(&[odd], 1), "10.0.0.1", "{odd}");
         }
     }

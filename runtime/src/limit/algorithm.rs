@@ -67,7 +67,11 @@ pub(crate) enum Change {
     /// Adds to the window's counter; the lifetime (ms) is set if the sum equals `add`.
     Count { add: u64, lifetime: u64 },
     /// Replaces the bucket. No lifetime means that the old one stays.
-    Fill { refilled_at: i64, tokens: i64, lifetime: Option<u64> },
+    Fill {
+        refilled_at: i64,
+        tokens: i64,
+        lifetime: Option<u64>,
+    },
     /// Takes from the counters of this window and the one before; of no use to empty counters.
     Uncount { current: u64, previous: u64 },
 }
@@ -96,7 +100,12 @@ impl Rule {
             Some(full_after) if full_after <= LONGEST => {}
             _ => return Err("the bucket would take more than 100 years to fill"),
         }
-        Ok(Self { algorithm, units, window, refill })
+        Ok(Self {
+            algorithm,
+            units,
+            window,
+            refill,
+        })
     }
 
     /// The number of the window that this time is in.
@@ -128,7 +137,11 @@ impl Rule {
     /// What [`Self::check`] would find, with the units that are left now; stores nothing.
     pub(crate) fn peek(&self, held: Held, now: u64, cost: u64) -> Verdict {
         let Verdict { remaining, .. } = self.check(held, now, 0);
-        Verdict { remaining, change: None, ..self.check(held, now, cost) }
+        Verdict {
+            remaining,
+            change: None,
+            ..self.check(held, now, cost)
+        }
     }
 
     /// Gives units back, never more than were taken.
@@ -138,7 +151,10 @@ impl Rule {
         match self.algorithm {
             Algorithm::FixedWindow => {
                 let current = current.min(units);
-                (current > 0).then_some(Change::Uncount { current, previous: 0 })
+                (current > 0).then_some(Change::Uncount {
+                    current,
+                    previous: 0,
+                })
             }
             Algorithm::SlidingWindow => {
                 let current = current.min(units);
@@ -151,7 +167,11 @@ impl Rule {
                 let most = signed(self.units);
                 let tokens = tokens.saturating_add(signed(units)).min(most);
                 let lifetime = (tokens < most).then(|| self.full_after(tokens));
-                Some(Change::Fill { refilled_at, tokens, lifetime })
+                Some(Change::Fill {
+                    refilled_at,
+                    tokens,
+                    lifetime,
+                })
             }
         }
     }
@@ -202,9 +222,18 @@ impl Rule {
                 change: None,
             };
         }
-        let change = Change::Count { add: cost, lifetime: self.counter_lifetime() };
+        let change = Change::Count {
+            add: cost,
+            lifetime: self.counter_lifetime(),
+        };
         let remaining = unsigned(after);
-        Verdict { allowed: true, remaining, reset, retry_at: None, change: Some(change) }
+        Verdict {
+            allowed: true,
+            remaining,
+            reset,
+            retry_at: None,
+            change: Some(change),
+        }
     }
 
     /// The part of the previous window that still counts, rounded as JavaScript's and Lua's floats
@@ -233,7 +262,11 @@ impl Rule {
         }
         while low < high {
             let middle = low + (high - low) / 2;
-            if light(middle) { high = middle } else { low = middle + 1 }
+            if light(middle) {
+                high = middle
+            } else {
+                low = middle + 1
+            }
         }
         (low < self.window).then_some(low)
     }
@@ -249,13 +282,29 @@ impl Rule {
             let refill = i128::from(self.refill);
             let retry_at = Some(at((refill - 1 - after) / refill));
             let remaining = unsigned(tokens.into());
-            return Verdict { allowed: false, remaining, reset, retry_at, change: None };
+            return Verdict {
+                allowed: false,
+                remaining,
+                reset,
+                retry_at,
+                change: None,
+            };
         }
         let remaining = unsigned(after);
         let tokens = signed(remaining);
         let lifetime = Some(self.full_after(tokens));
-        let change = Some(Change::Fill { refilled_at, tokens, lifetime });
-        Verdict { allowed: true, remaining, reset, retry_at: None, change }
+        let change = Some(Change::Fill {
+            refilled_at,
+            tokens,
+            lifetime,
+        });
+        Verdict {
+            allowed: true,
+            remaining,
+            reset,
+            retry_at: None,
+            change,
+        }
     }
 
     /// The bucket as it is at `now`; a clock that went back brings no tokens and takes none.

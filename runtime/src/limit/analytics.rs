@@ -34,7 +34,11 @@ impl Tally {
     /// Counts one check; `false` if it was dropped because too much is waiting.
     pub(crate) fn record(&mut self, identifier: &str, success: bool, now: u64) -> bool {
         let hour = now - now % HOUR;
-        let event = Event { hour, identifier: identifier.to_owned(), success };
+        let event = Event {
+            hour,
+            identifier: identifier.to_owned(),
+            success,
+        };
         if let Some(sum) = self.sums.get_mut(&event) {
             *sum = sum.saturating_add(1);
             return true;
@@ -64,7 +68,10 @@ impl Tally {
             let member = Bytes::from(member(&event.identifier, event.success));
             let sum = Bytes::from(sum.to_string());
             let zincrby = Bytes::from_static(b"ZINCRBY");
-            commands.push(Command::new(Effect::Once, [zincrby, key.clone(), sum, member]));
+            commands.push(Command::new(
+                Effect::Once,
+                [zincrby, key.clone(), sum, member],
+            ));
             if last_hour.replace(event.hour) != Some(event.hour) {
                 let pexpire = Bytes::from_static(b"PEXPIRE");
                 let retention = Bytes::from(RETENTION.to_string());
@@ -90,7 +97,10 @@ mod tests {
     fn text(command: Command) -> String {
         match command.call {
             Call::Plain(args) => {
-                let args: Vec<_> = args.iter().map(|arg| String::from_utf8_lossy(arg)).collect();
+                let args: Vec<_> = args
+                    .iter()
+                    .map(|arg| String::from_utf8_lossy(arg))
+                    .collect();
                 args.join(" ")
             }
             Call::Script { .. } => String::new(),
@@ -121,8 +131,18 @@ mod tests {
         tally.record("u", false, 0);
         tally.record("u", true, HOUR);
         let sent: Vec<_> = tally.take("p").into_iter().map(text).collect();
-        assert_eq!(sent.iter().filter(|command| command.starts_with("ZINCRBY")).count(), 3);
-        assert_eq!(sent.iter().filter(|command| command.starts_with("PEXPIRE")).count(), 2);
+        assert_eq!(
+            sent.iter()
+                .filter(|command| command.starts_with("ZINCRBY"))
+                .count(),
+            3
+        );
+        assert_eq!(
+            sent.iter()
+                .filter(|command| command.starts_with("PEXPIRE"))
+                .count(),
+            2
+        );
     }
 
     #[test]
@@ -136,10 +156,14 @@ mod tests {
     #[test]
     fn a_flood_of_identifiers_does_not_fill_the_memory() {
         let mut tally = Tally::default();
-        let kept =
-            (0..MOST_MEMBERS * 2).filter(|id| tally.record(&id.to_string(), true, 0)).count();
+        let kept = (0..MOST_MEMBERS * 2)
+            .filter(|id| tally.record(&id.to_string(), true, 0))
+            .count();
         assert_eq!(kept, MOST_MEMBERS);
-        assert!(tally.record("0", true, 0), "a known identifier is still counted");
+        assert!(
+            tally.record("0", true, 0),
+            "a known identifier is still counted"
+        );
         tally.take("p");
         assert!(!tally.record(&"x".repeat(2 << 20), true, 0));
     }

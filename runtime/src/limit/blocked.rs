@@ -52,7 +52,14 @@ impl Blocked {
         if refusals.len() >= MOST {
             return;
         }
-        refusals.insert(key(base, rule), Refusal { held, index: rule.index(now), until });
+        refusals.insert(
+            key(base, rule),
+            Refusal {
+                held,
+                index: rule.index(now),
+                until,
+            },
+        );
     }
 
     /// Forgets it: units were given back, or the budget was reset, or a call went through.

@@ -67,9 +67,19 @@ struct Budget {
 impl Decision {
     /// What the store, or what is known of it, says.
     pub(crate) fn counted(limit: &Limit, verdict: Verdict, reason: Reason, now: u64) -> Self {
-        let Verdict { allowed, remaining, reset, retry_at, .. } = verdict;
+        let Verdict {
+            allowed,
+            remaining,
+            reset,
+            retry_at,
+            ..
+        } = verdict;
         Self {
-            outcome: if allowed { Outcome::Allowed } else { Outcome::Refused },
+            outcome: if allowed {
+                Outcome::Allowed
+            } else {
+                Outcome::Refused
+            },
             allowed,
             reason: (!allowed).then_some(reason),
             limit: *limit,
@@ -258,7 +268,8 @@ impl Decision {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub fn retry_after(&self) -> Option<Duration> {
-        self.retry_at.map(|at| Duration::from_millis(at.saturating_sub(self.now)))
+        self.retry_at
+            .map(|at| Duration::from_millis(at.saturating_sub(self.now)))
     }
 
     /// A refusal as an error, for `?`.
@@ -276,7 +287,11 @@ impl Decision {
     /// # Ok::<_, Box<dyn std::error::Error>>(()) }).unwrap();
     /// ```
     pub fn into_result(self) -> Result<Self, RateLimited> {
-        if self.allowed { Ok(self) } else { Err(RateLimited(Box::new(self))) }
+        if self.allowed {
+            Ok(self)
+        } else {
+            Err(RateLimited(Box::new(self)))
+        }
     }
 
     /// Headers that tell a client its budget, on an answer of any status: `X-RateLimit-Limit`,
@@ -401,10 +416,17 @@ impl fmt::Display for RateLimited {
         let kind = self.0.kind();
         match (self.0.retry_at, self.0.reason) {
             (Some(at), _) => {
-                write!(f, "rate limit {kind} exceeded; try again after {}", headers::rfc3339(at))
+                write!(
+                    f,
+                    "rate limit {kind} exceeded; try again after {}",
+                    headers::rfc3339(at)
+                )
             }
             (None, Some(Reason::Outage(_))) => write!(f, "rate limit {kind} cannot be checked now"),
-            (None, _) => write!(f, "the call costs more than the rate limit {kind} ever allows"),
+            (None, _) => write!(
+                f,
+                "the call costs more than the rate limit {kind} ever allows"
+            ),
         }
     }
 }
@@ -413,5 +435,7 @@ impl StdError for RateLimited {}
 
 fn time(ms: u64) -> SystemTime {
     // No platform's clock ends before the year 9999.
-    UNIX_EPOCH.checked_add(Duration::from_millis(ms.min(LAST_TIME))).unwrap_or(UNIX_EPOCH)
+    UNIX_EPOCH
+        .checked_add(Duration::from_millis(ms.min(LAST_TIME)))
+        .unwrap_or(UNIX_EPOCH)
 }

@@ -22,14 +22,27 @@ pub(super) fn budget(decision: &Decision) -> Vec<(&'static str, String)> {
 }
 
 pub(super) fn ietf(decision: &Decision) -> Vec<(&'static str, String)> {
-    let Some(remaining) = decision.remaining() else { return Vec::new() };
+    let Some(remaining) = decision.remaining() else {
+        return Vec::new();
+    };
     let name = quoted(decision.of().short_name());
-    let Rule { units, window, refill, .. } = decision.of().rule();
+    let Rule {
+        units,
+        window,
+        refill,
+        ..
+    } = decision.of().rule();
     let full_after = units.div_ceil(refill) * window;
     let (quota, remaining) = (units.min(LARGEST), remaining.min(LARGEST));
     let policy = format!("{name};q={quota};w={}", full_after.div_ceil(1000));
-    let wait = decision.reset_ms().saturating_sub(decision.now_ms()).div_ceil(1000);
-    vec![("ratelimit-policy", policy), ("ratelimit", format!("{name};r={remaining};t={wait}"))]
+    let wait = decision
+        .reset_ms()
+        .saturating_sub(decision.now_ms())
+        .div_ceil(1000);
+    vec![
+        ("ratelimit-policy", policy),
+        ("ratelimit", format!("{name};r={remaining};t={wait}")),
+    ]
 }
 
 pub(super) fn body(refusal: &RateLimited) -> String {
@@ -82,7 +95,11 @@ pub(super) fn rfc3339(unix_ms: u64) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let month = if march_month < 10 {
+        march_month + 3
+    } else {
+        march_month - 9
+    };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
     let ms = ms % 1000;

@@ -25,7 +25,11 @@ impl Names {
     /// The name of one identifier's budget, without the number of the window.
     pub(crate) fn base(&self, limit: &Limit, id: &str) -> String {
         let id = shorten(id);
-        let id = if self.cluster { Cow::Owned(tag(&id)) } else { id };
+        let id = if self.cluster {
+            Cow::Owned(tag(&id))
+        } else {
+            id
+        };
         format!("{}:{}:{}", self.prefix, limit.kind(), id)
     }
 
@@ -33,7 +37,10 @@ impl Names {
     pub(crate) fn budget(&self, limit: &Limit, id: &str, now: u64) -> Budget {
         let base = self.base(limit, id);
         let rule = limit.rule();
-        Budget { rule, keys: keys(rule, &base, now) }
+        Budget {
+            rule,
+            keys: keys(rule, &base, now),
+        }
     }
 }
 
@@ -51,11 +58,21 @@ fn shorten(id: &str) -> Cow<'_, str> {
     if id.len() <= LONGEST_ID {
         return Cow::Borrowed(id);
     }
-    Cow::Owned(format!("%~{}", crate::store::command::hex(&Sha256::digest(id))))
+    Cow::Owned(format!(
+        "%~{}",
+        crate::store::command::hex(&Sha256::digest(id))
+    ))
 }
 
 /// A hash tag that no other identifier has. `{}` would not be one, so nobody's is `{%}`.
 fn tag(id: &str) -> String {
-    let id = id.replace('%', "%25").replace('{', "%7B").replace('}', "%7D");
-    if id.is_empty() { "{%}".to_owned() } else { format!("{{{id}}}") }
+    let id = id
+        .replace('%', "%25")
+        .replace('{', "%7B")
+        .replace('}', "%7D");
+    if id.is_empty() {
+        "{%}".to_owned()
+    } else {
+        format!("{{{id}}}")
+    }
 }

@@ -27,7 +27,9 @@ pub(crate) fn refund(budgets: &[Budget], now: u64, units: u64) -> Command {
 }
 
 fn call(script: Script, budgets: &[Budget], now: u64, cost: u64) -> Command {
-    let keys = budgets.iter().flat_map(|budget| budget.keys.iter().cloned());
+    let keys = budgets
+        .iter()
+        .flat_map(|budget| budget.keys.iter().cloned());
     let mut args = vec![digits(now)];
     for Budget { rule, .. } in budgets {
         args.push(Bytes::from_static(word(rule.algorithm).as_bytes()));
@@ -51,8 +53,12 @@ pub(crate) fn look(budget: &Budget) -> Command {
 
 /// Reads the answer to [`check`]: whether it took, and what each budget held before.
 pub(crate) fn read_check(reply: &Reply, budgets: usize) -> Result<(bool, Vec<Held>), Error> {
-    let Reply::Array(items) = reply else { return Err(unexpected()) };
-    let Some((Reply::Int(took), numbers)) = items.split_first() else { return Err(unexpected()) };
+    let Reply::Array(items) = reply else {
+        return Err(unexpected());
+    };
+    let Some((Reply::Int(took), numbers)) = items.split_first() else {
+        return Err(unexpected());
+    };
     if numbers.len() != budgets * 2 {
         return Err(unexpected());
     }
@@ -87,13 +93,22 @@ fn number(reply: &Reply) -> Result<Option<i64>, Error> {
 }
 
 /// Buckets of `@upstash/ratelimit` hold fractions where the refill rate is one.
-#[expect(clippy::cast_possible_truncation, reason = "the cast saturates, as it should")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the cast saturates, as it should"
+)]
 fn whole(text: &str) -> Option<i64> {
-    text.parse::<f64>().ok().filter(|number| number.is_finite()).map(|number| number.floor() as i64)
+    text.parse::<f64>()
+        .ok()
+        .filter(|number| number.is_finite())
+        .map(|number| number.floor() as i64)
 }
 
 fn unexpected() -> Error {
-    Error::new(ErrorKind::Protocol, "what is stored for a limit is not what a limit stores")
+    Error::new(
+        ErrorKind::Protocol,
+        "what is stored for a limit is not what a limit stores",
+    )
 }
 
 const REFILLED_AT: &[u8] = b"refilledAt";
@@ -169,18 +184,28 @@ fn parse(keys: &[Bytes], args: &[Bytes]) -> Result<(u64, Vec<(Budget, u64)>), Er
     let mut keys = keys.iter().cloned();
     let mut calls = Vec::with_capacity(limits.len() / ARGS_PER_LIMIT);
     for limit in limits.chunks(ARGS_PER_LIMIT) {
-        let [algorithm, units, window, refill, cost] = limit else { return Err(malformed()) };
-        let algorithm = [Algorithm::FixedWindow, Algorithm::SlidingWindow, Algorithm::TokenBucket]
-            .into_iter()
-            .find(|known| word(*known).as_bytes() == algorithm)
-            .ok_or_else(malformed)?;
+        let [algorithm, units, window, refill, cost] = limit else {
+            return Err(malformed());
+        };
+        let algorithm = [
+            Algorithm::FixedWindow,
+            Algorithm::SlidingWindow,
+            Algorithm::TokenBucket,
+        ]
+        .into_iter()
+        .find(|known| word(*known).as_bytes() == algorithm)
+        .ok_or_else(malformed)?;
         let [Some(units), Some(window), Some(refill), Some(cost)] =
             [units, window, refill, cost].map(number)
         else {
             return Err(malformed());
         };
         let rule = Rule::new(algorithm, units, window, refill).map_err(|_| malformed())?;
-        let count = if algorithm == Algorithm::SlidingWindow { 2 } else { 1 };
+        let count = if algorithm == Algorithm::SlidingWindow {
+            2
+        } else {
+            1
+        };
         let keys: Vec<_> = keys.by_ref().take(count).collect();
         if keys.len() != count {
             return Err(malformed());
@@ -196,7 +221,9 @@ fn apply(keys: &[Bytes], change: Change, redis: &mut RedisCall<'_>) -> Result<()
         command.extend_from_slice(args);
         redis(&command)
     };
-    let [key, rest @ ..] = keys else { return Ok(()) };
+    let [key, rest @ ..] = keys else {
+        return Ok(());
+    };
     match change {
         Change::Count { add, lifetime } => {
             let sum = run("INCRBY", &[key.clone(), digits(add)])?;
@@ -204,7 +231,11 @@ fn apply(keys: &[Bytes], change: Change, redis: &mut RedisCall<'_>) -> Result<()
                 run("PEXPIRE", &[key.clone(), digits(lifetime)])?;
             }
         }
-        Change::Fill { refilled_at, tokens, lifetime } => {
+        Change::Fill {
+            refilled_at,
+            tokens,
+            lifetime,
+        } => {
             let [at, tokens] = [refilled_at, tokens].map(digits);
             let [at_field, tokens_field] = [REFILLED_AT, TOKENS].map(Bytes::from_static);
             run("HSET", &[key.clone(), at_field, at, tokens_field, tokens])?;

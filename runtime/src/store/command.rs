@@ -22,6 +22,9 @@ pub(crate) enum Script {
     Fill,
     /// `KEYS value, guard`; `ARGV nonce, guard ms, value, ttl ms`. Moves the guard and stores; 1.
     Put,
+    /// `KEYS value, guard`; `ARGV seen-guard, nonce, guard ms, value, ttl ms`. As [`Self::Put`] if
+    /// the guard did not move since it was seen: 1 when it stored, 0 when it was refused.
+    Update,
     /// `KEYS` and `ARGV` as the script says. Takes from every limit or from none.
     LimitCheck,
     /// `KEYS` and `ARGV` as for [`Self::LimitCheck`]. Gives units back.
@@ -30,13 +33,20 @@ pub(crate) enum Script {
 
 impl Script {
     /// All of them, for tests and warm-up.
-    pub(crate) const ALL: [Self; 4] = [Self::Fill, Self::Put, Self::LimitCheck, Self::LimitRefund];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Fill,
+        Self::Put,
+        Self::Update,
+        Self::LimitCheck,
+        Self::LimitRefund,
+    ];
 
     /// The Lua text as plain Redis takes it.
     pub(crate) fn source(self) -> &'static str {
         match self {
             Self::Fill => include_str!("scripts/fill.lua"),
             Self::Put => include_str!("scripts/put.lua"),
+            Self::Update => include_str!("scripts/update.lua"),
             Self::LimitCheck => include_str!("scripts/limit_check.lua"),
             Self::LimitRefund => include_str!("scripts/limit_refund.lua"),
         }
@@ -75,10 +85,12 @@ pub(crate) fn sha1_hex(bytes: &[u8]) -> String {
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// One command, or one script call.
@@ -101,7 +113,10 @@ pub(crate) enum Call {
 
 impl Command {
     pub(crate) fn new<A: Into<Bytes>>(effect: Effect, args: impl IntoIterator<Item = A>) -> Self {
-        Self { call: Call::Plain(args.into_iter().map(Into::into).collect()), effect }
+        Self {
+            call: Call::Plain(args.into_iter().map(Into::into).collect()),
+            effect,
+        }
     }
 
     pub(crate) fn script(

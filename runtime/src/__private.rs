@@ -1,0 +1,13 @@
+//! The door for the macros: everything that generated code names. Not for use by hand, and free
+//! to change in any release.
+
+mod call;
+mod mutation;
+mod shape;
+mod site;
+
+pub use crate::key::{HashedPart, KeyPart, KeyWriter, OptionalPart};
+pub use call::{Call, cached, entry, invalidate, never, refreshed, uncached};
+pub use mutation::{Slots, Targets, invalidating, invalidating_always, updating};
+pub use shape::{CacheValue, Fallible, Outcome, Plain, Probe, Shape, Shared, probe};
+pub use site::{Site, check_prefix};

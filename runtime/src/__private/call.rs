@@ -1,0 +1,265 @@
+//! A call of a cached function, from its key to its return value.
+
+use super::shape::{CacheValue, Shape};
+use super::site::Site;
+use crate::cache::{Entered, Lookup, Policy};
+use crate::entry::{Entry, Invalidation, Slot};
+use crate::error::{Error, ErrorKind};
+use crate::key::Key;
+use crate::pond::Millpond;
+use crate::scope;
+use crate::value;
+use pin_project_lite::pin_project;
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::PoisonError;
+use std::task::{Context, Poll};
+
+/// One call: which function, which key, under which cache.
+#[derive(Debug)]
+pub struct Call {
+    site: &'static Site,
+    key: Key,
+    pond: Option<Millpond>,
+    when: bool,
+}
+
+impl Call {
+    /// A call of this function for this key, in the current cache.
+    pub fn new(site: &'static Site, key: Key) -> Self {
+        Self {
+            site,
+            key,
+            pond: None,
+            when: true,
+        }
+    }
+
+    /// In this cache instead.
+    #[must_use]
+    pub fn on(mut self, pond: &Millpond) -> Self {
+        self.pond = Some(pond.clone());
+        self
+    }
+
+    /// Around the cache unless this holds.
+    #[must_use]
+    pub fn when(mut self, yes: bool) -> Self {
+        self.when = yes;
+        self
+    }
+
+    fn policy(&self) -> Policy {
+        let Site {
+            ttl,
+            null_ttl,
+            flight,
+            ..
+        } = *self.site;
+        Policy {
+            ttl,
+            null_ttl,
+            flight,
+        }
+    }
+}
+
+/// The default of `unless`.
+pub fn never<T: ?Sized>(_value: &T) -> bool {
+    false
+}
+
+/// Answers a call from the cache, or runs the body and stores what it returns.
+pub async fn cached<S, F>(call: Call, shape: S, unless: fn(&S::Value) -> bool, body: F) -> S::Return
+where
+    S: Shape,
+    S::Value: CacheValue,
+    F: Future<Output = S::Return>,
+{
+    let mode = forced(call.site.id);
+    if !call.when || mode == Some(Mode::Around) || scope::is_bypassed() {
+        return body.await;
+    }
+    let policy = call.policy();
+    let pond = call.pond.unwrap_or_else(scope::current);
+    pond.check_type(call.site, std::any::type_name::<S::Value>());
+    let refresh = mode == Some(Mode::Refresh);
+    let lookup = Lookup {
+        pond: pond.clone(),
+        key: call.key,
+        policy,
+        refresh,
+    };
+    let mut load = match lookup.enter().await {
+        Entered::Load(load) => load,
+        Entered::Alone => return body.await,
+        Entered::Shared(bytes) => match value::decode(&bytes) {
+            Ok(value) => {
+                return shape.success(value);
+            }
+            Err(_) => return body.await,
+        },
+        Entered::Failed(error) => match shape.take(&error) {
+            Some(error) => return shape.failure(error),
+            None => return body.await,
+        },
+        Entered::Found(bytes, load) => match value::decode(&bytes) {
+            Ok(value) => {
+                let null = value::is_null(&bytes);
+                load.hit(bytes, null);
+                return shape.success(value);
+            }
+            Err(what) => load.garbage(&what),
+        },
+    };
+    match shape.split(load.run(body).await) {
+        Ok(value) => {
+            match stored_form(&pond, &value) {
+                Ok(bytes) if unless(&value) => load.keep(bytes),
+                Ok(bytes) => {
+                    let null = value::is_null(&bytes);
+                    load.store(bytes, null).await;
+                }
+                Err(error) => load.unstorable(&error),
+            }
+            shape.success(value)
+        }
+        Err(error) => {
+            load.failed(shape.share(&error));
+            shape.failure(error)
+        }
+    }
+}
+
+fn stored_form<T: CacheValue>(pond: &Millpond, value: &T) -> Result<bytes::Bytes, Error> {
+    let bytes = pond.storable(value)?;
+    if cfg!(debug_assertions) {
+        value::survives::<T>(&bytes).map_err(|what| Error::new(ErrorKind::Decode, what))?;
+    }
+    Ok(bytes)
+}
+
+impl Millpond {
+    /// Reports two functions that share keys but not a type.
+    fn check_type(&self, site: &'static Site, kind: &'static str) {
+        let id = (std::ptr::from_ref(site) as usize, kind.as_ptr() as usize);
+        if self
+            .0
+            .checked
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&id)
+        {
+            return;
+        }
+        self.0
+            .checked
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id);
+        let name = format!("{}@{:?}:{}", site.prefix, site.version, site.template);
+        let mut types = self.0.types.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = *types.entry(name).or_insert(kind);
+        if first != kind {
+            tracing::error!(
+                prefix = site.prefix,
+                template = site.template,
+                first,
+                second = kind,
+                "two functions cache different types under the same keys; give one of them \
+                 another prefix or key"
+            );
+        }
+    }
+}
+
+/// The entry of a call.
+pub fn entry<R>(call: Call) -> Entry<R> {
+    let policy = call.policy();
+    let pond = call.pond.unwrap_or_else(scope::current);
+    Entry::new(Slot {
+        pond,
+        key: call.key,
+        policy,
+    })
+}
+
+/// Invalidates an entry.
+pub fn invalidate<R>(entry: Entry<R>) -> Invalidation {
+    entry.invalidate()
+}
+
+/// What a companion asks of the next call of its function.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Load and store anew.
+    Refresh,
+    /// Leave the cache aside.
+    Around,
+}
+
+thread_local! {
+    /// Set while a companion polls its function; taken by the first call of that function.
+    static FORCED: Cell<Option<(&'static str, Mode)>> = const { Cell::new(None) };
+}
+
+fn forced(site: &'static str) -> Option<Mode> {
+    match FORCED.get() {
+        Some((id, mode)) if id == site => {
+            FORCED.set(None);
+            Some(mode)
+        }
+        _ => None,
+    }
+}
+
+/// Runs a call that loads and stores anew.
+pub fn refreshed<F: Future>(site: &'static str, call: F) -> Forced<F> {
+    Forced {
+        site,
+        mode: Some(Mode::Refresh),
+        call,
+    }
+}
+
+/// Runs a call that leaves the cache aside.
+pub fn uncached<F: Future>(site: &'static str, call: F) -> Forced<F> {
+    Forced {
+        site,
+        mode: Some(Mode::Around),
+        call,
+    }
+}
+
+pin_project! {
+    /// See [`refreshed`].
+    pub struct Forced<F> {
+        site: &'static str,
+        mode: Option<Mode>,
+        #[pin]
+        call: F,
+    }
+}
+
+impl<F: Future> Future for Forced<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _restore = Restore(FORCED.replace(this.mode.map(|mode| (*this.site, mode))));
+        let polled = this.call.poll(cx);
+        if FORCED.get().is_none() {
+            *this.mode = None;
+        }
+        polled
+    }
+}
+
+struct Restore(Option<(&'static str, Mode)>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        FORCED.set(self.0);
+    }
+}

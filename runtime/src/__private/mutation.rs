@@ -1,0 +1,231 @@
+//! Functions that change data: what they invalidate or update, whatever becomes of the call.
+
+use super::shape::Outcome;
+use crate::entry::{Entry, PutAs, Slot, TypedSlot};
+use crate::key::Key;
+use crate::pond::Millpond;
+use pin_project_lite::pin_project;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// The entries that a call invalidates.
+#[derive(Debug, Default)]
+pub struct Targets(Vec<(Millpond, Key)>);
+
+impl Targets {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// One more.
+    pub fn add<R>(&mut self, entry: Entry<R>) {
+        let Slot { pond, key, .. } = entry.slot_ref().clone();
+        self.0.push((pond, key));
+    }
+
+    /// Invalidates them, those of one cache in one request. What fails is delivered in the
+    /// background, and logged there.
+    async fn invalidate(self) {
+        let mut rest = Armed(Some(self));
+        while let Some((pond, keys)) = rest.next() {
+            let _ = pond.invalidate_all(keys).await;
+        }
+    }
+}
+
+/// Targets whose change may have been made: dropped, they are invalidated in the background.
+struct Armed(Option<Targets>);
+
+impl Armed {
+    /// Takes all the targets of one cache.
+    fn next(&mut self) -> Option<(Millpond, Vec<Key>)> {
+        let targets = &mut self.0.as_mut()?.0;
+        let (pond, _) = targets.first()?.clone();
+        let keys = targets
+            .extract_if(.., |(other, _)| other.is(&pond))
+            .map(|(_, key)| key)
+            .collect();
+        Some((pond, keys))
+    }
+}
+
+impl Drop for Armed {
+    fn drop(&mut self) {
+        for (pond, key) in self.0.take().unwrap_or_default().0 {
+            if key.check().is_ok() {
+                pond.owe([pond.full(&key)]);
+            }
+        }
+    }
+}
+
+pin_project! {
+    /// The body of a mutation, armed from its first poll on.
+    struct Body<'a, F> {
+        targets: Option<Targets>,
+        armed: &'a mut Armed,
+        #[pin]
+        body: F,
+    }
+}
+
+impl<F: Future> Future for Body<'_, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        if let Some(targets) = this.targets.take() {
+            this.armed.0 = Some(targets);
+        }
+        this.body.poll(cx)
+    }
+}
+
+/// Runs the body and invalidates after a success.
+pub async fn invalidating<S, F>(
+    targets: Targets,
+    shape: S,
+    late: impl FnOnce(&S::Value, &mut Targets),
+    body: F,
+) -> S::Return
+where
+    S: Outcome,
+    F: Future<Output = S::Return>,
+{
+    let mut armed = Armed(None);
+    let returned = Body {
+        targets: Some(targets),
+        armed: &mut armed,
+        body,
+    }
+    .await;
+    match shape.split(returned) {
+        Ok(value) => {
+            let mut targets = armed.0.take().unwrap_or_default();
+            late(&value, &mut targets);
+            targets.invalidate().await;
+            shape.success(value)
+        }
+        Err(error) => {
+            armed.0 = None;
+            shape.failure(error)
+        }
+    }
+}
+
+/// Runs the body and invalidates whatever it returned.
+pub async fn invalidating_always<S, F>(
+    targets: Targets,
+    shape: S,
+    late: impl FnOnce(&S::Value, &mut Targets),
+    body: F,
+) -> S::Return
+where
+    S: Outcome,
+    F: Future<Output = S::Return>,
+{
+    let mut armed = Armed(None);
+    let returned = Body {
+        targets: Some(targets),
+        armed: &mut armed,
+        body,
+    }
+    .await;
+    let mut targets = armed.0.take().unwrap_or_default();
+    match shape.split(returned) {
+        Ok(value) => {
+            late(&value, &mut targets);
+            targets.invalidate().await;
+            shape.success(value)
+        }
+        Err(error) => {
+            targets.invalidate().await;
+            shape.failure(error)
+        }
+    }
+}
+
+type Form<V> = fn(&V, &Millpond) -> Result<bytes::Bytes, crate::Error>;
+
+/// The entries that a call updates with its value.
+pub struct Slots<S: Outcome> {
+    shape: S,
+    slots: Vec<(Slot, Form<S::Value>)>,
+}
+
+impl<S: Outcome> Slots<S> {
+    /// None yet.
+    pub const fn new(shape: S) -> Self {
+        Self {
+            shape,
+            slots: Vec::new(),
+        }
+    }
+
+    /// One more; the value must be one that the entry takes.
+    pub fn add<T>(&mut self, slot: TypedSlot<T>)
+    where
+        S::Value: PutAs<T>,
+    {
+        self.slots
+            .push((slot.slot, <S::Value as PutAs<T>>::storable));
+    }
+}
+
+impl<S: Outcome> std::fmt::Debug for Slots<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list()
+            .entries(self.slots.iter().map(|(slot, _)| &slot.key))
+            .finish()
+    }
+}
+
+/// Runs the body and stores its value in the entries, where nobody else wrote meanwhile; where
+/// somebody did, or where the value cannot be stored, it invalidates.
+pub async fn updating<S, F>(slots: Slots<S>, body: F) -> S::Return
+where
+    S: Outcome,
+    F: Future<Output = S::Return>,
+{
+    let Slots { shape, slots } = slots;
+    let mut seen = Vec::with_capacity(slots.len());
+    for (slot, _) in &slots {
+        seen.push(slot.observe().await);
+    }
+    let targets = Targets(
+        slots
+            .iter()
+            .map(|(s, _)| (s.pond.clone(), s.key.clone()))
+            .collect(),
+    );
+    let mut armed = Armed(None);
+    let returned = Body {
+        targets: Some(targets),
+        armed: &mut armed,
+        body,
+    }
+    .await;
+    match shape.split(returned) {
+        Ok(value) => {
+            let forms: Vec<_> = slots
+                .iter()
+                .map(|(s, form)| form(&value, &s.pond).ok())
+                .collect();
+            let mut stale = Targets::new();
+            for (((slot, _), bytes), seen) in slots.into_iter().zip(forms).zip(seen) {
+                if !slot.update(bytes, seen).await {
+                    stale.0.push((slot.pond, slot.key));
+                }
+            }
+            armed.0 = None;
+            stale.invalidate().await;
+            shape.success(value)
+        }
+        Err(error) => {
+            armed.0 = None;
+            shape.failure(error)
+        }
+    }
+}

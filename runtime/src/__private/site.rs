@@ -1,0 +1,124 @@
+//! What the compiler knows about a cached function: built in a constant, checked there.
+
+use crate::key::KeyWriter;
+use std::time::Duration;
+
+/// The description of one cached function.
+#[derive(Debug)]
+pub struct Site {
+    pub(crate) id: &'static str,
+    pub(crate) prefix: &'static str,
+    pub(crate) template: &'static str,
+    pub(crate) ttl: Duration,
+    pub(crate) null_ttl: Option<Duration>,
+    pub(crate) version: Option<u32>,
+    pub(crate) flight: bool,
+}
+
+/// A hundred years.
+const MAX_LIFE: u64 = 100 * 365 * 24 * 60 * 60;
+
+const fn check_life(life: Duration) {
+    assert!(
+        life.as_millis() > 0,
+        "the lifetime is under 1 ms; write a longer ttl"
+    );
+    assert!(
+        life.as_secs() <= MAX_LIFE,
+        "the lifetime is over 100 years; write a shorter ttl"
+    );
+}
+
+/// Whether a prefix can be the first segment of a key; a constant that is not stops the build.
+pub const fn check_prefix(prefix: &str) {
+    let bytes = prefix.as_bytes();
+    assert!(
+        !bytes.is_empty(),
+        "the prefix is empty; write the first segment of the key"
+    );
+    let mut at = 0;
+    while at < bytes.len() {
+        let byte = bytes[at];
+        assert!(
+            byte != b':',
+            "the prefix holds a `:`; it is one segment of the key"
+        );
+        assert!(
+            byte != b'@',
+            "the prefix holds an `@`; that is where the version stands"
+        );
+        assert!(
+            byte > b' ' && byte != 0x7f,
+            "the prefix holds white space or a control character; write one word"
+        );
+        assert!(
+            byte != b'{' && byte != b'}',
+            "the prefix holds a brace; hash tags go into the key"
+        );
+        at += 1;
+    }
+}
+
+impl Site {
+    /// A function by a text that no other has, its prefix, template and lifetime.
+    pub const fn new(
+        id: &'static str,
+        prefix: &'static str,
+        template: &'static str,
+        ttl: Duration,
+    ) -> Self {
+        check_prefix(prefix);
+        check_life(ttl);
+        let null_ttl = Some(crate::ttl::SHORT);
+        Self {
+            id,
+            prefix,
+            template,
+            ttl,
+            null_ttl,
+            version: None,
+            flight: true,
+        }
+    }
+
+    /// The lifetime of a cached `None`.
+    #[must_use]
+    pub const fn null_ttl(mut self, ttl: Duration) -> Self {
+        check_life(ttl);
+        self.null_ttl = Some(ttl);
+        self
+    }
+
+    /// `None` is not cached.
+    #[must_use]
+    pub const fn no_null(mut self) -> Self {
+        self.null_ttl = None;
+        self
+    }
+
+    /// The version in the key.
+    #[must_use]
+    pub const fn version(mut self, version: u32) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    /// Every caller loads for itself.
+    #[must_use]
+    pub const fn no_flight(mut self) -> Self {
+        self.flight = false;
+        self
+    }
+}
+
+impl KeyWriter {
+    /// The writer for the key of a call.
+    pub fn new(site: &Site) -> Self {
+        Self::under(site.prefix, site.version)
+    }
+
+    /// The writer for `key!`.
+    pub fn bare(prefix: &str) -> Self {
+        Self::under(prefix, None)
+    }
+}

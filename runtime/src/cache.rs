@@ -1,0 +1,520 @@
+//! The read path: `key → flight → store → decode → body → encode → store`.
+//!
+//! Everything here is compiled once; what depends on the function's types is in `private`.
+
+pub(crate) mod flight;
+pub(crate) mod guard;
+pub(crate) mod invalidation;
+pub(crate) mod pulse;
+
+use crate::error::{Error, ErrorKind};
+use crate::key::{FullKey, Key};
+use crate::pond::{self, Millpond};
+use crate::rt;
+use crate::stats::Tally;
+use bytes::Bytes;
+use flight::{Lease, Outcome, Role, SharedError, Waited};
+use guard::Seen;
+use invalidation::Ticket;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One call of a cached function: what it looks up, and under which rules.
+pub(crate) struct Lookup {
+    pub(crate) pond: Millpond,
+    pub(crate) key: Key,
+    pub(crate) policy: Policy,
+    /// Load and store anew, whatever is there.
+    pub(crate) refresh: bool,
+}
+
+/// The rules of one cached function.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Policy {
+    pub(crate) ttl: Duration,
+    pub(crate) null_ttl: Option<Duration>,
+    pub(crate) flight: bool,
+}
+
+/// What to do for one call.
+pub(crate) enum Entered {
+    /// The stored form of a value, from another caller's load.
+    Shared(Bytes),
+    /// The error of another caller's load.
+    Failed(SharedError),
+    /// The stored form of a value. It was found by this call, which says whether it is one.
+    Found(Bytes, Load),
+    /// Run the body, and say what came of it.
+    Load(Load),
+    /// Run the body; nobody wants to know.
+    Alone,
+}
+
+/// A body that is about to run, and everything its result needs.
+pub(crate) struct Load {
+    pond: Millpond,
+    key: Key,
+    full: FullKey,
+    tally: Arc<Tally>,
+    policy: Policy,
+    lease: Option<Lease>,
+    /// The count of departures when the read left.
+    read: usize,
+    /// What the read saw; nothing if it failed, and then nothing is stored.
+    seen: Option<Seen>,
+    budget: Duration,
+    read_at: Duration,
+}
+
+impl Lookup {
+    /// Looks the key up, or waits for who does.
+    pub(crate) async fn enter(self) -> Entered {
+        let tally = self.pond.0.ledger.tally(self.key.prefix());
+        if let Err(error) = self.key.check() {
+            tracing::warn!(prefix = self.key.prefix(), %error, "called without the cache");
+            tally.bypassed.add(1);
+            return Entered::Alone;
+        }
+        if !rt::in_runtime() {
+            tally.bypassed.add(1);
+            return Entered::Alone;
+        }
+        self.pond.deliver_in_background();
+        let full = self.pond.full(&self.key);
+        let name = pond::text(&full);
+        if self.pond.0.flights.leads(&name) {
+            // The body of a load asks for the key that it is loading.
+            tally.bypassed.add(1);
+            return Entered::Alone;
+        }
+        let mut load = Load::new(&self, full, tally);
+        if !self.refresh
+            && load.peek()
+            && let Some(bytes) = load.found()
+        {
+            return Entered::Found(bytes, load);
+        }
+        if self.refresh || !self.policy.flight {
+            let load = load.read(None).await;
+            return match load.found() {
+                Some(bytes) if !self.refresh => Entered::Found(bytes, load),
+                _ => load.begin(),
+            };
+        }
+        self.fly(&name, load).await
+    }
+
+    /// Takes part in the flight of the key.
+    async fn fly(&self, name: &str, load: Load) -> Entered {
+        let start = tokio::time::Instant::now();
+        loop {
+            let lease = match self.pond.0.flights.join(name) {
+                Role::Lead(lease) => lease,
+                Role::Wait(waiter) => {
+                    let left = self
+                        .pond
+                        .0
+                        .settings
+                        .flight_wait
+                        .saturating_sub(start.elapsed());
+                    match waiter.wait(left).await {
+                        Waited::Lead(lease) => lease,
+                        Waited::Shared(outcome) => {
+                            load.tally.shared.add(1);
+                            return match outcome {
+                                Outcome::Value(bytes) => Entered::Shared(bytes),
+                                Outcome::Error(error) => Entered::Failed(error),
+                            };
+                        }
+                        Waited::Again => {
+                            if start.elapsed() >= self.pond.0.settings.flight_wait {
+                                return Entered::Alone;
+                            }
+                            continue;
+                        }
+                        Waited::GaveUp => return Entered::Alone,
+                    }
+                }
+            };
+            let load = load.read(Some(lease)).await;
+            return match load.found() {
+                Some(bytes) => Entered::Found(bytes, load),
+                None => load.begin(),
+            };
+        }
+    }
+}
+
+impl Load {
+    fn new(lookup: &Lookup, full: FullKey, tally: Arc<Tally>) -> Self {
+        Self {
+            pond: lookup.pond.clone(),
+            key: lookup.key.clone(),
+            full,
+            tally,
+            policy: lookup.policy,
+            lease: None,
+            read: 0,
+            seen: None,
+            budget: lookup.pond.0.settings.budget,
+            read_at: Duration::ZERO,
+        }
+    }
+
+    /// Reads the value and the guard.
+    async fn read(mut self, lease: Option<Lease>) -> Self {
+        self.lease = lease;
+        self.read = self.lease.as_ref().map_or(0, Lease::depart);
+        let clock = &self.pond.0.settings.clock;
+        self.read_at = clock.monotonic();
+        let started = tokio::time::Instant::now();
+        let reply = self
+            .watched(
+                self.pond
+                    .settled(&self.full, &self.tally, guard::read(&self.full)),
+            )
+            .await;
+        self.budget = self.budget.saturating_sub(started.elapsed());
+        self.seen = match reply.and_then(guard::seen) {
+            Ok(seen) => Some(seen),
+            Err(error) => {
+                self.report("read", &error);
+                None
+            }
+        };
+        self
+    }
+
+    /// What the embedded engine can say at once: there is nothing to wait for, nothing to share.
+    fn peek(&mut self) -> bool {
+        if let Ok(store) = &self.pond.0.store
+            && self.pond.0.pending.ticket(&self.full).is_none()
+            && let Some(seen) = store.peek(&self.full)
+        {
+            self.tally.commands.add(1);
+            self.read_at = self.pond.0.settings.clock.monotonic();
+            self.seen = Some(seen);
+            return true;
+        }
+        false
+    }
+
+    /// The bytes that the read found.
+    fn found(&self) -> Option<Bytes> {
+        self.seen.as_ref().and_then(|seen| seen.value.clone())
+    }
+
+    /// Counts a miss; the body comes next.
+    fn begin(self) -> Entered {
+        self.tally.misses.add(1);
+        Entered::Load(self)
+    }
+
+    /// Runs a step so that waiters see that it is polled.
+    async fn watched<F: Future>(&self, step: F) -> F::Output {
+        match &self.lease {
+            Some(lease) => lease.watch(step).await,
+            None => step.await,
+        }
+    }
+
+    /// What was found is a value of the right type.
+    pub(crate) fn hit(self, bytes: Bytes, null: bool) {
+        if null {
+            &self.tally.null_hits
+        } else {
+            &self.tally.hits
+        }
+        .add(1);
+        if let Some(lease) = self.lease {
+            lease.share(Outcome::Value(bytes), self.read);
+        }
+    }
+
+    /// What was found is no value of the type: a miss, to be overwritten.
+    pub(crate) fn garbage(self, what: &str) -> Self {
+        self.tally.decode_failures.add(1);
+        let prefix = self.key.prefix();
+        tracing::warn!(
+            prefix,
+            what,
+            "a cached value cannot be read and is loaded anew"
+        );
+        self.tally.misses.add(1);
+        self
+    }
+
+    /// Runs the body.
+    pub(crate) async fn run<F: Future>(&mut self, body: F) -> F::Output {
+        self.tally.loads.add(1);
+        let departed = self.lease.as_ref().map_or(0, Lease::depart);
+        self.read = departed;
+        self.watched(body).await
+    }
+
+    /// The body returned an error.
+    pub(crate) fn failed(self, error: Option<SharedError>) {
+        self.tally.load_errors.add(1);
+        let Some(lease) = self.lease else { return };
+        match error {
+            Some(error) => lease.share(Outcome::Error(error), self.read),
+            None => lease.fail(),
+        }
+    }
+
+    /// The body returned something that is not to be stored, but may be shared.
+    pub(crate) fn keep(self, bytes: Bytes) {
+        if let Some(lease) = self.lease {
+            lease.share(Outcome::Value(bytes), self.read);
+        }
+    }
+
+    /// The body returned something that has no stored form.
+    pub(crate) fn unstorable(self, error: &Error) {
+        self.tally.encode_failures.add(1);
+        let prefix = self.key.prefix();
+        tracing::warn!(prefix, %error, "a result cannot be cached");
+        if let Some(lease) = self.lease {
+            lease.fail();
+        }
+    }
+
+    /// Stores a value, if nothing moved since the read.
+    pub(crate) async fn store(mut self, bytes: Bytes, null: bool) {
+        let ttl = match (null, self.policy.null_ttl) {
+            (false, _) => self.policy.ttl,
+            (true, Some(ttl)) => ttl,
+            (true, None) => return self.keep(bytes),
+        };
+        if self.lease.as_ref().is_some_and(Lease::is_detached) {
+            self.tally.refused.add(1);
+            return self.restart();
+        }
+        let (Some(seen), Ok(life)) = (self.seen.take(), pond::lifetime(ttl)) else {
+            return self.keep(bytes);
+        };
+        let settings = &self.pond.0.settings;
+        if settings.clock.monotonic().saturating_sub(self.read_at) > settings.guard_life / 2 {
+            self.tally.too_slow.add(1);
+            tracing::warn!(
+                prefix = self.key.prefix(),
+                "a load took too long to be cached safely"
+            );
+            return self.keep(bytes);
+        }
+        let departed = self.lease.as_ref().map_or(0, Lease::depart);
+        let fill = guard::fill(&self.full, &seen, bytes.clone(), life);
+        self.tally.commands.add(1);
+        let within = self.budget.max(Duration::from_millis(1));
+        let reply = self.watched(self.pond.send(vec![fill], within)).await.pop();
+        match reply
+            .unwrap_or_else(|| Err(pond::no_reply()))
+            .and_then(|reply| pond::int(&reply))
+        {
+            Ok(1) => {
+                self.tally.stores.add(1);
+                if let Some(lease) = self.lease {
+                    lease.share(Outcome::Value(bytes), departed);
+                }
+            }
+            Ok(_) => {
+                self.tally.refused.add(1);
+                self.restart();
+            }
+            Err(error) => {
+                self.report("fill", &error);
+                self.keep(bytes);
+            }
+        }
+    }
+
+    /// Only this caller keeps the value.
+    fn restart(self) {
+        if let Some(lease) = self.lease {
+            lease.restart();
+        }
+    }
+
+    fn report(&self, step: &'static str, error: &Error) {
+        self.tally.errors.add(1);
+        let prefix = self.key.prefix();
+        if error.kind() == ErrorKind::Config {
+            // Was said when the configuration was read.
+            tracing::debug!(prefix, step, %error, "the cache is not configured");
+        } else {
+            tracing::warn!(prefix, step, %error, "the cache did not answer");
+        }
+    }
+}
+
+/// The most invalidations that are delivered in one request from the background.
+const COURIER_LOAD: usize = 200;
+
+impl Millpond {
+    /// Invalidates keys in one request; how many were there. What cannot be delivered now is
+    /// delivered in the background, and then the error says why.
+    pub(crate) async fn invalidate_all(
+        &self,
+        keys: impl IntoIterator<Item = Key>,
+    ) -> Result<i64, Error> {
+        let mut fulls = Vec::new();
+        let mut unusable = None;
+        for key in keys {
+            let tally = self.0.ledger.tally(key.prefix());
+            if let Err(error) = key.check() {
+                tracing::warn!(prefix = key.prefix(), %error, "nothing to invalidate");
+                tally.errors.add(1);
+                unusable.get_or_insert(error);
+                continue;
+            }
+            tally.invalidations.add(1);
+            tally.commands.add(2);
+            fulls.push(self.full(&key));
+        }
+        if let Err(error) = &self.0.store {
+            return Err(error.clone());
+        }
+        // Who comes from now on starts a load of its own; `deliver` sees to those who come before
+        // the answer.
+        fulls
+            .iter()
+            .for_each(|key| self.0.flights.detach(&pond::text(key)));
+        let mut owed = Owed {
+            pond: self,
+            keys: fulls,
+        };
+        let (removed, left, error) = self.deliver(owed.keys.clone()).await;
+        owed.keys = left;
+        if let Some(error) = &error {
+            tracing::warn!(%error, "an invalidation is delivered later");
+        }
+        error.or(unusable).map_or(Ok(removed), Err)
+    }
+
+    /// Remembers invalidations and delivers them in the background.
+    pub(crate) fn owe(&self, keys: impl IntoIterator<Item = FullKey>) {
+        if self.0.store.is_err() {
+            return;
+        }
+        for key in keys {
+            self.0.flights.detach(&pond::text(&key));
+            if !self.0.pending.add(key) {
+                tracing::error!("too many invalidations wait to be delivered; one was dropped");
+            }
+        }
+        self.deliver_in_background();
+    }
+
+    /// Sends invalidations: how many values were there, what was not delivered, and why.
+    async fn deliver(&self, keys: Vec<FullKey>) -> (i64, Vec<FullKey>, Option<Error>) {
+        let life = self.0.settings.guard_life;
+        let tickets: Vec<Option<Ticket>> =
+            keys.iter().map(|key| self.0.pending.ticket(key)).collect();
+        let commands = keys
+            .iter()
+            .flat_map(|key| guard::invalidation(key, life))
+            .collect();
+        let mut replies = self
+            .send(commands, self.0.settings.budget)
+            .await
+            .into_iter();
+        let (mut removed, mut left, mut first) = (0, Vec::new(), None);
+        for (key, ticket) in keys.into_iter().zip(tickets) {
+            let moved = replies.next().unwrap_or_else(|| Err(pond::no_reply()));
+            let deleted = replies.next().unwrap_or_else(|| Err(pond::no_reply()));
+            match moved.and(deleted).and_then(|reply| pond::int(&reply)) {
+                Ok(count) => {
+                    removed += count;
+                    self.0.flights.detach(&pond::text(&key));
+                    if let Some(ticket) = ticket {
+                        self.0.pending.delivered(&ticket);
+                    }
+                }
+                Err(error) => {
+                    left.push(key);
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        (removed, left, first)
+    }
+
+    /// Starts delivering what waits, unless somebody does.
+    pub(crate) fn deliver_in_background(&self) {
+        if self.0.pending.len() == 0 || !rt::in_runtime() {
+            return;
+        }
+        let Some(courier) = self.0.pending.courier() else {
+            return;
+        };
+        let pond = self.clone();
+        rt::spawn(async move {
+            let mut pause = Duration::from_millis(50);
+            loop {
+                let keys: Vec<FullKey> = pond
+                    .0
+                    .pending
+                    .some(COURIER_LOAD)
+                    .into_iter()
+                    .map(|(key, _)| key)
+                    .collect();
+                if keys.is_empty() {
+                    break;
+                }
+                if let (_, _, Some(error)) = pond.deliver(keys).await {
+                    tracing::debug!(%error, "invalidations still wait");
+                    rt::sleep(rt::jitter(pause)).await;
+                    pause = (pause * 2).min(Duration::from_secs(5));
+                } else {
+                    pause = Duration::from_millis(50);
+                }
+            }
+            drop(courier);
+        });
+    }
+
+    /// Delivers what waits to be delivered: call it at shutdown, or before a serverless runtime
+    /// freezes the process.
+    ///
+    /// # Errors
+    /// Why something could not be delivered; it still waits.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// millpond::Millpond::memory().flush().await?;
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn flush(&self) -> Result<(), Error> {
+        loop {
+            let keys: Vec<FullKey> = self
+                .0
+                .pending
+                .some(COURIER_LOAD)
+                .into_iter()
+                .map(|(key, _)| key)
+                .collect();
+            if keys.is_empty() {
+                return Ok(());
+            }
+            if let (_, _, Some(error)) = self.deliver(keys).await {
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// Invalidations that are under way; what is left when it is dropped is delivered in the
+/// background.
+struct Owed<'a> {
+    pond: &'a Millpond,
+    keys: Vec<FullKey>,
+}
+
+impl Drop for Owed<'_> {
+    fn drop(&mut self) {
+        if !self.keys.is_empty() {
+            self.pond.owe(std::mem::take(&mut self.keys));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The guard of a key: a random word beside it that every invalidation and every write moves. A
+//! load is stored only if the guard is what its read saw.
+//!
+//! The names and the rule are a public format, see `docs/interop.md`.
+
+use crate::error::Error;
+use crate::key::FullKey;
+use crate::pond;
+use crate::rt;
+use crate::store::command::{Command, Effect, Reply, Script, sha1_hex};
+use bytes::Bytes;
+use std::time::Duration;
+
+/// What a read saw: the guard, and the value.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) value: Option<Bytes>,
+    pub(crate) guard: Option<Bytes>,
+}
+
+/// Reads the value and its guard: one command.
+pub(crate) fn read(key: &FullKey) -> Command {
+    let args = [
+        Bytes::from_static(b"MGET"),
+        key.value.clone(),
+        key.guard.clone(),
+    ];
+    Command::new(Effect::Read, args)
+}
+
+/// The reply to [`read`].
+pub(crate) fn seen(reply: Reply) -> Result<Seen, Error> {
+    let Reply::Array(replies) = reply else {
+        return Err(pond::no_reply());
+    };
+    let mut replies = replies.into_iter();
+    let (Some(value), Some(guard), None) = (replies.next(), replies.next(), replies.next()) else {
+        return Err(pond::no_reply());
+    };
+    Ok(Seen {
+        value: pond::bulk(value)?,
+        guard: pond::bulk(guard)?,
+    })
+}
+
+/// Stores a loaded value if nothing moved: one command, answering 1 or 0.
+pub(crate) fn fill(key: &FullKey, seen: &Seen, value: Bytes, life: Bytes) -> Command {
+    let guard = seen.guard.clone().unwrap_or_default();
+    let before = seen
+        .value
+        .as_ref()
+        .map(|value| sha1_hex(value).into())
+        .unwrap_or_default();
+    let keys = [key.value.clone(), key.guard.clone()];
+    Command::script(
+        Script::Fill,
+        Effect::Repeatable,
+        keys,
+        [guard, before, value, life],
+    )
+}
+
+/// Stores a value whatever is there, and moves the guard: one command.
+pub(crate) fn put(key: &FullKey, value: Bytes, life: Bytes, guard_life: Duration) -> Command {
+    let keys = [key.value.clone(), key.guard.clone()];
+    let args = [rt::nonce().into(), millis(guard_life), value, life];
+    Command::script(Script::Put, Effect::Repeatable, keys, args)
+}
+
+/// Stores a changed value and moves the guard, if the guard did not move: one command, 1 or 0.
+pub(crate) fn update(
+    key: &FullKey,
+    seen: &Seen,
+    value: Bytes,
+    life: Bytes,
+    guard_life: Duration,
+) -> Command {
+    let keys = [key.value.clone(), key.guard.clone()];
+    let guard = seen.guard.clone().unwrap_or_default();
+    let args = [guard, rt::nonce().into(), millis(guard_life), value, life];
+    Command::script(Script::Update, Effect::Repeatable, keys, args)
+}
+
+/// Moves the guard, then removes the value: in this order, so that no fill fits in between.
+pub(crate) fn invalidation(key: &FullKey, guard_life: Duration) -> [Command; 2] {
+    let set = [
+        Bytes::from_static(b"SET"),
+        key.guard.clone(),
+        rt::nonce().into(),
+        Bytes::from_static(b"PX"),
+        millis(guard_life),
+    ];
+    let delete = [Bytes::from_static(b"DEL"), key.value.clone()];
+    [
+        Command::new(Effect::Repeatable, set),
+        Command::new(Effect::Repeatable, delete),
+    ]
+}
+
+fn millis(duration: Duration) -> Bytes {
+    duration.as_millis().to_string().into()
+}

@@ -1,0 +1,396 @@
+//! How a `Millpond` is configured: the builder, and the environment.
+
+use crate::error::{Error, ErrorKind};
+use crate::pond::Millpond;
+use crate::rt::{Clock, ManualClock};
+use std::fmt;
+use std::time::Duration;
+
+/// Pairs of environment variables, in the order in which they are looked for.
+pub(crate) const ENVIRONMENT: [(&str, &str); 3] = [
+    ("UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"),
+    ("KV_REST_API_URL", "KV_REST_API_TOKEN"),
+    ("UPSTASH_REDIS_URL", "UPSTASH_REDIS_TOKEN"),
+];
+
+/// A text that must not be seen.
+#[derive(Clone)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Where the values live.
+#[derive(Clone, Debug)]
+pub(crate) enum Engine {
+    Memory,
+    Upstash { url: String, token: Secret },
+    Redis { urls: Vec<Secret>, cluster: bool },
+}
+
+/// What can be tuned.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) namespace: Option<String>,
+    pub(crate) clock: Clock,
+    pub(crate) budget: Duration,
+    pub(crate) guard_life: Duration,
+    pub(crate) flight_wait: Duration,
+    pub(crate) max_value: usize,
+    pub(crate) retries: u32,
+    pub(crate) backoff: Duration,
+    pub(crate) pipelining: bool,
+    pub(crate) read_your_writes: bool,
+    pub(crate) memory: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            namespace: None,
+            clock: Clock::System,
+            budget: Duration::from_millis(500),
+            guard_life: Duration::from_secs(300),
+            flight_wait: Duration::from_secs(60),
+            max_value: 4 << 20,
+            retries: 5,
+            backoff: Duration::from_millis(50),
+            pipelining: true,
+            read_your_writes: true,
+            memory: 64 << 20,
+        }
+    }
+}
+
+/// Configures a [`Millpond`]. Without an engine it is the embedded one.
+///
+/// ```
+/// use millpond::Millpond;
+/// use std::time::Duration;
+///
+/// let pond = Millpond::builder()
+///     .memory()
+///     .namespace("staging")
+///     .budget(Duration::from_millis(200))
+///     .build()?;
+/// # Ok::<_, millpond::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder {
+    engine: Engine,
+    settings: Settings,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            engine: Engine::Memory,
+            settings: Settings::default(),
+        }
+    }
+
+    /// The embedded engine: in this process, bounded, gone with it. The default.
+    ///
+    /// ```
+    /// let pond = millpond::Millpond::builder().memory().build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn memory(mut self) -> Self {
+        self.engine = Engine::Memory;
+        self
+    }
+
+    /// Upstash Redis over HTTP, or anything that speaks its REST protocol. The address must be
+    /// `https`, or `http` on this machine. Needs the feature `upstash`, which is on by default.
+    ///
+    /// ```
+    /// let pond = millpond::Millpond::builder()
+    ///     .upstash("https://example-12345.upstash.io", "token")
+    ///     .build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn upstash(mut self, url: impl Into<String>, token: impl Into<String>) -> Self {
+        self.engine = Engine::Upstash {
+            url: url.into(),
+            token: Secret(token.into()),
+        };
+        self
+    }
+
+    /// Any Redis or Valkey over RESP: `redis://host:port/db`, `rediss://` for TLS. Needs the
+    /// feature `redis`. It connects on first use.
+    ///
+    /// ```
+    /// # #[cfg(feature = "redis")] {
+    /// let pond = millpond::Millpond::builder().redis("redis://127.0.0.1:6379").build()?;
+    /// # }
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn redis(mut self, url: impl Into<String>) -> Self {
+        self.engine = Engine::Redis {
+            urls: vec![Secret(url.into())],
+            cluster: false,
+        };
+        self
+    }
+
+    /// Redis Cluster, by the addresses of some of its nodes. Needs the feature `redis`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "redis")] {
+    /// let pond = millpond::Millpond::builder()
+    ///     .redis_cluster(["redis://10.0.0.1:6379", "redis://10.0.0.2:6379"])
+    ///     .build()?;
+    /// # }
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn redis_cluster<U: Into<String>>(mut self, urls: impl IntoIterator<Item = U>) -> Self {
+        let urls = urls.into_iter().map(|url| Secret(url.into())).collect();
+        self.engine = Engine::Redis {
+            urls,
+            cluster: true,
+        };
+        self
+    }
+
+    /// Goes in front of every key, as one part: `staging:user:42`. None by default.
+    ///
+    /// ```
+    /// let pond = millpond::Millpond::builder().namespace("staging").build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.settings.namespace = Some(namespace.into());
+        self
+    }
+
+    /// How long the read and the fill of one call may take together, the body not counted; after
+    /// that the call goes on without the cache. 500 ms by default.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let pond = millpond::Millpond::builder().budget(Duration::from_millis(100)).build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn budget(mut self, budget: Duration) -> Self {
+        self.settings.budget = budget;
+        self
+    }
+
+    /// How long an invalidation is remembered on the server; a load that takes more than half of
+    /// it is not stored. 5 minutes by default, 60 s at the least.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let error = millpond::Millpond::builder().guard_life(Duration::from_secs(1)).build();
+    /// assert!(error.unwrap_err().to_string().contains("60 s"));
+    /// ```
+    pub fn guard_life(mut self, life: Duration) -> Self {
+        self.settings.guard_life = life;
+        self
+    }
+
+    /// How long a caller waits for another caller's load of the same key before it runs the body
+    /// itself. 60 s by default.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let pond = millpond::Millpond::builder().flight_wait(Duration::from_secs(5)).build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn flight_wait(mut self, wait: Duration) -> Self {
+        self.settings.flight_wait = wait;
+        self
+    }
+
+    /// The largest value that is stored, in bytes. 4 MiB by default; Upstash takes requests of at
+    /// most 10 MB on most plans.
+    ///
+    /// ```
+    /// let pond = millpond::Millpond::builder().max_value_bytes(64 * 1024).build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn max_value_bytes(mut self, bytes: usize) -> Self {
+        self.settings.max_value = bytes;
+        self
+    }
+
+    /// How often a request that failed is sent again, within the budget. 5 by default.
+    ///
+    /// ```
+    /// let pond = millpond::Millpond::builder().retries(2).build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.settings.retries = retries;
+        self
+    }
+
+    /// The first pause between tries; it doubles each time and is jittered. 50 ms by default.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let pond = millpond::Millpond::builder().backoff(Duration::from_millis(20)).build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn backoff(mut self, first: Duration) -> Self {
+        self.settings.backoff = first;
+        self
+    }
+
+    /// Whether commands issued while a request is under way leave together. On by default.
+    ///
+    /// ```
+    /// let pond = millpond::Millpond::builder().auto_pipelining(false).build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn auto_pipelining(mut self, on: bool) -> Self {
+        self.settings.pipelining = on;
+        self
+    }
+
+    /// Whether Upstash is told, with each request, which write this process saw last, so that a
+    /// read on another replica is not older. On by default.
+    ///
+    /// ```
+    /// let pond = millpond::Millpond::builder().read_your_writes(false).build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn read_your_writes(mut self, on: bool) -> Self {
+        self.settings.read_your_writes = on;
+        self
+    }
+
+    /// How much the embedded engine holds, in bytes of keys and values. 64 MiB by default.
+    ///
+    /// ```
+    /// let pond = millpond::Millpond::builder().memory().memory_bytes(1 << 20).build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn memory_bytes(mut self, bytes: usize) -> Self {
+        self.settings.memory = bytes;
+        self
+    }
+
+    /// A clock that a test moves by hand.
+    ///
+    /// ```
+    /// let clock = millpond::ManualClock::new();
+    /// let pond = millpond::Millpond::builder().clock(clock).build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn clock(mut self, clock: ManualClock) -> Self {
+        self.settings.clock = Clock::Manual(clock);
+        self
+    }
+
+    /// Checks the configuration. Nothing is sent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for an address or a number that cannot work, and for an engine whose
+    /// feature is off.
+    ///
+    /// ```
+    /// let error = millpond::Millpond::builder().upstash("http://example.com", "t").build();
+    /// assert!(error.unwrap_err().to_string().contains("https"));
+    /// ```
+    pub fn build(self) -> Result<Millpond, Error> {
+        let wrong = |what: &str| Err(Error::new(ErrorKind::Config, what));
+        if self.settings.guard_life < Duration::from_secs(60) {
+            return wrong("guard_life is under 60 s; slower loads would undo invalidations");
+        }
+        if self.settings.guard_life > Duration::from_secs(24 * 60 * 60) {
+            return wrong(
+                "guard_life is over a day; every invalidated key would cost memory that long",
+            );
+        }
+        if self.settings.budget.is_zero() {
+            return wrong("budget is zero; no request could be answered in time");
+        }
+        if self.settings.namespace.as_deref() == Some("") {
+            return wrong("namespace is empty; leave it out instead");
+        }
+        Millpond::start(&self.engine, self.settings)
+    }
+
+    /// The builder for what the environment says.
+    pub(crate) fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let set = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+        for (url_name, token_name) in ENVIRONMENT {
+            let (there, missing) = match (set(url_name), set(token_name)) {
+                (Some(url), Some(token)) => return Ok(Self::new().upstash(url, token)),
+                (Some(_), None) => (url_name, token_name),
+                (None, Some(_)) => (token_name, url_name),
+                (None, None) => continue,
+            };
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "Missing Upstash Redis credentials: {there} is set but {missing} is not; set \
+                     both, or neither to use the embedded engine"
+                ),
+            ));
+        }
+        Ok(Self::new())
+    }
+
+    /// Whether this is the embedded engine.
+    pub(crate) fn is_memory(&self) -> bool {
+        matches!(self.engine, Engine::Memory)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(pairs: &[(&str, &str)]) -> Result<Builder, Error> {
+        Builder::from_lookup(|name| {
+            pairs
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn each_pair_of_variables_is_found_and_the_first_complete_one_counts() {
+        for (url, token) in ENVIRONMENT {
+            assert!(
+                !from(&[(url, "https://a.b"), (token, "t")])
+                    .unwrap()
+                    .is_memory()
+            );
+        }
+        assert!(from(&[]).unwrap().is_memory());
+        assert!(
+            from(&[
+                ("UPSTASH_REDIS_REST_URL", ""),
+                ("UPSTASH_REDIS_REST_TOKEN", " ")
+            ])
+            .unwrap()
+            .is_memory()
+        );
+    }
+
+    #[test]
+    fn half_a_pair_is_an_error_that_names_the_missing_variable() {
+        for (url, token) in ENVIRONMENT {
+            let error = from(&[(url, "https://a.b")]).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("{url} is set but {token} is not")),
+                "{error}"
+            );
+            let error = from(&[(token, "hunter2")]).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("{token} is set but {url} is not")),
+                "{error}"
+            );
+            assert!(!error.contains("hunter2"));
+        }
+    }
+}

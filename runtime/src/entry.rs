@@ -1,0 +1,454 @@
+//! One cached value of one function: what its companion hands out.
+
+use crate::cache::{Policy, guard};
+use crate::error::{Error, ErrorKind};
+use crate::key::Key;
+use crate::pond::{self, Millpond, TimeLeft};
+use crate::rt::BoxFuture;
+use crate::store::command::{Command, Effect};
+use crate::value;
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// The cached value of an annotated function for certain arguments, `R` being what the function
+/// returns. For a function that returns `Result<T, E>` the entry holds a `T`.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use millpond::{Lookup, Millpond, cached};
+///
+/// #[cached(prefix = "user", key = "<id>")]
+/// async fn get_user(id: u64) -> Result<Option<String>, std::fmt::Error> {
+///     Ok(Some(format!("user {id}")))
+/// }
+///
+/// # Millpond::memory().scope(async {
+/// let entry = get_user::entry(7);
+/// assert_eq!(entry.key().as_str(), "user:7");
+/// assert_eq!(entry.get().await?, Lookup::Miss);
+/// entry.put("Ada").await?;
+/// assert_eq!(get_user(7).await.unwrap().as_deref(), Some("Ada"));
+/// entry.invalidate().await?;
+/// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
+/// ```
+pub struct Entry<R>(ValueEntry<R>);
+
+/// The entry of a function whose return type is the value itself. [`Entry`] derefs to it.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use millpond::{Lookup, Millpond, cached};
+///
+/// #[cached(prefix = "answer")]
+/// async fn answer() -> u32 { 42 }
+///
+/// # Millpond::memory().scope(async {
+/// answer().await;
+/// assert_eq!(answer::entry().get().await?, Lookup::Hit(42));
+/// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
+/// ```
+pub struct ValueEntry<T> {
+    slot: Slot,
+    value: PhantomData<fn() -> T>,
+}
+
+/// An entry without its type.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot {
+    pub(crate) pond: Millpond,
+    pub(crate) key: Key,
+    pub(crate) policy: Policy,
+}
+
+/// What a look into the cache found.
+///
+/// ```
+/// assert_eq!(millpond::Lookup::Hit(1).into_value(), Some(1));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Lookup<T> {
+    /// A value.
+    Hit(T),
+    /// A cached `None`: known to be nothing.
+    Null,
+    /// Nothing.
+    Miss,
+}
+
+impl<T> Lookup<T> {
+    /// The value, if one was found.
+    ///
+    /// ```
+    /// assert_eq!(millpond::Lookup::<u8>::Miss.into_value(), None);
+    /// ```
+    pub fn into_value(self) -> Option<T> {
+        match self {
+            Self::Hit(value) => Some(value),
+            Self::Null | Self::Miss => None,
+        }
+    }
+
+    /// Whether anything was found, be it a cached `None`.
+    ///
+    /// ```
+    /// assert!(millpond::Lookup::<u8>::Null.is_cached());
+    /// ```
+    pub fn is_cached(&self) -> bool {
+        !matches!(self, Self::Miss)
+    }
+}
+
+/// What an entry of `T` takes: a `T` or what it borrows as, and for an `Option<T>` also a `T`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not what the cached function stores, which is `{T}`",
+    label = "expected a `{T}` to put into the cache",
+    note = "the value must be the success value of the cached function"
+)]
+pub trait PutAs<T> {
+    #[doc(hidden)]
+    fn storable(&self, pond: &Millpond) -> Result<Bytes, Error>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize> PutAs<T> for T {
+    fn storable(&self, pond: &Millpond) -> Result<Bytes, Error> {
+        pond.storable(self)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize> PutAs<Option<T>> for T {
+    fn storable(&self, pond: &Millpond) -> Result<Bytes, Error> {
+        pond.storable(self)
+    }
+}
+
+macro_rules! borrowed_forms {
+    ($([$($generics:tt)*] $borrowed:ty => $owned:ty),* $(,)?) => {
+        $(
+            #[diagnostic::do_not_recommend]
+            impl<$($generics)*> PutAs<$owned> for $borrowed {
+                fn storable(&self, pond: &Millpond) -> Result<Bytes, Error> {
+                    pond.storable(self)
+                }
+            }
+
+            #[diagnostic::do_not_recommend]
+            impl<$($generics)*> PutAs<Option<$owned>> for $borrowed {
+                fn storable(&self, pond: &Millpond) -> Result<Bytes, Error> {
+                    pond.storable(self)
+                }
+            }
+        )*
+    };
+}
+
+borrowed_forms! {
+    [] str => String,
+    [T: Serialize] [T] => Vec<T>,
+    [T: Serialize] T => std::sync::Arc<T>,
+}
+
+impl Slot {
+    async fn get<T: DeserializeOwned>(&self) -> Result<Lookup<T>, Error> {
+        self.key.check()?;
+        let tally = self.pond.0.ledger.tally(self.key.prefix());
+        let full = self.pond.full(&self.key);
+        let get = [Bytes::from_static(b"GET"), full.value.clone()];
+        let reply = self
+            .pond
+            .settled(&full, &tally, Command::new(Effect::Read, get))
+            .await;
+        let Some(bytes) = reply
+            .and_then(pond::bulk)
+            .inspect_err(|_| tally.errors.add(1))?
+        else {
+            tally.misses.add(1);
+            return Ok(Lookup::Miss);
+        };
+        if value::is_null(&bytes) {
+            tally.null_hits.add(1);
+            return Ok(Lookup::Null);
+        }
+        match value::decode(&bytes) {
+            Ok(value) => {
+                tally.hits.add(1);
+                Ok(Lookup::Hit(value))
+            }
+            Err(what) => {
+                tally.decode_failures.add(1);
+                let text = format!("what is stored under {} cannot be read: {what}", self.key);
+                Err(Error::new(ErrorKind::Decode, text))
+            }
+        }
+    }
+
+    pub(crate) async fn put(&self, bytes: Bytes) -> Result<(), Error> {
+        let ttl = if value::is_null(&bytes) {
+            self.policy.null_ttl
+        } else {
+            Some(self.policy.ttl)
+        };
+        match ttl {
+            Some(ttl) => self.pond.put_bytes(self.key.clone(), bytes, ttl).await,
+            // A `None` that is not to be cached: nothing may stay that says otherwise.
+            None => self.pond.invalidate_all([self.key.clone()]).await.map(drop),
+        }
+    }
+}
+
+/// What was there before a change, and when that was read.
+pub(crate) struct Observed {
+    seen: guard::Seen,
+    at: Duration,
+}
+
+impl Slot {
+    /// Takes the guard before a change; nothing if it cannot be read.
+    pub(crate) async fn observe(&self) -> Option<Observed> {
+        self.key.check().ok()?;
+        let at = self.pond.0.settings.clock.monotonic();
+        let full = self.pond.full(&self.key);
+        let tally = self.pond.0.ledger.tally(self.key.prefix());
+        let reply = self.pond.settled(&full, &tally, guard::read(&full)).await;
+        let seen = reply
+            .and_then(guard::seen)
+            .inspect_err(|_| tally.errors.add(1))
+            .ok()?;
+        Some(Observed { seen, at })
+    }
+
+    /// Stores the changed value if the guard is what it was; false if the key must be invalidated.
+    pub(crate) async fn update(&self, bytes: Option<Bytes>, before: Option<Observed>) -> bool {
+        let (Some(bytes), Some(Observed { seen, at })) = (bytes, before) else {
+            return false;
+        };
+        let settings = &self.pond.0.settings;
+        if settings.clock.monotonic().saturating_sub(at) > settings.guard_life / 2 {
+            return false;
+        }
+        let ttl = if value::is_null(&bytes) {
+            self.policy.null_ttl
+        } else {
+            Some(self.policy.ttl)
+        };
+        let Some(Ok(life)) = ttl.map(pond::lifetime) else {
+            return false;
+        };
+        let full = self.pond.full(&self.key);
+        let tally = self.pond.0.ledger.tally(self.key.prefix());
+        let command = guard::update(&full, &seen, bytes, life, settings.guard_life);
+        let reply = self.pond.settled(&full, &tally, command).await;
+        let stored = reply
+            .and_then(|reply| pond::int(&reply))
+            .is_ok_and(|stored| stored == 1);
+        if stored {
+            self.pond.0.flights.detach(&pond::text(&full));
+            tally.stores.add(1);
+        }
+        stored
+    }
+}
+
+impl<R> Entry<R> {
+    pub(crate) fn new(slot: Slot) -> Self {
+        Self(ValueEntry {
+            slot,
+            value: PhantomData,
+        })
+    }
+}
+
+impl<T> ValueEntry<T> {
+    pub(crate) fn slot_ref(&self) -> &Slot {
+        &self.slot
+    }
+
+    /// The key, without the namespace of the cache.
+    pub fn key(&self) -> &Key {
+        &self.slot.key
+    }
+
+    /// Removes the value, and keeps loads under way from storing an older one. The future is
+    /// `'static` and may be spawned.
+    ///
+    /// # Errors
+    /// Why it could not be delivered; it is then delivered in the background, and until then this
+    /// process does not believe what the server holds.
+    pub fn invalidate(&self) -> Invalidation {
+        let Slot { pond, key, .. } = self.slot.clone();
+        Invalidation(Box::pin(async move {
+            pond.invalidate_all([key]).await.map(drop)
+        }))
+    }
+
+    /// Whether something is cached, be it a `None`.
+    ///
+    /// # Errors
+    /// What can go wrong on the way.
+    pub async fn exists(&self) -> Result<bool, Error> {
+        self.slot.pond.exists(&self.slot.key).await
+    }
+
+    /// How long it has left.
+    ///
+    /// # Errors
+    /// What can go wrong on the way.
+    pub async fn ttl(&self) -> Result<TimeLeft, Error> {
+        self.slot.pond.ttl(&self.slot.key).await
+    }
+
+    /// What is cached.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] if it is not a value of the function, and what can go wrong on the
+    /// way.
+    pub async fn get(&self) -> Result<Lookup<T>, Error>
+    where
+        T: DeserializeOwned,
+    {
+        self.slot.get().await
+    }
+
+    /// Stores a value as if the function had returned it.
+    ///
+    /// # Errors
+    /// As [`Millpond::set`].
+    pub async fn put<V: PutAs<T> + ?Sized>(&self, value: &V) -> Result<(), Error> {
+        let bytes = value.storable(&self.slot.pond)?;
+        self.slot.put(bytes).await
+    }
+
+    #[doc(hidden)]
+    pub fn slot(&self) -> TypedSlot<T> {
+        TypedSlot {
+            slot: self.slot.clone(),
+            value: PhantomData,
+        }
+    }
+}
+
+impl<T, E> Entry<Result<T, E>> {
+    /// What is cached.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] if it is not a value of the function, and what can go wrong on the
+    /// way.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Lookup, Millpond, cached};
+    /// #[cached(prefix = "name", key = "<id>")]
+    /// async fn name(id: u64) -> Result<String, std::fmt::Error> { Ok(id.to_string()) }
+    ///
+    /// # Millpond::memory().scope(async {
+    /// assert_eq!(name::entry(1).get().await?, Lookup::Miss);
+    /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
+    /// ```
+    pub async fn get(&self) -> Result<Lookup<T>, Error>
+    where
+        T: DeserializeOwned,
+    {
+        self.slot.get().await
+    }
+
+    /// Stores a value as if the function had returned it.
+    ///
+    /// # Errors
+    /// As [`Millpond::set`].
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Lookup, Millpond, cached};
+    /// #[cached(prefix = "name", key = "<id>")]
+    /// async fn name(id: u64) -> Result<String, std::fmt::Error> { Ok(id.to_string()) }
+    ///
+    /// # Millpond::memory().scope(async {
+    /// name::entry(1).put("Ada").await?;
+    /// assert_eq!(name(1).await.unwrap(), "Ada");
+    /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
+    /// ```
+    pub async fn put<V: PutAs<T> + ?Sized>(&self, value: &V) -> Result<(), Error> {
+        let bytes = value.storable(&self.slot.pond)?;
+        self.slot.put(bytes).await
+    }
+
+    #[doc(hidden)]
+    pub fn slot(&self) -> TypedSlot<T> {
+        TypedSlot {
+            slot: self.slot.clone(),
+            value: PhantomData,
+        }
+    }
+}
+
+impl<R> Deref for Entry<R> {
+    type Target = ValueEntry<R>;
+
+    fn deref(&self) -> &ValueEntry<R> {
+        &self.0
+    }
+}
+
+/// An entry of values of `T`, however the function returns them.
+pub struct TypedSlot<T> {
+    pub(crate) slot: Slot,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<R> fmt::Debug for Entry<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Entry").field(&self.slot.key).finish()
+    }
+}
+
+impl<T> fmt::Debug for ValueEntry<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ValueEntry").field(&self.slot.key).finish()
+    }
+}
+
+impl<T> fmt::Debug for TypedSlot<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TypedSlot").field(&self.slot.key).finish()
+    }
+}
+
+/// An invalidation to be awaited or spawned; nothing happens before.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # use millpond::{Millpond, cached};
+/// #[cached(prefix = "user", key = "<id>")]
+/// async fn get_user(id: u64) -> u64 { id }
+///
+/// # Millpond::memory().scope(async {
+/// invalidate_user!(7).await?;
+/// get_user::invalidate(7).await?;
+/// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
+/// ```
+#[must_use = "nothing is invalidated before it is awaited"]
+pub struct Invalidation(BoxFuture<Result<(), Error>>);
+
+impl Future for Invalidation {
+    type Output = Result<(), Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Invalidation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Invalidation")
+    }
+}

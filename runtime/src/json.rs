@@ -1,0 +1,606 @@
+//! Our own JSON writer: values and key hashes must not change with another crate's feature flags,
+//! and a number that JSON cannot hold must be an error, not `null`.
+
+use serde::Serialize;
+use serde::ser::{self, Impossible};
+use std::fmt;
+
+/// Why there is no JSON for a value.
+#[derive(Debug)]
+pub(crate) struct JsonError(String);
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for JsonError {}
+
+impl ser::Error for JsonError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self(message.to_string())
+    }
+}
+
+/// The order of the members of objects.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// As the type declares them.
+    Declared,
+    /// By the bytes of their names: equal values give equal text.
+    Sorted,
+}
+
+/// Compact JSON text.
+pub(crate) fn write<T: Serialize + ?Sized>(value: &T, order: Order) -> Result<Vec<u8>, JsonError> {
+    let mut writer = Writer {
+        out: Vec::with_capacity(64),
+        order,
+    };
+    value.serialize(&mut writer)?;
+    Ok(writer.out)
+}
+
+/// `serde_json` hands over numbers and raw text of any precision under these struct names.
+/// Source: `serde_json/src/number.rs` and `raw.rs`, `TOKEN`.
+const NUMBER_TOKEN: &str = "$serde_json::private::Number";
+const RAW_TOKEN: &str = "$serde_json::private::RawValue";
+
+struct Writer {
+    out: Vec<u8>,
+    order: Order,
+}
+
+impl Writer {
+    /// Scalars are written by `serde_json`: its escapes and its shortest floats.
+    fn scalar<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), JsonError> {
+        serde_json::to_writer(&mut self.out, value).map_err(|error| JsonError(error.to_string()))
+    }
+
+    fn finite(&mut self, value: f64, text: &impl Serialize) -> Result<(), JsonError> {
+        if value.is_finite() {
+            self.scalar(text)
+        } else {
+            Err(JsonError(format!("{value} has no JSON")))
+        }
+    }
+
+    fn open(&mut self, variant: Option<&str>, bracket: u8) -> Result<(), JsonError> {
+        if let Some(variant) = variant {
+            self.out.push(b'{');
+            self.scalar(variant)?;
+            self.out.push(b':');
+        }
+        self.out.push(bracket);
+        Ok(())
+    }
+
+    fn list(&mut self, variant: Option<&str>) -> Result<List<'_>, JsonError> {
+        self.open(variant, b'[')?;
+        Ok(List {
+            writer: self,
+            first: true,
+            wrapped: variant.is_some(),
+        })
+    }
+
+    fn object(&mut self, variant: Option<&str>) -> Result<Object<'_>, JsonError> {
+        self.open(variant, b'{')?;
+        let wrapped = variant.is_some();
+        Ok(Object {
+            writer: self,
+            members: Vec::new(),
+            name: None,
+            first: true,
+            wrapped,
+        })
+    }
+}
+
+macro_rules! scalars {
+    ($($method:ident: $type:ty),* $(,)?) => {
+        $(fn $method(self, value: $type) -> Result<(), JsonError> {
+            self.scalar(&value)
+        })*
+    };
+}
+
+impl<'a> ser::Serializer for &'a mut Writer {
+    type Ok = ();
+    type Error = JsonError;
+    type SerializeSeq = List<'a>;
+    type SerializeTuple = List<'a>;
+    type SerializeTupleStruct = List<'a>;
+    type SerializeTupleVariant = List<'a>;
+    type SerializeMap = Object<'a>;
+    type SerializeStruct = Members<'a>;
+    type SerializeStructVariant = Object<'a>;
+
+    scalars! {
+        serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32,
+        serialize_i64: i64, serialize_u8: u8, serialize_u16: u16, serialize_u32: u32,
+        serialize_u64: u64, serialize_char: char, serialize_str: &str,
+    }
+
+    fn serialize_i128(self, value: i128) -> Result<(), JsonError> {
+        self.out.extend_from_slice(value.to_string().as_bytes());
+        Ok(())
+    }
+
+    fn serialize_u128(self, value: u128) -> Result<(), JsonError> {
+        self.out.extend_from_slice(value.to_string().as_bytes());
+        Ok(())
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<(), JsonError> {
+        self.finite(f64::from(value), &value)
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<(), JsonError> {
+        self.finite(value, &value)
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), JsonError> {
+        ser::Serializer::collect_seq(self, value)
+    }
+
+    fn serialize_none(self) -> Result<(), JsonError> {
+        self.serialize_unit()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), JsonError> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), JsonError> {
+        self.out.extend_from_slice(b"null");
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<(), JsonError> {
+        self.serialize_unit()
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+    ) -> Result<(), JsonError> {
+        self.scalar(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _name: &'static str,
+        value: &T,
+    ) -> Result<(), JsonError> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), JsonError> {
+        self.out.push(b'{');
+        self.scalar(variant)?;
+        self.out.push(b':');
+        value.serialize(&mut *self)?;
+        self.out.push(b'}');
+        Ok(())
+    }
+
+    fn serialize_seq(self, _len: Option<usize>) -> Result<List<'a>, JsonError> {
+        self.list(None)
+    }
+
+    fn serialize_tuple(self, _len: usize) -> Result<List<'a>, JsonError> {
+        self.list(None)
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<List<'a>, JsonError> {
+        self.list(None)
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        _len: usize,
+    ) -> Result<List<'a>, JsonError> {
+        self.list(Some(variant))
+    }
+
+    fn serialize_map(self, _len: Option<usize>) -> Result<Object<'a>, JsonError> {
+        self.object(None)
+    }
+
+    fn serialize_struct(self, name: &'static str, _len: usize) -> Result<Members<'a>, JsonError> {
+        if name == NUMBER_TOKEN || name == RAW_TOKEN {
+            Ok(Members::Verbatim(self))
+        } else {
+            self.object(None).map(Members::Object)
+        }
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        _len: usize,
+    ) -> Result<Object<'a>, JsonError> {
+        self.object(Some(variant))
+    }
+}
+
+struct List<'a> {
+    writer: &'a mut Writer,
+    first: bool,
+    wrapped: bool,
+}
+
+impl List<'_> {
+    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), JsonError> {
+        if !std::mem::take(&mut self.first) {
+            self.writer.out.push(b',');
+        }
+        value.serialize(&mut *self.writer)
+    }
+
+    fn close(self) {
+        self.writer
+            .out
+            .extend_from_slice(if self.wrapped { b"]}" } else { b"]" });
+    }
+}
+
+macro_rules! lists {
+    ($($trait:ident :: $method:ident),* $(,)?) => {
+        $(impl ser::$trait for List<'_> {
+            type Ok = ();
+            type Error = JsonError;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), JsonError> {
+                self.item(value)
+            }
+
+            fn end(self) -> Result<(), JsonError> {
+                self.close();
+                Ok(())
+            }
+        })*
+    };
+}
+
+lists! {
+    SerializeSeq::serialize_element, SerializeTuple::serialize_element,
+    SerializeTupleStruct::serialize_field, SerializeTupleVariant::serialize_field,
+}
+
+struct Object<'a> {
+    writer: &'a mut Writer,
+    /// Only used when sorting: name, and the written member.
+    members: Vec<(String, Vec<u8>)>,
+    name: Option<String>,
+    first: bool,
+    wrapped: bool,
+}
+
+impl Object<'_> {
+    fn member<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), JsonError> {
+        if self.writer.order == Order::Sorted {
+            let written = write(value, Order::Sorted)?;
+            self.members.push((name.to_owned(), written));
+            return Ok(());
+        }
+        if !std::mem::take(&mut self.first) {
+            self.writer.out.push(b',');
+        }
+        self.writer.scalar(name)?;
+        self.writer.out.push(b':');
+        value.serialize(&mut *self.writer)
+    }
+
+    fn close(mut self) -> Result<(), JsonError> {
+        self.members.sort_by(|a, b| a.0.cmp(&b.0));
+        for (index, (name, value)) in self.members.iter().enumerate() {
+            if index > 0 {
+                self.writer.out.push(b',');
+            }
+            self.writer.scalar(name)?;
+            self.writer.out.push(b':');
+            self.writer.out.extend_from_slice(value);
+        }
+        self.writer
+            .out
+            .extend_from_slice(if self.wrapped { b"}}" } else { b"}" });
+        Ok(())
+    }
+}
+
+impl ser::SerializeMap for Object<'_> {
+    type Ok = ();
+    type Error = JsonError;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), JsonError> {
+        self.name = Some(key.serialize(Name)?);
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), JsonError> {
+        let name = self
+            .name
+            .take()
+            .ok_or_else(|| JsonError("a value without a key".into()))?;
+        self.member(&name, value)
+    }
+
+    fn end(self) -> Result<(), JsonError> {
+        self.close()
+    }
+}
+
+impl ser::SerializeStructVariant for Object<'_> {
+    type Ok = ();
+    type Error = JsonError;
+
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), JsonError> {
+        self.member(name, value)
+    }
+
+    fn end(self) -> Result<(), JsonError> {
+        self.close()
+    }
+}
+
+enum Members<'a> {
+    Object(Object<'a>),
+    /// The one field is JSON text already.
+    Verbatim(&'a mut Writer),
+}
+
+impl ser::SerializeStruct for Members<'_> {
+    type Ok = ();
+    type Error = JsonError;
+
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), JsonError> {
+        match self {
+            Self::Object(object) => object.member(name, value),
+            Self::Verbatim(writer) => {
+                writer
+                    .out
+                    .extend_from_slice(value.serialize(Name)?.as_bytes());
+                Ok(())
+            }
+        }
+    }
+
+    fn end(self) -> Result<(), JsonError> {
+        match self {
+            Self::Object(object) => object.close(),
+            Self::Verbatim(_) => Ok(()),
+        }
+    }
+}
+
+/// The names of members: strings, and what `serde_json` turns into one (numbers, booleans,
+/// characters, unit variants).
+struct Name;
+
+fn no_name<T>() -> Result<T, JsonError> {
+    Err(JsonError("a map key that is no string has no JSON".into()))
+}
+
+macro_rules! names {
+    ($($method:ident: $type:ty),* $(,)?) => {
+        $(fn $method(self, value: $type) -> Result<String, JsonError> {
+            Ok(value.to_string())
+        })*
+    };
+}
+
+impl ser::Serializer for Name {
+    type Ok = String;
+    type Error = JsonError;
+    type SerializeSeq = Impossible<String, JsonError>;
+    type SerializeTuple = Impossible<String, JsonError>;
+    type SerializeTupleStruct = Impossible<String, JsonError>;
+    type SerializeTupleVariant = Impossible<String, JsonError>;
+    type SerializeMap = Impossible<String, JsonError>;
+    type SerializeStruct = Impossible<String, JsonError>;
+    type SerializeStructVariant = Impossible<String, JsonError>;
+
+    names! {
+        serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32,
+        serialize_i64: i64, serialize_i128: i128, serialize_u8: u8, serialize_u16: u16,
+        serialize_u32: u32, serialize_u64: u64, serialize_u128: u128, serialize_char: char,
+        serialize_str: &str,
+    }
+
+    fn serialize_f32(self, _: f32) -> Result<String, JsonError> {
+        no_name()
+    }
+
+    fn serialize_f64(self, _: f64) -> Result<String, JsonError> {
+        no_name()
+    }
+
+    fn serialize_bytes(self, _: &[u8]) -> Result<String, JsonError> {
+        no_name()
+    }
+
+    fn serialize_none(self) -> Result<String, JsonError> {
+        no_name()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<String, JsonError> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<String, JsonError> {
+        no_name()
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<String, JsonError> {
+        no_name()
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<String, JsonError> {
+        Ok(variant.to_owned())
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<String, JsonError> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<String, JsonError> {
+        no_name()
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, JsonError> {
+        no_name()
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, JsonError> {
+        no_name()
+    }
+
+    fn serialize_tuple_struct(
+        self,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleStruct, JsonError> {
+        no_name()
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, JsonError> {
+        no_name()
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, JsonError> {
+        no_name()
+    }
+
+    fn serialize_struct(
+        self,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStruct, JsonError> {
+        no_name()
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, JsonError> {
+        no_name()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    fn text<T: Serialize>(value: T, order: Order) -> String {
+        String::from_utf8(write(&value, order).unwrap()).unwrap()
+    }
+
+    #[derive(Serialize)]
+    enum Shape {
+        Unit,
+        New(u8),
+        Pair(u8, u8),
+        Named { b: u8, a: u8 },
+    }
+
+    #[test]
+    fn text_is_what_serde_json_writes() {
+        let values = json!({"b": [1, -2, 3.5, "a\"\n\u{1}é", null, true], "a": {"z": {}, "y": []}});
+        assert_eq!(
+            text(&values, Order::Declared),
+            serde_json::to_string(&values).unwrap()
+        );
+        let shapes = [
+            Shape::Unit,
+            Shape::New(1),
+            Shape::Pair(1, 2),
+            Shape::Named { b: 1, a: 2 },
+        ];
+        assert_eq!(
+            text(&shapes, Order::Declared),
+            serde_json::to_string(&shapes).unwrap()
+        );
+        let keyed = BTreeMap::from([(1, 'a'), (2, 'b')]);
+        assert_eq!(
+            text(&keyed, Order::Declared),
+            serde_json::to_string(&keyed).unwrap()
+        );
+        assert_eq!(
+            text((1.0_f64, 0.1_f32, 1e300), Order::Declared),
+            "[1.0,0.1,1e+300]"
+        );
+    }
+
+    #[test]
+    fn sorted_text_does_not_depend_on_the_order_of_fields() {
+        assert_eq!(
+            text(Shape::Named { b: 1, a: 2 }, Order::Sorted),
+            r#"{"Named":{"a":2,"b":1}}"#
+        );
+    }
+
+    #[test]
+    fn integers_of_any_width_keep_every_digit() {
+        assert_eq!(
+            text((u128::MAX, i128::MIN), Order::Sorted),
+            format!("[{},{}]", u128::MAX, i128::MIN)
+        );
+    }
+
+    #[test]
+    fn what_json_cannot_hold_is_an_error() {
+        assert!(write(&f64::NAN, Order::Declared).is_err());
+        assert!(write(&[f32::INFINITY], Order::Declared).is_err());
+        assert!(write(&BTreeMap::from([((1, 2), 3)]), Order::Declared).is_err());
+    }
+}

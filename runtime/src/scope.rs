@@ -1,0 +1,155 @@
+//! Which `Millpond` a call uses: the scoped one, else the installed one, else the environment's.
+
+use crate::error::{Error, ErrorKind};
+use crate::pond::Millpond;
+use std::future::Future;
+use std::sync::OnceLock;
+
+static INSTALLED: OnceLock<Millpond> = OnceLock::new();
+static DEFAULT: OnceLock<Millpond> = OnceLock::new();
+
+tokio::task_local! {
+    static SCOPE: Scope;
+}
+
+#[derive(Clone)]
+struct Scope {
+    pond: Millpond,
+    bypass: bool,
+}
+
+/// Makes this the cache of the whole process, once, at start-up.
+///
+/// # Errors
+/// [`ErrorKind::Config`] if one was installed before; it stays.
+///
+/// ```
+/// # let pond = millpond::Millpond::memory();
+/// millpond::install(pond)?;
+/// assert!(millpond::install(millpond::Millpond::memory()).is_err());
+/// # Ok::<_, millpond::Error>(())
+/// ```
+pub fn install(pond: Millpond) -> Result<(), Error> {
+    INSTALLED.set(pond).map_err(|_| {
+        Error::new(
+            ErrorKind::Config,
+            "a Millpond is installed already; use scope for another one",
+        )
+    })
+}
+
+/// The cache that the attributes use here: that of the [`scope`](Millpond::scope) around this
+/// code, else the [`install`]ed one, else the one of [`from_env`](Millpond::from_env), made on
+/// first use. If the environment is wrong, that is logged once, every operation of the
+/// result fails with the reason, and annotated functions run without a cache.
+///
+/// ```
+/// let pond = millpond::current();
+/// ```
+pub fn current() -> Millpond {
+    if let Ok(scope) = SCOPE.try_with(Clone::clone) {
+        return scope.pond;
+    }
+    if let Some(pond) = INSTALLED.get() {
+        return pond.clone();
+    }
+    DEFAULT
+        .get_or_init(|| {
+            Millpond::from_env().unwrap_or_else(|error| {
+                tracing::error!(%error, "millpond is not configured; functions run uncached");
+                Millpond::broken(error)
+            })
+        })
+        .clone()
+}
+
+/// Whether the code around asked for calls without a cache.
+pub(crate) fn is_bypassed() -> bool {
+    SCOPE.try_with(|scope| scope.bypass).unwrap_or(false)
+}
+
+impl Millpond {
+    /// The cache that the attributes use here: the same as [`current`].
+    ///
+    /// ```
+    /// let pond = millpond::Millpond::current();
+    /// ```
+    pub fn current() -> Self {
+        current()
+    }
+
+    /// Makes this the process's cache: the same as [`install`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if one was installed before.
+    ///
+    /// ```
+    /// millpond::Millpond::memory().install()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn install(self) -> Result<(), Error> {
+        install(self)
+    }
+
+    /// Runs a future with this as the current cache: for tests side by side, and for tenants.
+    /// It holds for this task; what the future spawns needs [`spawn`](Self::spawn).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use millpond::{Millpond, cached};
+    ///
+    /// #[cached(prefix = "answer")]
+    /// async fn answer() -> u32 { 42 }
+    ///
+    /// let pond = Millpond::memory();
+    /// pond.scope(async { answer().await; answer().await }).await;
+    /// assert_eq!(pond.stats().cache.loads, 1);
+    /// # });
+    /// ```
+    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        SCOPE.scope(
+            Scope {
+                pond: self.clone(),
+                bypass: false,
+            },
+            future,
+        )
+    }
+
+    /// Runs a future in which annotated functions neither read nor write the cache.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let pond = millpond::Millpond::memory();
+    /// pond.bypass(async { /* calls of annotated functions */ }).await;
+    /// # });
+    /// ```
+    pub fn bypass<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        SCOPE.scope(
+            Scope {
+                pond: self.clone(),
+                bypass: true,
+            },
+            future,
+        )
+    }
+
+    /// [`tokio::spawn`], with this as the current cache of the new task.
+    ///
+    /// # Panics
+    /// Outside a Tokio runtime, as `tokio::spawn` does.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let pond = millpond::Millpond::memory();
+    /// assert_eq!(pond.spawn(async { 1 }).await.unwrap(), 1);
+    /// # });
+    /// ```
+    pub fn spawn<F>(&self, future: F) -> tokio::task::JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        tokio::spawn(self.scope(future))
+    }
+}

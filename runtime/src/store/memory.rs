@@ -1,0 +1,90 @@
+//! The embedded engine: Redis semantics in this process, bounded, and exact under a manual clock.
+//! `send` runs the batch at once under one lock and hands back a future that is ready.
+
+mod commands;
+mod glob;
+mod keyspace;
+mod number;
+mod scripts;
+mod value;
+
+use super::command::Call;
+use super::{Batch, Store};
+use crate::cache::guard::Seen;
+use crate::error::Error;
+use crate::key::FullKey;
+use crate::rt::{BoxFuture, Clock};
+use crate::stats::Meter;
+use crate::store::command::Reply;
+use keyspace::Keyspace;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A Redis in this process.
+pub(crate) struct Memory {
+    clock: Clock,
+    meter: Arc<Meter>,
+    keyspace: Mutex<Keyspace>,
+}
+
+impl Memory {
+    /// An empty store that holds at most `max_bytes` of keys, values and their overhead.
+    pub(crate) fn new(clock: Clock, max_bytes: usize, meter: Arc<Meter>) -> Self {
+        Self {
+            clock,
+            meter,
+            keyspace: Mutex::new(Keyspace::new(max_bytes)),
+        }
+    }
+
+    fn run(&self, batch: &Batch) -> Vec<Result<Reply, Error>> {
+        let count = u64::try_from(batch.commands.len()).unwrap_or(u64::MAX);
+        self.meter.commands.add(count);
+        let now = self.clock.unix_ms();
+        // A panic inside would be a bug of ours; the data is still better than refusing for ever.
+        let mut keyspace = self.keyspace.lock().unwrap_or_else(PoisonError::into_inner);
+        keyspace.begin(now);
+        batch
+            .commands
+            .iter()
+            .map(|command| {
+                keyspace.next_command();
+                let reply = match &command.call {
+                    Call::Plain(args) => commands::run(&mut keyspace, args),
+                    Call::Script { script, keys, args } => {
+                        scripts::run(&mut keyspace, *script, keys, args)
+                    }
+                };
+                keyspace.make_room();
+                reply
+            })
+            .collect()
+    }
+}
+
+impl Store for Memory {
+    fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>> {
+        Box::pin(std::future::ready(self.run(&batch)))
+    }
+
+    fn peek(&self, key: &FullKey) -> Option<Seen> {
+        let mut keyspace = self.keyspace.lock().unwrap_or_else(PoisonError::into_inner);
+        keyspace.begin(self.clock.unix_ms());
+        let value = keyspace.text(&key.value).ok()??;
+        let guard = keyspace.text(&key.guard).ok()?;
+        self.meter.commands.add(1);
+        Some(Seen {
+            value: Some(value),
+            guard,
+        })
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

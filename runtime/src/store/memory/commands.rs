@@ -1,0 +1,212 @@
+//! The commands: one table of names, and a file for each kind of value.
+
+pub(crate) mod expiry;
+mod hashes;
+mod keys;
+mod lists;
+mod server;
+mod sets;
+mod sorted;
+mod strings;
+
+use super::keyspace::Keyspace;
+use crate::error::{Error, ErrorKind};
+use crate::store::command::Reply;
+use crate::store::server_error::{presentable, server_error};
+use bytes::Bytes;
+
+type Outcome = Result<Reply, Error>;
+type Run = fn(&mut Keyspace, Args<'_>) -> Outcome;
+
+/// Longest name in the table.
+const LONGEST: usize = 16;
+
+/// A command with its name. The table holds how many there must be; what is missing reads as empty.
+#[derive(Clone, Copy)]
+pub(crate) struct Args<'a>(&'a [Bytes]);
+
+impl<'a> Args<'a> {
+    fn at(self, index: usize) -> &'a Bytes {
+        static NOTHING: Bytes = Bytes::new();
+        self.0.get(index).unwrap_or(&NOTHING)
+    }
+
+    fn rest(self, start: usize) -> &'a [Bytes] {
+        self.0.get(start..).unwrap_or_default()
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Writes {
+    /// Nothing, or only less.
+    No,
+    /// Its arguments, over whatever was there.
+    Over,
+    /// Its arguments, beside what is there.
+    Beside,
+}
+
+/// Runs one command. The first argument is its name, in any case.
+pub(crate) fn run(keyspace: &mut Keyspace, args: &[Bytes]) -> Outcome {
+    let name = args.first().map_or(&[][..], |name| name.as_ref());
+    let mut upper = [0; LONGEST];
+    let known = upper.get_mut(..name.len()).and_then(|upper| {
+        upper.copy_from_slice(name);
+        upper.make_ascii_uppercase();
+        lookup(upper)
+    });
+    let Some((arity, writes, run)) = known else {
+        return Err(unknown(name));
+    };
+    if !arity_fits(arity, args.len()) {
+        return Err(wrong_arity(name));
+    }
+    match writes {
+        Writes::No => {}
+        Writes::Over => keyspace.admit(args, None)?,
+        Writes::Beside => keyspace.admit(args, args.get(1))?,
+    }
+    run(keyspace, Args(args))
+}
+
+/// Arity as Redis counts it: the name included, negative for "at least".
+#[rustfmt::skip]
+fn lookup(name: &[u8]) -> Option<(i8, Writes, Run)> {
+    use Writes::{Beside, No, Over};
+    Some(match name {
+        b"GET" => (2, No, strings::get),
+        b"MGET" => (-2, No, strings::mget),
+        b"SET" => (-3, Over, strings::set),
+        b"SETEX" => (4, Over, strings::setex),
+        b"PSETEX" => (4, Over, strings::psetex),
+        b"SETNX" => (3, Over, strings::setnx),
+        b"GETSET" => (3, Over, strings::getset),
+        b"GETDEL" => (2, No, strings::getdel),
+        b"GETEX" => (-2, No, strings::getex),
+        b"MSET" => (-3, Over, strings::mset),
+        b"APPEND" => (3, Beside, strings::append),
+        b"STRLEN" => (2, No, strings::strlen),
+        b"INCR" => (2, Over, strings::incr),
+        b"DECR" => (2, Over, strings::decr),
+        b"INCRBY" => (3, Over, strings::incrby),
+        b"DECRBY" => (3, Over, strings::decrby),
+        b"INCRBYFLOAT" => (3, Over, strings::incrbyfloat),
+        b"DEL" | b"UNLINK" => (-2, No, keys::del),
+        b"EXISTS" => (-2, No, keys::exists),
+        b"TYPE" => (2, No, keys::kind),
+        b"SCAN" => (-2, No, keys::scan),
+        b"TTL" => (2, No, expiry::ttl),
+        b"PTTL" => (2, No, expiry::pttl),
+        b"EXPIRE" | b"PEXPIRE" | b"EXPIREAT" | b"PEXPIREAT" => (-3, No, expiry::expire),
+        b"PERSIST" => (2, No, expiry::persist),
+        b"HSET" => (-4, Beside, hashes::hset),
+        b"HMSET" => (-4, Beside, hashes::hmset),
+        b"HSETNX" => (4, Beside, hashes::hsetnx),
+        b"HGET" => (3, No, hashes::hget),
+        b"HMGET" => (-3, No, hashes::hmget),
+        b"HGETALL" => (2, No, hashes::hgetall),
+        b"HKEYS" => (2, No, hashes::hkeys),
+        b"HVALS" => (2, No, hashes::hvals),
+        b"HDEL" => (-3, No, hashes::hdel),
+        b"HLEN" => (2, No, hashes::hlen),
+        b"HEXISTS" => (3, No, hashes::hexists),
+        b"HINCRBY" => (4, Beside, hashes::hincrby),
+        b"HINCRBYFLOAT" => (4, Beside, hashes::hincrbyfloat),
+        b"HSCAN" => (-3, No, hashes::hscan),
+        b"LPUSH" => (-3, Beside, lists::lpush),
+        b"RPUSH" => (-3, Beside, lists::rpush),
+        b"LPOP" => (-2, No, lists::lpop),
+        b"RPOP" => (-2, No, lists::rpop),
+        b"LLEN" => (2, No, lists::llen),
+        b"LRANGE" => (4, No, lists::lrange),
+        b"SADD" => (-3, Beside, sets::sadd),
+        b"SREM" => (-3, No, sets::srem),
+        b"SMEMBERS" => (2, No, sets::smembers),
+        b"SISMEMBER" => (3, No, sets::sismember),
+        b"SCARD" => (2, No, sets::scard),
+        b"ZADD" => (-4, Beside, sorted::zadd),
+        b"ZINCRBY" => (4, Beside, sorted::zincrby),
+        b"ZRANGE" => (-4, No, sorted::zrange),
+        b"ZREM" => (-3, No, sorted::zrem),
+        b"ZSCORE" => (3, No, sorted::zscore),
+        b"ZCARD" => (2, No, sorted::zcard),
+        b"PING" => (-1, No, server::ping),
+        b"ECHO" => (2, No, server::echo),
+        b"TIME" => (1, No, server::time),
+        b"DBSIZE" => (1, No, server::dbsize),
+        b"FLUSHDB" | b"FLUSHALL" => (-1, No, server::flush),
+        b"PUBLISH" => (3, No, server::publish),
+        _ => return None,
+    })
+}
+
+fn arity_fits(arity: i8, count: usize) -> bool {
+    let named = usize::from(arity.unsigned_abs());
+    if arity < 0 {
+        count >= named
+    } else {
+        count == named
+    }
+}
+
+fn unknown(name: &[u8]) -> Error {
+    let shown: String = String::from_utf8_lossy(name).chars().take(32).collect();
+    let text = presentable(&shown);
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("ERR unknown command '{text}' (the embedded engine does not have it)"),
+    )
+}
+
+/// The error for too few or too many arguments; `name` as the caller wrote it.
+fn wrong_arity(name: &[u8]) -> Error {
+    let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+    server_error(&format!(
+        "ERR wrong number of arguments for '{name}' command"
+    ))
+}
+
+fn syntax() -> Error {
+    server_error("ERR syntax error")
+}
+
+fn ok() -> Outcome {
+    Ok(Reply::Bulk(Bytes::from_static(b"OK")))
+}
+
+fn flag(yes: bool) -> Reply {
+    Reply::Int(i64::from(yes))
+}
+
+fn count(n: usize) -> Reply {
+    Reply::Int(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
+fn bulk_or_nil(text: Option<Bytes>) -> Reply {
+    text.map_or(Reply::Nil, Reply::Bulk)
+}
+
+/// How many of these something was true for.
+fn tally(hits: impl Iterator<Item = bool>) -> Reply {
+    count(hits.filter(|hit| *hit).count())
+}
+
+/// Whether the argument is this word, in any case.
+fn is(arg: &[u8], word: &str) -> bool {
+    arg.eq_ignore_ascii_case(word.as_bytes())
+}
+
+/// Inclusive Redis indexes, which count from the end when negative, as a half-open range.
+fn span(start: &[u8], stop: &[u8], len: usize) -> Result<(usize, usize), Error> {
+    let len = i64::try_from(len).unwrap_or(i64::MAX);
+    let place = |text: &[u8]| -> Result<i64, Error> {
+        let at = super::number::integer_or_error(text)?;
+        Ok(if at < 0 { at.saturating_add(len) } else { at })
+    };
+    let (start, stop) = (place(start)?.max(0), place(stop)?.min(len - 1));
+    if start > stop {
+        return Ok((0, 0));
+    }
+    let index = |at: i64| usize::try_from(at).unwrap_or(0);
+    Ok((index(start), index(stop) + 1))
+}

@@ -1,0 +1,151 @@
+//! Lifetimes and deadlines.
+
+use super::{Args, Outcome, flag, is, syntax};
+use crate::error::Error;
+use crate::store::command::Reply;
+use crate::store::memory::keyspace::Keyspace;
+use crate::store::memory::number::integer_or_error;
+use crate::store::server_error::server_error;
+use bytes::Bytes;
+
+/// What a write does to the deadline of its key.
+#[derive(Clone, Copy)]
+pub(crate) enum Lifetime {
+    Keep,
+    Forever,
+    /// Milliseconds since the Unix epoch.
+    Until(u64),
+}
+
+/// `EX 5`, `PX 5000`, `EXAT …`, `PXAT …` of the named command.
+pub(crate) fn lifetime(
+    keyspace: &Keyspace,
+    unit: &[u8],
+    number: &[u8],
+    command: &str,
+) -> Result<Lifetime, Error> {
+    let (scale, relative) = match unit {
+        unit if is(unit, "EX") => (1_000, true),
+        unit if is(unit, "PX") => (1, true),
+        unit if is(unit, "EXAT") => (1_000, false),
+        unit if is(unit, "PXAT") => (1, false),
+        _ => return Err(syntax()),
+    };
+    let number = integer_or_error(number)?;
+    if number <= 0 {
+        return Err(invalid(command));
+    }
+    let at = deadline(keyspace, number, scale, relative).ok_or_else(|| invalid(command))?;
+    Ok(Lifetime::Until(u64::try_from(at).unwrap_or(0)))
+}
+
+/// The deadline that lies this many milliseconds ahead, for `SET … PX` inside a script.
+pub(crate) fn after_millis(keyspace: &Keyspace, number: &[u8]) -> Result<u64, Error> {
+    match lifetime(keyspace, b"PX", number, "set")? {
+        Lifetime::Until(at) => Ok(at),
+        Lifetime::Keep | Lifetime::Forever => Err(invalid("set")),
+    }
+}
+
+fn deadline(keyspace: &Keyspace, number: i64, scale: i64, relative: bool) -> Option<i64> {
+    let now = i64::try_from(keyspace.now()).ok()?;
+    number
+        .checked_mul(scale)?
+        .checked_add(if relative { now } else { 0 })
+}
+
+fn invalid(command: &str) -> Error {
+    server_error(&format!("ERR invalid expire time in '{command}' command"))
+}
+
+pub(crate) fn ttl(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    Ok(Reply::Int(match remaining(keyspace, args.at(1)) {
+        left if left < 0 => left,
+        // Redis rounds to the nearest second.
+        left => left.saturating_add(500) / 1_000,
+    }))
+}
+
+pub(crate) fn pttl(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    Ok(Reply::Int(remaining(keyspace, args.at(1))))
+}
+
+/// Milliseconds; -1 for a key that stays, -2 for none.
+fn remaining(keyspace: &mut Keyspace, key: &[u8]) -> i64 {
+    let now = keyspace.now();
+    match keyspace.expires_at(key) {
+        None => -2,
+        Some(None) => -1,
+        Some(Some(at)) => i64::try_from(at.saturating_sub(now)).unwrap_or(i64::MAX),
+    }
+}
+
+pub(crate) fn expire(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    let name = String::from_utf8_lossy(args.at(0)).to_ascii_lowercase();
+    let scale = if name.starts_with('p') { 1 } else { 1_000 };
+    let number = integer_or_error(args.at(2))?;
+    let at =
+        deadline(keyspace, number, scale, !name.ends_with("at")).ok_or_else(|| invalid(&name))?;
+    let at = u64::try_from(at).unwrap_or(0);
+    let condition = Condition::parse(args.rest(3))?;
+    let Some(current) = keyspace.expires_at(args.at(1)) else {
+        return Ok(flag(false));
+    };
+    let allowed = condition.allows(current, at);
+    if allowed {
+        keyspace.set_deadline(args.at(1), Some(at));
+    }
+    Ok(flag(allowed))
+}
+
+#[derive(Default)]
+struct Condition {
+    without_deadline: bool,
+    with_deadline: bool,
+    later: bool,
+    earlier: bool,
+}
+
+impl Condition {
+    fn parse(words: &[Bytes]) -> Result<Self, Error> {
+        let mut condition = Self::default();
+        for word in words {
+            match word {
+                word if is(word, "NX") => condition.without_deadline = true,
+                word if is(word, "XX") => condition.with_deadline = true,
+                word if is(word, "GT") => condition.later = true,
+                word if is(word, "LT") => condition.earlier = true,
+                _ => return Err(server_error("ERR Unsupported option")),
+            }
+        }
+        if condition.without_deadline
+            && (condition.with_deadline || condition.later || condition.earlier)
+        {
+            return Err(server_error(
+                "ERR NX and XX, GT or LT options at the same time are not compatible",
+            ));
+        }
+        if condition.later && condition.earlier {
+            return Err(server_error(
+                "ERR GT and LT options at the same time are not compatible",
+            ));
+        }
+        Ok(condition)
+    }
+
+    /// A key without a deadline counts as one with a deadline that never comes.
+    fn allows(&self, current: Option<u64>, new: u64) -> bool {
+        !(self.without_deadline && current.is_some()
+            || self.with_deadline && current.is_none()
+            || self.later && current.is_none_or(|at| new <= at)
+            || self.earlier && current.is_some_and(|at| new >= at))
+    }
+}
+
+pub(crate) fn persist(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    let had_deadline = matches!(keyspace.expires_at(args.at(1)), Some(Some(_)));
+    if had_deadline {
+        keyspace.set_deadline(args.at(1), None);
+    }
+    Ok(flag(had_deadline))
+}

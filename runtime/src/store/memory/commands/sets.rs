@@ -1,0 +1,39 @@
+//! Sets.
+
+use super::{Args, Outcome, count, flag, tally};
+use crate::store::command::Reply;
+use crate::store::memory::keyspace::Keyspace;
+use crate::store::memory::value::Set;
+
+pub(crate) fn sadd(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    keyspace.edit(args.at(1), |set: &mut Set| {
+        tally(args.rest(2).iter().map(|member| set.insert(member, ())))
+    })
+}
+
+pub(crate) fn srem(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    keyspace.edit(args.at(1), |set: &mut Set| {
+        tally(args.rest(2).iter().map(|member| set.remove(member)))
+    })
+}
+
+pub(crate) fn smembers(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    let set = keyspace.collection::<Set>(args.at(1))?;
+    let members = set.into_iter().flat_map(Set::iter);
+    Ok(Reply::Array(
+        members
+            .map(|(member, ())| Reply::Bulk(member.clone()))
+            .collect(),
+    ))
+}
+
+pub(crate) fn sismember(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    let set = keyspace.collection::<Set>(args.at(1))?;
+    Ok(flag(set.is_some_and(|set| set.get(args.at(2)).is_some())))
+}
+
+pub(crate) fn scard(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    Ok(count(
+        keyspace.collection::<Set>(args.at(1))?.map_or(0, Set::len),
+    ))
+}

@@ -1,0 +1,208 @@
+//! Texts and counters.
+
+use super::expiry::{self, Lifetime};
+use super::{Args, Outcome, bulk_or_nil, count, flag, is, ok, syntax, wrong_arity};
+use crate::error::Error;
+use crate::store::command::Reply;
+use crate::store::memory::keyspace::Keyspace;
+use crate::store::memory::number::{add_floats, float, integer_or_error};
+use crate::store::memory::value::Value;
+use crate::store::server_error::server_error;
+use bytes::Bytes;
+
+pub(crate) fn get(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    Ok(bulk_or_nil(keyspace.text(args.at(1))?))
+}
+
+pub(crate) fn mget(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    let texts = args.rest(1).iter().map(|key| match keyspace.value(key) {
+        Some(Value::Text(text)) => Reply::Bulk(text.clone()),
+        _ => Reply::Nil,
+    });
+    Ok(Reply::Array(texts.collect()))
+}
+
+pub(crate) fn set(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    let (key, value) = (args.at(1), args.at(2));
+    let options = SetOptions::parse(keyspace, args.rest(3))?;
+    let old = if options.get {
+        keyspace.text(key)?
+    } else {
+        None
+    };
+    let refused = options
+        .only_if_present
+        .is_some_and(|present| keyspace.contains(key) != present);
+    if !refused {
+        let expires_at = match options.lifetime {
+            Some(Lifetime::Until(at)) => Some(at),
+            Some(Lifetime::Keep) => keyspace.expires_at(key).flatten(),
+            Some(Lifetime::Forever) | None => None,
+        };
+        keyspace.set_text(key, value, expires_at);
+    }
+    match (options.get, refused) {
+        (true, _) => Ok(bulk_or_nil(old)),
+        (false, true) => Ok(Reply::Nil),
+        (false, false) => ok(),
+    }
+}
+
+#[derive(Default)]
+struct SetOptions {
+    lifetime: Option<Lifetime>,
+    only_if_present: Option<bool>,
+    get: bool,
+}
+
+impl SetOptions {
+    fn parse(keyspace: &Keyspace, mut rest: &[Bytes]) -> Result<Self, Error> {
+        let mut options = Self::default();
+        while let Some((word, after)) = rest.split_first() {
+            rest = after;
+            match word {
+                word if is(word, "NX") && options.only_if_present != Some(true) => {
+                    options.only_if_present = Some(false);
+                }
+                word if is(word, "XX") && options.only_if_present != Some(false) => {
+                    options.only_if_present = Some(true);
+                }
+                word if is(word, "GET") => options.get = true,
+                word if is(word, "KEEPTTL") && options.lifetime.is_none() => {
+                    options.lifetime = Some(Lifetime::Keep);
+                }
+                word if options.lifetime.is_none() => {
+                    let (number, after) = rest.split_first().ok_or_else(syntax)?;
+                    rest = after;
+                    options.lifetime = Some(expiry::lifetime(keyspace, word, number, "set")?);
+                }
+                _ => return Err(syntax()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+pub(crate) fn setex(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    set_for(keyspace, args, b"EX", "setex")
+}
+
+pub(crate) fn psetex(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    set_for(keyspace, args, b"PX", "psetex")
+}
+
+fn set_for(keyspace: &mut Keyspace, args: Args<'_>, unit: &[u8], command: &str) -> Outcome {
+    if let Lifetime::Until(at) = expiry::lifetime(keyspace, unit, args.at(2), command)? {
+        keyspace.set_text(args.at(1), args.at(3), Some(at));
+    }
+    ok()
+}
+
+pub(crate) fn setnx(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    let free = !keyspace.contains(args.at(1));
+    if free {
+        keyspace.set_text(args.at(1), args.at(2), None);
+    }
+    Ok(flag(free))
+}
+
+pub(crate) fn getset(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    let old = keyspace.text(args.at(1))?;
+    keyspace.set_text(args.at(1), args.at(2), None);
+    Ok(bulk_or_nil(old))
+}
+
+pub(crate) fn getdel(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    let old = keyspace.text(args.at(1))?;
+    keyspace.remove(args.at(1));
+    Ok(bulk_or_nil(old))
+}
+
+pub(crate) fn getex(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    let lifetime = match args.rest(2) {
+        [] => Lifetime::Keep,
+        [word] if is(word, "PERSIST") => Lifetime::Forever,
+        [unit, number] => expiry::lifetime(keyspace, unit, number, "getex")?,
+        _ => return Err(syntax()),
+    };
+    let text = keyspace.text(args.at(1))?;
+    if text.is_some() {
+        match lifetime {
+            Lifetime::Keep => {}
+            Lifetime::Forever => keyspace.set_deadline(args.at(1), None),
+            Lifetime::Until(at) => keyspace.set_deadline(args.at(1), Some(at)),
+        }
+    }
+    Ok(bulk_or_nil(text))
+}
+
+pub(crate) fn mset(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    let (pairs, odd) = args.rest(1).as_chunks::<2>();
+    if !odd.is_empty() {
+        return Err(wrong_arity(b"mset"));
+    }
+    for [key, value] in pairs {
+        keyspace.set_text(key, value, None);
+    }
+    ok()
+}
+
+pub(crate) fn append(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    let old = keyspace.text(args.at(1))?.unwrap_or_default();
+    let expires_at = keyspace.expires_at(args.at(1)).flatten();
+    let text = [old, args.at(2).clone()].concat();
+    keyspace.set_text(args.at(1), &text, expires_at);
+    Ok(count(text.len()))
+}
+
+pub(crate) fn strlen(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    Ok(count(
+        keyspace.text(args.at(1))?.map_or(0, |text| text.len()),
+    ))
+}
+
+pub(crate) fn incr(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    increase(keyspace, args.at(1), 1)
+}
+
+pub(crate) fn decr(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    increase(keyspace, args.at(1), -1)
+}
+
+pub(crate) fn incrby(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    increase(keyspace, args.at(1), integer_or_error(args.at(2))?)
+}
+
+pub(crate) fn decrby(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    let by = integer_or_error(args.at(2))?
+        .checked_neg()
+        .ok_or_else(|| server_error("ERR decrement would overflow"))?;
+    increase(keyspace, args.at(1), by)
+}
+
+fn increase(keyspace: &mut Keyspace, key: &Bytes, by: i64) -> Outcome {
+    let old = match keyspace.text(key)? {
+        Some(text) => integer_or_error(&text)?,
+        None => 0,
+    };
+    let new = old
+        .checked_add(by)
+        .ok_or_else(|| server_error("ERR increment or decrement would overflow"))?;
+    let expires_at = keyspace.expires_at(key).flatten();
+    keyspace.set_text(key, new.to_string().as_bytes(), expires_at);
+    Ok(Reply::Int(new))
+}
+
+pub(crate) fn incrbyfloat(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    let key = args.at(1);
+    let old = keyspace.text(key)?;
+    let old = old.as_deref().unwrap_or(b"0");
+    if float(old).is_none() || float(args.at(2)).is_none() {
+        return Err(server_error("ERR value is not a valid float"));
+    }
+    let sum = add_floats(old, args.at(2))
+        .ok_or_else(|| server_error("ERR increment would produce NaN or Infinity"))?;
+    let expires_at = keyspace.expires_at(key).flatten();
+    keyspace.set_text(key, sum.as_bytes(), expires_at);
+    Ok(Reply::Bulk(sum.into()))
+}

@@ -1,0 +1,123 @@
+//! What a Redis error text means. All engines pass their texts through here, so one mistake has one
+//! kind everywhere, and no text carries an argument back out.
+
+use crate::error::{Error, ErrorKind};
+
+/// Where Redis and Upstash start to repeat what they were sent.
+const ECHOES: [&str; 4] = [
+    ", with args beginning with",
+    " Key was:",
+    "Unsupported option ",
+    " script: ",
+];
+
+/// Longest text of a server that goes into an error, in bytes.
+const LONGEST: usize = 300;
+
+/// An error reply as an [`Error`] of the fitting kind.
+pub(crate) fn server_error(text: &str) -> Error {
+    Error::new(kind_of(text), presentable(text))
+}
+
+/// Whether the same command may well succeed a moment later.
+pub(crate) fn is_transient(text: &str) -> bool {
+    let code = text.split(' ').next().unwrap_or_default();
+    matches!(
+        code,
+        "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "BUSY"
+    ) || text.starts_with("READONLY Writes are temporarily rejected")
+}
+
+/// The text without echoed arguments and of a bounded length.
+pub(crate) fn presentable(text: &str) -> String {
+    let end = ECHOES
+        .iter()
+        .filter_map(|echo| text.find(echo))
+        .min()
+        .unwrap_or(text.len());
+    let kept = text.get(..end).unwrap_or(text);
+    let mut shown: String = kept
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if shown.len() > LONGEST {
+        shown.truncate(shown.floor_char_boundary(LONGEST));
+        shown.push('…');
+    }
+    shown
+}
+
+fn kind_of(text: &str) -> ErrorKind {
+    let has = |part: &str| text.contains(part);
+    match text.split(' ').next().unwrap_or_default() {
+        "WRONGTYPE" => ErrorKind::WrongType,
+        "NOAUTH" | "WRONGPASS" | "NOPERM" => ErrorKind::Auth,
+        _ if has("max request size exceeded")
+            || has("max single record size exceeded")
+            || has("max key size exceeded")
+            || has("string exceeds maximum allowed size") =>
+        {
+            ErrorKind::TooLarge
+        }
+        _ if has("unknown command")
+            || has("Command is not available")
+            || has("is not allowed in REST") =>
+        {
+            ErrorKind::Unsupported
+        }
+        _ => ErrorKind::Server,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_never_repeats_the_arguments_that_were_sent() {
+        let error =
+            server_error("ERR unknown command 'FOO', with args beginning with: 'secret' 'b'");
+        assert_eq!(error.to_string(), "ERR unknown command 'FOO'");
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        let error = server_error(&format!("ERR {}", "ä".repeat(10_000)));
+        assert!(error.to_string().len() <= LONGEST + '…'.len_utf8());
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_a_log_line() {
+        assert_eq!(
+            server_error("ERR a\r\nfake log line").to_string(),
+            "ERR a  fake log line"
+        );
+    }
+
+    #[test]
+    fn kinds_follow_the_texts() {
+        let kinds = [
+            (
+                "WRONGTYPE Operation against a key holding the wrong kind of value",
+                ErrorKind::WrongType,
+            ),
+            ("WRONGPASS invalid or missing auth token", ErrorKind::Auth),
+            (
+                "ERR max request size exceeded. Limit: 10485760 bytes, Actual: 11245919 bytes",
+                ErrorKind::TooLarge,
+            ),
+            (
+                "ERR Command is not available: 'X'. See https://upstash.com",
+                ErrorKind::Unsupported,
+            ),
+            (
+                "ERR value is not an integer or out of range",
+                ErrorKind::Server,
+            ),
+        ];
+        for (text, kind) in kinds {
+            assert_eq!(server_error(text).kind(), kind, "{text}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Values and bytes: plain JSON text, the bare word `__NULL__` for null, and raw text as other
+//! clients of the database write strings.
+
+use crate::json::{self, JsonError, Order};
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What a cached `null` is stored as, so that "known to be nothing" differs from "not cached".
+///
+/// ```
+/// assert_eq!(millpond::NULL_SENTINEL, "__NULL__");
+/// ```
+pub const NULL_SENTINEL: &str = "__NULL__";
+
+/// The stored form of a value.
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, JsonError> {
+    let text = json::write(value, Order::Declared)?;
+    Ok(if text == b"null" {
+        Bytes::from_static(NULL_SENTINEL.as_bytes())
+    } else {
+        text.into()
+    })
+}
+
+/// Whether these bytes stand for JSON null.
+pub(crate) fn is_null(bytes: &[u8]) -> bool {
+    bytes == NULL_SENTINEL.as_bytes() || bytes == b"null"
+}
+
+/// What the stored bytes mean as a `T`; the error names what is wrong, never the content.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    let bytes = if is_null(bytes) { b"null" } else { bytes };
+    let error = match serde_json::from_slice(bytes) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    // The text of a data error may quote the content, so only its class and place are kept.
+    let report = |what: &str| {
+        Err(format!(
+            "{what}, line {} column {}",
+            error.line(),
+            error.column()
+        ))
+    };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return report("not UTF-8");
+    };
+    if is_raw_text(text) {
+        if let Ok(value) = serde_json::from_value(serde_json::Value::String(text.to_owned())) {
+            return Ok(value);
+        }
+    }
+    report(if error.is_data() {
+        "JSON of another shape"
+    } else {
+        "not JSON"
+    })
+}
+
+/// Whether another client may have meant this text as a plain string: a JSON number or boolean, or
+/// no JSON at all that does not look like the beginning of some.
+/// Source: `@upstash/redis` writes strings as they are.
+fn is_raw_text(text: &str) -> bool {
+    match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(json) => json.is_number() || json.is_boolean(),
+        Err(_) => !text.starts_with(['{', '[', '"']),
+    }
+}
+
+/// In debug builds: whether what will be stored reads back as the same value.
+pub(crate) fn survives<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<(), String> {
+    let again: T = decode(bytes)?;
+    let again = encode(&again).map_err(|error| error.to_string())?;
+    if again == bytes || unordered(&again) == unordered(bytes) {
+        Ok(())
+    } else {
+        Err("the value read back differs from the one that was stored".to_owned())
+    }
+}
+
+/// The document with its arrays sorted: sets come back in another order and still are equal.
+fn unordered(bytes: &[u8]) -> Option<serde_json::Value> {
+    fn sort(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Array(items) => {
+                items.iter_mut().for_each(sort);
+                items.sort_by_cached_key(ToString::to_string);
+            }
+            serde_json::Value::Object(members) => members.values_mut().for_each(sort),
+            _ => {}
+        }
+    }
+    let mut value = serde_json::from_slice(bytes).ok()?;
+    sort(&mut value);
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes<T: Serialize>(value: T) -> Bytes {
+        encode(&value).unwrap()
+    }
+
+    #[test]
+    fn null_is_the_sentinel_and_a_string_of_that_text_is_not() {
+        assert_eq!(bytes(None::<u8>), "__NULL__");
+        assert_eq!(bytes(()), "__NULL__");
+        assert_eq!(bytes("__NULL__"), "\"__NULL__\"");
+        assert_eq!(decode::<Option<u8>>(b"__NULL__"), Ok(None));
+        assert_eq!(decode::<Option<u8>>(b"null"), Ok(None));
+        assert_eq!(decode::<String>(b"\"__NULL__\""), Ok("__NULL__".to_owned()));
+        assert!(decode::<String>(b"__NULL__").is_err());
+    }
+
+    #[test]
+    fn raw_text_is_a_string_only_where_it_cannot_be_a_mistake() {
+        for raw in ["abc", "123", "true", "1.50", "", "héllo", "007"] {
+            assert_eq!(
+                decode::<String>(raw.as_bytes()),
+                Ok(raw.to_owned()),
+                "{raw}"
+            );
+        }
+        for wrong in ["{\"a\":1}", "[1]", "{cut", "\"cut", "[cut"] {
+            assert!(decode::<String>(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+        assert!(decode::<u64>(b"abc").is_err());
+        assert_eq!(decode::<Option<String>>(b"123"), Ok(Some("123".to_owned())));
+    }
+
+    #[test]
+    fn an_error_holds_nothing_of_the_content() {
+        let error = decode::<u64>(b"\"hunter2\"").unwrap_err();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_value_that_does_not_survive_is_noticed() {
+        #[derive(Serialize, serde::Deserialize)]
+        struct Lossy {
+            #[serde(skip_serializing)]
+            #[serde(default)]
+            gone: u8,
+            #[serde(rename(serialize = "out", deserialize = "in"), default)]
+            turned: u8,
+        }
+        let stored = bytes(Lossy { gone: 1, turned: 2 });
+        assert!(survives::<Lossy>(&stored).is_err());
+        let set: std::collections::HashSet<u32> = (0..100).collect();
+        assert!(survives::<std::collections::HashSet<u32>>(&bytes(set)).is_ok());
+    }
+}

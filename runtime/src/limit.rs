@@ -118,7 +118,7 @@ enum Name {
 }
 
 impl Limit {
-    /// At most `units` in any stretch of `window`, near enough: [`Algorithm::SlidingWindow`].
+    /// At most `units` in a window that slides: [`Algorithm::SlidingWindow`].
     ///
     /// # Panics
     ///

@@ -11,8 +11,9 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
-    /// What was taken in this window, plus the part of the previous window that still overlaps.
-    /// Never more than the limit in a window that begins on a boundary, and close to it in any other.
+    /// What was taken in this window, plus the part of the previous window that still overlaps:
+    /// never more than the limit between two multiples of the window, and where calls come evenly,
+    /// in any stretch of its length.
     SlidingWindow,
     /// A counter that begins again at each multiple of the window. The cheapest; around a boundary
     /// up to twice the limit can pass.
@@ -129,7 +130,12 @@ impl Rule {
                 ..self.check(held, now, 0)
             };
         } else if cost == 0 {
-            verdict.change = None;
+            verdict = Verdict {
+                allowed: true,
+                retry_at: None,
+                change: None,
+                ..verdict
+            };
         }
         verdict
     }
@@ -345,3 +351,6 @@ fn unsigned(number: i128) -> u64 {
 fn narrow(number: i128) -> i64 {
     i64::try_from(number).unwrap_or(if number < 0 { i64::MIN } else { i64::MAX })
 }
+
+#[cfg(test)]
+mod tests;

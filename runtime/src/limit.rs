@@ -13,16 +13,24 @@
 
 mod address;
 mod algorithm;
-pub(crate) mod analytics;
-pub(crate) mod blocked;
+mod analytics;
+mod blocked;
+mod check;
 mod decision;
+mod fallback;
 mod headers;
-pub(crate) mod names;
+mod limiter;
+mod names;
 pub(crate) mod script;
+mod snapshot;
+mod state;
 
 pub use address::{client_address, identifier};
 pub use algorithm::Algorithm;
 pub use decision::{Decision, Outcome, RateLimited, Reason};
+pub use limiter::Limiter;
+pub use state::LimitStats;
+pub(crate) use state::{Home, LimitSettings, Limits};
 
 use crate::error::{Error, ErrorKind};
 use algorithm::Rule;
@@ -103,8 +111,11 @@ pub enum OnOutage {
 pub struct Limit {
     name: Name,
     rule: Rule,
-    on_outage: OnOutage,
-    share: NonZeroU32,
+    /// What the caller chose; an override at start-up fills in the rest.
+    on_outage: Option<OnOutage>,
+    share: Option<NonZeroU32>,
+    /// Whether the numbers were worked out at run time.
+    computed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -215,7 +226,11 @@ impl Limit {
     pub fn checked(self, units: u64, window: Duration) -> Result<Self, Error> {
         whole_ms(window)
             .and_then(|window| Rule::new(self.rule.algorithm, units, window, units))
-            .map(|rule| Self { rule, ..self })
+            .map(|rule| Self {
+                rule,
+                computed: true,
+                ..self
+            })
             .map_err(|what| Error::new(ErrorKind::InvalidValue, what))
     }
 
@@ -227,7 +242,10 @@ impl Limit {
     /// ```
     #[must_use]
     pub const fn on_outage(self, on_outage: OnOutage) -> Self {
-        Self { on_outage, ..self }
+        Self {
+            on_outage: Some(on_outage),
+            ..self
+        }
     }
 
     /// How many processes serve the same users: with [`OnOutage::Local`], each allows that part of
@@ -239,11 +257,10 @@ impl Limit {
     /// ```
     #[must_use]
     pub const fn share(self, processes: u32) -> Self {
-        let share = match NonZeroU32::new(processes) {
-            Some(share) => share,
-            None => NonZeroU32::MIN,
-        };
-        Self { share, ..self }
+        Self {
+            share: NonZeroU32::new(processes),
+            ..self
+        }
     }
 
     /// The kind; of a limit without one, a name made of where it stands and its numbers.
@@ -315,6 +332,30 @@ impl Limit {
         self.rule
     }
 
+    /// The part of the limit that one process allows on its own.
+    pub(crate) fn shared_rule(&self) -> Rule {
+        let share = self.share.map_or(1, |share| u64::from(share.get()));
+        Rule {
+            units: (self.rule.units / share).max(1),
+            refill: (self.rule.refill / share).max(1),
+            ..self.rule
+        }
+    }
+
+    pub(crate) fn outage_policy(&self) -> OnOutage {
+        self.on_outage.unwrap_or_default()
+    }
+
+    /// This limit, unless start-up has other numbers for its kind.
+    pub(crate) fn overridden(self, by: &[Self]) -> Self {
+        let same_kind = |other: &&Self| other.name == self.name && !self.computed;
+        by.iter().rev().find(same_kind).map_or(self, |other| Self {
+            on_outage: self.on_outage.or(other.on_outage),
+            share: self.share.or(other.share),
+            ..*other
+        })
+    }
+
     /// What a client may be told of where the limit stands.
     pub(crate) const fn short_name(&self) -> &'static str {
         match self.name {
@@ -341,8 +382,9 @@ impl Limit {
             Ok(rule) => Ok(Self {
                 name: Name::Kind(kind),
                 rule,
-                on_outage: OnOutage::Local,
-                share: NonZeroU32::MIN,
+                on_outage: None,
+                share: None,
+                computed: false,
             }),
             Err(wrong) => Err(wrong),
         }

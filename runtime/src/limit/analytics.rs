@@ -1,10 +1,17 @@
 //! Sums of what was allowed and refused, in the format of the Upstash console.
 //!
-//! A check adds to the sums; [`Tally::take`] turns them into commands, for one batch a second.
+//! A check adds to the sums, a second later they leave together, or at [`Millpond::flush_events`].
 
+use super::names::shorten;
+use crate::error::Error;
+use crate::pond::{Inner, Millpond};
+use crate::rt;
 use crate::store::command::{Command, Effect};
 use bytes::Bytes;
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::Duration;
 
 const HOUR: u64 = 60 * 60 * 1000;
 
@@ -15,6 +22,77 @@ const RETENTION: u64 = 90 * 24 * HOUR;
 /// events are dropped and counted. Identifiers are chosen by clients.
 const MOST_MEMBERS: usize = 10_000;
 const MOST_BYTES: usize = 1 << 20;
+
+/// How long sums wait for more.
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl Millpond {
+    /// Adds a check to the sums, and sees to it that they leave.
+    pub(super) fn record_check(&self, id: &str, allowed: bool) {
+        let limits = &self.0.limits;
+        if !limits.analytics {
+            return;
+        }
+        let now = self.0.settings.clock.unix_ms();
+        let mut events = limits.events.lock().unwrap_or_else(PoisonError::into_inner);
+        if !events.record(&shorten(id), allowed, now) {
+            limits.counts.events_lost.add(1);
+        }
+        drop(events);
+        if !limits.flushing.swap(true, Ordering::Relaxed) {
+            let flush = Flush(Arc::downgrade(&self.0));
+            // Without a runtime the future is dropped, and the sums wait for a call that has one.
+            rt::spawn(async move { flush.run().await });
+        }
+    }
+
+    /// Sends the sums that wait.
+    pub(crate) async fn flush_events(&self) -> Result<(), Error> {
+        let limits = &self.0.limits;
+        let commands = self.take_events();
+        if commands.is_empty() {
+            return Ok(());
+        }
+        let mut result = Ok(());
+        for reply in self.send(commands, limits.budget).await {
+            if let Err(error) = reply {
+                limits.counts.events_lost.add(1);
+                result = Err(error);
+            }
+        }
+        result
+    }
+
+    fn take_events(&self) -> Vec<Command> {
+        let limits = &self.0.limits;
+        let mut events = limits.events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.take(&limits.names.prefix)
+    }
+}
+
+/// The task that waits to send; whatever becomes of it, the next event can start another.
+struct Flush(Weak<Inner>);
+
+impl Flush {
+    async fn run(self) {
+        rt::sleep(PAUSE).await;
+        let Some(inner) = self.0.upgrade() else {
+            return;
+        };
+        drop(self);
+        if let Err(error) = Millpond(inner).flush_events().await {
+            tracing::warn!(%error, "analytics of limits were lost");
+        }
+    }
+}
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        if let Some(inner) = self.0.upgrade() {
+            inner.limits.flushing.store(false, Ordering::Relaxed);
+        }
+    }
+}
 
 /// What has been counted and not sent.
 #[derive(Debug, Default)]
@@ -50,10 +128,6 @@ impl Tally {
         self.bytes = bytes;
         self.sums.insert(event, 1);
         true
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.sums.is_empty()
     }
 
     /// The commands that add these sums to what the store has, and begins again at zero.
@@ -121,7 +195,7 @@ mod tests {
                 "PEXPIRE p:events:18000000 7776000000",
             ]
         );
-        assert!(tally.is_empty());
+        assert!(tally.take("p").is_empty());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::Limit;
 use super::algorithm::{Algorithm, Rule};
 use super::script::Budget;
+use super::snapshot::Key;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -21,25 +22,36 @@ pub(crate) struct Names {
     pub(crate) cluster: bool,
 }
 
+/// One identifier at one limit.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) limit: &'a Limit,
+    pub(crate) key: Key,
+    base: String,
+}
+
 impl Names {
-    /// The name of one identifier's budget, without the number of the window.
-    pub(crate) fn base(&self, limit: &Limit, id: &str) -> String {
+    /// Where this identifier's budget of the limit is.
+    pub(crate) fn subject<'a>(&self, limit: &'a Limit, id: &str) -> Subject<'a> {
         let id = shorten(id);
         let id = if self.cluster {
             Cow::Owned(tag(&id))
         } else {
             id
         };
-        format!("{}:{}:{}", self.prefix, limit.kind(), id)
+        let base = format!("{}:{}:{}", self.prefix, limit.kind(), id);
+        let key = Key::new(&base, limit.rule());
+        Subject { limit, key, base }
     }
+}
 
-    /// The keys that hold what was taken of a limit, at this time.
-    pub(crate) fn budget(&self, limit: &Limit, id: &str, now: u64) -> Budget {
-        let base = self.base(limit, id);
-        let rule = limit.rule();
+impl Subject<'_> {
+    /// The keys that hold what was taken, at this time.
+    pub(crate) fn budget(&self, now: u64) -> Budget {
+        let rule = self.limit.rule();
         Budget {
             rule,
-            keys: keys(rule, &base, now),
+            keys: keys(rule, &self.base, now),
         }
     }
 }
@@ -54,7 +66,8 @@ fn keys(rule: Rule, base: &str, now: u64) -> Vec<Bytes> {
     }
 }
 
-fn shorten(id: &str) -> Cow<'_, str> {
+/// What stands for an identifier in keys and events.
+pub(crate) fn shorten(id: &str) -> Cow<'_, str> {
     if id.len() <= LONGEST_ID {
         return Cow::Borrowed(id);
     }

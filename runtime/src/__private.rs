@@ -7,6 +7,7 @@ mod shape;
 mod site;
 
 pub use crate::key::{HashedPart, KeyPart, KeyWriter, OptionalPart};
+pub(crate) use call::answer;
 pub use call::{Call, cached, entry, invalidate, never, refreshed, uncached};
 pub use mutation::{Slots, Targets, invalidating, invalidating_always, updating};
 pub use shape::{CacheValue, Fallible, Outcome, Plain, Probe, Shape, Shared, probe};

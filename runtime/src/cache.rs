@@ -291,7 +291,7 @@ impl Load {
             self.tally.refused.add(1);
             return self.restart();
         }
-        let (Some(seen), Ok(life)) = (self.seen.take(), pond::lifetime(ttl)) else {
+        let (Some(seen), Ok(life)) = (self.seen.take(), crate::values::lifetime(ttl)) else {
             return self.keep(bytes);
         };
         let settings = &self.pond.0.settings;

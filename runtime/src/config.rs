@@ -4,7 +4,7 @@ use crate::error::{Error, ErrorKind};
 use crate::limit::{Home, LimitSettings};
 use crate::pond::Millpond;
 use crate::rt::{Clock, ManualClock};
-use std::fmt;
+use crate::store::secret::Secret;
 use std::time::Duration;
 
 /// Pairs of environment variables, in the order in which they are looked for.
@@ -14,21 +14,11 @@ pub(crate) const ENVIRONMENT: [(&str, &str); 3] = [
     ("UPSTASH_REDIS_URL", "UPSTASH_REDIS_TOKEN"),
 ];
 
-/// A text that must not be seen.
-#[derive(Clone)]
-pub(crate) struct Secret(pub(crate) String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
 /// Where the values live.
 #[derive(Clone, Debug)]
 pub(crate) enum Engine {
     Memory,
-    Upstash { url: String, token: Secret },
+    Upstash { url: Secret, token: Secret },
     Redis { urls: Vec<Secret>, cluster: bool },
 }
 
@@ -66,8 +56,8 @@ impl Default for Settings {
             namespace: None,
             clock: Clock::System,
             budget: Duration::from_millis(500),
-            guard_life: Duration::from_secs(300),
-            flight_wait: Duration::from_secs(60),
+            guard_life: Duration::from_mins(5),
+            flight_wait: Duration::from_mins(1),
             max_value: 4 << 20,
             retries: 5,
             backoff: Duration::from_millis(50),
@@ -122,15 +112,17 @@ impl Builder {
     /// `https`, or `http` on this machine. Needs the feature `upstash`, which is on by default.
     ///
     /// ```
+    /// # #[cfg(feature = "upstash")] {
     /// let pond = millpond::Millpond::builder()
     ///     .upstash("https://example-12345.upstash.io", "token")
     ///     .build()?;
+    /// # }
     /// # Ok::<_, millpond::Error>(())
     /// ```
     pub fn upstash(mut self, url: impl Into<String>, token: impl Into<String>) -> Self {
         self.engine = Engine::Upstash {
-            url: url.into(),
-            token: Secret(token.into()),
+            url: Secret::new(url),
+            token: Secret::new(token),
         };
         self
     }
@@ -146,7 +138,7 @@ impl Builder {
     /// ```
     pub fn redis(mut self, url: impl Into<String>) -> Self {
         self.engine = Engine::Redis {
-            urls: vec![Secret(url.into())],
+            urls: vec![Secret::new(url)],
             cluster: false,
         };
         self
@@ -163,7 +155,7 @@ impl Builder {
     /// # Ok::<_, millpond::Error>(())
     /// ```
     pub fn redis_cluster<U: Into<String>>(mut self, urls: impl IntoIterator<Item = U>) -> Self {
-        let urls = urls.into_iter().map(|url| Secret(url.into())).collect();
+        let urls = urls.into_iter().map(|url| Secret::new(url)).collect();
         self.engine = Engine::Redis {
             urls,
             cluster: true,
@@ -309,15 +301,17 @@ impl Builder {
     /// feature is off.
     ///
     /// ```
+    /// # #[cfg(feature = "upstash")] {
     /// let error = millpond::Millpond::builder().upstash("http://example.com", "t").build();
     /// assert!(error.unwrap_err().to_string().contains("https"));
+    /// # }
     /// ```
     pub fn build(self) -> Result<Millpond, Error> {
         let wrong = |what: &str| Err(Error::new(ErrorKind::Config, what));
-        if self.settings.guard_life < Duration::from_secs(60) {
+        if self.settings.guard_life < Duration::from_mins(1) {
             return wrong("guard_life is under 60 s; slower loads would undo invalidations");
         }
-        if self.settings.guard_life > Duration::from_secs(24 * 60 * 60) {
+        if self.settings.guard_life > Duration::from_hours(24) {
             return wrong(
                 "guard_life is over a day; every invalidated key would cost memory that long",
             );

@@ -3,10 +3,11 @@
 use crate::cache::{Policy, guard};
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
-use crate::pond::{self, Millpond, TimeLeft};
+use crate::pond::{self, Millpond};
 use crate::rt::BoxFuture;
 use crate::store::command::{Command, Effect};
 use crate::value;
+use crate::values::TimeLeft;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -241,7 +242,7 @@ impl Slot {
         } else {
             Some(self.policy.ttl)
         };
-        let Some(Ok(life)) = ttl.map(pond::lifetime) else {
+        let Some(Ok(life)) = ttl.map(crate::values::lifetime) else {
             return false;
         };
         let full = self.pond.full(&self.key);

@@ -1,4 +1,66 @@
-//! `#[cached]` puts a cache in front of a function.
+//! Cache a function or invalidate it with one attribute, over Upstash Redis by HTTP, over any Redis,
+//! or in memory when nothing is configured; the compiler checks the keys.
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! # millpond::Millpond::memory().scope(async {
+//! use millpond::{cached, invalidates};
+//!
+//! #[cached(prefix = "user", ttl = "medium", key = "<user_id>")]
+//! async fn get_user(user_id: u64) -> Option<String> { Some(format!("user {user_id}")) }
+//!
+//! #[invalidates(get_user(user_id))]
+//! async fn rename_user(user_id: u64, name: &str) -> Result<(), std::fmt::Error> { Ok(drop(name)) }
+//!
+//! assert_eq!(get_user(42).await.as_deref(), Some("user 42"));   // runs the body
+//! assert_eq!(get_user(42).await.as_deref(), Some("user 42"));   // does not
+//! rename_user(42, "Ada").await.unwrap();
+//! invalidate_user!(42).await?;                                  // by hand
+//! # Ok::<_, millpond::Error>(()) }).await }).unwrap();
+//! ```
+//!
+//! # What you can rely on
+//!
+//! - **A cache never changes what a function returns.** Whatever Redis does, the body runs if need be.
+//! - **An invalidation is not undone by a slower load**, across processes too: every key has a guard that
+//!   invalidations move, and a load is stored only if the guard is what its read saw.
+//! - **One body per key and process**, and nobody hangs on a caller that went away.
+//! - **A mutation whose caller goes away still invalidates.**
+//! - **Two argument lists never share a key.**
+//! - **No secret in a log, an error or a `Debug`**, and no panic that input can reach.
+//!
+//! # Where the values live
+//!
+//! [`Millpond::from_env`] says which variables are looked for; [`Millpond::builder`] configures in code;
+//! [`install`] makes one the process's, [`Millpond::scope`] one task's.
+//!
+//! # What it costs
+//!
+//! | event | commands sent | commands executed by the server |
+//! |---|---|---|
+//! | hit | 1: `MGET` | 1 |
+//! | miss and fill | 2: `MGET`, `EVALSHA` | 5 |
+//! | [`Entry::invalidate`], [`Millpond::delete`], per key | 2, in one request: `SET`, `DEL` | 2 |
+//! | [`Entry::put`], [`Millpond::set`] | 1: `EVALSHA` | 3 |
+//! | `#[updates]` | 2: `MGET`, `EVALSHA` | 5 |
+//! | a caller who waited for another's load | 0 | 0 |
+//!
+//! The first use of a script on a server costs one `EVAL` more. Commands that are issued while a request
+//! is under way leave together in the next one. [`Millpond::stats`] counts.
+//!
+//! # Features
+//!
+//! - `upstash` (default): Upstash Redis, and anything that speaks its REST protocol.
+//! - `redis`: any Redis, Valkey or Redis Cluster over RESP.
+//!
+//! # Logging
+//!
+//! Events go to [`tracing`](https://docs.rs/tracing) under the target `millpond`: a warning when nothing
+//! is configured, when the cache did not answer, when a value could not be read or stored; an error when
+//! the configuration is wrong, and when two functions cache different types under the same keys. They
+//! name prefixes, never keys or values.
+//!
+//! # The way through the code
 //!
 //! `key → flight → store → decode → body → encode → store`
 
@@ -8,12 +70,14 @@ mod entry;
 mod error;
 mod json;
 mod key;
+mod pipeline;
 mod pond;
 mod rt;
 mod scope;
 mod stats;
 mod store;
 mod value;
+mod values;
 
 pub mod limit;
 pub mod prefix;
@@ -26,9 +90,12 @@ pub use config::Builder;
 pub use entry::{Entry, Invalidation, Lookup, PutAs, ValueEntry};
 pub use error::{Error, ErrorKind};
 pub use key::Key;
-pub use pond::{Millpond, Pipeline, TimeLeft};
+pub use millpond_macros::{cached, invalidates, key, updates};
+pub use pipeline::Pipeline;
+pub use pond::Millpond;
 pub use rt::ManualClock;
 pub use scope::{current, install};
 pub use stats::{CacheStats, Stats};
 pub use store::command::Reply;
 pub use value::NULL_SENTINEL;
+pub use values::TimeLeft;

@@ -9,12 +9,9 @@ use crate::key::{FullKey, Key};
 use crate::limit::{Home, Limits};
 use crate::rt;
 use crate::stats::{Ledger, Stats, Tally};
-use crate::store::command::{Command, Effect, Reply};
+use crate::store::command::{Command, Reply};
 use crate::store::{self, Batch, Store};
-use crate::value;
 use bytes::Bytes;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, RwLock};
@@ -60,43 +57,9 @@ impl fmt::Debug for Millpond {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Millpond")
             .field("namespace", &self.0.namespace)
+            .field("flights", &self.0.flights.len())
+            .field("pending_invalidations", &self.0.pending.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// How long a key has left.
-///
-/// ```
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// use millpond::{Millpond, TimeLeft, ttl};
-///
-/// let pond = Millpond::memory();
-/// assert_eq!(pond.ttl("user:42").await?, TimeLeft::Missing);
-/// pond.set("user:42", "Ada", ttl::SHORT).await?;
-/// assert!(pond.ttl("user:42").await?.duration() <= Some(ttl::SHORT));
-/// # Ok::<_, millpond::Error>(()) }).unwrap();
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimeLeft {
-    /// There is no such key.
-    Missing,
-    /// The key does not expire.
-    Forever,
-    /// It expires after this time, known to the millisecond.
-    Left(Duration),
-}
-
-impl TimeLeft {
-    /// The time left, for a key that expires.
-    ///
-    /// ```
-    /// assert_eq!(millpond::TimeLeft::Forever.duration(), None);
-    /// ```
-    pub fn duration(self) -> Option<Duration> {
-        match self {
-            Self::Left(left) => Some(left),
-            Self::Missing | Self::Forever => None,
-        }
     }
 }
 
@@ -219,17 +182,6 @@ impl Millpond {
     }
 
     /// Sends one command on a key. An invalidation of the key that still waits goes in front.
-    async fn on_key(&self, key: &Key, full: &FullKey, command: Command) -> Result<Reply, Error> {
-        key.check()?;
-        let tally = self.0.ledger.tally(key.prefix());
-        let result = self.settled(full, &tally, command).await;
-        if result.is_err() {
-            tally.errors.add(1);
-        }
-        result
-    }
-
-    /// See [`Self::on_key`]; the command's reply is the last.
     pub(crate) async fn settled(
         &self,
         full: &FullKey,
@@ -254,350 +206,15 @@ impl Millpond {
         reply
     }
 
-    /// Reads a value. A stored null is `None` too, unless `T` is an `Option` itself.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Decode`] if something else than a `T` is stored, [`ErrorKind::WrongType`] if
-    /// the key holds a list, a hash or the like, and what can go wrong on the way.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// let pond = millpond::Millpond::memory();
-    /// assert_eq!(pond.get::<u32>("user:42:age").await?, None);
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub async fn get<T: DeserializeOwned>(&self, key: impl Into<Key>) -> Result<Option<T>, Error> {
-        let key = key.into();
-        let full = self.full(&key);
-        let command = Command::new(
-            Effect::Read,
-            [Bytes::from_static(b"GET"), full.value.clone()],
-        );
-        let reply = self.on_key(&key, &full, command).await?;
-        let tally = self.0.ledger.tally(key.prefix());
-        let Some(bytes) = bulk(reply)? else {
-            tally.misses.add(1);
-            return Ok(None);
-        };
-        let null = value::is_null(&bytes);
-        match value::decode(&bytes) {
-            Ok(value) => {
-                if null { &tally.null_hits } else { &tally.hits }.add(1);
-                Ok(Some(value))
-            }
-            Err(_) if null => {
-                tally.null_hits.add(1);
-                Ok(None)
-            }
-            Err(what) => {
-                tally.decode_failures.add(1);
-                let kind = std::any::type_name::<T>();
-                Err(Error::new(
-                    ErrorKind::Decode,
-                    format!("what is stored under {key} is no {kind}: {what}"),
-                ))
-            }
-        }
-    }
-
-    /// Stores a value. Loads under way will not overwrite it.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidValue`] for a value that has no JSON or a lifetime of zero,
-    /// [`ErrorKind::TooLarge`] over [`Builder::max_value_bytes`], and what can go wrong on the way.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// let pond = millpond::Millpond::memory();
-    /// pond.set("config:models", &["small", "large"], millpond::ttl::LONG).await?;
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub async fn set<T: Serialize + ?Sized>(
-        &self,
-        key: impl Into<Key>,
-        value: &T,
-        ttl: Duration,
-    ) -> Result<(), Error> {
-        let bytes = self.storable(value)?;
-        self.put_bytes(key.into(), bytes, ttl).await
-    }
-
-    /// See [`Self::set`].
-    pub(crate) async fn put_bytes(
-        &self,
-        key: Key,
-        bytes: Bytes,
-        ttl: Duration,
-    ) -> Result<(), Error> {
-        let full = self.full(&key);
-        let command = guard::put(&full, bytes, lifetime(ttl)?, self.0.settings.guard_life);
-        self.on_key(&key, &full, command).await?;
-        self.0.flights.detach(&text(&full));
-        self.0.ledger.tally(key.prefix()).stores.add(1);
-        Ok(())
-    }
-
     /// Whether this is a clone of the other.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
-    }
-
-    /// Stores a value only if the key is not there; true if it was stored.
-    ///
-    /// # Errors
-    /// As [`set`](Self::set), and [`ErrorKind::OutcomeUnknown`] when no answer came back.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// let pond = millpond::Millpond::memory();
-    /// assert!(pond.set_if_absent("job:7", &"me", millpond::ttl::SHORT).await?);
-    /// assert!(!pond.set_if_absent("job:7", &"you", millpond::ttl::SHORT).await?);
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub async fn set_if_absent<T: Serialize + ?Sized>(
-        &self,
-        key: impl Into<Key>,
-        value: &T,
-        ttl: Duration,
-    ) -> Result<bool, Error> {
-        let key = key.into();
-        let bytes = self.storable(value)?;
-        let full = self.full(&key);
-        let args = [
-            Bytes::from_static(b"SET"),
-            full.value.clone(),
-            bytes,
-            Bytes::from_static(b"NX"),
-            Bytes::from_static(b"PX"),
-            lifetime(ttl)?,
-        ];
-        let reply = self
-            .on_key(&key, &full, Command::new(Effect::Once, args))
-            .await?;
-        let stored = reply != Reply::Nil;
-        if stored {
-            self.0.flights.detach(&text(&full));
-            self.0.ledger.tally(key.prefix()).stores.add(1);
-        }
-        Ok(stored)
-    }
-
-    /// Removes a value, and keeps loads under way from storing an older one; true if it was there.
-    ///
-    /// # Errors
-    /// What can go wrong on the way. The invalidation is then delivered in the background, and
-    /// until it is through this process does not believe what the server holds for the key.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// let pond = millpond::Millpond::memory();
-    /// assert!(!pond.delete("user:42").await?);
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub async fn delete(&self, key: impl Into<Key>) -> Result<bool, Error> {
-        let key = key.into();
-        self.invalidate_all([key]).await.map(|removed| removed > 0)
-    }
-
-    /// Whether the key is there.
-    ///
-    /// # Errors
-    /// What can go wrong on the way.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// assert!(!millpond::Millpond::memory().exists("user:42").await?);
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub async fn exists(&self, key: impl Into<Key>) -> Result<bool, Error> {
-        let key = key.into();
-        let full = self.full(&key);
-        let args = [Bytes::from_static(b"EXISTS"), full.value.clone()];
-        let reply = self
-            .on_key(&key, &full, Command::new(Effect::Read, args))
-            .await?;
-        Ok(int(&reply)? > 0)
-    }
-
-    /// How long the key has left.
-    ///
-    /// # Errors
-    /// What can go wrong on the way.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// use millpond::{Millpond, TimeLeft};
-    /// assert_eq!(Millpond::memory().ttl("user:42").await?, TimeLeft::Missing);
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub async fn ttl(&self, key: impl Into<Key>) -> Result<TimeLeft, Error> {
-        let key = key.into();
-        let full = self.full(&key);
-        let args = [Bytes::from_static(b"PTTL"), full.value.clone()];
-        let reply = self
-            .on_key(&key, &full, Command::new(Effect::Read, args))
-            .await?;
-        Ok(match int(&reply)? {
-            -1 => TimeLeft::Forever,
-            left => u64::try_from(left).map_or(TimeLeft::Missing, |left| {
-                TimeLeft::Left(Duration::from_millis(left))
-            }),
-        })
-    }
-
-    /// Gives the key another lifetime, from now; true if it was there.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidValue`] for a lifetime of zero, and what can go wrong on the way.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// use millpond::{Millpond, ttl};
-    /// assert!(!Millpond::memory().expire("user:42", ttl::LONG).await?);
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub async fn expire(&self, key: impl Into<Key>, ttl: Duration) -> Result<bool, Error> {
-        let key = key.into();
-        let full = self.full(&key);
-        let args = [
-            Bytes::from_static(b"PEXPIRE"),
-            full.value.clone(),
-            lifetime(ttl)?,
-        ];
-        let reply = self
-            .on_key(&key, &full, Command::new(Effect::Repeatable, args))
-            .await?;
-        Ok(int(&reply)? > 0)
-    }
-
-    /// Sends any command. The keys in it are taken as they are, without the namespace, and it is
-    /// never repeated once it may have left.
-    ///
-    /// # Errors
-    /// [`ErrorKind::OutcomeUnknown`] when no answer came back, what the server answers, and what
-    /// can go wrong on the way.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// use millpond::{Millpond, Reply};
-    ///
-    /// let pond = Millpond::memory();
-    /// assert_eq!(pond.command(["RPUSH", "jobs", "a", "b"]).await?, Reply::Int(2));
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub async fn command<A: Into<Bytes>>(
-        &self,
-        command: impl IntoIterator<Item = A>,
-    ) -> Result<Reply, Error> {
-        self.pipeline()
-            .command(command)
-            .send()
-            .await
-            .pop()
-            .unwrap_or_else(|| Err(no_reply()))
-    }
-
-    /// Commands that leave in one request, in order.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// use millpond::{Millpond, Reply};
-    ///
-    /// let pond = Millpond::memory();
-    /// let replies = pond.pipeline().command(["INCR", "a"]).command(["INCR", "a"]).send().await;
-    /// assert_eq!(replies[1].as_ref().unwrap(), &Reply::Int(2));
-    /// # });
-    /// ```
-    pub fn pipeline(&self) -> Pipeline {
-        Pipeline {
-            pond: self.clone(),
-            commands: Vec::new(),
-        }
-    }
-
-    /// The stored form of a value, if it may be stored.
-    pub(crate) fn storable<T: Serialize + ?Sized>(&self, value: &T) -> Result<Bytes, Error> {
-        let bytes = value::encode(value).map_err(|error| {
-            Error::with_source(ErrorKind::InvalidValue, "the value has no JSON", error)
-        })?;
-        if bytes.len() > self.0.settings.max_value {
-            return Err(Error::new(
-                ErrorKind::TooLarge,
-                format!(
-                    "the value takes {} bytes, over the limit of {}; raise max_value_bytes or \
-                     store a reference",
-                    bytes.len(),
-                    self.0.settings.max_value
-                ),
-            ));
-        }
-        Ok(bytes)
-    }
-}
-
-/// Commands that leave in one request; see [`Millpond::pipeline`].
-///
-/// ```
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let pond = millpond::Millpond::memory();
-/// assert!(pond.pipeline().send().await.is_empty());
-/// # });
-/// ```
-#[derive(Clone, Debug)]
-#[must_use = "nothing is sent before send()"]
-pub struct Pipeline {
-    pond: Millpond,
-    commands: Vec<Command>,
-}
-
-impl Pipeline {
-    /// Adds a command; its keys are taken as they are.
-    ///
-    /// ```
-    /// let pipeline = millpond::Millpond::memory().pipeline().command(["PING"]);
-    /// ```
-    pub fn command<A: Into<Bytes>>(mut self, command: impl IntoIterator<Item = A>) -> Self {
-        self.commands.push(Command::new(Effect::Once, command));
-        self
-    }
-
-    /// Sends what was added: a reply for each command, and one that failed does not stop the
-    /// others. It is not a transaction.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// let pond = millpond::Millpond::memory();
-    /// let replies = pond.pipeline().command(["NONSENSE"]).command(["PING"]).send().await;
-    /// assert!(replies[0].is_err() && replies[1].is_ok());
-    /// # });
-    /// ```
-    pub async fn send(self) -> Vec<Result<Reply, Error>> {
-        if self.commands.is_empty() {
-            return Vec::new();
-        }
-        self.pond
-            .send(self.commands, self.pond.0.settings.budget)
-            .await
     }
 }
 
 /// The text of a full key, as flights are called.
 pub(crate) fn text(full: &FullKey) -> String {
     String::from_utf8_lossy(&full.value).into_owned()
-}
-
-/// The longest lifetime that is accepted: a hundred years, far below what overflows in Redis.
-const MAX_LIFE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-
-/// A lifetime in milliseconds, as an argument.
-pub(crate) fn lifetime(ttl: Duration) -> Result<Bytes, Error> {
-    if ttl.as_millis() == 0 || ttl > MAX_LIFE {
-        return Err(Error::new(
-            ErrorKind::InvalidValue,
-            "the lifetime is under 1 ms or over 100 years",
-        ));
-    }
-    Ok(ttl.as_millis().to_string().into())
 }
 
 pub(crate) fn no_reply() -> Error {

@@ -3,7 +3,14 @@
 
 pub(crate) mod command;
 pub(crate) mod memory;
+mod per_runtime;
+#[cfg(feature = "upstash")]
+mod pipeline;
+
+pub(crate) mod secret;
 mod server_error;
+#[cfg(feature = "upstash")]
+pub(crate) mod upstash;
 
 use crate::cache::guard::Seen;
 use crate::config::{Engine, Settings};
@@ -46,6 +53,18 @@ pub(crate) fn open(
     let meter = Arc::clone(meter);
     match engine {
         Engine::Memory => Ok(Box::new(memory::Memory::new(clock, settings.memory, meter))),
+        #[cfg(feature = "upstash")]
+        Engine::Upstash { url, token } => {
+            let config = upstash::UpstashConfig {
+                retries: settings.retries,
+                backoff: settings.backoff,
+                read_your_writes: settings.read_your_writes,
+                pipelining: settings.pipelining,
+                ..upstash::UpstashConfig::new(url.reveal(), token.reveal())
+            };
+            Ok(Box::new(upstash::Upstash::new(&config, meter)?))
+        }
+        #[cfg(not(feature = "upstash"))]
         Engine::Upstash { .. } => Err(missing("upstash")),
         Engine::Redis { .. } => Err(missing("redis")),
     }

@@ -46,10 +46,10 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return report("not UTF-8");
     };
-    if is_raw_text(text) {
-        if let Ok(value) = serde_json::from_value(serde_json::Value::String(text.to_owned())) {
-            return Ok(value);
-        }
+    if is_raw_text(text)
+        && let Ok(value) = serde_json::from_value(serde_json::Value::String(text.to_owned()))
+    {
+        return Ok(value);
     }
     report(if error.is_data() {
         "JSON of another shape"

@@ -86,18 +86,32 @@ where
     pond.check_type(call.site, std::any::type_name::<S::Value>());
     let refresh = mode == Some(Mode::Refresh);
     let lookup = Lookup {
-        pond: pond.clone(),
+        pond,
         key: call.key,
         policy,
         refresh,
     };
+    answer(lookup, shape, unless, body).await
+}
+
+/// See [`cached`].
+pub(crate) async fn answer<S, F>(
+    lookup: Lookup,
+    shape: S,
+    unless: fn(&S::Value) -> bool,
+    body: F,
+) -> S::Return
+where
+    S: Shape,
+    S::Value: CacheValue,
+    F: Future<Output = S::Return>,
+{
+    let pond = lookup.pond.clone();
     let mut load = match lookup.enter().await {
         Entered::Load(load) => load,
         Entered::Alone => return body.await,
         Entered::Shared(bytes) => match value::decode(&bytes) {
-            Ok(value) => {
-                return shape.success(value);
-            }
+            Ok(value) => return shape.success(value),
             Err(_) => return body.await,
         },
         Entered::Failed(error) => match shape.take(&error) {

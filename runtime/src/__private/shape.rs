@@ -57,7 +57,7 @@ macro_rules! shapes {
             pub struct $name<$($param),+>(PhantomData<fn() -> ($($param,)+)>);
 
             impl<$($param),+> $name<$($param),+> {
-                const fn new() -> Self {
+                pub(crate) const fn new() -> Self {
                     Self(PhantomData)
                 }
             }

@@ -227,7 +227,6 @@ impl Flights {
     }
 
     /// How many flights are under way.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.shards
             .iter()

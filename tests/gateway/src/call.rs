@@ -2,7 +2,7 @@
 
 use crate::resp::Command;
 use bytes::Bytes;
-use hyper::header::AUTHORIZATION;
+use hyper::header::{AUTHORIZATION, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
@@ -78,7 +78,7 @@ pub(crate) fn admit(parts: &Parts, token: &str) -> Result<Format, Refusal> {
 }
 
 fn format(parts: &Parts) -> Result<Format, Refusal> {
-    let header = |name| parts.headers.get(name).map(|value| value.as_bytes());
+    let header = |name| parts.headers.get(name).map(HeaderValue::as_bytes);
     let base64 = match header("upstash-encoding") {
         None => false,
         Some(b"base64") => true,

@@ -25,11 +25,8 @@ fn event(reply: &Reply) -> Bytes {
         Reply::Status(text) if text == "OK" => "\"OK\"".to_owned(),
         other => part(other),
     };
-    let lines: String = text
-        .split('\n')
-        .map(|line| format!("data: {line}\n"))
-        .collect();
-    Bytes::from(format!("{lines}\n"))
+    // A line break inside an event would end it early.
+    Bytes::from(format!("data: {}\n\n", text.replace('\n', "\ndata: ")))
 }
 
 fn part(reply: &Reply) -> String {

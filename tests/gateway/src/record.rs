@@ -81,13 +81,13 @@ impl Log {
             // The sender lives as long as the log.
             while !wanted(&self.all()) && arrivals.changed().await.is_ok() {}
         };
-        if patience.bound(seen).await.is_none() {
-            panic!(
-                "{}; what did arrive: {:#?}",
-                patience::EXHAUSTED,
-                self.all()
-            );
-        }
+        let in_time = patience.bound(seen).await.is_some();
+        assert!(
+            in_time,
+            "{}; what did arrive: {:#?}",
+            patience::EXHAUSTED,
+            self.all()
+        );
     }
 }
 

@@ -102,27 +102,26 @@ pub(crate) fn name(command: &Command) -> String {
         .unwrap_or_default()
 }
 
-/// The commands that may write, from the answer to `COMMAND`.
+/// The commands that may write, from the answer to `COMMAND`, which does not say it of scripts.
 pub(crate) fn writers(catalogue: &Reply) -> HashSet<String> {
     let Reply::Array(commands) = catalogue else {
         return HashSet::new();
     };
-    commands
-        .iter()
-        .filter_map(|entry| {
-            let Reply::Array(fields) = entry else {
-                return None;
-            };
-            let (name, Reply::Array(flags)) = (fields.first()?, fields.get(2)?) else {
-                return None;
-            };
-            let writes = flags
-                .iter()
-                .filter_map(Reply::text)
-                .any(|flag| flag == "write" || flag == "may_replicate");
-            writes.then(|| name.text().unwrap_or_default().to_uppercase())
-        })
-        .collect()
+    let flagged = commands.iter().filter_map(|entry| {
+        let Reply::Array(fields) = entry else {
+            return None;
+        };
+        let (name, Reply::Array(flags)) = (fields.first()?, fields.get(2)?) else {
+            return None;
+        };
+        let writes = flags
+            .iter()
+            .filter_map(Reply::text)
+            .any(|flag| flag == "write");
+        writes.then(|| name.text().unwrap_or_default().to_uppercase())
+    });
+    let scripts = ["EVAL", "EVALSHA", "FCALL"].map(str::to_owned);
+    flagged.chain(scripts).collect()
 }
 
 fn unavailable(name: &str) -> String {

@@ -2,24 +2,16 @@
 
 mod http;
 
-use http::{ask, post, send};
+use http::{ask, gateway, post, send};
 use millpond_gateway::{Gateway, Options, Reply, needs_redis};
 use serde_json::json;
 
 const BEARER: &str = "authorization: Bearer test-token";
 const BASE64: &str = "upstash-encoding: base64";
 
-macro_rules! gateway {
-    () => {
-        Gateway::start(&needs_redis!().database())
-            .await
-            .expect("a gateway")
-    };
-}
-
 #[tokio::test]
 async fn a_command_is_an_array_and_its_result_an_object() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     assert_eq!(
         ask(&gateway, "/", r#"["SET","k","v","EX",100]"#).await,
         json!({"result": "OK"})
@@ -44,7 +36,7 @@ async fn a_command_is_an_array_and_its_result_an_object() {
 
 #[tokio::test]
 async fn numbers_and_booleans_are_stored_as_they_were_written() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     for text in [
         "1",
         "-5",
@@ -68,7 +60,7 @@ async fn numbers_and_booleans_are_stored_as_they_were_written() {
 
 #[tokio::test]
 async fn an_argument_that_is_no_scalar_is_an_error() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let answer = post(&gateway, "/", r#"["SET","k",null]"#).await.unwrap();
     assert_eq!(
         (answer.status, answer.json()),
@@ -88,7 +80,7 @@ async fn an_argument_that_is_no_scalar_is_an_error() {
 
 #[tokio::test]
 async fn a_body_that_is_no_command_is_an_error() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     for (path, body, text) in [
         ("/", "", "EOF"),
         ("/", "{}", "expected JSON array"),
@@ -113,7 +105,7 @@ async fn a_body_that_is_no_command_is_an_error() {
 
 #[tokio::test]
 async fn a_command_may_stand_in_the_path_with_body_and_query_behind_it() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let set = send(
         &gateway,
         "PUT /set/a%2Fb%20%C3%BC?EX=100&NX",
@@ -140,7 +132,7 @@ async fn a_command_may_stand_in_the_path_with_body_and_query_behind_it() {
 
 #[tokio::test]
 async fn the_token_may_stand_in_the_query_and_a_wrong_one_is_401() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let refused = json!({"error": "WRONGPASS invalid or missing auth token"});
     for headers in [&[][..], &["authorization: Bearer wrong"][..]] {
         let answer = send(&gateway, "GET /echo/x", headers, b"").await.unwrap();
@@ -159,7 +151,7 @@ async fn the_token_may_stand_in_the_query_and_a_wrong_one_is_401() {
 
 #[tokio::test]
 async fn other_methods_are_405() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let answer = send(&gateway, "DELETE /get/k", &[BEARER], b"")
         .await
         .unwrap();
@@ -168,7 +160,7 @@ async fn other_methods_are_405() {
 
 #[tokio::test]
 async fn a_pipeline_answers_200_with_errors_beside_results() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let body = r#"[["SET","k","v"],["INCR","k"],["WHATEVER"],["BLPOP","l",0],["GET","k"]]"#;
     let answer = post(&gateway, "/pipeline", body).await.unwrap();
     let unavailable = |name| {
@@ -188,7 +180,7 @@ async fn a_pipeline_answers_200_with_errors_beside_results() {
 
 #[tokio::test]
 async fn a_transaction_runs_as_a_whole_or_not_at_all() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let body = r#"[["SET","k","v"],["INCR","k"],["INCR","n"]]"#;
     let expected = json!([{"result": "OK"}, {"error": "ERR value is not an integer or out of range"}, {"result": 1}]);
     assert_eq!(ask(&gateway, "/multi-exec", body).await, expected);
@@ -215,7 +207,7 @@ async fn a_transaction_runs_as_a_whole_or_not_at_all() {
 
 #[tokio::test]
 async fn concurrent_transactions_do_not_mix() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let body = r#"[["INCR","n"],["INCR","n"]]"#;
     let answers = tokio::join!(
         ask(&gateway, "/multi-exec", body),
@@ -230,7 +222,7 @@ async fn concurrent_transactions_do_not_mix() {
 
 #[tokio::test]
 async fn base64_covers_every_string_but_a_top_level_ok() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let ask = async |path: &str, body: &str| {
         send(
             &gateway,
@@ -274,7 +266,7 @@ async fn base64_covers_every_string_but_a_top_level_ok() {
 
 #[tokio::test]
 async fn resp2_is_what_redis_sent_byte_for_byte() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let resp2 = "upstash-response-format: resp2";
     let body = br#"["EVAL","return {1,'a',redis.status_reply('OK'),false,{}}",0]"#;
     let answer = send(&gateway, "POST /", &[BEARER, resp2], body)
@@ -302,7 +294,7 @@ async fn resp2_is_what_redis_sent_byte_for_byte() {
 
 #[tokio::test]
 async fn the_sync_token_moves_with_writes_and_only_with_them() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let token = async |body: &str| {
         let answer = post(&gateway, "/", body).await.unwrap();
         answer
@@ -376,7 +368,7 @@ async fn sha1_by_redis(gateway: &Gateway, text: &str) -> String {
 
 #[tokio::test]
 async fn commands_that_belong_to_a_connection_are_refused() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     for name in [
         "AUTH",
         "client",
@@ -435,7 +427,7 @@ async fn commands_and_answers_over_the_limit_are_errors() {
 
 #[tokio::test]
 async fn a_large_value_makes_the_round_trip() {
-    let gateway = gateway!();
+    let gateway = gateway(needs_redis!()).await;
     let large = "ü".repeat(4 * 1024 * 1024);
     assert_eq!(
         ask(&gateway, "/", &format!(r#"["SET","k","{large}"]"#)).await,

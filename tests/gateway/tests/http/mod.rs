@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "every test binary uses its own part of it")]
 
-use millpond_gateway::Gateway;
+use millpond_gateway::{Gateway, RedisServer};
 use serde_json::Value;
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -36,6 +36,11 @@ impl Answer {
     }
 }
 
+/// A gateway in front of a database of its own.
+pub(crate) async fn gateway(redis: &RedisServer) -> Gateway {
+    Gateway::start(&redis.database()).await.expect("a gateway")
+}
+
 /// Opens a connection and sends a request on it; `headers` are whole lines.
 pub(crate) async fn open(
     gateway: &Gateway,
@@ -45,14 +50,10 @@ pub(crate) async fn open(
 ) -> io::Result<TcpStream> {
     let address = gateway.url().trim_start_matches("http://").to_owned();
     let mut stream = TcpStream::connect(&address).await?;
-    let headers: String = headers
-        .iter()
-        .map(|header| format!("{header}\r\n"))
-        .collect();
-    let length = body.len();
-    let head = format!(
-        "{line} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
-    );
+    let (request, host) = (format!("{line} HTTP/1.1"), format!("host: {address}"));
+    let length = format!("content-length: {}", body.len());
+    let own = [&request, &host, "connection: close", &length];
+    let head = [&own, headers, &["", ""]].concat().join("\r\n");
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(body).await?;
     Ok(stream)

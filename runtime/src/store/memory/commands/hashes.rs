@@ -94,7 +94,7 @@ pub(crate) fn hlen(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
     Ok(count(
         keyspace
             .collection::<Hash>(args.at(1))?
-            .map_or(0, |hash| hash.len()),
+            .map_or(0, super::super::value::Fields::len),
     ))
 }
 

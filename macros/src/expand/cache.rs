@@ -1,0 +1,119 @@
+//! `#[cached]`: the key, the call, the body in its future; and what stands beside the function.
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+
+use super::{body, companion, key, shape, with_body};
+use crate::model::{
+    cache::{Cache, Null, Site},
+    duration::Length,
+    signature::plain,
+};
+
+pub fn expand(cache: &Cache) -> TokenStream {
+    let Cache {
+        runtime,
+        function,
+        output,
+        when,
+        unless,
+        shares_errors,
+        ..
+    } = cache;
+    let call = call(cache);
+    let when = when
+        .as_ref()
+        .map(|when| quote_spanned!(Span::mixed_site()=> .when(#when)));
+    let shape = shape(
+        runtime,
+        output,
+        if *shares_errors {
+            "shape"
+        } else {
+            "shape_unshared"
+        },
+    );
+    let unless = match unless {
+        Some(unless) => unless.to_token_stream(),
+        None => quote_spanned!(Span::mixed_site()=> #runtime::__private::never),
+    };
+    let body = body(function, Some(output));
+    let function = with_body(
+        function,
+        &quote_spanned! {Span::mixed_site()=>
+            let call = #call #when;
+            #runtime::__private::cached(call, #shape, #unless, #body).await
+        },
+    );
+    let companion = companion::expand(cache);
+    quote!(#function #companion)
+}
+
+/// The call of one set of arguments: site, key, and the `Millpond` to use.
+pub fn call(cache: &Cache) -> TokenStream {
+    let Cache { runtime, on, .. } = cache;
+    let site = site(cache);
+    let key = key::written(
+        &quote_spanned!(Span::mixed_site()=> #runtime::__private::KeyWriter::new(site)),
+        &cache.key.steps,
+    );
+    let on = on.as_ref().map(|on| {
+        quote_spanned!(Span::mixed_site()=> .on(::core::borrow::Borrow::<#runtime::Millpond>::borrow(&(#on))))
+    });
+    quote_spanned! {Span::mixed_site()=>
+        {
+            let site = #site;
+            let key = #key;
+            #runtime::__private::Call::new(site, key) #on
+        }
+    }
+}
+
+/// A constant rather than a static, because it may name `Self::TTL` or `T::PREFIX`.
+fn site(cache: &Cache) -> TokenStream {
+    let Cache {
+        runtime,
+        site:
+            Site {
+                prefix,
+                ttl,
+                null,
+                version,
+                flight,
+            },
+        ..
+    } = cache;
+    let id = id(cache);
+    let template = &cache.key.text;
+    let prefix = key::prefix(prefix);
+    let ttl = length(ttl);
+    let null = match null {
+        Null::Kept(null_ttl) => {
+            let null_ttl = length(null_ttl);
+            quote_spanned!(Span::mixed_site()=> .null_ttl(#null_ttl))
+        }
+        Null::NotKept => quote_spanned!(Span::mixed_site()=> .no_null()),
+    };
+    let version = version.map(|version| quote_spanned!(Span::mixed_site()=> .version(#version)));
+    let flight = (!flight).then(|| quote_spanned!(Span::mixed_site()=> .no_flight()));
+    quote_spanned! {Span::mixed_site()=>
+        const { &#runtime::__private::Site::new(#id, #prefix, #template, #ttl) #null #version #flight }
+    }
+}
+
+/// The same text in the function and in its companion.
+pub fn id(cache: &Cache) -> TokenStream {
+    let name = format!("::{}:", plain(&cache.function.sig.ident));
+    quote_spanned! {Span::mixed_site()=>
+        ::core::concat!(::core::module_path!(), #name, ::core::line!(), ":", ::core::column!())
+    }
+}
+
+fn length(length: &Length) -> TokenStream {
+    match length {
+        Length::Known(duration) => {
+            let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+            quote_spanned!(Span::mixed_site()=> ::core::time::Duration::from_millis(#milliseconds))
+        }
+        Length::Const(expr) => expr.to_token_stream(),
+    }
+}

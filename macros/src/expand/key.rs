@@ -1,0 +1,68 @@
+//! The steps of a key as calls of the writer, and `key!`, which is nothing else.
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+
+use crate::{
+    model::key::{self, Bare, Part, Prefix, Step},
+    template::Form,
+};
+
+pub fn expand(input: TokenStream) -> TokenStream {
+    match key::check_bare(input) {
+        Ok(bare) => bare_key(&bare),
+        Err(errors) => {
+            let errors = errors.into_compile_error();
+            // A value of the right type, so that nothing else is reported.
+            quote!({ #errors; ::core::unreachable!() })
+        }
+    }
+}
+
+fn bare_key(bare: &Bare) -> TokenStream {
+    let runtime = &bare.runtime;
+    let prefix = prefix(&bare.prefix);
+    let writer = quote_spanned!(Span::mixed_site()=> #runtime::__private::KeyWriter::bare(#prefix));
+    written(&writer, &bare.steps)
+}
+
+pub fn prefix(prefix: &Prefix) -> TokenStream {
+    match prefix {
+        Prefix::Literal(literal) => literal.to_token_stream(),
+        Prefix::Const(path) => path.to_token_stream(),
+    }
+}
+
+/// A block that makes the key; nothing of it lives on.
+pub fn written(writer: &TokenStream, steps: &[Step]) -> TokenStream {
+    let name = Ident::new("writer", Span::mixed_site());
+    let steps = steps.iter().map(|step| self::step(&name, step));
+    quote_spanned! {Span::mixed_site()=>
+        {
+            let mut #name = #writer;
+            #(#steps)*
+            #name.finish()
+        }
+    }
+}
+
+fn step(writer: &Ident, step: &Step) -> TokenStream {
+    let Part {
+        form,
+        name,
+        fields,
+        ty,
+    } = match step {
+        Step::Text(text) => return quote_spanned!(Span::mixed_site()=> #writer.literal(#text);),
+        Step::Part(part) => part,
+    };
+    let method = match form {
+        Form::Display => "part",
+        Form::Optional => "optional",
+        Form::Hashed => "hashed",
+    };
+    let method = Ident::new(method, Span::mixed_site());
+    // The user's own type, so that a missing trait is reported there.
+    let turbofish = ty.as_ref().map(|ty| quote!(::<#ty>));
+    let value = quote!(&#name #(.#fields)*);
+    quote_spanned!(Span::mixed_site()=> #writer.#method #turbofish (#value);)
+}

@@ -1,0 +1,149 @@
+//! `#[invalidates]` and `#[updates]`: entries first, then the body, then what becomes of them.
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{ExprPath, PathArguments};
+
+use super::{body, shape, with_body};
+use crate::model::mutation::{Argument, Callee, Effect, Mutation, Target};
+
+pub fn expand(mutation: &Mutation) -> TokenStream {
+    match &mutation.effect {
+        Effect::Invalidate {
+            early,
+            late,
+            always,
+        } => invalidate(mutation, early, late, *always),
+        Effect::Update(targets) => update(mutation, targets),
+    }
+}
+
+fn invalidate(mutation: &Mutation, early: &[Target], late: &[Target], always: bool) -> TokenStream {
+    let Mutation {
+        runtime,
+        function,
+        output,
+        ..
+    } = mutation;
+    let targets = Ident::new("targets", Span::mixed_site());
+    let added = early.iter().map(|target| {
+        let entry = entry(
+            &target.callee,
+            &target
+                .arguments
+                .iter()
+                .map(|argument| &argument.expr)
+                .collect::<Vec<_>>(),
+        );
+        quote_spanned!(Span::mixed_site()=> #targets.add(#entry);)
+    });
+    let (kept, late): (TokenStream, Vec<TokenStream>) = late
+        .iter()
+        .enumerate()
+        .map(|(at, target)| split(at, target))
+        .unzip();
+    let late = if late.is_empty() {
+        quote_spanned!(Span::mixed_site()=> |_, _| {})
+    } else {
+        // The user's own word, so it is named as the user sees it.
+        let output = Ident::new("output", Span::call_site());
+        quote_spanned!(Span::mixed_site()=> |#output, targets| { #(targets.add(#late);)* })
+    };
+    let shape = shape(runtime, &returned(output.as_ref()), "outcome");
+    let body = body(function, output.as_ref());
+    let run = Ident::new(
+        if always {
+            "invalidating_always"
+        } else {
+            "invalidating"
+        },
+        Span::mixed_site(),
+    );
+    let statements = quote_spanned! {Span::mixed_site()=>
+        let mut #targets = #runtime::__private::Targets::new();
+        #(#added)*
+        #kept
+        #runtime::__private::#run(#targets, #shape, #late, #body).await
+    };
+    with_body(function, &statements)
+}
+
+fn update(mutation: &Mutation, targets: &[Target]) -> TokenStream {
+    let Mutation {
+        runtime,
+        function,
+        output,
+        ..
+    } = mutation;
+    let added = targets.iter().map(|target| {
+        let entry = entry(
+            &target.callee,
+            &target
+                .arguments
+                .iter()
+                .map(|argument| &argument.expr)
+                .collect::<Vec<_>>(),
+        );
+        quote_spanned!(Span::mixed_site()=> slots.add(#entry.slot());)
+    });
+    let shape = shape(runtime, &returned(output.as_ref()), "outcome");
+    let body = body(function, output.as_ref());
+    let statements = quote_spanned! {Span::mixed_site()=>
+        let mut slots = #runtime::__private::Slots::new(#shape);
+        #(#added)*
+        #runtime::__private::updating(slots, #body).await
+    };
+    with_body(function, &statements)
+}
+
+fn returned(output: Option<&syn::Type>) -> TokenStream {
+    output.map_or_else(|| quote!(()), ToTokens::to_token_stream)
+}
+
+/// The arguments that do not name the success value are worked out before the body, which may consume
+/// what they are made from.
+fn split(at: usize, target: &Target) -> (TokenStream, TokenStream) {
+    let mut kept = TokenStream::new();
+    let mut arguments = Vec::new();
+    for (number, Argument { expr, is_late }) in target.arguments.iter().enumerate() {
+        if *is_late {
+            arguments.push(expr.to_token_stream());
+        } else {
+            let name = format_ident!("kept_{at}_{number}", span = Span::mixed_site());
+            kept.extend(quote_spanned!(Span::mixed_site()=> let #name = #expr;));
+            arguments.push(name.to_token_stream());
+        }
+    }
+    (kept, entry(&target.callee, &arguments))
+}
+
+/// The call that gives the entry, with the user's tokens in the user's places.
+fn entry(callee: &Callee, arguments: &[impl ToTokens]) -> TokenStream {
+    match callee {
+        Callee::Companion(path) => {
+            let (path, turbofish) = without_arguments(path);
+            let entry = Ident::new(
+                "entry",
+                path.path
+                    .segments
+                    .last()
+                    .map_or_else(Span::call_site, |last| last.ident.span()),
+            );
+            quote!(#path::#entry #turbofish (#(#arguments),*))
+        }
+        Callee::Function(path) => quote!(#path(#(#arguments),*)),
+        Callee::Method(receiver, name, turbofish) => {
+            quote!(#receiver.#name #turbofish (#(#arguments),*))
+        }
+    }
+}
+
+/// `get_user::<T>` names a function; in `get_user::entry::<T>` the parameters belong to `entry`.
+fn without_arguments(path: &ExprPath) -> (ExprPath, PathArguments) {
+    let mut path = path.clone();
+    let taken = path
+        .path
+        .segments
+        .last_mut()
+        .map(|last| std::mem::take(&mut last.arguments));
+    (path, taken.unwrap_or_default())
+}

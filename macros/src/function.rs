@@ -1,0 +1,83 @@
+//! The annotated function as it stands: attributes and signature parsed, the body kept as tokens.
+use std::collections::HashSet;
+
+use proc_macro2::{Group, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{
+    AttrStyle, Attribute, Signature, Visibility,
+    ext::IdentExt,
+    parse::{Parse, ParseStream, Parser},
+    token,
+};
+
+pub struct Function {
+    pub attrs: Vec<Attribute>,
+    pub vis: Visibility,
+    pub sig: Signature,
+    /// The braces and all between them, inner attributes moved to `attrs`.
+    pub body: Group,
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut attrs = input.call(Attribute::parse_outer)?;
+        let vis = input.parse()?;
+        let sig: Signature = input.parse()?;
+        if !input.peek(token::Brace) {
+            return Err(syn::Error::new_spanned(
+                &sig.ident,
+                "a function without a body; put the attribute on the `async fn` that has one",
+            ));
+        }
+        let TokenTree::Group(body) = input.parse()? else {
+            return Err(input.error("expected the body of the function"));
+        };
+        let (inner, statements) = split_inner(body.stream())?;
+        if inner.is_empty() {
+            return Ok(Self {
+                attrs,
+                vis,
+                sig,
+                body,
+            });
+        }
+        attrs.extend(inner);
+        let mut kept = Group::new(body.delimiter(), statements);
+        kept.set_span(body.span());
+        Ok(Self {
+            attrs,
+            vis,
+            sig,
+            body: kept,
+        })
+    }
+}
+
+/// `#![allow(..)]` may open the body of a function, but not the block that it is moved into.
+fn split_inner(body: TokenStream) -> syn::Result<(Vec<Attribute>, TokenStream)> {
+    let parser = |input: ParseStream<'_>| Ok((input.call(Attribute::parse_inner)?, input.parse()?));
+    let (mut inner, statements): (Vec<Attribute>, TokenStream) = parser.parse2(body)?;
+    for attr in &mut inner {
+        attr.style = AttrStyle::Outer;
+    }
+    Ok((inner, statements))
+}
+
+/// The identifiers in `tokens` at any depth, without `r#`; the names of lifetimes keep their quote.
+pub fn identifiers(tokens: impl ToTokens) -> HashSet<String> {
+    fn collect(tokens: TokenStream, found: &mut HashSet<String>) {
+        let mut quoted = false;
+        for token in tokens {
+            match &token {
+                TokenTree::Group(group) => collect(group.stream(), found),
+                TokenTree::Ident(ident) if quoted => drop(found.insert(format!("'{ident}"))),
+                TokenTree::Ident(ident) => drop(found.insert(ident.unraw().to_string())),
+                _ => {}
+            }
+            quoted = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '\'');
+        }
+    }
+    let mut found = HashSet::new();
+    collect(tokens.into_token_stream(), &mut found);
+    found
+}

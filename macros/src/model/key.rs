@@ -1,0 +1,441 @@
+//! Template and arguments to the steps that write a key.
+use std::collections::HashSet;
+
+use proc_macro2::{Ident, TokenStream};
+use syn::{
+    Expr, ExprPath, LitStr, Member, Path, Signature, Token, Type,
+    parse::{ParseStream, Parser},
+    parse_quote,
+};
+
+use super::{
+    generics,
+    signature::{self, Argument, plain, value_type},
+};
+use crate::{
+    errors::{Errors, nearest},
+    function::identifiers,
+    template::{self, Form, Placeholder, Segment, Template},
+};
+
+pub struct Key {
+    /// The template as written, or the one that the arguments make.
+    pub text: String,
+    pub steps: Vec<Step>,
+}
+
+pub enum Step {
+    Text(String),
+    Part(Part),
+}
+
+/// A value in the key.
+pub struct Part {
+    pub form: Form,
+    pub name: Ident,
+    pub fields: Vec<Member>,
+    /// Where it is known and can be written in an expression.
+    pub ty: Option<Type>,
+}
+
+impl Key {
+    /// The names that the key needs.
+    pub fn names(&self) -> impl Iterator<Item = &Ident> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Part(part) => Some(&part.name),
+            Step::Text(_) => None,
+        })
+    }
+}
+
+#[derive(Clone)]
+pub enum Prefix {
+    Literal(LitStr),
+    Const(ExprPath),
+}
+
+/// What a key is made from.
+pub struct Sources<'a> {
+    pub sig: &'a Signature,
+    pub arguments: &'a [Argument],
+    pub prefix: Option<&'a Prefix>,
+    pub template: Option<&'a LitStr>,
+    pub skip: &'a [Ident],
+}
+
+pub fn check(sources: &Sources<'_>, errors: &mut Errors) -> Option<Key> {
+    let before = errors.count();
+    check_skip(sources, errors);
+    let key = match sources.template {
+        Some(literal) => written(sources, literal, errors),
+        None => Some(default(sources)),
+    };
+    // A broken name leaves arguments uncovered; saying so would be a second error for one mistake.
+    if let Some(key) = key.as_ref().filter(|_| errors.count() == before) {
+        check_covered(sources, key, errors);
+        check_generics(sources, key, errors);
+    }
+    key
+}
+
+pub fn check_prefix(literal: &LitStr, errors: &mut Errors) {
+    let text = literal.value();
+    if text.is_empty() {
+        errors.on(
+            literal,
+            "the prefix is empty; write a word for what is cached, such as \"user\"",
+        );
+    } else if let Some((first, rest)) = text.split_once(':') {
+        errors.on(
+            literal,
+            format!("`:` in a prefix; write prefix = \"{first}\" and begin the key with `{rest}:`"),
+        );
+    } else if text.contains('@') {
+        errors.on(
+            literal,
+            "`@` in a prefix; it stands before a version, which is written version = 2",
+        );
+    }
+}
+
+fn check_skip(sources: &Sources<'_>, errors: &mut Errors) {
+    let (types, consts) = generics::names(&sources.sig.generics);
+    let names = sources
+        .arguments
+        .iter()
+        .flat_map(|argument| &argument.names);
+    let known: Vec<String> = names.chain(types).chain(consts).map(plain).collect();
+    for (at, name) in sources.skip.iter().enumerate() {
+        if name == "self" {
+            errors.on(name, "`self` is in the key only where the template says `<self.field>`; take it out of skip(..)");
+        } else if !known.contains(&plain(name)) {
+            errors.on(
+                name,
+                format!(
+                    "`{name}` is no argument of `{}`{}",
+                    sources.sig.ident,
+                    fix(&plain(name), &known, ("", ""))
+                ),
+            );
+        } else if sources.skip[..at].contains(name) {
+            errors.on(name, format!("`{name}` is skipped twice; keep one"));
+        }
+    }
+}
+
+/// "; write `user_id`", or the list of names where none is near.
+fn fix(name: &str, known: &[String], (open, close): (&str, &str)) -> String {
+    let shown = |name: &str| format!("`{open}{name}{close}`");
+    match (nearest(name, known.iter().map(String::as_str)), known) {
+        (Some(near), _) => format!("; write {}", shown(near)),
+        (None, []) => "; it has none".to_owned(),
+        (None, [only]) => format!("; write {}", shown(only)),
+        (None, [rest @ .., last]) => {
+            let rest: Vec<_> = rest.iter().map(|name| shown(name)).collect();
+            format!("; write {} or {}", rest.join(", "), shown(last))
+        }
+    }
+}
+
+fn written(sources: &Sources<'_>, literal: &LitStr, errors: &mut Errors) -> Option<Key> {
+    let template = template::parse(literal, errors)?;
+    let prefix = match sources.prefix {
+        Some(Prefix::Literal(prefix)) => prefix.value(),
+        _ => String::new(),
+    };
+    template::check_braces(&prefix, &template, literal, errors);
+    check_skipped_and_used(sources, &template, errors);
+    let mut steps = Vec::new();
+    for segment in template.segments {
+        match segment {
+            Segment::Text(text) => steps.push(Step::Text(text)),
+            Segment::Placeholder(placeholder) => {
+                steps.extend(resolve(sources, placeholder, errors).map(Step::Part))
+            }
+        }
+    }
+    Some(Key {
+        text: literal.value(),
+        steps,
+    })
+}
+
+fn check_skipped_and_used(sources: &Sources<'_>, template: &Template, errors: &mut Errors) {
+    for name in sources.skip {
+        if template
+            .placeholders()
+            .any(|placeholder| plain(&placeholder.name) == plain(name))
+        {
+            errors.on(
+                name,
+                format!("`{name}` is skipped and in the key; take it out of one of the two"),
+            );
+        }
+    }
+}
+
+fn resolve(sources: &Sources<'_>, placeholder: Placeholder, errors: &mut Errors) -> Option<Part> {
+    let Placeholder {
+        text,
+        name,
+        fields,
+        form,
+        span,
+    } = placeholder;
+    let sought = plain(&name);
+    if let (Some(receiver), "self") = (sources.sig.receiver(), sought.as_str()) {
+        let name = Ident::new("self", receiver.self_token.span);
+        return Some(Part {
+            form,
+            name,
+            fields,
+            ty: None,
+        });
+    }
+    for argument in sources.arguments {
+        if let Some(bound) = argument.names.iter().find(|bound| plain(bound) == sought) {
+            let ty = writable(argument).filter(|_| fields.is_empty());
+            return Some(Part {
+                form,
+                name: bound.clone(),
+                fields,
+                ty,
+            });
+        }
+    }
+    let (types, consts) = generics::names(&sources.sig.generics);
+    if let Some(param) = consts.iter().find(|param| plain(param) == sought) {
+        return Some(Part {
+            form,
+            name: (*param).clone(),
+            fields,
+            ty: None,
+        });
+    }
+    if types.iter().any(|param| plain(param) == sought) {
+        errors.at(span, format!("`{text}` is a type and has no text; write prefix = {sought}::PREFIX, or skip({sought})"));
+        return None;
+    }
+    let mut known: Vec<String> = sources
+        .arguments
+        .iter()
+        .flat_map(|argument| &argument.names)
+        .chain(consts)
+        .map(plain)
+        .collect();
+    if sources.sig.receiver().is_some() && known.is_empty() {
+        known.push("self.field".to_owned());
+    }
+    errors.at(
+        span,
+        format!(
+            "`{text}` names no argument of `{}`{}",
+            sources.sig.ident,
+            fix(&sought, &known, ("<", ">"))
+        ),
+    );
+    None
+}
+
+/// The type of a plain argument, unless it is one that only a signature can hold.
+fn writable(argument: &Argument) -> Option<Type> {
+    (argument.is_plain() && signature::hidden(&argument.typed.ty).is_none())
+        .then(|| (*argument.typed.ty).clone())
+}
+
+/// Every argument that is not skipped, in order.
+fn default(sources: &Sources<'_>) -> Key {
+    let mut key = Key {
+        text: String::new(),
+        steps: Vec::new(),
+    };
+    for argument in sources.arguments {
+        for name in argument
+            .names
+            .iter()
+            .filter(|name| !is_skipped(sources, name))
+        {
+            if !key.steps.is_empty() {
+                key.text.push(':');
+                key.steps.push(Step::Text(":".to_owned()));
+            }
+            key.text.push_str(&format!("<{}>", plain(name)));
+            let part = Part {
+                form: Form::Display,
+                name: name.clone(),
+                fields: Vec::new(),
+                ty: writable(argument),
+            };
+            key.steps.push(Step::Part(part));
+        }
+    }
+    key
+}
+
+fn is_skipped(sources: &Sources<'_>, name: &Ident) -> bool {
+    sources
+        .skip
+        .iter()
+        .any(|skipped| plain(skipped) == plain(name))
+}
+
+/// An argument that the key leaves out by mistake makes one caller see what another asked for.
+fn check_covered(sources: &Sources<'_>, key: &Key, errors: &mut Errors) {
+    for name in sources
+        .arguments
+        .iter()
+        .flat_map(|argument| &argument.names)
+    {
+        if !is_skipped(sources, name) && !key.names().any(|used| plain(used) == plain(name)) {
+            let message = format!(
+                "`{name}` is not in the key, so calls that differ only in `{name}` would share one entry; write `<{}>` in the key, or skip({name})",
+                plain(name)
+            );
+            errors.on(name, message);
+        }
+    }
+}
+
+/// `load::<A>(1)` and `load::<B>(1)` return different types.
+fn check_generics(sources: &Sources<'_>, key: &Key, errors: &mut Errors) {
+    let Some(output) = signature::output(sources.sig) else {
+        return;
+    };
+    let value = identifiers(value_type(output));
+    let prefix = match sources.prefix {
+        Some(Prefix::Const(path)) => identifiers(path),
+        _ => HashSet::new(),
+    };
+    let (types, consts) = generics::names(&sources.sig.generics);
+    let is_open = |param: &Ident| {
+        value.contains(&plain(param))
+            && !prefix.contains(&plain(param))
+            && !is_skipped(sources, param)
+    };
+    for param in types.into_iter().filter(|param| is_open(param)) {
+        let message = format!(
+            "type parameter `{param}` is in the value but not in the key; write prefix = {param}::PREFIX, or skip({param})"
+        );
+        errors.on(param, message);
+    }
+    for param in consts.into_iter().filter(|param| is_open(param)) {
+        if !key.names().any(|used| used == param) {
+            let message = format!(
+                "const parameter `{param}` is in the value but not in the key; write `<{param}>` in the key, or skip({param})"
+            );
+            errors.on(param, message);
+        }
+    }
+}
+
+/// What `key!` was given.
+pub struct Bare {
+    pub runtime: Path,
+    pub prefix: Prefix,
+    pub steps: Vec<Step>,
+}
+
+/// `key!("user:<id>")`, `key!(prefix::USER, "<id>")`, either with `crate = path` in front.
+pub fn check_bare(input: TokenStream) -> syn::Result<Bare> {
+    let (runtime, path, literal) = read_bare.parse2(input)?;
+    let mut errors = Errors::new();
+    let template = template::parse(&literal, &mut errors);
+    let bare = template.and_then(|template| bare(runtime, path, template, &literal, &mut errors));
+    errors.finish()?;
+    bare.ok_or_else(|| syn::Error::new_spanned(&literal, "not a key; write key!(\"user:<id>\")"))
+}
+
+fn read_bare(input: ParseStream<'_>) -> syn::Result<(Path, Option<ExprPath>, LitStr)> {
+    let mut runtime = parse_quote!(::millpond);
+    if input.peek(Token![crate]) && input.peek2(Token![=]) {
+        input.parse::<Token![crate]>()?;
+        input.parse::<Token![=]>()?;
+        runtime = input.parse()?;
+        input.parse::<Token![,]>()?;
+    }
+    let path = if input.peek(LitStr) || input.is_empty() {
+        None
+    } else {
+        let path: Expr = input.parse()?;
+        let Expr::Path(path) = path else {
+            return Err(syn::Error::new_spanned(
+                path,
+                "expected a template; write key!(\"user:<id>\") or key!(prefix::USER, \"<id>\")",
+            ));
+        };
+        input.parse::<Option<Token![,]>>()?;
+        Some(path)
+    };
+    if !input.peek(LitStr) {
+        return Err(input.error(
+            "expected a template; write key!(\"user:<id>\") or key!(prefix::USER, \"<id>\")",
+        ));
+    }
+    let literal = input.parse()?;
+    input.parse::<Option<Token![,]>>()?;
+    if !input.is_empty() {
+        return Err(
+            input.error("key! takes variables by name; write them in the template, such as `<id>`")
+        );
+    }
+    Ok((runtime, path, literal))
+}
+
+fn bare(
+    runtime: Path,
+    path: Option<ExprPath>,
+    template: Template,
+    literal: &LitStr,
+    errors: &mut Errors,
+) -> Option<Bare> {
+    template::check_braces("", &template, literal, errors);
+    let mut segments = template.segments.into_iter().peekable();
+    let mut steps = Vec::new();
+    let prefix = if let Some(path) = path {
+        Prefix::Const(path)
+    } else {
+        let first = segments.next_if(|segment| matches!(segment, Segment::Text(_)));
+        let Some(Segment::Text(text)) = first else {
+            errors.on(
+                literal,
+                "a key begins with a word; write one before the first `:`, such as \"user:<id>\"",
+            );
+            return None;
+        };
+        let (prefix, rest) = text.split_once(':').unwrap_or((&text, ""));
+        if segments.peek().is_some() && !text.contains(':') {
+            errors.on(
+                literal,
+                format!("no `:` after `{text}`; write \"{text}:\" and then the rest"),
+            );
+        }
+        if rest.is_empty() && text.contains(':') && segments.peek().is_none() {
+            errors.on(
+                literal,
+                format!("nothing follows the `:`; write \"{prefix}:<id>\""),
+            );
+        }
+        let prefix = LitStr::new(prefix, literal.span());
+        check_prefix(&prefix, errors);
+        if !rest.is_empty() {
+            steps.push(Step::Text(rest.to_owned()));
+        }
+        Prefix::Literal(prefix)
+    };
+    steps.extend(segments.map(|segment| match segment {
+        Segment::Text(text) => Step::Text(text),
+        Segment::Placeholder(Placeholder {
+            name, fields, form, ..
+        }) => Step::Part(Part {
+            form,
+            name,
+            fields,
+            ty: None,
+        }),
+    }));
+    Some(Bare {
+        runtime,
+        prefix,
+        steps,
+    })
+}

@@ -1,0 +1,247 @@
+//! `#[invalidates]` and `#[updates]`: which entries, worked out when.
+use proc_macro2::{Ident, TokenStream};
+use quote::format_ident;
+use syn::{Expr, ExprCall, ExprPath, Path, Type, ext::IdentExt};
+
+use super::{
+    options::{Known, Options},
+    runtime,
+    signature::{self, plain},
+};
+use crate::{
+    errors::Errors,
+    function::{Function, identifiers},
+    parse,
+};
+
+/// What stands for the success value in the list.
+const OUTPUT: &str = "output";
+
+pub struct Mutation {
+    pub runtime: Path,
+    pub function: Function,
+    /// `None` is `()`.
+    pub output: Option<Type>,
+    pub effect: Effect,
+}
+
+pub enum Effect {
+    Invalidate {
+        early: Vec<Target>,
+        late: Vec<Target>,
+        /// Also when the body returned `Err`.
+        always: bool,
+    },
+    Update(Vec<Target>),
+}
+
+/// A call that gives an entry.
+pub struct Target {
+    pub callee: Callee,
+    pub arguments: Vec<Argument>,
+}
+
+pub enum Callee {
+    /// `get_user::<T>` as written: `entry` is a function of that type.
+    Companion(ExprPath),
+    /// `Repo::get_user_entry`
+    Function(ExprPath),
+    /// `self.get_user_entry`
+    Method(
+        Box<Expr>,
+        Ident,
+        Option<syn::AngleBracketedGenericArguments>,
+    ),
+}
+
+pub struct Argument {
+    pub expr: Expr,
+    /// Names the success value, so it cannot be worked out before the body.
+    pub is_late: bool,
+}
+
+pub fn check_invalidates(tokens: TokenStream, function: Function) -> syn::Result<Mutation> {
+    const OPTIONS: Known = Known {
+        here: &["after", "crate"],
+        later: &["tag"],
+    };
+    let mut errors = Errors::new();
+    let (mut options, calls) = read(tokens, &OPTIONS, "invalidates", &mut errors);
+    check_function(&function, "invalidates", &mut errors);
+    let runtime = runtime(&mut options, &mut errors);
+    let always = options.choice("after", &["always"], &mut errors).is_some();
+    let targets: Vec<Target> = calls
+        .into_iter()
+        .filter_map(|call| target(call, &mut errors))
+        .collect();
+    let (late, early): (Vec<_>, Vec<_>) = targets.into_iter().partition(Target::is_late);
+    for argument in late
+        .iter()
+        .flat_map(|target| &target.arguments)
+        .filter(|argument| argument.is_late)
+    {
+        check_output_is_free(&function, &argument.expr, &mut errors);
+    }
+    errors.finish()?;
+    let output = signature::output(&function.sig).cloned();
+    Ok(Mutation {
+        runtime,
+        function,
+        output,
+        effect: Effect::Invalidate {
+            early,
+            late,
+            always,
+        },
+    })
+}
+
+pub fn check_updates(tokens: TokenStream, function: Function) -> syn::Result<Mutation> {
+    const OPTIONS: Known = Known {
+        here: &["crate"],
+        later: &["tag"],
+    };
+    let mut errors = Errors::new();
+    let (mut options, calls) = read(tokens, &OPTIONS, "updates", &mut errors);
+    let is_async = check_function(&function, "updates", &mut errors);
+    if is_async && signature::output(&function.sig).is_none() {
+        errors.on(
+            &function.sig.ident,
+            "there is no value to store; return what #[updates] stores, or write #[invalidates]",
+        );
+    }
+    let runtime = runtime(&mut options, &mut errors);
+    let targets: Vec<Target> = calls
+        .into_iter()
+        .filter_map(|call| target(call, &mut errors))
+        .collect();
+    for argument in targets
+        .iter()
+        .flat_map(|target| &target.arguments)
+        .filter(|argument| argument.is_late)
+    {
+        errors.on(&argument.expr, "#[updates] needs the entry before the body runs; write arguments of the function, or #[invalidates]");
+    }
+    errors.finish()?;
+    let output = signature::output(&function.sig).cloned();
+    Ok(Mutation {
+        runtime,
+        function,
+        output,
+        effect: Effect::Update(targets),
+    })
+}
+
+impl Target {
+    fn is_late(&self) -> bool {
+        self.arguments.iter().any(|argument| argument.is_late)
+    }
+}
+
+fn read(
+    tokens: TokenStream,
+    known: &Known,
+    attribute: &str,
+    errors: &mut Errors,
+) -> (Options, Vec<Expr>) {
+    let arguments = parse::targets(tokens, errors);
+    let is_empty = arguments.targets.is_empty() && errors.count() == 0;
+    let options = Options::new(arguments.options, known, errors);
+    if is_empty && errors.count() == 0 {
+        let message = format!(
+            "#[{attribute}] names no cached function; write #[{attribute}(get_user(user_id))]"
+        );
+        errors.at(proc_macro2::Span::call_site(), message);
+    }
+    (options, arguments.targets)
+}
+
+fn check_function(function: &Function, attribute: &str, errors: &mut Errors) -> bool {
+    let is_async = signature::check_async(function, attribute, errors);
+    let hidden = signature::output(&function.sig).and_then(signature::hidden);
+    if let (Some(hidden), true) = (hidden, is_async) {
+        errors.on(hidden, "`impl Trait` hides whether the change was made; write the type itself, such as Result<T, E>");
+    }
+    is_async
+}
+
+fn check_output_is_free(function: &Function, argument: &Expr, errors: &mut Errors) {
+    let arguments = signature::arguments(&function.sig);
+    if arguments
+        .iter()
+        .flat_map(|argument| &argument.names)
+        .any(|name| plain(name) == OUTPUT)
+    {
+        errors.on(argument, "`output` is the value that the function returns, and also an argument; rename the argument");
+    }
+}
+
+fn target(call: Expr, errors: &mut Errors) -> Option<Target> {
+    match call {
+        Expr::Group(group) => target(*group.expr, errors),
+        Expr::MethodCall(call) => {
+            let name = entry_name(&call.method);
+            let callee = Callee::Method(call.receiver, name, call.turbofish);
+            Some(Target {
+                callee,
+                arguments: call.args.into_iter().map(argument).collect(),
+            })
+        }
+        Expr::Call(ExprCall { func, args, .. }) => {
+            let Expr::Path(path) = *func else {
+                errors.on(
+                    func,
+                    "not the name of a cached function; write one, such as get_user(user_id)",
+                );
+                return None;
+            };
+            Some(Target {
+                callee: callee(path),
+                arguments: args.into_iter().map(argument).collect(),
+            })
+        }
+        Expr::Path(path) => {
+            let name = signature::text(&path);
+            errors.on(
+                path,
+                format!(
+                    "`{name}` has no arguments; write {name}(..) with those that are in its key"
+                ),
+            );
+            None
+        }
+        Expr::Lit(literal) => {
+            errors.on(literal, "a string names no function; write the cached function and its arguments, such as get_user(user_id)");
+            None
+        }
+        other => {
+            errors.on(other, "not the call of a cached function; write its name and arguments, such as get_user(user_id)");
+            None
+        }
+    }
+}
+
+/// `Upper::f` is a method's, as are `Self::f` and `<T as Trait>::f`; other paths name a free function.
+fn callee(mut path: ExprPath) -> Callee {
+    let is_type = |name: &Ident| name.unraw().to_string().starts_with(char::is_uppercase);
+    let owner = path.path.segments.iter().rev().nth(1);
+    if !owner.is_some_and(|owner| is_type(&owner.ident)) && path.qself.is_none() {
+        return Callee::Companion(path);
+    }
+    if let Some(last) = path.path.segments.last_mut() {
+        last.ident = entry_name(&last.ident);
+    }
+    Callee::Function(path)
+}
+
+/// What `#[cached]` calls the function beside a method.
+pub fn entry_name(method: &Ident) -> Ident {
+    format_ident!("{}_entry", method.unraw(), span = method.span())
+}
+
+fn argument(expr: Expr) -> Argument {
+    Argument {
+        is_late: identifiers(&expr).contains(OUTPUT),
+        expr,
+    }
+}

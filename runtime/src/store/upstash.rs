@@ -1,0 +1,174 @@
+//! Upstash Redis, and whatever speaks its REST protocol, over HTTP.
+//! `batch → lane (pipeline.rs) → delivery → http → wire`, and back.
+
+mod delivery;
+mod endpoint;
+mod http;
+mod wire;
+
+use super::command::Reply;
+use super::per_runtime::PerRuntime;
+use super::pipeline::{Lane, Limits};
+use super::secret::Secret;
+use super::{Batch, Store};
+use crate::error::Error;
+use crate::rt::BoxFuture;
+use crate::stats::Meter;
+use delivery::Courier;
+use http::Endpoint;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use wire::Encoded;
+
+/// Most commands that leave together; the number of the official SDK.
+const MOST_COMMANDS: usize = 1_000;
+
+/// Most bytes that leave together, unless one batch alone is larger.
+const MOST_BYTES: usize = 1024 * 1024;
+
+/// How to reach a database.
+#[derive(Clone)]
+pub(crate) struct UpstashConfig {
+    /// `https://<name>.upstash.io`, a path in front of the protocol's own included.
+    pub(crate) url: String,
+    pub(crate) token: Secret,
+    /// Repeats after a failure, within the time budget of the caller.
+    pub(crate) retries: u32,
+    /// The pause before the first repeat; each one after that is twice as long.
+    pub(crate) backoff: Duration,
+    /// Whether a read sees the writes that this process made before it, on any replica.
+    pub(crate) read_your_writes: bool,
+    /// Whether calls that are made while others are under way leave together.
+    pub(crate) pipelining: bool,
+    pub(crate) connect_timeout: Duration,
+}
+
+impl UpstashConfig {
+    pub(crate) fn new(url: impl Into<String>, token: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            token: Secret::new(token),
+            retries: 5,
+            backoff: Duration::from_millis(50),
+            read_your_writes: true,
+            pipelining: true,
+            connect_timeout: Duration::from_secs(3),
+        }
+    }
+}
+
+impl fmt::Debug for UpstashConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the URL: it can hold a password until it was checked.
+        f.debug_struct("UpstashConfig")
+            .field("token", &self.token)
+            .field("retries", &self.retries)
+            .field("backoff", &self.backoff)
+            .field("read_your_writes", &self.read_your_writes)
+            .field("pipelining", &self.pipelining)
+            .field("connect_timeout", &self.connect_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A database behind Upstash's REST protocol.
+pub(crate) struct Upstash(Arc<Inner>);
+
+struct Inner {
+    endpoint: Arc<Endpoint>,
+    lanes: PerRuntime<Lane<Courier>>,
+    limits: Limits,
+    retries: u32,
+    backoff: Duration,
+}
+
+impl Upstash {
+    /// Checks the configuration; nothing is sent before the first command.
+    pub(crate) fn new(config: &UpstashConfig, meter: Arc<Meter>) -> Result<Self, Error> {
+        let at_once = |bounded| {
+            if config.pipelining {
+                bounded
+            } else {
+                usize::MAX
+            }
+        };
+        Ok(Self(Arc::new(Inner {
+            endpoint: Arc::new(Endpoint::new(config, meter)?),
+            lanes: PerRuntime::default(),
+            limits: Limits {
+                commands: MOST_COMMANDS,
+                bytes: MOST_BYTES,
+                reads: at_once(4),
+                writes: at_once(1),
+                together: config.pipelining,
+            },
+            retries: config.retries,
+            backoff: config.backoff,
+        })))
+    }
+}
+
+impl Inner {
+    fn lane(&self) -> Result<Arc<Lane<Courier>>, Error> {
+        self.lanes.current(|| {
+            let courier = Courier {
+                endpoint: Arc::clone(&self.endpoint),
+                client: self.endpoint.client()?,
+                retries: self.retries,
+                backoff: self.backoff,
+                most_commands: self.limits.commands,
+                most_bytes: self.limits.bytes,
+            };
+            Ok(Lane::new(courier, self.limits))
+        })
+    }
+
+    /// What cannot be sent fails alone; the rest goes, and the answers fall into their places.
+    async fn send(&self, batch: Batch) -> Vec<Result<Reply, Error>> {
+        let mut items = Vec::with_capacity(batch.commands.len());
+        let mut replies: Vec<Option<Error>> = Vec::with_capacity(batch.commands.len());
+        for command in &batch.commands {
+            match Encoded::new(command) {
+                Ok(encoded) => {
+                    items.push(encoded);
+                    replies.push(None);
+                }
+                Err(error) => replies.push(Some(error)),
+            }
+        }
+        if items.is_empty() {
+            return replies.into_iter().flatten().map(Err).collect();
+        }
+        let mut answers = match self.lane() {
+            Ok(lane) => lane.send(items, batch.within).await,
+            Err(error) => items.iter().map(|_| Err(error.clone())).collect(),
+        }
+        .into_iter();
+        replies
+            .into_iter()
+            .filter_map(|unsendable| match unsendable {
+                Some(error) => Some(Err(error)),
+                None => answers.next(),
+            })
+            .collect()
+    }
+}
+
+impl Store for Upstash {
+    fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.send(batch).await })
+    }
+}
+
+impl fmt::Debug for Upstash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstash")
+            .field("host", &self.0.endpoint.host())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,308 @@
+//! Takes the parcels of one request to the server, as often as each command allows.
+
+use super::http::{Endpoint, Failure, Stage};
+use super::wire::{Answered, Encoded, protocol};
+use crate::error::{Error, ErrorKind};
+use crate::rt::{self, BoxFuture, jitter};
+use crate::store::command::{Effect, Reply};
+use crate::store::pipeline::{Carrier, Item, Kind, Parcel, Replies, after_sending};
+use crate::store::server_error::is_transient;
+use reqwest::Client;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// How long a write that nobody waits for any more may still hold up the writes behind it.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The connections of one runtime, and the rules for repeating.
+pub(crate) struct Courier {
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) client: Client,
+    pub(crate) retries: u32,
+    pub(crate) backoff: Duration,
+    pub(crate) most_commands: usize,
+    pub(crate) most_bytes: usize,
+}
+
+impl Carrier for Courier {
+    type Item = Encoded;
+
+    fn carry(self: Arc<Self>, kind: Kind, parcels: Vec<Parcel<Encoded>>) -> BoxFuture<()> {
+        Box::pin(async move { Delivery::new(&self, kind, parcels).run().await })
+    }
+}
+
+struct Delivery<'a> {
+    courier: &'a Courier,
+    kind: Kind,
+    parcels: Vec<Open>,
+    until: Instant,
+    failures: u32,
+    apart: Apart,
+}
+
+/// What a request may hold, made finer each time the server refuses one as a whole, so that in the
+/// end only the culprit fails.
+#[derive(Clone, Copy)]
+enum Apart {
+    Together,
+    Callers,
+    Commands,
+}
+
+/// A parcel, and a command in it.
+type Place = (usize, usize);
+
+struct Open {
+    lines: Vec<Line>,
+    caller: Option<oneshot::Sender<Replies>>,
+}
+
+struct Line {
+    command: Encoded,
+    outcome: Option<Result<Reply, Error>>,
+}
+
+/// What one exchange carries: places of commands, and the body.
+struct Load {
+    places: Vec<Place>,
+    body: Vec<u8>,
+}
+
+impl<'a> Delivery<'a> {
+    fn new(courier: &'a Courier, kind: Kind, parcels: Vec<Parcel<Encoded>>) -> Self {
+        let last = parcels.iter().map(|parcel| parcel.until).max();
+        let linger = match kind {
+            Kind::Reads => Duration::ZERO,
+            Kind::Writes => LINGER,
+        };
+        let open = |parcel: Parcel<Encoded>| {
+            let (items, caller) = parcel.open();
+            let line = |command| Line {
+                command,
+                outcome: None,
+            };
+            Open {
+                lines: items.into_iter().map(line).collect(),
+                caller: Some(caller),
+            }
+        };
+        Self {
+            courier,
+            kind,
+            until: last.unwrap_or_else(Instant::now) + linger,
+            parcels: parcels.into_iter().map(open).collect(),
+            failures: 0,
+            apart: Apart::Together,
+        }
+    }
+
+    async fn run(mut self) {
+        while let Some(Load { places, body }) = self.next_load() {
+            if Instant::now() >= self.until {
+                self.give_up(&out_of_time().error);
+                break;
+            }
+            let sent = (wide(places.len()), wide(body.len()));
+            let endpoint = &self.courier.endpoint;
+            let exchange = endpoint.exchange(&self.courier.client, self.kind, body);
+            let result = tokio::time::timeout_at(self.until, exchange)
+                .await
+                .unwrap_or_else(|_| Err(out_of_time()));
+            if !matches!(&result, Err(failure) if failure.stage == Stage::NotSent) {
+                endpoint.meter.requests.add(1);
+                endpoint.meter.commands.add(sent.0);
+                endpoint.meter.bytes_sent.add(sent.1);
+            }
+            let again = match result {
+                Ok(answers) => self.take(&places, answers),
+                Err(failure) => self.fail(&places, &failure),
+            };
+            self.hand_over();
+            if let Some(error) = again {
+                self.pause(&error).await;
+            }
+        }
+        self.hand_over();
+    }
+
+    /// The first commands without an outcome that fit into one request, at least one.
+    fn next_load(&self) -> Option<Load> {
+        let mut places = Vec::new();
+        let mut body = vec![b'['];
+        let open = self.parcels.iter().enumerate().flat_map(|(p, parcel)| {
+            let lines = parcel.lines.iter().enumerate();
+            lines
+                .filter(|(_, line)| line.outcome.is_none())
+                .map(move |(l, line)| ((p, l), line))
+        });
+        for (place, line) in open {
+            if let Some(&first) = places.first() {
+                let full = places.len() >= self.courier.most_commands
+                    || body.len() + line.command.bytes() > self.courier.most_bytes
+                    || self.apart.parts(first, place);
+                if full {
+                    break;
+                }
+                body.push(b',');
+            }
+            places.push(place);
+            line.command.write(&mut body);
+        }
+        body.push(b']');
+        (!places.is_empty()).then_some(Load { places, body })
+    }
+
+    /// Notes the answers; an error if some command should be sent again after a pause.
+    fn take(&mut self, places: &[Place], answers: Vec<Answered>) -> Option<Error> {
+        if answers.len() != places.len() {
+            let (came, sent) = (answers.len(), places.len());
+            let error = protocol(format!("{came} answers came for {sent} commands"));
+            return self.fail(places, &Failure::lasting(error));
+        }
+        let may_repeat = self.may_repeat();
+        let mut again = None;
+        for (place, answered) in places.iter().zip(answers) {
+            let endpoint = &self.courier.endpoint;
+            let Some(line) = line(&mut self.parcels, *place) else {
+                continue;
+            };
+            let text = match answered.into_reply() {
+                Ok(Ok(reply)) => {
+                    line.outcome = Some(Ok(reply));
+                    continue;
+                }
+                Err(error) => {
+                    line.outcome = Some(Err(error));
+                    continue;
+                }
+                Ok(Err(text)) => text,
+            };
+            // The script did not run, so this is no repeat, whatever the command does.
+            if text.starts_with("NOSCRIPT") && line.command.send_source() {
+                continue;
+            }
+            let error = endpoint.worded(&text);
+            if is_transient(&text) && may_repeat && line.command.effect() != Effect::Once {
+                again = Some(error);
+            } else {
+                line.outcome = Some(Err(error));
+            }
+        }
+        again
+    }
+
+    /// Settles what must not be sent again; the error back if something is to be, after a pause.
+    fn fail(&mut self, places: &[Place], failure: &Failure) -> Option<Error> {
+        if failure.stage == Stage::Refused
+            && let Some(finer) = Apart::finer(places)
+        {
+            self.apart = finer;
+            return None;
+        }
+        let may_repeat = self.may_repeat();
+        let mut again = None;
+        for place in places {
+            let Some(line) = line(&mut self.parcels, *place) else {
+                continue;
+            };
+            let effect = line.command.effect();
+            let repeat = match failure.stage {
+                Stage::NotSent => true,
+                Stage::Lost => effect != Effect::Once,
+                Stage::Refused | Stage::Lasting => false,
+            };
+            if repeat && may_repeat {
+                again = Some(failure.error.clone());
+                continue;
+            }
+            line.outcome = Some(Err(match failure.stage {
+                Stage::Lost => after_sending(effect, &failure.error),
+                Stage::NotSent | Stage::Refused | Stage::Lasting => failure.error.clone(),
+            }));
+        }
+        again
+    }
+
+    fn may_repeat(&self) -> bool {
+        self.failures < self.courier.retries
+            && Instant::now() + self.courier.backoff / 2 < self.until
+    }
+
+    /// Pauses before the next try, or gives up if the pause would outlast whoever waits.
+    async fn pause(&mut self, error: &Error) {
+        let pause = self
+            .courier
+            .backoff
+            .saturating_mul(2_u32.saturating_pow(self.failures));
+        let pause = jitter(pause);
+        self.failures += 1;
+        if Instant::now() + pause >= self.until {
+            return self.give_up(error);
+        }
+        rt::sleep(pause).await;
+        self.courier.endpoint.meter.retries.add(1);
+    }
+
+    /// The same error for everything that has no outcome yet and is not on its way.
+    fn give_up(&mut self, error: &Error) {
+        for line in self.parcels.iter_mut().flat_map(|open| &mut open.lines) {
+            line.outcome.get_or_insert_with(|| Err(error.clone()));
+        }
+    }
+
+    /// Answers every caller whose commands are all settled.
+    fn hand_over(&mut self) {
+        for parcel in &mut self.parcels {
+            if parcel.lines.iter().any(|line| line.outcome.is_none()) {
+                continue;
+            }
+            if let Some(caller) = parcel.caller.take() {
+                let outcomes = parcel.lines.iter_mut();
+                let replies = outcomes.filter_map(|line| line.outcome.clone()).collect();
+                // The caller may have gone away.
+                let _ = caller.send(replies);
+            }
+        }
+    }
+}
+
+impl Apart {
+    /// Whether two commands must not share a request.
+    fn parts(self, one: Place, other: Place) -> bool {
+        match self {
+            Self::Together => false,
+            Self::Callers => one.0 != other.0,
+            Self::Commands => one != other,
+        }
+    }
+
+    /// The way to divide these commands, if they can be divided.
+    fn finer(places: &[Place]) -> Option<Self> {
+        let [first, .., last] = places else {
+            return None;
+        };
+        Some(if first.0 == last.0 {
+            Self::Commands
+        } else {
+            Self::Callers
+        })
+    }
+}
+
+fn line(parcels: &mut [Open], (parcel, line): Place) -> Option<&mut Line> {
+    parcels.get_mut(parcel)?.lines.get_mut(line)
+}
+
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+fn out_of_time() -> Failure {
+    Failure {
+        stage: Stage::Lost,
+        error: Error::new(ErrorKind::Timeout, "the server did not answer in time"),
+    }
+}

@@ -1,0 +1,289 @@
+//! One HTTP exchange: a body out, an answer back, and what each way of failing means.
+
+use super::UpstashConfig;
+use super::endpoint::{authorization, pipeline_url};
+use super::wire::{Answer, Answered, decode, protocol};
+use crate::error::{Error, ErrorKind};
+use crate::stats::Meter;
+use crate::store::pipeline::Kind;
+use crate::store::secret::Secret;
+use crate::store::server_error::{presentable, server_error};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Response, StatusCode, Url};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Largest answer that is read, in bytes. Upstash itself stops at 10 MB a command by default.
+const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+
+/// Shorter than servers and balancers keep idle connections (60 s and up), so that we close first.
+const IDLE: Duration = Duration::from_secs(30);
+
+const ENCODING: HeaderName = HeaderName::from_static("upstash-encoding");
+const SYNC_TOKEN: HeaderName = HeaderName::from_static("upstash-sync-token");
+
+/// What the connections of all runtimes have in common.
+pub(crate) struct Endpoint {
+    url: Url,
+    headers: HeaderMap,
+    token: Secret,
+    tls: ClientConfig,
+    connect_timeout: Duration,
+    /// Given by the last write, shown with every request: no later read sees an older state.
+    sync_token: Option<Mutex<HeaderValue>>,
+    pub(crate) meter: Arc<Meter>,
+}
+
+impl Endpoint {
+    pub(crate) fn new(config: &UpstashConfig, meter: Arc<Meter>) -> Result<Self, Error> {
+        let url = pipeline_url(&config.url)?;
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, authorization(&config.token)?);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ENCODING, HeaderValue::from_static("base64"));
+        Ok(Self {
+            tls: tls(url.scheme() == "https")?,
+            url,
+            headers,
+            token: config.token.clone(),
+            connect_timeout: config.connect_timeout,
+            sync_token: config
+                .read_your_writes
+                .then(|| Mutex::new(HeaderValue::from_static(""))),
+            meter,
+        })
+    }
+
+    pub(crate) fn host(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        match self.url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
+    /// Connections for one runtime.
+    pub(crate) fn client(&self) -> Result<Client, Error> {
+        Client::builder()
+            .tls_backend_preconfigured(self.tls.clone())
+            .user_agent(concat!("millpond/", env!("CARGO_PKG_VERSION")))
+            .default_headers(self.headers.clone())
+            .connect_timeout(self.connect_timeout)
+            .pool_idle_timeout(IDLE)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .build()
+            .map_err(|error| {
+                Error::with_source(
+                    ErrorKind::Config,
+                    "the HTTP client could not be set up",
+                    error.without_url(),
+                )
+            })
+    }
+
+    /// Sends one body. No time limit here: the caller drops the future.
+    pub(crate) async fn exchange(
+        &self,
+        client: &Client,
+        kind: Kind,
+        body: Vec<u8>,
+    ) -> Result<Vec<Answered>, Failure> {
+        let mut request = client.post(self.url.clone()).body(body);
+        if let Some(token) = &self.sync_token {
+            let token = token.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            request = request.header(SYNC_TOKEN, token);
+        }
+        let response = request.send().await.map_err(|error| self.broken(error))?;
+        let status = response.status();
+        if kind == Kind::Writes && status.is_success() {
+            self.remember_sync_token(&response);
+        }
+        let body = self.read(response).await?;
+        self.judge(status, &body)
+    }
+
+    fn remember_sync_token(&self, response: &Response) {
+        if let (Some(held), Some(new)) = (&self.sync_token, response.headers().get(SYNC_TOKEN)) {
+            *held.lock().unwrap_or_else(PoisonError::into_inner) = new.clone();
+        }
+    }
+
+    async fn read(&self, mut response: Response) -> Result<Vec<u8>, Failure> {
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(None) => return Ok(body),
+                Ok(Some(chunk)) => {
+                    self.meter.bytes_received.add(wide(chunk.len()));
+                    if body.len() + chunk.len() > LARGEST_ANSWER {
+                        return Err(Failure::lasting(Error::new(
+                            ErrorKind::TooLarge,
+                            format!("the answer is over {LARGEST_ANSWER} bytes; read less at once"),
+                        )));
+                    }
+                    body.extend_from_slice(&chunk);
+                }
+                Err(error) => {
+                    return Err(Failure {
+                        stage: Stage::Lost,
+                        error: Error::with_source(
+                            ErrorKind::Protocol,
+                            "the answer was cut short: the connection broke while it was read",
+                            error.without_url(),
+                        ),
+                    });
+                }
+            }
+        }
+    }
+
+    fn broken(&self, error: reqwest::Error) -> Failure {
+        let host = self.host();
+        let (stage, message) = if error.is_connect() {
+            (
+                Stage::NotSent,
+                format!(
+                    "could not connect to {host}; check UPSTASH_REDIS_REST_URL and the network"
+                ),
+            )
+        } else {
+            (
+                Stage::Lost,
+                format!("the connection to {host} broke before the answer came"),
+            )
+        };
+        let error = Error::with_source(ErrorKind::Unavailable, message, error.without_url());
+        Failure { stage, error }
+    }
+
+    fn judge(&self, status: StatusCode, body: &[u8]) -> Result<Vec<Answered>, Failure> {
+        if status.is_success() {
+            return match decode(body).map_err(Failure::lasting)? {
+                Answer::Whole(answered) => Err(self.refused(status, answered.into_error())),
+                Answer::Each(answers) => Ok(answers),
+            };
+        }
+        let text = match decode(body) {
+            Ok(Answer::Whole(answered)) => answered.into_error(),
+            _ => None,
+        };
+        Err(self.refused(status, text))
+    }
+
+    /// The request was refused as a whole, by the server (with a text) or by something before it.
+    fn refused(&self, status: StatusCode, text: Option<String>) -> Failure {
+        let code = status.as_u16();
+        let text = text.map(|text| presentable(&self.token.redact(&text)));
+        let shown = text.as_deref().unwrap_or("no text");
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::lasting(Error::new(
+                ErrorKind::Auth,
+                format!("the token was refused ({shown}); check UPSTASH_REDIS_REST_TOKEN"),
+            )),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Failure {
+                stage: Stage::Lost,
+                error: Error::new(
+                    ErrorKind::Unavailable,
+                    format!("the server asks to slow down (status {code}: {shown})"),
+                ),
+            },
+            status if status.is_server_error() => Failure {
+                stage: Stage::Lost,
+                error: Error::new(
+                    ErrorKind::Unavailable,
+                    format!("the server or a proxy before it failed (status {code}: {shown})"),
+                ),
+            },
+            StatusCode::PAYLOAD_TOO_LARGE => Failure {
+                stage: Stage::Refused,
+                error: Error::new(
+                    ErrorKind::TooLarge,
+                    format!("the request is too large for the server ({shown})"),
+                ),
+            },
+            status if status.is_redirection() => Failure::lasting(protocol(format!(
+                "the answer is a redirect (status {code}), which is not followed; check \
+                 UPSTASH_REDIS_REST_URL"
+            ))),
+            _ => match text {
+                Some(text) => Failure {
+                    stage: Stage::Refused,
+                    error: self.worded(&text),
+                },
+                None => Failure::lasting(protocol(format!(
+                    "the answer (status {code}) is not one of an Upstash REST endpoint; check \
+                     UPSTASH_REDIS_REST_URL"
+                ))),
+            },
+        }
+    }
+
+    /// A text of the server as an error, with what to do where that is known.
+    pub(crate) fn worded(&self, text: &str) -> Error {
+        let error = server_error(&self.token.redact(text));
+        match error.kind() {
+            ErrorKind::Auth => Error::new(
+                ErrorKind::Auth,
+                format!("{error}; check UPSTASH_REDIS_REST_TOKEN and what it may do"),
+            ),
+            _ => error,
+        }
+    }
+}
+
+/// Why an exchange brought no answers.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) stage: Stage,
+    pub(crate) error: Error,
+}
+
+impl Failure {
+    pub(crate) fn lasting(error: Error) -> Self {
+        Self {
+            stage: Stage::Lasting,
+            error,
+        }
+    }
+}
+
+/// How far the exchange came, which decides what may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Nothing left: everything may be sent again.
+    NotSent,
+    /// It left, and may or may not have run; a second try may do better.
+    Lost,
+    /// The server read it and ran nothing, perhaps because of one command in it.
+    Refused,
+    /// Sending it again would bring the same.
+    Lasting,
+}
+
+/// `ring` by name, so that nothing depends on a provider that the process may not have installed.
+fn tls(verified: bool) -> Result<ClientConfig, Error> {
+    let unusable = |error: rustls::Error| {
+        Error::with_source(ErrorKind::Config, "TLS could not be set up", error)
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?;
+    if verified {
+        let builder = builder.with_platform_verifier().map_err(unusable)?;
+        return Ok(builder.with_no_client_auth());
+    }
+    // Plain HTTP to this machine: no certificate is ever looked at, none needs to be loaded.
+    Ok(builder
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth())
+}
+
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,313 @@
+//! The body of a request and of its answer: JSON, with every text of the answer in base64.
+
+use crate::error::{Error, ErrorKind};
+use crate::store::command::{Call, Command, Effect, Reply, Script};
+use crate::store::pipeline::Item;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use std::fmt;
+
+/// A command as JSON.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    effect: Effect,
+    form: Form,
+}
+
+#[derive(Debug)]
+enum Form {
+    Plain(Vec<u8>),
+    /// The number of keys, the keys and the arguments: what `EVALSHA` and `EVAL` have in common.
+    Script {
+        script: Script,
+        tail: Vec<u8>,
+        known: bool,
+    },
+}
+
+impl Encoded {
+    /// An error if an argument is not UTF-8, which JSON cannot carry.
+    pub(crate) fn new(command: &Command) -> Result<Self, Error> {
+        let form = match &command.call {
+            Call::Plain(args) if args.is_empty() => {
+                return Err(Error::new(ErrorKind::InvalidValue, "an empty command"));
+            }
+            Call::Plain(args) => {
+                let mut body = vec![b'['];
+                write_texts(&mut body, args)?;
+                body.push(b']');
+                Form::Plain(body)
+            }
+            Call::Script { script, keys, args } => {
+                let mut tail = format!(",\"{}\"", keys.len()).into_bytes();
+                for texts in [keys, args].into_iter().filter(|texts| !texts.is_empty()) {
+                    tail.push(b',');
+                    write_texts(&mut tail, texts)?;
+                }
+                Form::Script {
+                    script: *script,
+                    tail,
+                    known: true,
+                }
+            }
+        };
+        Ok(Self {
+            effect: command.effect,
+            form,
+        })
+    }
+
+    pub(crate) fn write(&self, body: &mut Vec<u8>) {
+        match &self.form {
+            Form::Plain(json) => body.extend_from_slice(json),
+            Form::Script {
+                script,
+                tail,
+                known,
+            } => {
+                body.extend_from_slice(if *known {
+                    b"[\"EVALSHA\","
+                } else {
+                    b"[\"EVAL\","
+                });
+                write_text(
+                    body,
+                    if *known {
+                        script.upstash_sha()
+                    } else {
+                        script.upstash_source()
+                    },
+                );
+                body.extend_from_slice(tail);
+                body.push(b']');
+            }
+        }
+    }
+
+    /// From now on the script goes along in full. False if it did already, or is none.
+    pub(crate) fn send_source(&mut self) -> bool {
+        match &mut self.form {
+            Form::Script { known, .. } => std::mem::take(known),
+            Form::Plain(_) => false,
+        }
+    }
+}
+
+impl Item for Encoded {
+    fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    fn bytes(&self) -> usize {
+        match &self.form {
+            Form::Plain(json) => json.len(),
+            Form::Script { tail, .. } => tail.len() + 64,
+        }
+    }
+}
+
+fn write_texts(body: &mut Vec<u8>, args: &[Bytes]) -> Result<(), Error> {
+    for (index, arg) in args.iter().enumerate() {
+        let text = std::str::from_utf8(arg).map_err(|_| {
+            Error::new(
+                ErrorKind::InvalidValue,
+                format!("argument {index} is not UTF-8, and the REST protocol carries only text"),
+            )
+        })?;
+        if index > 0 {
+            body.push(b',');
+        }
+        write_text(body, text);
+    }
+    Ok(())
+}
+
+/// A JSON string, by RFC 8259, section 7.
+fn write_text(body: &mut Vec<u8>, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    body.reserve(text.len() + 2);
+    body.push(b'"');
+    for &byte in text.as_bytes() {
+        match byte {
+            b'"' | b'\\' => body.extend_from_slice(&[b'\\', byte]),
+            0..0x20 => {
+                body.extend_from_slice(b"\\u00");
+                body.push(HEX[usize::from(byte >> 4) & 0xf]);
+                body.push(HEX[usize::from(byte & 0xf)]);
+            }
+            _ => body.push(byte),
+        }
+    }
+    body.push(b'"');
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// One for each command.
+    Each(Vec<Answered>),
+    /// One for the request as a whole, which happens when it is refused.
+    Whole(Answered),
+}
+
+/// `{"result": …}` or `{"error": …}`.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct Answered {
+    #[serde(default, deserialize_with = "present")]
+    result: Option<Json>,
+    #[serde(default)]
+    error: Option<String>,
+}
+
+impl Answered {
+    /// The reply, or the text of the server's error.
+    pub(crate) fn into_reply(self) -> Result<Result<Reply, String>, Error> {
+        match (self.error, self.result) {
+            (Some(text), _) => Ok(Err(text)),
+            (None, Some(result)) => result.into_reply().map(Ok),
+            (None, None) => Err(protocol(
+                "an item of the answer holds neither a result nor an error",
+            )),
+        }
+    }
+
+    pub(crate) fn into_error(self) -> Option<String> {
+        self.error
+    }
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
+}
+
+impl<'de> Deserialize<'de> for Answer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Answer;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array or an object")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Answer, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    items.push(item);
+                }
+                Ok(Answer::Each(items))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Answer, A::Error> {
+                Answered::deserialize(MapAccessDeserializer::new(map)).map(Answer::Whole)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+/// A result as it stands in the answer.
+#[derive(Debug)]
+enum Json {
+    Null,
+    Int(i64),
+    Text(String),
+    Array(Vec<Json>),
+}
+
+impl Json {
+    fn into_reply(self) -> Result<Reply, Error> {
+        Ok(match self {
+            Self::Null => Reply::Nil,
+            Self::Int(number) => Reply::Int(number),
+            // The one text that is not encoded; it is no base64 of anything.
+            Self::Text(text) if text == "OK" => Reply::Bulk(Bytes::from_static(b"OK")),
+            Self::Text(text) => {
+                Reply::Bulk(STANDARD.decode(text).map(Bytes::from).map_err(|_| {
+                    protocol(
+                        "a text of the answer is not base64: the server ignores the header \
+                         Upstash-Encoding",
+                    )
+                })?)
+            }
+            Self::Array(items) => Reply::Array(
+                items
+                    .into_iter()
+                    .map(Self::into_reply)
+                    .collect::<Result<_, _>>()?,
+            ),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Json;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("null, an integer, a text or an array")
+            }
+
+            fn visit_unit<E>(self) -> Result<Json, E> {
+                Ok(Json::Null)
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Json, E> {
+                Ok(Json::Int(number))
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Json, E> {
+                i64::try_from(number)
+                    .map(Json::Int)
+                    .map_err(|_| E::custom("an integer over 64 bits"))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Json, E> {
+                Ok(Json::Text(text.to_owned()))
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<Json, E> {
+                Ok(Json::Text(text))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    items.push(item);
+                }
+                Ok(Json::Array(items))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Json, A::Error> {
+                Err(A::Error::custom("an object inside a result"))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+/// The answer in this body.
+pub(crate) fn decode(body: &[u8]) -> Result<Answer, Error> {
+    serde_json::from_slice(body).map_err(|error| {
+        use serde_json::error::Category;
+        // The text of a serde error can quote the body, so only its class goes on.
+        match error.classify() {
+            Category::Eof if body.trim_ascii().is_empty() => protocol("the answer is empty"),
+            Category::Eof => protocol("the answer is cut short"),
+            Category::Data => protocol("the answer is JSON of an unknown shape"),
+            Category::Syntax | Category::Io => protocol(
+                "the answer is not JSON: this does not look like an Upstash REST endpoint; check \
+                 UPSTASH_REDIS_REST_URL",
+            ),
+        }
+    })
+}
+
+pub(crate) fn protocol(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Protocol, message)
+}

@@ -1,0 +1,361 @@
+//! Values by hand: what the attributes do, one step at a time.
+
+use crate::cache::{Lookup, Policy, guard};
+use crate::error::{Error, ErrorKind};
+use crate::key::{FullKey, Key};
+use crate::pond::{Millpond, bulk, int, text};
+use crate::store::command::{Command, Effect, Reply};
+use crate::{ttl, value};
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::future::Future;
+use std::time::Duration;
+
+/// How long a key has left.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use millpond::{Millpond, TimeLeft, ttl};
+///
+/// let pond = Millpond::memory();
+/// assert_eq!(pond.ttl("user:42").await?, TimeLeft::Missing);
+/// pond.set("user:42", "Ada", ttl::SHORT).await?;
+/// assert!(pond.ttl("user:42").await?.duration() <= Some(ttl::SHORT));
+/// # Ok::<_, millpond::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeLeft {
+    /// There is no such key.
+    Missing,
+    /// The key does not expire.
+    Forever,
+    /// It expires after this time, known to the millisecond.
+    Left(Duration),
+}
+
+impl TimeLeft {
+    /// The time left, for a key that expires.
+    ///
+    /// ```
+    /// assert_eq!(millpond::TimeLeft::Forever.duration(), None);
+    /// ```
+    pub fn duration(self) -> Option<Duration> {
+        match self {
+            Self::Left(left) => Some(left),
+            Self::Missing | Self::Forever => None,
+        }
+    }
+}
+
+impl Millpond {
+    /// Sends one command on a key. An invalidation of the key that still waits goes in front.
+    async fn on_key(&self, key: &Key, full: &FullKey, command: Command) -> Result<Reply, Error> {
+        key.check()?;
+        let tally = self.0.ledger.tally(key.prefix());
+        let result = self.settled(full, &tally, command).await;
+        if result.is_err() {
+            tally.errors.add(1);
+        }
+        result
+    }
+
+    /// Reads a value. A stored null is `None` too, unless `T` is an `Option` itself.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] if something else than a `T` is stored, [`ErrorKind::WrongType`] if
+    /// the key holds a list, a hash or the like, and what can go wrong on the way.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let pond = millpond::Millpond::memory();
+    /// assert_eq!(pond.get::<u32>("user:42:age").await?, None);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn get<T: DeserializeOwned>(&self, key: impl Into<Key>) -> Result<Option<T>, Error> {
+        let key = key.into();
+        let full = self.full(&key);
+        let command = Command::new(
+            Effect::Read,
+            [Bytes::from_static(b"GET"), full.value.clone()],
+        );
+        let reply = self.on_key(&key, &full, command).await?;
+        let tally = self.0.ledger.tally(key.prefix());
+        let Some(bytes) = bulk(reply)? else {
+            tally.misses.add(1);
+            return Ok(None);
+        };
+        let null = value::is_null(&bytes);
+        match value::decode(&bytes) {
+            Ok(value) => {
+                if null { &tally.null_hits } else { &tally.hits }.add(1);
+                Ok(Some(value))
+            }
+            Err(_) if null => {
+                tally.null_hits.add(1);
+                Ok(None)
+            }
+            Err(what) => {
+                tally.decode_failures.add(1);
+                let kind = std::any::type_name::<T>();
+                Err(Error::new(
+                    ErrorKind::Decode,
+                    format!("what is stored under {key} is no {kind}: {what}"),
+                ))
+            }
+        }
+    }
+
+    /// Stores a value. Loads under way will not overwrite it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidValue`] for a value that has no JSON or a lifetime of zero,
+    /// [`ErrorKind::TooLarge`] over [`Builder::max_value_bytes`], and what can go wrong on the way.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let pond = millpond::Millpond::memory();
+    /// pond.set("config:models", &["small", "large"], millpond::ttl::LONG).await?;
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn set<T: Serialize + ?Sized>(
+        &self,
+        key: impl Into<Key>,
+        value: &T,
+        ttl: Duration,
+    ) -> Result<(), Error> {
+        let bytes = self.storable(value)?;
+        self.put_bytes(key.into(), bytes, ttl).await
+    }
+
+    /// See [`Self::set`].
+    pub(crate) async fn put_bytes(
+        &self,
+        key: Key,
+        bytes: Bytes,
+        ttl: Duration,
+    ) -> Result<(), Error> {
+        let full = self.full(&key);
+        let command = guard::put(&full, bytes, lifetime(ttl)?, self.0.settings.guard_life);
+        self.on_key(&key, &full, command).await?;
+        self.0.flights.detach(&text(&full));
+        self.0.ledger.tally(key.prefix()).stores.add(1);
+        Ok(())
+    }
+
+    /// Stores a value only if the key is not there; true if it was stored.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set), and [`ErrorKind::OutcomeUnknown`] when no answer came back.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let pond = millpond::Millpond::memory();
+    /// assert!(pond.set_if_absent("job:7", &"me", millpond::ttl::SHORT).await?);
+    /// assert!(!pond.set_if_absent("job:7", &"you", millpond::ttl::SHORT).await?);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn set_if_absent<T: Serialize + ?Sized>(
+        &self,
+        key: impl Into<Key>,
+        value: &T,
+        ttl: Duration,
+    ) -> Result<bool, Error> {
+        let key = key.into();
+        let bytes = self.storable(value)?;
+        let full = self.full(&key);
+        let args = [
+            Bytes::from_static(b"SET"),
+            full.value.clone(),
+            bytes,
+            Bytes::from_static(b"NX"),
+            Bytes::from_static(b"PX"),
+            lifetime(ttl)?,
+        ];
+        let reply = self
+            .on_key(&key, &full, Command::new(Effect::Once, args))
+            .await?;
+        let stored = reply != Reply::Nil;
+        if stored {
+            self.0.flights.detach(&text(&full));
+            self.0.ledger.tally(key.prefix()).stores.add(1);
+        }
+        Ok(stored)
+    }
+
+    /// Removes a value, and keeps loads under way from storing an older one; true if it was there.
+    ///
+    /// # Errors
+    /// What can go wrong on the way. The invalidation is then delivered in the background, and
+    /// until it is through this process does not believe what the server holds for the key.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let pond = millpond::Millpond::memory();
+    /// assert!(!pond.delete("user:42").await?);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn delete(&self, key: impl Into<Key>) -> Result<bool, Error> {
+        let key = key.into();
+        self.invalidate_all([key]).await.map(|removed| removed > 0)
+    }
+
+    /// Whether the key is there.
+    ///
+    /// # Errors
+    /// What can go wrong on the way.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// assert!(!millpond::Millpond::memory().exists("user:42").await?);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn exists(&self, key: impl Into<Key>) -> Result<bool, Error> {
+        let key = key.into();
+        let full = self.full(&key);
+        let args = [Bytes::from_static(b"EXISTS"), full.value.clone()];
+        let reply = self
+            .on_key(&key, &full, Command::new(Effect::Read, args))
+            .await?;
+        Ok(int(&reply)? > 0)
+    }
+
+    /// How long the key has left.
+    ///
+    /// # Errors
+    /// What can go wrong on the way.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use millpond::{Millpond, TimeLeft};
+    /// assert_eq!(Millpond::memory().ttl("user:42").await?, TimeLeft::Missing);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn ttl(&self, key: impl Into<Key>) -> Result<TimeLeft, Error> {
+        let key = key.into();
+        let full = self.full(&key);
+        let args = [Bytes::from_static(b"PTTL"), full.value.clone()];
+        let reply = self
+            .on_key(&key, &full, Command::new(Effect::Read, args))
+            .await?;
+        Ok(match int(&reply)? {
+            -1 => TimeLeft::Forever,
+            left => u64::try_from(left).map_or(TimeLeft::Missing, |left| {
+                TimeLeft::Left(Duration::from_millis(left))
+            }),
+        })
+    }
+
+    /// Gives the key another lifetime, from now; true if it was there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidValue`] for a lifetime of zero, and what can go wrong on the way.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use millpond::{Millpond, ttl};
+    /// assert!(!Millpond::memory().expire("user:42", ttl::LONG).await?);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn expire(&self, key: impl Into<Key>, ttl: Duration) -> Result<bool, Error> {
+        let key = key.into();
+        let full = self.full(&key);
+        let args = [
+            Bytes::from_static(b"PEXPIRE"),
+            full.value.clone(),
+            lifetime(ttl)?,
+        ];
+        let reply = self
+            .on_key(&key, &full, Command::new(Effect::Repeatable, args))
+            .await?;
+        Ok(int(&reply)? > 0)
+    }
+
+    /// Reads a value, or loads and stores it: the attribute by hand. At most one load of a key runs
+    /// in this process at a time; only `Ok` is stored; a cache that fails never changes what comes
+    /// back.
+    ///
+    /// # Errors
+    /// Only those of `load`, unchanged.
+    ///
+    /// # Cancel safety
+    /// A load that is dropped half-way hands over to another caller that waits for it.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use millpond::{Millpond, key, ttl};
+    ///
+    /// # let pond = Millpond::memory();
+    /// # let id = 42;
+    /// let name = pond
+    ///     .get_or_set(key!("user:<id>"), ttl::MEDIUM, async || {
+    ///         Ok::<_, std::io::Error>("Ada".to_owned())
+    ///     })
+    ///     .await?;
+    /// assert_eq!(name, "Ada");
+    /// # Ok::<_, std::io::Error>(()) }).unwrap();
+    /// ```
+    pub async fn get_or_set<T, E, F, Fut>(
+        &self,
+        key: impl Into<Key>,
+        ttl: Duration,
+        load: F,
+    ) -> Result<T, E>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let null_ttl = Some(ttl.min(ttl::SHORT));
+        let policy = Policy {
+            ttl,
+            null_ttl,
+            flight: true,
+        };
+        let lookup = Lookup {
+            pond: self.clone(),
+            key: key.into(),
+            policy,
+            refresh: false,
+        };
+        let shape = crate::__private::Fallible::new();
+        // The closure is called only when its future is going to be polled.
+        crate::__private::answer(lookup, shape, crate::__private::never, async {
+            load().await
+        })
+        .await
+    }
+
+    /// The stored form of a value, if it may be stored.
+    pub(crate) fn storable<T: Serialize + ?Sized>(&self, value: &T) -> Result<Bytes, Error> {
+        let bytes = value::encode(value).map_err(|error| {
+            Error::with_source(ErrorKind::InvalidValue, "the value has no JSON", error)
+        })?;
+        if bytes.len() > self.0.settings.max_value {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                format!(
+                    "the value takes {} bytes, over the limit of {}; raise max_value_bytes or \
+                     store a reference",
+                    bytes.len(),
+                    self.0.settings.max_value
+                ),
+            ));
+        }
+        Ok(bytes)
+    }
+}
+
+/// The longest lifetime that is accepted: a hundred years, far below what overflows in Redis.
+const MAX_LIFE: Duration = Duration::from_hours(876000);
+
+/// A lifetime in milliseconds, as an argument.
+pub(crate) fn lifetime(ttl: Duration) -> Result<Bytes, Error> {
+    if ttl.as_millis() == 0 || ttl > MAX_LIFE {
+        return Err(Error::new(
+            ErrorKind::InvalidValue,
+            "the lifetime is under 1 ms or over 100 years",
+        ));
+    }
+    Ok(ttl.as_millis().to_string().into())
+}

@@ -1,0 +1,147 @@
+//! The Rust of the README: it stands here, compiles and runs, and a test holds the two together.
+
+use millpond::Millpond;
+
+mod first {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) struct User(String);
+    #[derive(Debug)]
+    pub(crate) struct DbError;
+
+    mod db {
+        use super::{DbError, User};
+        pub(crate) async fn find(id: u64) -> Result<Option<User>, DbError> {
+            Ok(Some(User(id.to_string())))
+        }
+        pub(crate) async fn rename(_: u64, _: &str) -> Result<(), DbError> {
+            Ok(())
+        }
+    }
+
+    use millpond::{cached, invalidates};
+
+    #[rustfmt::skip]
+    #[cached(prefix = "user", ttl = "medium", key = "<user_id>")]
+    async fn get_user(user_id: u64) -> Result<Option<User>, DbError> { db::find(user_id).await }
+
+    #[rustfmt::skip]
+    #[invalidates(get_user(user_id))]
+    async fn rename_user(user_id: u64, name: &str) -> Result<(), DbError> { db::rename(user_id, name).await }
+
+    pub(crate) async fn run() -> Result<(), millpond::Error> {
+        let user_id = 1;
+        assert_eq!(get_user(user_id).await.unwrap(), Some(User("1".into())));
+        rename_user(user_id, "Ada").await.unwrap();
+        invalidate_user!(user_id).await?; // or get_user::invalidate(user_id).await?
+        Ok(())
+    }
+}
+
+mod configured {
+    use millpond::Millpond;
+    use std::time::Duration;
+
+    pub(crate) fn run() -> Result<(), millpond::Error> {
+        let pond = Millpond::builder()
+            .upstash("https://example-12345.upstash.io", "token")
+            .namespace("staging")
+            .budget(Duration::from_millis(200))
+            .build()?;
+        millpond::install(pond)?; // the cache of this process, once, at start-up
+        Ok(())
+    }
+}
+
+mod mutations {
+    use millpond::{cached, invalidates, updates};
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) struct Post {
+        id: u64,
+        author: u64,
+        text: String,
+    }
+
+    #[cached(prefix = "post", key = "<id>")]
+    async fn get_post(id: u64) -> Option<Post> {
+        let _ = id;
+        None
+    }
+
+    #[cached(prefix = "posts", key = "<author>")]
+    async fn get_posts(author: u64) -> Vec<u64> {
+        vec![author]
+    }
+
+    #[rustfmt::skip]
+    #[invalidates(get_posts(output.author))] // worked out from what was returned
+    #[updates(get_post(id))] // stores what was returned
+    async fn edit_post(id: u64, text: String) -> Result<Post, std::io::Error> {
+        Ok(Post { id, author: 7, text })
+    }
+
+    pub(crate) async fn run() {
+        get_posts(7).await;
+        assert_eq!(get_post(1).await, None);
+        let post = edit_post(1, "new".into()).await.unwrap();
+        assert_eq!(get_post(1).await, Some(post));
+        assert!(!get_posts::entry(7).exists().await.unwrap());
+    }
+}
+
+mod tested {
+    use millpond::{ManualClock, Millpond, cached};
+    use std::time::Duration;
+
+    #[rustfmt::skip]
+    #[cached(prefix = "rate", ttl = "1m")]
+    async fn rate(currency: &str) -> Option<usize> { Some(currency.len()) }
+
+    pub(crate) async fn run() -> Result<(), millpond::Error> {
+        let clock = ManualClock::new();
+        let pond = Millpond::builder().memory().clock(clock.clone()).build()?;
+        pond.scope(async {
+            rate("EUR").await;
+            rate("EUR").await;
+            assert_eq!(pond.stats().cache.loads, 1);
+            clock.advance(Duration::from_secs(61));
+            rate("EUR").await;
+            assert_eq!(pond.stats().cache.loads, 2);
+        })
+        .await;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_examples_of_the_readme_run() {
+    let pond = Millpond::memory();
+    pond.scope(first::run()).await.unwrap();
+    pond.scope(mutations::run()).await;
+    tested::run().await.unwrap();
+    #[cfg(feature = "upstash")]
+    configured::run().unwrap();
+}
+
+#[test]
+fn every_line_of_rust_in_the_readme_stands_in_this_file() {
+    let squeeze = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let here: Vec<String> = include_str!("readme.rs").lines().map(squeeze).collect();
+    let mut in_rust = false;
+    let mut checked = 0;
+    for line in include_str!("../README.md").lines() {
+        if line.starts_with("```") {
+            in_rust = line == "```rust";
+        } else if in_rust && !line.trim().is_empty() {
+            assert!(
+                here.contains(&squeeze(line)),
+                "not in tests/readme.rs: {line}"
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 30, "only {checked} lines of Rust were found");
+}

@@ -1,0 +1,76 @@
+//! What several test binaries need: a gateway to talk to, and Node to talk to it.
+
+#![allow(dead_code, reason = "every test binary uses its own part of it")]
+
+use millpond::Millpond;
+use millpond_gateway::{Gateway, RedisServer};
+use std::path::Path;
+use std::time::Duration;
+use tokio::process::Command;
+
+/// A gateway in front of a database of its own.
+pub(crate) async fn gateway(redis: &RedisServer) -> Gateway {
+    Gateway::start(&redis.database())
+        .await
+        .expect("a gateway starts")
+}
+
+/// A pond on a gateway, with a budget that a busy machine cannot exhaust.
+pub(crate) fn pond(gateway: &Gateway) -> Millpond {
+    let pond = Millpond::builder().upstash(gateway.url(), gateway.token());
+    pond.budget(Duration::from_secs(20))
+        .build()
+        .expect("a pond")
+}
+
+/// Runs a script of `tests/interop` with the gateway's address in its environment, and returns what
+/// it printed.
+pub(crate) async fn node(script: &str, arguments: &[&str], gateway: &Gateway) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
+    let output = Command::new("node")
+        .arg(script)
+        .args(arguments)
+        .current_dir(folder)
+        .env("UPSTASH_REDIS_REST_URL", gateway.url())
+        .env("UPSTASH_REDIS_REST_TOKEN", gateway.token())
+        .env("UPSTASH_DISABLE_TELEMETRY", "1")
+        .kill_on_drop(true)
+        .output()
+        .await
+        .expect("node starts");
+    let (said, warned) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(
+        output.status.success(),
+        "node {script} failed:\n{said}\n{warned}"
+    );
+    said.into_owned()
+}
+
+/// Whether Node and the packages of `tests/interop` are there; without them a test is left out.
+///
+/// # Panics
+///
+/// When they are missing in CI or under `tests/run`.
+pub(crate) fn has_npm_packages() -> bool {
+    use millpond_gateway::program::{present_or_required, required};
+    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/node_modules");
+    assert!(
+        packages.is_dir() || !required(),
+        "the npm packages are missing; tests/run installs them"
+    );
+    packages.is_dir() && present_or_required("node")
+}
+
+/// Leaves the test out where Node or the npm packages are missing; counted by name, as
+/// `needs_redis!` is.
+macro_rules! needs_npm {
+    () => {
+        if !support::has_npm_packages() {
+            return;
+        }
+    };
+}
+pub(crate) use needs_npm;

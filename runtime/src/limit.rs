@@ -27,7 +27,9 @@ mod state;
 
 pub use address::{client_address, identifier};
 pub use algorithm::Algorithm;
+pub(crate) use check::admit_call;
 pub use decision::{Decision, Outcome, RateLimited, Reason};
+pub(crate) use limiter::Group;
 pub use limiter::Limiter;
 pub use state::LimitStats;
 pub(crate) use state::{Home, LimitSettings, Limits};
@@ -67,7 +69,7 @@ pub const AUTH: Limit = Limit::sliding_window("AUTH", 5, MINUTE);
 /// ```
 pub const PUBLIC: Limit = Limit::sliding_window("PUBLIC", 200, MINUTE);
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// What a limit does while the store cannot answer.
 ///

@@ -269,9 +269,9 @@ impl Rule {
         while low < high {
             let middle = low + (high - low) / 2;
             if light(middle) {
-                high = middle
+                high = middle;
             } else {
-                low = middle + 1
+                low = middle + 1;
             }
         }
         (low < self.window).then_some(low)

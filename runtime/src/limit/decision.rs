@@ -31,6 +31,9 @@ pub enum Reason {
     Blocked,
     /// The call costs more than the whole limit; waiting does not help.
     CostAboveLimit,
+    /// The identifier of the call is empty or does not display, so that nobody can be counted. Only
+    /// annotated functions refuse for this; [`Limiter`](super::Limiter) has an error for it.
+    NoIdentifier,
     /// The store could not answer, in this way.
     Outage(ErrorKind),
 }
@@ -91,10 +94,19 @@ impl Decision {
 
     /// A call that costs more than the limit; the store was not asked.
     pub(crate) fn too_costly(limit: &Limit, now: u64) -> Self {
+        Self::hopeless(limit, Reason::CostAboveLimit, now)
+    }
+
+    /// A call by nobody.
+    pub(crate) fn unidentified(limit: &Limit, now: u64) -> Self {
+        Self::hopeless(limit, Reason::NoIdentifier, now)
+    }
+
+    fn hopeless(limit: &Limit, reason: Reason, now: u64) -> Self {
         Self {
             outcome: Outcome::Refused,
             allowed: false,
-            reason: Some(Reason::CostAboveLimit),
+            reason: Some(reason),
             limit: *limit,
             budget: None,
             retry_at: None,
@@ -376,7 +388,8 @@ impl RateLimited {
         &self.0
     }
 
-    /// The HTTP status: 429, or 503 if the call was refused only because the store is out of reach.
+    /// The HTTP status: 429; 503 if the call was refused only because the store is out of reach; 400
+    /// if it does not say who makes it.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -386,7 +399,11 @@ impl RateLimited {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub fn status(&self) -> u16 {
-        if self.is_outage() { 503 } else { 429 }
+        match (self.0.retry_at, self.0.reason) {
+            (None, Some(Reason::Outage(_))) => 503,
+            (_, Some(Reason::NoIdentifier)) => 400,
+            _ => 429,
+        }
     }
 
     /// The body for clients, as JSON: `error`, `message` and, where a time is known, `retryAfter` in
@@ -404,11 +421,6 @@ impl RateLimited {
     pub fn body(&self) -> String {
         headers::body(self)
     }
-
-    /// Refused by [`OnOutage::Deny`](super::OnOutage), not by a budget.
-    pub(crate) fn is_outage(&self) -> bool {
-        self.0.outcome == Outcome::Degraded && self.0.retry_at.is_none()
-    }
 }
 
 impl fmt::Display for RateLimited {
@@ -423,6 +435,12 @@ impl fmt::Display for RateLimited {
                 )
             }
             (None, Some(Reason::Outage(_))) => write!(f, "rate limit {kind} cannot be checked now"),
+            (None, Some(Reason::NoIdentifier)) => {
+                write!(
+                    f,
+                    "rate limit {kind} cannot be checked for an empty identifier"
+                )
+            }
             (None, _) => write!(
                 f,
                 "the call costs more than the rate limit {kind} ever allows"

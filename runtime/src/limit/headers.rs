@@ -1,7 +1,8 @@
 //! What HTTP clients are told: header fields and the body of a refusal.
 
 use super::algorithm::{LAST_TIME, Rule};
-use super::decision::{Decision, Outcome, RateLimited};
+use super::decision::{Decision, Outcome, RateLimited, Reason};
+use std::fmt::Write;
 
 /// The largest integer of a structured field (RFC 9651).
 const LARGEST: u64 = 999_999_999_999_999;
@@ -47,16 +48,31 @@ pub(super) fn ietf(decision: &Decision) -> Vec<(&'static str, String)> {
 
 pub(super) fn body(refusal: &RateLimited) -> String {
     let decision = refusal.decision();
-    match (decision.retry_at_ms(), retry_seconds(decision)) {
-        (Some(at), Some(seconds)) => format!(
-            r#"{{"error":"Rate limit exceeded","message":"Too many requests. Please try again after {}","retryAfter":{seconds}}}"#,
-            rfc3339(at)
+    let (error, message) = match (decision.retry_at_ms(), decision.reason()) {
+        (Some(at), _) => (
+            "Rate limit exceeded",
+            format!("Too many requests. Please try again after {}", rfc3339(at)),
         ),
-        (None, Some(seconds)) => format!(
-            r#"{{"error":"Rate limit unavailable","message":"The rate limit cannot be checked. Please try again later","retryAfter":{seconds}}}"#
+        (None, Some(Reason::Outage(_))) => (
+            "Rate limit unavailable",
+            "The rate limit cannot be checked. Please try again later".to_owned(),
         ),
-        (_, None) => r#"{"error":"Rate limit exceeded","message":"This request costs more than the rate limit ever allows"}"#.to_owned(),
+        (None, Some(Reason::NoIdentifier)) => (
+            "No identifier",
+            "The request does not say who makes it".to_owned(),
+        ),
+        (None, _) => (
+            "Rate limit exceeded",
+            "This request costs more than the rate limit ever allows".to_owned(),
+        ),
+    };
+    let mut body = format!(r#"{{"error":"{error}","message":"{message}""#);
+    if let Some(seconds) = retry_seconds(decision) {
+        // A `String` takes everything.
+        let _ = write!(body, r#","retryAfter":{seconds}"#);
     }
+    body.push('}');
+    body
 }
 
 /// Whole seconds, rounded up, so that a client that waits so long is not refused again.

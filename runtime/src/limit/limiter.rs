@@ -41,6 +41,13 @@ pub(crate) struct Group {
 }
 
 impl Group {
+    /// This limit alone, unless start-up has another for its kind.
+    pub(crate) fn one(pond: &Millpond, limit: &Limit) -> Self {
+        let first = limit.overridden(&pond.0.limits.overrides);
+        let more = Vec::new();
+        Self { first, more }
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Limit> {
         std::iter::once(&self.first).chain(&self.more)
     }
@@ -75,10 +82,7 @@ impl Millpond {
     /// ```
     pub fn limiter(&self, limit: &Limit) -> Limiter {
         Limiter {
-            limits: Group {
-                first: limit.overridden(&self.0.limits.overrides),
-                more: Vec::new(),
-            },
+            limits: Group::one(self, limit),
             pond: self.clone(),
         }
     }

@@ -40,15 +40,16 @@ fn call(script: Script, budgets: &[Budget], now: u64, cost: u64) -> Command {
 
 /// What each budget holds, without a script: one plain command a budget.
 pub(crate) fn look(budget: &Budget) -> Command {
-    let mut args = vec![Bytes::from_static(b"MGET")];
-    if budget.rule.algorithm == Algorithm::TokenBucket {
-        args[0] = Bytes::from_static(b"HMGET");
-    }
-    args.extend(budget.keys.iter().cloned());
-    if budget.rule.algorithm == Algorithm::TokenBucket {
-        args.extend([REFILLED_AT, TOKENS].map(Bytes::from_static));
-    }
-    Command::new(Effect::Read, args)
+    let (name, fields): (_, &[&'static [u8]]) = match budget.rule.algorithm {
+        Algorithm::TokenBucket => ("HMGET", &[REFILLED_AT, TOKENS]),
+        Algorithm::FixedWindow | Algorithm::SlidingWindow => ("MGET", &[]),
+    };
+    let name = std::iter::once(Bytes::from_static(name.as_bytes()));
+    let fields = fields.iter().map(|field| Bytes::from_static(field));
+    Command::new(
+        Effect::Read,
+        name.chain(budget.keys.iter().cloned()).chain(fields),
+    )
 }
 
 /// Reads the answer to [`check`]: whether it took, and what each budget held before.
@@ -122,8 +123,8 @@ fn word(algorithm: Algorithm) -> &'static str {
     }
 }
 
-fn digits(number: impl ToString) -> Bytes {
-    Bytes::from(number.to_string())
+fn digits(number: impl Into<i128>) -> Bytes {
+    Bytes::from(number.into().to_string())
 }
 
 /// Runs one command where a script would say `redis.call`.
@@ -137,26 +138,25 @@ pub(crate) fn run_check(
 ) -> Result<Reply, Error> {
     let (now, calls) = parse(keys, args)?;
     let mut took = true;
-    let mut reply = vec![Reply::Int(1)];
-    let mut changes = Vec::new();
+    let mut before = Vec::with_capacity(calls.len() * 2);
+    let mut changes = Vec::with_capacity(calls.len());
     for (budget, cost) in &calls {
-        let found = redis(&plain(look(budget)))?;
-        let held = read_look(&found)?;
+        let held = read_look(&redis(&plain(look(budget)))?)?;
         let verdict = budget.rule.check(held, now, *cost);
         took &= verdict.allowed;
         changes.extend(verdict.change.map(|change| (budget, change)));
-        reply.extend(
-            [held.0, held.1]
-                .map(|number| number.map_or(Reply::Nil, |number| Reply::Bulk(digits(number)))),
-        );
+        before.extend([held.0, held.1].map(|number| match number {
+            Some(number) => Reply::Bulk(digits(number)),
+            None => Reply::Nil,
+        }));
     }
-    if !took {
-        reply[0] = Reply::Int(0);
-        return Ok(Reply::Array(reply));
+    if took {
+        for (budget, change) in changes {
+            apply(&budget.keys, change, redis)?;
+        }
     }
-    for (budget, change) in changes {
-        apply(&budget.keys, change, redis)?;
-    }
+    let mut reply = vec![Reply::Int(took.into())];
+    reply.append(&mut before);
     Ok(Reply::Array(reply))
 }
 

@@ -38,6 +38,13 @@ impl Blocked {
         refusals.insert(key, Refusal { seen, until });
     }
 
+    /// Brings what is known up to date, where anything is.
+    pub(crate) fn refresh(&self, key: &Key, seen: Snapshot) {
+        if let Some(refusal) = self.refusals.lock().get_mut(key) {
+            refusal.seen = seen;
+        }
+    }
+
     /// Forgets it: units were given back, or the budget was reset.
     pub(crate) fn forget(&self, key: &Key) {
         self.refusals.lock().remove(key);

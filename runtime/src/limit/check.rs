@@ -125,10 +125,13 @@ async fn take(
     let (took, held) = script::read_check(&reply.ok_or_else(no_reply)??, subjects.len())?;
     let mut decisions = Vec::with_capacity(subjects.len());
     for (Subject { limit, key, .. }, held) in subjects.iter().zip(held) {
-        let verdict = limit.rule().check(held, now, cost);
-        if let Some(retry_at) = verdict.retry_at {
-            let seen = Snapshot::new(limit.rule(), held, now);
-            state.blocked.remember(*key, seen, retry_at, now);
+        let rule = limit.rule();
+        let verdict = rule.check(held, now, cost);
+        let change = verdict.change.filter(|_| took);
+        let seen = Snapshot::after(rule, held, change, now);
+        match verdict.retry_at {
+            Some(retry_at) => state.blocked.remember(*key, seen, retry_at, now),
+            None => state.blocked.refresh(key, seen),
         }
         decisions.push(Decision::counted(limit, verdict, Reason::Exhausted, now));
     }

@@ -36,10 +36,8 @@ impl Fallback {
                 entry.snapshot.at_or_before(rule, now)
             });
             let verdict = rule.check(held, now, cost);
-            if let Some(change) = verdict.change {
-                let snapshot = Snapshot::taken(rule, held, change, now);
-                changes.push((*key, Entry { rule, snapshot }));
-            }
+            let snapshot = Snapshot::after(rule, held, verdict.change, now);
+            changes.push((*key, Entry { rule, snapshot }));
             if !verdict.allowed {
                 local.allowed = false;
                 local.retry_at = local.retry_at.zip(verdict.retry_at).map(|(a, b)| a.max(b));

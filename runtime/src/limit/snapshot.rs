@@ -28,11 +28,6 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    pub(crate) fn new(rule: Rule, held: Held, now: u64) -> Self {
-        let index = rule.index(now);
-        Self { held, index }
-    }
-
     /// What of that still counts at `now`. `None` if the clock went back to an earlier window.
     pub(crate) fn at(&self, rule: Rule, now: u64) -> Option<Held> {
         if rule.algorithm == Algorithm::TokenBucket {
@@ -50,21 +45,22 @@ impl Snapshot {
         self.at(rule, now).unwrap_or(self.held)
     }
 
-    /// After a call that took something from what was held at `now`.
-    pub(crate) fn taken(rule: Rule, held: Held, change: Change, now: u64) -> Self {
+    /// What is held after a call that found `held` at `now`.
+    pub(crate) fn after(rule: Rule, held: Held, change: Option<Change>, now: u64) -> Self {
         let held = match change {
-            Change::Count { add, .. } => {
+            Some(Change::Count { add, .. }) => {
                 let add = i64::try_from(add).unwrap_or(i64::MAX);
                 Held(Some(held.0.unwrap_or(0).saturating_add(add)), held.1)
             }
-            Change::Fill {
+            Some(Change::Fill {
                 refilled_at,
                 tokens,
                 ..
-            } => Held(Some(refilled_at), Some(tokens)),
-            Change::Uncount { .. } => held,
+            }) => Held(Some(refilled_at), Some(tokens)),
+            Some(Change::Uncount { .. }) | None => held,
         };
-        Self::new(rule, held, now)
+        let index = rule.index(now);
+        Self { held, index }
     }
 
     /// Whether nothing of it counts any more.

@@ -62,8 +62,8 @@ async fn profile(id: u32) -> String {
 
 mod clashing {
     #[millpond::cached(prefix = "profile")]
-    pub(crate) async fn profile(id: u32) -> Vec<u32> {
-        vec![id]
+    pub(crate) async fn profile(user_id: u32) -> Vec<u32> {
+        vec![user_id]
     }
 }
 

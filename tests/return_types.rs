@@ -265,6 +265,39 @@ async fn floats_sets_maps_and_nested_options_survive() {
     assert_eq!(pond.stats().cache.encode_failures, 0);
 }
 
+/// JSON has one null: as the value of a `Some` it would come back as `None`.
+#[cached(prefix = "some-unit")]
+async fn some_unit(id: u32) -> Option<()> {
+    (id > 0).then_some(())
+}
+
+#[cached(prefix = "some-none")]
+async fn some_none(id: u32) -> Result<Option<Option<u32>>, String> {
+    Ok(Some((id > 1).then_some(id)))
+}
+
+#[cached(prefix = "some-null")]
+async fn some_null(id: u32) -> Vec<Option<serde_json::Value>> {
+    vec![Some(serde_json::Value::Null), Some(id.into()), None]
+}
+
+#[tokio::test]
+async fn a_some_of_nothing_never_comes_back_as_a_none() {
+    let pond = Millpond::memory();
+    pond.scope(async {
+        for _ in 0..2 {
+            assert_eq!(some_unit(1).await, Some(()));
+            assert_eq!(some_unit(0).await, None);
+            assert_eq!(some_none(1).await, Ok(Some(None)));
+            assert_eq!(some_none(2).await, Ok(Some(Some(2))));
+            assert_eq!(some_null(1).await[0], Some(serde_json::Value::Null));
+        }
+    })
+    .await;
+    assert_eq!(pond.stats().cache.encode_failures, 6);
+    assert_eq!(pond.stats().cache.stores, 2);
+}
+
 #[cached(prefix = "local", key = "<id>", skip(cell))]
 async fn unsendable(id: u32, cell: Rc<std::cell::Cell<u32>>) -> u32 {
     cell.set(cell.get() + id);

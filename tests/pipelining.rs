@@ -89,7 +89,7 @@ async fn writes_arrive_in_the_order_in_which_they_were_made() {
     let (appended, ()) = tokio::join!(join_all(appends), async { hold.release() });
     assert!(appended.into_iter().all(|reply| reply.is_ok()));
     first.await.unwrap().unwrap();
-    let wanted: String = (0..50).map(|n| format!("{n},")).collect();
+    let wanted: String = (0..50).map(|n| n.to_string() + ",").collect();
     assert_eq!(
         pond.command(["GET", "log"]).await.unwrap(),
         Reply::Bulk(wanted.into())

@@ -12,6 +12,7 @@ use crate::stats::{Ledger, Stats, Tally};
 use crate::store::command::{Command, Reply};
 use crate::store::{self, Batch, Store};
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, RwLock};
@@ -50,7 +51,7 @@ pub(crate) struct Inner {
     /// The type that was first seen under each prefix and template.
     pub(crate) types: Mutex<HashMap<String, &'static str>>,
     /// Sites whose type has been checked: addresses of the site and of the type's name.
-    pub(crate) checked: RwLock<std::collections::HashSet<(usize, usize)>>,
+    pub(crate) checked: RwLock<HashMap<(usize, usize), Arc<Tally>>>,
 }
 
 impl fmt::Debug for Millpond {
@@ -149,7 +150,15 @@ impl Millpond {
     }
 
     pub(crate) fn full(&self, key: &Key) -> FullKey {
-        FullKey::new(self.0.namespace.as_deref(), key)
+        FullKey::new(self.name(key))
+    }
+
+    /// The key as the server knows it.
+    pub(crate) fn name<'a>(&self, key: &'a Key) -> Cow<'a, str> {
+        match &self.0.namespace {
+            Some(namespace) => format!("{namespace}:{key}").into(),
+            None => key.as_str().into(),
+        }
     }
 
     /// Sends commands that belong together, within the time given.

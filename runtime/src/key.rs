@@ -6,6 +6,7 @@ use crate::store::command::hex;
 use bytes::Bytes;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::fmt::{self, Display, Write};
 
 /// The longest key that Upstash takes, in bytes.
@@ -117,11 +118,8 @@ pub(crate) struct FullKey {
 }
 
 impl FullKey {
-    pub(crate) fn new(namespace: Option<&str>, key: &Key) -> Self {
-        let value = match namespace {
-            Some(namespace) => format!("{namespace}:{}", key.text),
-            None => key.text.clone(),
-        };
+    pub(crate) fn new(name: Cow<'_, str>) -> Self {
+        let value = name.into_owned();
         let guard = if has_hash_tag(&value) {
             format!("{value}:guard")
         } else {
@@ -326,8 +324,7 @@ mod tests {
 
     #[test]
     fn the_guard_of_a_key_lives_in_its_slot() {
-        let guard =
-            |key: &str| String::from_utf8(FullKey::new(None, &key.into()).guard.to_vec()).unwrap();
+        let guard = |key: &str| String::from_utf8(FullKey::new(key.into()).guard.to_vec()).unwrap();
         assert_eq!(guard("user:42"), "{user:42}:guard");
         assert_eq!(guard("user:{42}:posts"), "user:{42}:posts:guard");
         assert_eq!(guard("user:{}"), "{user:{}}:guard");

@@ -1,5 +1,6 @@
 //! Counters: what happened in the cache, and what it cost on the wire.
 
+use crate::limit::LimitStats;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -97,6 +98,13 @@ tallies! {
     commands,
 }
 
+impl Tally {
+    /// A value, or a null, was found.
+    pub(crate) fn hit(&self, null: bool) {
+        if null { &self.null_hits } else { &self.hits }.add(1);
+    }
+}
+
 /// A snapshot of every counter of a [`Millpond`](crate::Millpond).
 ///
 /// ```
@@ -115,6 +123,8 @@ tallies! {
 pub struct Stats {
     /// The sum over all prefixes.
     pub cache: CacheStats,
+    /// What happened at the limits.
+    pub limits: LimitStats,
     /// Commands sent to the engine, repeats included; a script call is one.
     pub commands: u64,
     /// HTTP requests sent (over RESP: batches written; embedded: batches run).

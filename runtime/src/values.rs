@@ -312,10 +312,13 @@ impl Millpond {
             null_ttl,
             flight: true,
         };
+        let key = key.into();
+        let tally = self.0.ledger.tally(key.prefix());
         let lookup = Lookup {
             pond: self.clone(),
-            key: key.into(),
+            key,
             policy,
+            tally,
             refresh: false,
         };
         let shape = crate::__private::Fallible::new();

@@ -1,6 +1,11 @@
 //! What several test binaries need: a gateway to talk to, and Node to talk to it.
 
-#![allow(dead_code, reason = "every test binary uses its own part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "every test binary uses its own part of it"
+)]
 
 use millpond::Millpond;
 use millpond_gateway::{Gateway, RedisServer};

@@ -101,18 +101,18 @@ where
         body,
     }
     .await;
-    match shape.split(returned) {
-        Ok(value) => {
-            let mut targets = armed.0.take().unwrap_or_default();
-            late(&value, &mut targets);
-            targets.invalidate().await;
-            shape.success(value)
-        }
+    // The error, which need not be `Send`, must be gone before the next `await`.
+    let value = match shape.split(returned) {
+        Ok(value) => value,
         Err(error) => {
             armed.0 = None;
-            shape.failure(error)
+            return shape.failure(error);
         }
-    }
+    };
+    let mut targets = armed.0.take().unwrap_or_default();
+    late(&value, &mut targets);
+    targets.invalidate().await;
+    shape.success(value)
 }
 
 /// Runs the body and invalidates whatever it returned.
@@ -207,25 +207,24 @@ where
         body,
     }
     .await;
-    match shape.split(returned) {
-        Ok(value) => {
-            let forms: Vec<_> = slots
-                .iter()
-                .map(|(s, form)| form(&value, &s.pond).ok())
-                .collect();
-            let mut stale = Targets::new();
-            for (((slot, _), bytes), seen) in slots.into_iter().zip(forms).zip(seen) {
-                if !slot.update(bytes, seen).await {
-                    stale.0.push((slot.pond, slot.key));
-                }
-            }
-            armed.0 = None;
-            stale.invalidate().await;
-            shape.success(value)
-        }
+    let value = match shape.split(returned) {
+        Ok(value) => value,
         Err(error) => {
             armed.0 = None;
-            shape.failure(error)
+            return shape.failure(error);
+        }
+    };
+    let forms: Vec<_> = slots
+        .iter()
+        .map(|(slot, form)| form(&value, &slot.pond).ok())
+        .collect();
+    let mut stale = Targets::new();
+    for (((slot, _), bytes), seen) in slots.into_iter().zip(forms).zip(seen) {
+        if !slot.update(bytes, seen).await {
+            stale.0.push((slot.pond, slot.key));
         }
     }
+    armed.0 = None;
+    stale.invalidate().await;
+    shape.success(value)
 }

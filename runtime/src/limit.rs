@@ -19,16 +19,24 @@ mod check;
 mod decision;
 mod fallback;
 mod headers;
+#[cfg(feature = "axum")]
+mod http;
 mod limiter;
 mod names;
 pub(crate) mod script;
+#[cfg(feature = "axum")]
+mod seen;
 mod snapshot;
 mod state;
 
 pub use address::{client_address, identifier};
 pub use algorithm::Algorithm;
-pub(crate) use check::admit_call;
+pub(crate) use check::admit;
 pub use decision::{Decision, Outcome, RateLimited, Reason};
+#[cfg(feature = "axum")]
+pub use http::{
+    Caller, ClientAddress, RateLimit, RateLimitHeaders, RateLimitHeadersLayer, RateLimitLayer,
+};
 pub(crate) use limiter::Group;
 pub use limiter::Limiter;
 pub use state::LimitStats;

@@ -1,6 +1,6 @@
 //! A call of a rate-limited function: who, at what cost, and how a refusal leaves the function.
 
-use crate::limit::{Group, Limit, RateLimited, admit_call};
+use crate::limit::{self, Group, Limit, RateLimited};
 use crate::pond::Millpond;
 use crate::scope;
 use std::fmt::{Display, Write};
@@ -70,7 +70,8 @@ pub async fn admit(call: LimitCall) -> Result<(), RateLimited> {
         Id::Caller(id) => Some(id.as_str()),
         Id::Unknown => None,
     };
-    admit_call(&pond, &limits, id, call.cost).await
+    let decision = limit::admit(&pond, &limits, id, call.cost).await;
+    decision.into_result().map(|_| ())
 }
 
 /// What `cost` can be: any whole number. A negative one is more than any limit.
@@ -113,5 +114,35 @@ pub trait Refuse {
 impl<T, E: From<RateLimited>> Refuse for Result<T, E> {
     fn refuse(refusal: RateLimited) -> Self {
         Err(E::from(refusal))
+    }
+}
+
+#[cfg(feature = "axum")]
+impl Refuse for axum::response::Response {
+    fn refuse(refusal: RateLimited) -> Self {
+        refusal.into()
+    }
+}
+
+/// What a handler that says `impl IntoResponse` returns.
+#[diagnostic::on_unimplemented(
+    message = "a handler that returns `impl IntoResponse` needs the feature `axum` of millpond",
+    label = "add the feature in Cargo.toml, or write `Result<_, E>`, where \
+             `E: From<millpond::limit::RateLimited>`"
+)]
+pub trait Respond {
+    /// The response, of one type for the body's answer and the refusal.
+    type Answer;
+    /// Makes it.
+    fn respond(self) -> Self::Answer;
+}
+
+#[cfg(feature = "axum")]
+#[diagnostic::do_not_recommend]
+impl<R: axum::response::IntoResponse> Respond for R {
+    type Answer = axum::response::Response;
+
+    fn respond(self) -> Self::Answer {
+        self.into_response()
     }
 }

@@ -212,7 +212,7 @@ impl Millpond {
         if let Some(ticket) = ticket {
             self.0.pending.delivered(&ticket);
         }
-        reply
+        reply.map_err(advised)
     }
 
     /// Whether this is a clone of the other.
@@ -224,6 +224,15 @@ impl Millpond {
 /// The text of a full key, as flights are called.
 pub(crate) fn text(full: &FullKey) -> String {
     String::from_utf8_lossy(&full.value).into_owned()
+}
+
+/// The error of a command on a key, with what to do about it.
+fn advised(error: Error) -> Error {
+    if error.kind() != ErrorKind::WrongType {
+        return error;
+    }
+    let text = format!("{error}; use another key, or delete what is there");
+    Error::with_source(ErrorKind::WrongType, text, error)
 }
 
 pub(crate) fn no_reply() -> Error {

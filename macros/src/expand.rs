@@ -1,9 +1,9 @@
 //! Descriptions to tokens. The only place that says `quote!`, and it decides nothing.
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Path, Type};
+use syn::{Path, Type, spanned::Spanned};
 
-use crate::function::Function;
+use crate::{function::Function, model::Refused};
 
 pub mod cache;
 mod companion;
@@ -13,15 +13,17 @@ pub mod mutation;
 /// Reads the function, checks, expands. A mistake leaves the function as it was, beside its errors.
 pub fn attribute<Model>(
     options: TokenStream,
-    item: TokenStream,
-    check: impl FnOnce(TokenStream, Function) -> syn::Result<Model>,
+    item: &TokenStream,
+    check: impl FnOnce(TokenStream, Function) -> Result<Model, Refused>,
     expand: impl FnOnce(&Model) -> TokenStream,
 ) -> TokenStream {
-    match syn::parse2::<Function>(item.clone()).and_then(|function| check(options, function)) {
+    let function = syn::parse2::<Function>(item.clone()).map_err(Refused::from);
+    match function.and_then(|function| check(options, function)) {
         Ok(model) => expand(&model),
-        Err(errors) => {
+        Err(Refused { errors, missing }) => {
             let errors = errors.into_compile_error();
-            quote!(#item #errors)
+            let missing = missing.map(|(vis, name)| companion::stub(&vis, &name));
+            quote!(#item #errors #missing)
         }
     }
 }
@@ -42,7 +44,7 @@ fn with_body(function: &Function, statements: &TokenStream) -> TokenStream {
 /// the compiler the type, so that what is wrong in the body is reported as if the attribute were not there.
 fn body(function: &Function, output: Option<&Type>) -> TokenStream {
     let edge = output.map(|output| {
-        quote_spanned! {Span::mixed_site()=>
+        quote_spanned! {Span::mixed_site().located_at(output.span())=>
             if let ::core::option::Option::Some(edge) = ::core::option::Option::<#output>::None {
                 return edge;
             }

@@ -22,7 +22,12 @@ impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let mut attrs = input.call(Attribute::parse_outer)?;
         let vis = input.parse()?;
-        let sig: Signature = input.parse()?;
+        let sig: Signature = input.parse().map_err(|error: syn::Error| {
+            syn::Error::new(
+                error.span(),
+                "not a function; put the attribute on an `async fn`",
+            )
+        })?;
         if !input.peek(token::Brace) {
             return Err(syn::Error::new_spanned(
                 &sig.ident,

@@ -18,7 +18,7 @@ mod template;
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(
         options.into(),
-        item.into(),
+        &item.into(),
         model::cache::check,
         expand::cache::expand,
     )
@@ -30,7 +30,7 @@ pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
 pub fn invalidates(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(
         options.into(),
-        item.into(),
+        &item.into(),
         model::mutation::check_invalidates,
         expand::mutation::expand,
     )
@@ -42,7 +42,7 @@ pub fn invalidates(options: TokenStream, item: TokenStream) -> TokenStream {
 pub fn updates(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(
         options.into(),
-        item.into(),
+        &item.into(),
         model::mutation::check_updates,
         expand::mutation::expand,
     )

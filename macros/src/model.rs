@@ -1,9 +1,11 @@
 //! Every rule lives here: what was written about a function becomes a description that needs no more
 //! judging, or a list of mistakes.
-use syn::{Path, parse_quote};
+use proc_macro2::Ident;
+use syn::{Path, Visibility, parse_quote};
 
 use crate::errors::Errors;
 
+pub mod bare;
 pub mod cache;
 pub mod duration;
 mod generics;
@@ -13,6 +15,22 @@ mod options;
 pub mod signature;
 
 use options::Options;
+
+/// Why there is no description.
+pub struct Refused {
+    pub errors: syn::Error,
+    /// The macro that would have stood beside the function: its callers did nothing wrong.
+    pub missing: Option<(Visibility, Ident)>,
+}
+
+impl From<syn::Error> for Refused {
+    fn from(errors: syn::Error) -> Self {
+        Self {
+            errors,
+            missing: None,
+        }
+    }
+}
 
 /// Where the runtime is: `::millpond` unless the option `crate` says otherwise.
 fn runtime(options: &mut Options, errors: &mut Errors) -> Path {

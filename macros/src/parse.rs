@@ -105,8 +105,11 @@ fn option(input: ParseStream<'_>) -> syn::Result<Given> {
             return Err(syn::Error::new_spanned(equals, message));
         }
         Value::Expr(input.parse()?)
-    } else {
+    } else if input.is_empty() || input.peek(Token![,]) {
         Value::Word
+    } else {
+        let message = format!("no `=` after `{name}`; write it between the two");
+        return Err(syn::Error::new(input.span(), message));
     };
     Ok(Given { name, value })
 }

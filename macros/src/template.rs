@@ -49,7 +49,13 @@ pub fn parse(literal: &LitStr, errors: &mut Errors) -> Option<Template> {
     let before = errors.count();
     let source = literal.value();
     let segments = segments(&source, literal, errors);
-    check_separators(&segments, literal, errors);
+    check_separators(&segments, errors);
+    if source.starts_with(':') {
+        errors.on(
+            literal,
+            "the template begins with `:`; leave that out, it is written between the prefix and the rest",
+        );
+    }
     if source.is_empty() {
         errors.on(literal, "the template is empty; write a placeholder such as `<user_id>`, or leave the option out");
     }
@@ -84,7 +90,11 @@ fn segments(source: &str, literal: &LitStr, errors: &mut Errors) -> Vec<Segment>
                     found.push(Segment::Text(std::mem::take(&mut text)));
                 }
                 let span = part(literal, at, at + inside.len() + 2);
-                found.extend(placeholder(inside, span, errors).map(Segment::Placeholder));
+                // Text in the place of a broken one, so that its neighbours are not said to touch.
+                let broken = || Segment::Text(":".to_owned());
+                found.push(
+                    placeholder(inside, span, errors).map_or_else(broken, Segment::Placeholder),
+                );
             }
             '>' => errors.at(
                 part(literal, at, at + 1),
@@ -158,7 +168,7 @@ fn member(name: &str, span: Span) -> Option<Member> {
 }
 
 /// Without a `:` between them, `<a><b>` would give one key for `("1", "23")` and `("12", "3")`.
-fn check_separators(segments: &[Segment], literal: &LitStr, errors: &mut Errors) {
+fn check_separators(segments: &[Segment], errors: &mut Errors) {
     let mut last: Option<&Placeholder> = None;
     let mut separated = true;
     for segment in segments {
@@ -176,26 +186,16 @@ fn check_separators(segments: &[Segment], literal: &LitStr, errors: &mut Errors)
             }
         }
     }
-    if matches!(segments.first(), Some(Segment::Text(text)) if text.starts_with(':')) {
-        errors.on(literal, "the template begins with `:`; leave that out, it is written between the prefix and the rest");
-    }
 }
 
 /// Redis Cluster hashes what stands between the first `{` and the next `}`.
-pub fn check_braces(prefix: &str, template: &Template, at: &LitStr, errors: &mut Errors) {
+pub fn check_braces(template: &Template, at: &LitStr, errors: &mut Errors) {
     let mut open = false;
     let mut filled = false;
     let mut tags = 0;
     let mut wrong = None;
-    let texts =
-        std::iter::once(Some(prefix)).chain(template.segments.iter().map(
-            |segment| match segment {
-                Segment::Text(text) => Some(text.as_str()),
-                Segment::Placeholder(_) => None,
-            },
-        ));
-    for text in texts {
-        let Some(text) = text else {
+    for segment in &template.segments {
+        let Segment::Text(text) = segment else {
             filled = true;
             continue;
         };
@@ -228,7 +228,7 @@ fn part(literal: &LitStr, from: usize, to: usize) -> Span {
     let token = literal.token();
     let has_plain_quotes = token.to_string().len() == literal.value().len() + 2;
     let found = if has_plain_quotes {
-        token.subspan(from + 1..to + 1)
+        token.subspan(from + 1..=to)
     } else {
         None
     };
@@ -244,7 +244,7 @@ mod tests {
         let literal = LitStr::new(source, Span::call_site());
         let template = parse(&literal, &mut errors);
         if let Some(template) = &template {
-            check_braces("user", template, &literal, &mut errors);
+            check_braces(template, &literal, &mut errors);
         }
         errors.finish().map_err(|all| {
             all.into_iter()

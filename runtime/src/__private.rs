@@ -2,6 +2,7 @@
 //! to change in any release.
 
 mod call;
+mod limit;
 mod mutation;
 mod shape;
 mod site;
@@ -9,6 +10,7 @@ mod site;
 pub use crate::key::{HashedPart, KeyPart, KeyWriter, OptionalPart};
 pub(crate) use call::answer;
 pub use call::{Call, cached, entry, invalidate, never, refreshed, uncached};
+pub use limit::{Cost, LimitCall, Refuse, admit};
 pub use mutation::{Slots, Targets, invalidating, invalidating_always, updating};
 pub use shape::{CacheValue, Fallible, Outcome, Plain, Probe, Shape, Shared, probe};
 pub use site::{Site, check_prefix};

@@ -473,6 +473,8 @@ impl Millpond {
                 }
             }
             drop(courier);
+            // Who added a key since the last look saw a courier, and started none.
+            pond.deliver_in_background();
         });
     }
 

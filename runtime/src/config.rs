@@ -1,6 +1,7 @@
 //! How a `Millpond` is configured: the builder, and the environment.
 
 use crate::error::{Error, ErrorKind};
+use crate::limit::{Home, LimitSettings};
 use crate::pond::Millpond;
 use crate::rt::{Clock, ManualClock};
 use crate::store::secret::Secret;
@@ -21,6 +22,17 @@ pub(crate) enum Engine {
     Redis { urls: Vec<Secret>, cluster: bool },
 }
 
+impl Engine {
+    /// What limits need to know of it.
+    pub(crate) fn home(&self) -> Home {
+        match self {
+            Self::Upstash { .. } => Home::Upstash,
+            Self::Redis { cluster: true, .. } => Home::Cluster,
+            Self::Memory | Self::Redis { .. } => Home::Elsewhere,
+        }
+    }
+}
+
 /// What can be tuned.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -35,6 +47,7 @@ pub(crate) struct Settings {
     pub(crate) pipelining: bool,
     pub(crate) read_your_writes: bool,
     pub(crate) memory: usize,
+    pub(crate) limits: LimitSettings,
 }
 
 impl Default for Settings {
@@ -51,6 +64,7 @@ impl Default for Settings {
             pipelining: true,
             read_your_writes: true,
             memory: 64 << 20,
+            limits: LimitSettings::default(),
         }
     }
 }
@@ -72,7 +86,7 @@ impl Default for Settings {
 #[must_use]
 pub struct Builder {
     engine: Engine,
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 impl Builder {
@@ -307,6 +321,9 @@ impl Builder {
         }
         if self.settings.namespace.as_deref() == Some("") {
             return wrong("namespace is empty; leave it out instead");
+        }
+        if let Some(what) = self.settings.limits.mistake() {
+            return wrong(what);
         }
         Millpond::start(&self.engine, self.settings)
     }

@@ -79,6 +79,7 @@ mod store;
 mod value;
 mod values;
 
+pub mod limit;
 pub mod prefix;
 pub mod ttl;
 
@@ -89,6 +90,7 @@ pub use config::Builder;
 pub use entry::{Entry, Invalidation, Lookup, PutAs, ValueEntry};
 pub use error::{Error, ErrorKind};
 pub use key::Key;
+pub use limit::{Limit, RateLimited, identifier};
 pub use millpond_macros::{cached, invalidates, key, updates};
 pub use pipeline::Pipeline;
 pub use pond::Millpond;

@@ -6,6 +6,7 @@ use crate::cache::invalidation::Pending;
 use crate::config::{Builder, Engine, Settings};
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
+use crate::limit::{Home, Limits};
 use crate::rt;
 use crate::stats::{Ledger, Stats, Tally};
 use crate::store::command::{Command, Reply};
@@ -46,6 +47,7 @@ pub(crate) struct Inner {
     pub(crate) ledger: Ledger,
     pub(crate) flights: Arc<Flights>,
     pub(crate) pending: Arc<Pending>,
+    pub(crate) limits: Limits,
     /// The type that was first seen under each prefix and template.
     pub(crate) types: Mutex<HashMap<String, &'static str>>,
     /// Sites whose type has been checked: addresses of the site and of the type's name.
@@ -107,22 +109,25 @@ impl Millpond {
     pub(crate) fn start(engine: &Engine, settings: Settings) -> Result<Self, Error> {
         let ledger = Ledger::default();
         let store = store::open(engine, &settings, &ledger.meter)?;
-        Ok(Self::with_store(Ok(store), settings, ledger))
+        Ok(Self::with_store(Ok(store), settings, ledger, engine.home()))
     }
 
     /// A cache that answers everything with this error; attributes run the body.
     pub(crate) fn broken(error: Error) -> Self {
-        Self::with_store(Err(error), Settings::default(), Ledger::default())
+        let ledger = Ledger::default();
+        Self::with_store(Err(error), Settings::default(), ledger, Home::default())
     }
 
     fn with_store(
         store: Result<Box<dyn Store>, Error>,
         settings: Settings,
         ledger: Ledger,
+        home: Home,
     ) -> Self {
         let namespace = settings.namespace.as_deref().map(crate::key::encoded);
         Self(Arc::new(Inner {
             store,
+            limits: Limits::new(&settings.limits, namespace.as_deref(), home),
             settings,
             namespace,
             ledger,
@@ -139,7 +144,9 @@ impl Millpond {
     /// assert_eq!(millpond::Millpond::memory().stats().commands, 0);
     /// ```
     pub fn stats(&self) -> Stats {
-        self.0.ledger.snapshot(self.0.pending.len() as u64)
+        let mut stats = self.0.ledger.snapshot(self.0.pending.len() as u64);
+        stats.limits = self.0.limits.stats();
+        stats
     }
 
     pub(crate) fn full(&self, key: &Key) -> FullKey {

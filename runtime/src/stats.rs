@@ -1,5 +1,6 @@
 //! Counters: what happened in the cache, and what it cost on the wire.
 
+use crate::limit::LimitStats;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -122,6 +123,8 @@ impl Tally {
 pub struct Stats {
     /// The sum over all prefixes.
     pub cache: CacheStats,
+    /// What happened at the limits.
+    pub limits: LimitStats,
     /// Commands sent to the engine, repeats included; a script call is one.
     pub commands: u64,
     /// HTTP requests sent (over RESP: batches written; embedded: batches run).

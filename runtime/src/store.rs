@@ -1,20 +1,30 @@
 //! One trait, three engines. An engine takes a batch of commands and gives a reply for each;
 //! everything above it is written once.
 
+// Where one engine is left out, what only it needs is unused.
+#![cfg_attr(not(all(feature = "upstash", feature = "redis")), allow(dead_code))]
+
+#[cfg(any(feature = "upstash", feature = "redis"))]
+mod breaker;
 pub(crate) mod command;
 pub(crate) mod memory;
+#[cfg(any(feature = "upstash", feature = "redis"))]
 mod per_runtime;
 #[cfg(feature = "upstash")]
 mod pipeline;
-
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(any(feature = "upstash", feature = "redis"))]
+mod repeat;
 pub(crate) mod secret;
 mod server_error;
 #[cfg(feature = "upstash")]
-pub(crate) mod upstash;
+mod upstash;
+#[cfg(any(feature = "upstash", feature = "redis"))]
+mod waiting;
 
 use crate::config::{Engine, Settings};
 use crate::error::Error;
-use crate::error::ErrorKind;
 use crate::rt::BoxFuture;
 use crate::stats::Meter;
 use bytes::Bytes;
@@ -59,19 +69,32 @@ pub(crate) fn open(
                 backoff: settings.backoff,
                 read_your_writes: settings.read_your_writes,
                 pipelining: settings.pipelining,
-                ..upstash::UpstashConfig::new(url.reveal(), token.reveal())
+                ..upstash::UpstashConfig::new(url.clone(), token.clone())
             };
-            Ok(Box::new(upstash::Upstash::new(&config, meter)?))
+            let store = upstash::Upstash::new(&config, meter)?;
+            Ok(Box::new(breaker::Breaker::new(store, clock)))
         }
         #[cfg(not(feature = "upstash"))]
         Engine::Upstash { .. } => Err(missing("upstash")),
+        #[cfg(feature = "redis")]
+        Engine::Redis { urls, cluster } => {
+            let config = redis::RedisConfig {
+                retries: settings.retries,
+                backoff: settings.backoff,
+                ..redis::RedisConfig::new(urls.clone(), *cluster)
+            };
+            let store = redis::Redis::new(&config, meter)?;
+            Ok(Box::new(breaker::Breaker::new(store, clock)))
+        }
+        #[cfg(not(feature = "redis"))]
         Engine::Redis { .. } => Err(missing("redis")),
     }
 }
 
+#[cfg(not(all(feature = "upstash", feature = "redis")))]
 fn missing(feature: &str) -> Error {
     Error::new(
-        ErrorKind::Config,
+        crate::error::ErrorKind::Config,
         format!("this build of millpond lacks the feature `{feature}`; add it in Cargo.toml"),
     )
 }

@@ -1,12 +1,13 @@
 //! `#[cached]`: the key, the call, the body in its future; and what stands beside the function.
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
 
 use super::{body, companion, key, shape, with_body};
 use crate::model::{
     cache::{Cache, Null, Site},
     duration::Length,
-    signature::plain,
+    signature::{plain, value_type},
 };
 
 pub fn expand(cache: &Cache) -> TokenStream {
@@ -32,16 +33,19 @@ pub fn expand(cache: &Cache) -> TokenStream {
             "shape_unshared"
         },
     );
-    let unless = match unless {
-        Some(unless) => unless.to_token_stream(),
-        None => quote_spanned!(Span::mixed_site()=> #runtime::__private::never),
-    };
+    let never = || quote_spanned!(Span::mixed_site()=> #runtime::__private::never);
+    let unless = unless
+        .as_ref()
+        .map_or_else(never, ToTokens::to_token_stream);
     let body = body(function, Some(output));
+    // A value that cannot be cached is reported where the return type stands.
+    let at = Span::mixed_site().located_at(value_type(output).span());
+    let run = quote_spanned!(at=> #runtime::__private::cached);
     let function = with_body(
         function,
         &quote_spanned! {Span::mixed_site()=>
             let call = #call #when;
-            #runtime::__private::cached(call, #shape, #unless, #body).await
+            #run(call, #shape, #unless, #body).await
         },
     );
     let companion = companion::expand(cache);
@@ -57,7 +61,10 @@ pub fn call(cache: &Cache) -> TokenStream {
         &cache.key.steps,
     );
     let on = on.as_ref().map(|on| {
-        quote_spanned!(Span::mixed_site()=> .on(::core::borrow::Borrow::<#runtime::Millpond>::borrow(&(#on))))
+        let at = Span::mixed_site().located_at(on.span());
+        let borrow =
+            quote_spanned!(at=> ::core::borrow::Borrow::<#runtime::Millpond>::borrow(&(#on)));
+        quote_spanned!(Span::mixed_site()=> .on(#borrow))
     });
     quote_spanned! {Span::mixed_site()=>
         {

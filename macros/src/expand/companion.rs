@@ -2,7 +2,7 @@
 //! function's name: a lint takes them for the macro's, a reader is led to the function.
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
     Attribute, FieldPat, GenericParam, Generics, Lifetime, Pat, PatIdent, PatType, PatWild, Token,
@@ -60,7 +60,9 @@ fn beside(
     let span = generated(name.span());
     let name = respanned(name, span);
     let cfgs = kept_attributes(cache, &["cfg"]);
-    let vis = &cache.function.vis;
+    // Companions of a deprecated function are deprecated, and call it and each other.
+    let deprecated = is_deprecated(cache).then(|| quote_spanned!(span=> #[allow(deprecated)]));
+    let vis = visibility(cache, span);
     let entry_name = Ident::new("entry", span);
     let invalidate = invalidate_function(cache, entry, span);
     let entry = entry_function(cache, &entry_name, entry);
@@ -72,6 +74,7 @@ fn beside(
         #vis enum #name {}
 
         #(#cfgs)*
+        #deprecated
         impl #name {
             #entry
             #invalidate
@@ -85,7 +88,7 @@ fn beside(
 fn entry_function(cache: &Cache, name: &Ident, entry: &EntryArguments) -> TokenStream {
     let span = name.span();
     let lints = kept_attributes(cache, &["cfg", "allow", "expect", "deprecated"]);
-    let vis = &cache.function.vis;
+    let vis = visibility(cache, span);
     let runtime = &cache.runtime;
     let (generics, clause) = (&entry.generics, &entry.generics.where_clause);
     let receiver = cache.function.sig.receiver().map(|receiver| {
@@ -123,7 +126,7 @@ fn entry_function(cache: &Cache, name: &Ident, entry: &EntryArguments) -> TokenS
 
 fn invalidate_function(cache: &Cache, entry: &EntryArguments, span: Span) -> TokenStream {
     let lints = kept_attributes(cache, &["cfg", "allow", "expect", "deprecated"]);
-    let vis = &cache.function.vis;
+    let vis = visibility(cache, span);
     let runtime = &cache.runtime;
     let (generics, clause) = (&entry.generics, &entry.generics.where_clause);
     let (arguments, names) = renamed(&entry.arguments);
@@ -152,7 +155,8 @@ fn forwarding_function(
         output,
         ..
     } = cache;
-    let (vis, called, generics) = (&function.vis, &function.sig.ident, &function.sig.generics);
+    let (called, generics) = (&function.sig.ident, &function.sig.generics);
+    let vis = visibility(cache, span);
     let clause = &generics.where_clause;
     let (name, mode) = (Ident::new(name, span), Ident::new(mode, span));
     let (arguments, names) = renamed(arguments);
@@ -172,7 +176,7 @@ fn forwarding_function(
 fn macro_for(cache: &Cache, companion: &Ident, invalidate: &Ident) -> TokenStream {
     let span = generated(invalidate.span());
     let cfgs = kept_attributes(cache, &["cfg"]);
-    let vis = &cache.function.vis;
+    let vis = visibility(cache, span);
     let companion = respanned(companion, span);
     let invalidate = respanned(invalidate, span);
     let hidden = format_ident!(
@@ -181,8 +185,8 @@ fn macro_for(cache: &Cache, companion: &Ident, invalidate: &Ident) -> TokenStrea
         place(cache.function.sig.ident.span()),
         span = span
     );
-    let export =
-        matches!(vis, Visibility::Public(_)).then(|| quote_spanned!(span=> #[macro_export]));
+    let is_public = matches!(cache.function.vis, Visibility::Public(_));
+    let export = is_public.then(|| quote_spanned!(span=> #[macro_export]));
     quote_spanned! {span=>
         #(#cfgs)*
         #[doc(hidden)]
@@ -199,6 +203,28 @@ fn macro_for(cache: &Cache, companion: &Ident, invalidate: &Ident) -> TokenStrea
     }
 }
 
+/// In the place of a macro that could not be made, so that its callers are not blamed.
+pub fn stub(vis: &Visibility, name: &Ident) -> TokenStream {
+    let span = generated(name.span());
+    let name = respanned(name, span);
+    let hidden = format_ident!(
+        "__{}_{:016x}",
+        name.unraw(),
+        place(name.span()),
+        span = span
+    );
+    let vis = match vis {
+        Visibility::Public(_) => quote_spanned!(span=> pub(crate)),
+        other => other.to_token_stream(),
+    };
+    quote_spanned! {span=>
+        macro_rules! #hidden {
+            ($($argument:tt)*) => { ::core::unreachable!() };
+        }
+        #vis use #hidden as #name;
+    }
+}
+
 /// A number for the place of the function in the source: exported macros share one name space.
 fn place(at: Span) -> u64 {
     if !proc_macro::is_available() {
@@ -212,6 +238,29 @@ fn place(at: Span) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
+}
+
+/// The function's visibility: an item that began with the user's own token would pass for the user's.
+fn visibility(cache: &Cache, span: Span) -> TokenStream {
+    fn respanned(tokens: TokenStream, span: Span) -> TokenStream {
+        let one = |mut token: TokenTree| {
+            if let TokenTree::Group(group) = &token {
+                token = Group::new(group.delimiter(), respanned(group.stream(), span)).into();
+            }
+            token.set_span(span);
+            token
+        };
+        tokens.into_iter().map(one).collect()
+    }
+    respanned(cache.function.vis.to_token_stream(), span)
+}
+
+fn is_deprecated(cache: &Cache) -> bool {
+    cache
+        .function
+        .attrs
+        .iter()
+        .any(|attr| attr.path().is_ident("deprecated"))
 }
 
 /// The attributes of the function that its companions need too. An expectation would not be met in them.

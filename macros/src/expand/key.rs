@@ -3,12 +3,15 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
 use crate::{
-    model::key::{self, Bare, Part, Prefix, Step},
+    model::{
+        bare::{self, Bare},
+        key::{Part, Prefix, Step},
+    },
     template::Form,
 };
 
 pub fn expand(input: TokenStream) -> TokenStream {
-    match key::check_bare(input) {
+    match bare::check(input) {
         Ok(bare) => bare_key(&bare),
         Err(errors) => {
             let errors = errors.into_compile_error();
@@ -20,7 +23,13 @@ pub fn expand(input: TokenStream) -> TokenStream {
 
 fn bare_key(bare: &Bare) -> TokenStream {
     let runtime = &bare.runtime;
-    let prefix = prefix(&bare.prefix);
+    let text = prefix(&bare.prefix);
+    let prefix = match &bare.prefix {
+        Prefix::Literal(_) => text,
+        Prefix::Const(_) => quote_spanned! {Span::mixed_site()=>
+            const { #runtime::__private::check_prefix(#text); #text }
+        },
+    };
     let writer = quote_spanned!(Span::mixed_site()=> #runtime::__private::KeyWriter::bare(#prefix));
     written(&writer, &bare.steps)
 }
@@ -51,18 +60,20 @@ fn step(writer: &Ident, step: &Step) -> TokenStream {
         name,
         fields,
         ty,
+        at,
     } = match step {
         Step::Text(text) => return quote_spanned!(Span::mixed_site()=> #writer.literal(#text);),
-        Step::Part(part) => part,
+        Step::Part(part) => &**part,
     };
     let method = match form {
         Form::Display => "part",
         Form::Optional => "optional",
         Form::Hashed => "hashed",
     };
-    let method = Ident::new(method, Span::mixed_site());
-    // The user's own type, so that a missing trait is reported there.
+    // A missing trait is reported at the user's own type, or where the value is asked for.
+    let at = Span::mixed_site().located_at(*at);
+    let method = Ident::new(method, at);
     let turbofish = ty.as_ref().map(|ty| quote!(::<#ty>));
-    let value = quote!(&#name #(.#fields)*);
-    quote_spanned!(Span::mixed_site()=> #writer.#method #turbofish (#value);)
+    let value = quote_spanned!(at=> (&#name #(.#fields)*));
+    quote_spanned!(Span::mixed_site()=> #writer.#method #turbofish #value;)
 }

@@ -83,7 +83,8 @@ fn update(mutation: &Mutation, targets: &[Target]) -> TokenStream {
                 .map(|argument| &argument.expr)
                 .collect::<Vec<_>>(),
         );
-        quote_spanned!(Span::mixed_site()=> slots.add(#entry.slot());)
+        let add = Ident::new("add", Span::mixed_site().located_at(target.callee.span()));
+        quote_spanned!(Span::mixed_site()=> slots.#add(#entry.slot());)
     });
     let shape = shape(runtime, &returned(output.as_ref()), "outcome");
     let body = body(function, output.as_ref());
@@ -128,7 +129,8 @@ fn entry(callee: &Callee, arguments: &[impl ToTokens]) -> TokenStream {
                     .last()
                     .map_or_else(Span::call_site, |last| last.ident.span()),
             );
-            quote!(#path::#entry #turbofish (#(#arguments),*))
+            // As a type, so that an unknown one is not taken for a module.
+            quote!(<#path>::#entry #turbofish (#(#arguments),*))
         }
         Callee::Function(path) => quote!(#path(#(#arguments),*)),
         Callee::Method(receiver, name, turbofish) => {

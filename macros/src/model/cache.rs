@@ -6,6 +6,7 @@ use quote::{ToTokens, format_ident};
 use syn::{Expr, ExprLit, Lit, Path, Type, ext::IdentExt};
 
 use super::{
+    Refused,
     duration::{self, Length},
     generics,
     key::{self, Key, Prefix, Sources},
@@ -94,7 +95,7 @@ pub struct EntryArguments {
     pub generics: syn::Generics,
 }
 
-pub fn check(tokens: TokenStream, function: Function) -> syn::Result<Cache> {
+pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> {
     let mut errors = Errors::new();
     let written = tokens.clone();
     let given = parse::options(tokens, &mut errors).options;
@@ -122,25 +123,30 @@ pub fn check(tokens: TokenStream, function: Function) -> syn::Result<Cache> {
 
     let arguments = signature::arguments(&function.sig);
     let output = output(&function, is_async, &mut errors);
-    // A key that is no string, or an attribute that was not read to its end, says nothing of the arguments.
-    let key = if template_given == template.is_some() && !unread {
+    // A key that is no string says nothing of the arguments, nor does an attribute of which a part was lost.
+    let is_whole = !unread && !options.was_meant("skip");
+    let key = if template_given == template.is_some() {
         let sources = Sources {
             sig: &function.sig,
             arguments: &arguments,
             prefix: prefix.as_ref(),
             template: template.as_ref(),
             skip: &skip,
+            is_whole,
         };
         key::check(&sources, &mut errors)
     } else {
         None
     };
-    errors.finish()?;
+    let missing = names
+        .invalidate
+        .clone()
+        .map(|name| (function.vis.clone(), name));
+    errors
+        .finish()
+        .map_err(|errors| Refused { errors, missing })?;
     let (Some(prefix), Some(key), Some(output)) = (prefix, key, output) else {
-        return Err(syn::Error::new(
-            Span::call_site(),
-            "#[cached] could not be read",
-        ));
+        return Err(syn::Error::new(Span::call_site(), "#[cached] could not be read").into());
     };
 
     let site = Site {
@@ -202,7 +208,7 @@ fn prefix(
     let name = plain(&function.sig.ident);
     let wanted = format!("prefix = \"{}\"", stem(&name));
     if options.name_of("prefix").is_none() {
-        if !unread {
+        if !unread && !options.was_meant("prefix") {
             errors.at(
                 Span::call_site(),
                 format!("the prefix is missing; write {wanted}"),
@@ -256,17 +262,17 @@ fn null(options: &mut Options, errors: &mut Errors) -> Null {
 }
 
 fn flight(options: &mut Options, errors: &mut Errors) -> bool {
-    match options.choice("flight", &["process", "off", "cluster"], errors) {
-        Some((choice, span)) if choice == "cluster" => {
-            errors.at(
-                span,
-                "flight = \"cluster\" is not there yet; write \"process\" or \"off\"",
-            );
-            true
-        }
-        Some((choice, _)) => choice != "off",
-        None => true,
+    let choices = ["process", "off", "cluster"];
+    let Some((choice, span)) = options.choice("flight", &choices, errors) else {
+        return true;
+    };
+    if choice == "cluster" {
+        errors.at(
+            span,
+            "flight = \"cluster\" is not there yet; write \"process\" or \"off\"",
+        );
     }
+    choice != "off"
 }
 
 fn version(options: &mut Options, errors: &mut Errors) -> Option<u32> {

@@ -24,8 +24,8 @@ const UNITS: [(&str, u64); 6] = [
 /// A century. Redis refuses an expiry that does not fit its clock.
 const LONGEST: u64 = 100 * 365 * 86_400_000;
 
-pub const SHORT: Duration = Duration::from_secs(60);
-pub const MEDIUM: Duration = Duration::from_secs(300);
+pub const SHORT: Duration = Duration::from_mins(1);
+pub const MEDIUM: Duration = Duration::from_mins(5);
 
 pub enum Length {
     Known(Duration),

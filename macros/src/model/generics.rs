@@ -41,7 +41,7 @@ pub fn kept(generics: &Generics, mentioned: &HashSet<String>) -> Generics {
                     .iter()
                     .filter(|bound| stays(bound))
                     .cloned()
-                    .collect()
+                    .collect();
             }
             GenericParam::Const(_) => {}
         }

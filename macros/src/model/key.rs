@@ -1,12 +1,8 @@
 //! Template and arguments to the steps that write a key.
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, TokenStream};
-use syn::{
-    Expr, ExprPath, LitStr, Member, Path, Signature, Token, Type,
-    parse::{ParseStream, Parser},
-    parse_quote,
-};
+use proc_macro2::{Ident, Span};
+use syn::{ExprPath, LitStr, Member, Signature, Type};
 
 use super::{
     generics,
@@ -26,7 +22,7 @@ pub struct Key {
 
 pub enum Step {
     Text(String),
-    Part(Part),
+    Part(Box<Part>),
 }
 
 /// A value in the key.
@@ -36,6 +32,8 @@ pub struct Part {
     pub fields: Vec<Member>,
     /// Where it is known and can be written in an expression.
     pub ty: Option<Type>,
+    /// Where it is asked for.
+    pub at: Span,
 }
 
 impl Key {
@@ -61,6 +59,8 @@ pub struct Sources<'a> {
     pub prefix: Option<&'a Prefix>,
     pub template: Option<&'a LitStr>,
     pub skip: &'a [Ident],
+    /// Nothing of the attribute was lost to another mistake.
+    pub is_whole: bool,
 }
 
 pub fn check(sources: &Sources<'_>, errors: &mut Errors) -> Option<Key> {
@@ -71,31 +71,33 @@ pub fn check(sources: &Sources<'_>, errors: &mut Errors) -> Option<Key> {
         None => Some(default(sources)),
     };
     // A broken name leaves arguments uncovered; saying so would be a second error for one mistake.
-    if let Some(key) = key.as_ref().filter(|_| errors.count() == before) {
+    let is_sound = sources.is_whole && errors.count() == before;
+    if let Some(key) = key.as_ref().filter(|_| is_sound) {
         check_covered(sources, key, errors);
         check_generics(sources, key, errors);
     }
     key
 }
 
+/// What `Site::new` asserts of a constant, said of a literal.
 pub fn check_prefix(literal: &LitStr, errors: &mut Errors) {
     let text = literal.value();
-    if text.is_empty() {
-        errors.on(
-            literal,
-            "the prefix is empty; write a word for what is cached, such as \"user\"",
-        );
+    let wrong = |character: char| character.is_whitespace() || character.is_control();
+    let message = if text.is_empty() {
+        "the prefix is empty; write a word for what is cached, such as \"user\"".to_owned()
     } else if let Some((first, rest)) = text.split_once(':') {
-        errors.on(
-            literal,
-            format!("`:` in a prefix; write prefix = \"{first}\" and begin the key with `{rest}:`"),
-        );
+        format!("`:` in a prefix; write \"{first}\", and `{rest}:` at the beginning of the key")
     } else if text.contains('@') {
-        errors.on(
-            literal,
-            "`@` in a prefix; it stands before a version, which is written version = 2",
-        );
-    }
+        "`@` in a prefix; it stands before a version, which is written version = 2".to_owned()
+    } else if text.contains(['{', '}']) {
+        "a brace in a prefix; write the hash tag in the key, such as key = \"{<user_id>}\""
+            .to_owned()
+    } else if text.contains(wrong) {
+        "white space in a prefix; write one word, such as \"user_posts\"".to_owned()
+    } else {
+        return;
+    };
+    errors.on(literal, message);
 }
 
 fn check_skip(sources: &Sources<'_>, errors: &mut Errors) {
@@ -139,18 +141,16 @@ fn fix(name: &str, known: &[String], (open, close): (&str, &str)) -> String {
 
 fn written(sources: &Sources<'_>, literal: &LitStr, errors: &mut Errors) -> Option<Key> {
     let template = template::parse(literal, errors)?;
-    let prefix = match sources.prefix {
-        Some(Prefix::Literal(prefix)) => prefix.value(),
-        _ => String::new(),
-    };
-    template::check_braces(&prefix, &template, literal, errors);
+    template::check_braces(&template, literal, errors);
     check_skipped_and_used(sources, &template, errors);
     let mut steps = Vec::new();
     for segment in template.segments {
         match segment {
             Segment::Text(text) => steps.push(Step::Text(text)),
             Segment::Placeholder(placeholder) => {
-                steps.extend(resolve(sources, placeholder, errors).map(Step::Part))
+                steps.extend(
+                    resolve(sources, placeholder, errors).map(|part| Step::Part(Box::new(part))),
+                );
             }
         }
     }
@@ -190,6 +190,7 @@ fn resolve(sources: &Sources<'_>, placeholder: Placeholder, errors: &mut Errors)
             name,
             fields,
             ty: None,
+            at: span,
         });
     }
     for argument in sources.arguments {
@@ -200,6 +201,7 @@ fn resolve(sources: &Sources<'_>, placeholder: Placeholder, errors: &mut Errors)
                 name: bound.clone(),
                 fields,
                 ty,
+                at: span,
             });
         }
     }
@@ -210,6 +212,7 @@ fn resolve(sources: &Sources<'_>, placeholder: Placeholder, errors: &mut Errors)
             name: (*param).clone(),
             fields,
             ty: None,
+            at: span,
         });
     }
     if types.iter().any(|param| plain(param) == sought) {
@@ -259,14 +262,15 @@ fn default(sources: &Sources<'_>) -> Key {
                 key.text.push(':');
                 key.steps.push(Step::Text(":".to_owned()));
             }
-            key.text.push_str(&format!("<{}>", plain(name)));
+            key.text.extend(["<", &plain(name), ">"]);
             let part = Part {
                 form: Form::Display,
                 name: name.clone(),
                 fields: Vec::new(),
                 ty: writable(argument),
+                at: name.span(),
             };
-            key.steps.push(Step::Part(part));
+            key.steps.push(Step::Part(Box::new(part)));
         }
     }
     key
@@ -287,6 +291,17 @@ fn check_covered(sources: &Sources<'_>, key: &Key, errors: &mut Errors) {
         .flat_map(|argument| &argument.names)
     {
         if !is_skipped(sources, name) && !key.names().any(|used| plain(used) == plain(name)) {
+            let braced = format!("{{{}}}", plain(name));
+            if let Some(literal) = sources.template.filter(|_| key.text.contains(&braced)) {
+                errors.on(
+                    literal,
+                    format!(
+                        "`{braced}` is text, not the argument; write `<{}>`",
+                        plain(name)
+                    ),
+                );
+                continue;
+            }
             let message = format!(
                 "`{name}` is not in the key, so calls that differ only in `{name}` would share one entry; write `<{}>` in the key, or skip({name})",
                 plain(name)
@@ -326,116 +341,4 @@ fn check_generics(sources: &Sources<'_>, key: &Key, errors: &mut Errors) {
             errors.on(param, message);
         }
     }
-}
-
-/// What `key!` was given.
-pub struct Bare {
-    pub runtime: Path,
-    pub prefix: Prefix,
-    pub steps: Vec<Step>,
-}
-
-/// `key!("user:<id>")`, `key!(prefix::USER, "<id>")`, either with `crate = path` in front.
-pub fn check_bare(input: TokenStream) -> syn::Result<Bare> {
-    let (runtime, path, literal) = read_bare.parse2(input)?;
-    let mut errors = Errors::new();
-    let template = template::parse(&literal, &mut errors);
-    let bare = template.and_then(|template| bare(runtime, path, template, &literal, &mut errors));
-    errors.finish()?;
-    bare.ok_or_else(|| syn::Error::new_spanned(&literal, "not a key; write key!(\"user:<id>\")"))
-}
-
-fn read_bare(input: ParseStream<'_>) -> syn::Result<(Path, Option<ExprPath>, LitStr)> {
-    let mut runtime = parse_quote!(::millpond);
-    if input.peek(Token![crate]) && input.peek2(Token![=]) {
-        input.parse::<Token![crate]>()?;
-        input.parse::<Token![=]>()?;
-        runtime = input.parse()?;
-        input.parse::<Token![,]>()?;
-    }
-    let path = if input.peek(LitStr) || input.is_empty() {
-        None
-    } else {
-        let path: Expr = input.parse()?;
-        let Expr::Path(path) = path else {
-            return Err(syn::Error::new_spanned(
-                path,
-                "expected a template; write key!(\"user:<id>\") or key!(prefix::USER, \"<id>\")",
-            ));
-        };
-        input.parse::<Option<Token![,]>>()?;
-        Some(path)
-    };
-    if !input.peek(LitStr) {
-        return Err(input.error(
-            "expected a template; write key!(\"user:<id>\") or key!(prefix::USER, \"<id>\")",
-        ));
-    }
-    let literal = input.parse()?;
-    input.parse::<Option<Token![,]>>()?;
-    if !input.is_empty() {
-        return Err(
-            input.error("key! takes variables by name; write them in the template, such as `<id>`")
-        );
-    }
-    Ok((runtime, path, literal))
-}
-
-fn bare(
-    runtime: Path,
-    path: Option<ExprPath>,
-    template: Template,
-    literal: &LitStr,
-    errors: &mut Errors,
-) -> Option<Bare> {
-    template::check_braces("", &template, literal, errors);
-    let mut segments = template.segments.into_iter().peekable();
-    let mut steps = Vec::new();
-    let prefix = if let Some(path) = path {
-        Prefix::Const(path)
-    } else {
-        let first = segments.next_if(|segment| matches!(segment, Segment::Text(_)));
-        let Some(Segment::Text(text)) = first else {
-            errors.on(
-                literal,
-                "a key begins with a word; write one before the first `:`, such as \"user:<id>\"",
-            );
-            return None;
-        };
-        let (prefix, rest) = text.split_once(':').unwrap_or((&text, ""));
-        if segments.peek().is_some() && !text.contains(':') {
-            errors.on(
-                literal,
-                format!("no `:` after `{text}`; write \"{text}:\" and then the rest"),
-            );
-        }
-        if rest.is_empty() && text.contains(':') && segments.peek().is_none() {
-            errors.on(
-                literal,
-                format!("nothing follows the `:`; write \"{prefix}:<id>\""),
-            );
-        }
-        let prefix = LitStr::new(prefix, literal.span());
-        check_prefix(&prefix, errors);
-        if !rest.is_empty() {
-            steps.push(Step::Text(rest.to_owned()));
-        }
-        Prefix::Literal(prefix)
-    };
-    steps.extend(segments.map(|segment| match segment {
-        Segment::Text(text) => Step::Text(text),
-        Segment::Placeholder(Placeholder {
-            name, fields, form, ..
-        }) => Step::Part(Part {
-            form,
-            name,
-            fields,
-            ty: None,
-        }),
-    }));
-    Some(Bare {
-        runtime,
-        prefix,
-        steps,
-    })
 }

@@ -1,9 +1,10 @@
 //! `#[invalidates]` and `#[updates]`: which entries, worked out when.
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::format_ident;
-use syn::{Expr, ExprCall, ExprPath, Path, Type, ext::IdentExt};
+use syn::{Expr, ExprCall, ExprPath, Path, Type, ext::IdentExt, spanned::Spanned};
 
 use super::{
+    Refused,
     options::{Known, Options},
     runtime,
     signature::{self, plain},
@@ -54,13 +55,23 @@ pub enum Callee {
     ),
 }
 
+impl Callee {
+    /// Where the function is named.
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Companion(path) | Self::Function(path) => path.span(),
+            Self::Method(_, name, _) => name.span(),
+        }
+    }
+}
+
 pub struct Argument {
     pub expr: Expr,
     /// Names the success value, so it cannot be worked out before the body.
     pub is_late: bool,
 }
 
-pub fn check_invalidates(tokens: TokenStream, function: Function) -> syn::Result<Mutation> {
+pub fn check_invalidates(tokens: TokenStream, function: Function) -> Result<Mutation, Refused> {
     const OPTIONS: Known = Known {
         here: &["after", "crate"],
         later: &["tag"],
@@ -96,7 +107,7 @@ pub fn check_invalidates(tokens: TokenStream, function: Function) -> syn::Result
     })
 }
 
-pub fn check_updates(tokens: TokenStream, function: Function) -> syn::Result<Mutation> {
+pub fn check_updates(tokens: TokenStream, function: Function) -> Result<Mutation, Refused> {
     const OPTIONS: Known = Known {
         here: &["crate"],
         later: &["tag"],
@@ -151,7 +162,7 @@ fn read(
         let message = format!(
             "#[{attribute}] names no cached function; write #[{attribute}(get_user(user_id))]"
         );
-        errors.at(proc_macro2::Span::call_site(), message);
+        errors.at(Span::call_site(), message);
     }
     (options, arguments.targets)
 }

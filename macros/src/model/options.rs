@@ -11,6 +11,8 @@ use crate::{
 /// The options of one attribute, by name.
 pub struct Options {
     given: Vec<Given>,
+    /// What the unknown ones were probably meant to be.
+    meant: Vec<&'static str>,
 }
 
 /// The options that an attribute has, and those that it will have.
@@ -22,6 +24,7 @@ pub struct Known {
 impl Options {
     pub fn new(all: Vec<Given>, known: &Known, errors: &mut Errors) -> Self {
         let mut given: Vec<Given> = Vec::new();
+        let mut meant = Vec::new();
         for option in all {
             let name = option.name.to_string();
             if known.later.contains(&name.as_str()) {
@@ -31,6 +34,7 @@ impl Options {
                 );
             } else if !known.here.contains(&name.as_str()) {
                 let near = nearest(&name, known.here.iter().copied());
+                meant.extend(near);
                 let fix = near.map_or_else(
                     || "leave it out".to_owned(),
                     |near| format!("write `{near}`"),
@@ -42,7 +46,12 @@ impl Options {
                 given.push(option);
             }
         }
-        Self { given }
+        Self { given, meant }
+    }
+
+    /// A misspelt `name` was reported, so that its absence is not a second mistake.
+    pub fn was_meant(&self, name: &str) -> bool {
+        self.meant.contains(&name)
     }
 
     pub fn take(&mut self, name: &str) -> Option<Given> {
@@ -124,7 +133,7 @@ impl Options {
         let value = literal.value();
         if !choices.contains(&value.as_str()) {
             let fix = instead(&value, choices, '"').unwrap_or(format!("write {wanted}"));
-            errors.on(&literal, format!("there is no {name} \"{value}\"; {fix}"));
+            errors.on(&literal, format!("`{name}` cannot be \"{value}\"; {fix}"));
             return None;
         }
         Some((value, literal.span()))

@@ -195,13 +195,7 @@ fn borrowed(value: &Type) -> Option<&syn::TypeReference> {
     struct Borrowed<'ast>(Option<&'ast syn::TypeReference>);
     impl<'ast> Visit<'ast> for Borrowed<'ast> {
         fn visit_type_reference(&mut self, reference: &'ast syn::TypeReference) {
-            if reference
-                .lifetime
-                .as_ref()
-                .is_none_or(|lifetime| lifetime.ident != "static")
-            {
-                self.0 = self.0.or(Some(reference));
-            }
+            self.0 = self.0.or(Some(reference));
         }
         // `fn(&str)` borrows nothing.
         fn visit_type_fn_ptr(&mut self, _: &'ast syn::TypeFnPtr) {}

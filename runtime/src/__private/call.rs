@@ -121,10 +121,13 @@ where
             Ok(value) => return shape.success(value),
             Err(_) => return body.await,
         },
-        Entered::Failed(error) => match shape.take(&error) {
-            Some(error) => return shape.failure(error),
-            None => return body.await,
-        },
+        Entered::Failed(error) => {
+            // Not a `match`: the error, which need not be `Send`, would live across the `await`.
+            if let Some(error) = shape.take(&error) {
+                return shape.failure(error);
+            }
+            return body.await;
+        }
         Entered::Found(bytes, load) => match value::decode(&bytes) {
             Ok(value) => {
                 let null = value::is_null(&bytes);
@@ -134,23 +137,23 @@ where
             Err(what) => load.garbage(&what),
         },
     };
-    match shape.split(load.run(body).await) {
-        Ok(value) => {
-            match stored_form(load.pond(), &value) {
-                Ok(bytes) if unless(&value) => load.keep(bytes),
-                Ok(bytes) => {
-                    let null = value::is_null(&bytes);
-                    load.store(bytes, null).await;
-                }
-                Err(error) => load.unstorable(&error),
-            }
-            shape.success(value)
-        }
+    // The error, which need not be `Send`, must be gone before the next `await`.
+    let value = match shape.split(load.run(body).await) {
+        Ok(value) => value,
         Err(error) => {
             load.failed(shape.share(&error));
-            shape.failure(error)
+            return shape.failure(error);
         }
+    };
+    match stored_form(load.pond(), &value) {
+        Ok(bytes) if unless(&value) => load.keep(bytes),
+        Ok(bytes) => {
+            let null = value::is_null(&bytes);
+            load.store(bytes, null).await;
+        }
+        Err(error) => load.unstorable(&error),
     }
+    shape.success(value)
 }
 
 fn stored_form<T: CacheValue>(pond: &Millpond, value: &T) -> Result<bytes::Bytes, Error> {

@@ -101,18 +101,18 @@ where
         body,
     }
     .await;
-    match shape.split(returned) {
-        Ok(value) => {
-            let mut targets = armed.0.take().unwrap_or_default();
-            late(&value, &mut targets);
-            targets.invalidate().await;
-            shape.success(value)
-        }
+    // The error, which need not be `Send`, must be gone before the next `await`.
+    let value = match shape.split(returned) {
+        Ok(value) => value,
         Err(error) => {
             armed.0 = None;
-            shape.failure(error)
+            return shape.failure(error);
         }
-    }
+    };
+    // Armed until it returns: the expression is the user's, and may panic.
+    late(&value, armed.0.get_or_insert_default());
+    armed.0.take().unwrap_or_default().invalidate().await;
+    shape.success(value)
 }
 
 /// Runs the body and invalidates whatever it returned.
@@ -133,17 +133,14 @@ where
         body,
     }
     .await;
-    let mut targets = armed.0.take().unwrap_or_default();
-    match shape.split(returned) {
-        Ok(value) => {
-            late(&value, &mut targets);
-            targets.invalidate().await;
-            shape.success(value)
-        }
-        Err(error) => {
-            targets.invalidate().await;
-            shape.failure(error)
-        }
+    let returned = shape.split(returned);
+    if let Ok(value) = &returned {
+        late(value, armed.0.get_or_insert_default());
+    }
+    armed.0.take().unwrap_or_default().invalidate().await;
+    match returned {
+        Ok(value) => shape.success(value),
+        Err(error) => shape.failure(error),
     }
 }
 
@@ -207,25 +204,24 @@ where
         body,
     }
     .await;
-    match shape.split(returned) {
-        Ok(value) => {
-            let forms: Vec<_> = slots
-                .iter()
-                .map(|(s, form)| form(&value, &s.pond).ok())
-                .collect();
-            let mut stale = Targets::new();
-            for (((slot, _), bytes), seen) in slots.into_iter().zip(forms).zip(seen) {
-                if !slot.update(bytes, seen).await {
-                    stale.0.push((slot.pond, slot.key));
-                }
-            }
-            armed.0 = None;
-            stale.invalidate().await;
-            shape.success(value)
-        }
+    let value = match shape.split(returned) {
+        Ok(value) => value,
         Err(error) => {
             armed.0 = None;
-            shape.failure(error)
+            return shape.failure(error);
+        }
+    };
+    let forms: Vec<_> = slots
+        .iter()
+        .map(|(slot, form)| form(&value, &slot.pond).ok())
+        .collect();
+    let mut stale = Targets::new();
+    for (((slot, _), bytes), seen) in slots.into_iter().zip(forms).zip(seen) {
+        if !slot.update(bytes, seen).await {
+            stale.0.push((slot.pond, slot.key));
         }
     }
+    armed.0 = None;
+    stale.invalidate().await;
+    shape.success(value)
 }

@@ -19,6 +19,13 @@ use tokio::sync::Notify;
 /// How often a waiter looks after its leader, and how long a leader may be woken but not polled.
 pub(crate) const STALL: Duration = Duration::from_millis(100);
 
+/// A crowd of waiters looks more rarely: one of them is enough, and all of them would be a load.
+const TICK_PER_WAITER: Duration = Duration::from_millis(2);
+const MAX_TICK: Duration = Duration::from_secs(10);
+
+/// How often a task goes to the back of the queue before it calls a leader dead.
+const QUEUES: usize = 8;
+
 /// The most bodies of one key at a time after its loads failed.
 const MAX_WAVE: u32 = 32;
 
@@ -363,10 +370,17 @@ impl Waiter {
             if left.is_zero() {
                 return Waited::GaveUp;
             }
-            if rt::timeout(left.min(STALL), changed).await.is_none() {
-                self.look_after_leaders();
+            let tick = STALL + rt::jitter(TICK_PER_WAITER * self.crowd()).min(MAX_TICK);
+            if rt::timeout(left.min(tick), changed).await.is_none() {
+                self.look_after_leaders().await;
             }
         }
+    }
+
+    /// How many wait here.
+    fn crowd(&self) -> u32 {
+        let waiting: usize = self.flight.state().waiting.iter().sum();
+        u32::try_from(waiting).unwrap_or(u32::MAX)
     }
 
     fn look(&mut self) -> Look {
@@ -396,21 +410,20 @@ impl Waiter {
 
     /// Deposes leaders that were woken and are not polled; wakes the others to see whether they
     /// still can be.
-    fn look_after_leaders(&self) {
-        let mut state = self.flight.state();
-        let leaders = state.leaders.clone();
-        let mut deposed = 0;
+    async fn look_after_leaders(&self) {
+        let leaders = self.flight.state().leaders.clone();
         for leader in leaders {
-            if leader.is_stalled(STALL) {
-                state.remove_leader(&leader);
-                deposed += 1;
-            } else {
+            if !leader.is_stalled(STALL) {
                 leader.poke();
+                continue;
             }
-        }
-        drop(state);
-        for _ in 0..deposed {
-            hand_over(&self.flights, &self.flight);
+            // On a busy runtime the leader may only be further back in the queue than this task.
+            for _ in 0..QUEUES {
+                tokio::task::yield_now().await;
+            }
+            if leader.is_stalled(STALL) && self.flight.state().remove_leader(&leader) {
+                hand_over(&self.flights, &self.flight);
+            }
         }
     }
 }

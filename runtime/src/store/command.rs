@@ -25,11 +25,21 @@ pub(crate) enum Script {
     /// `KEYS value, guard`; `ARGV seen-guard, nonce, guard ms, value, ttl ms`. As [`Self::Put`] if
     /// the guard did not move since it was seen: 1 when it stored, 0 when it was refused.
     Update,
+    /// `KEYS` and `ARGV` as the script says. Takes from every limit or from none.
+    LimitCheck,
+    /// `KEYS` and `ARGV` as for [`Self::LimitCheck`]. Gives units back.
+    LimitRefund,
 }
 
 impl Script {
     /// All of them, for tests and warm-up.
-    pub(crate) const ALL: [Self; 3] = [Self::Fill, Self::Put, Self::Update];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Fill,
+        Self::Put,
+        Self::Update,
+        Self::LimitCheck,
+        Self::LimitRefund,
+    ];
 
     /// The Lua text as plain Redis takes it.
     pub(crate) fn source(self) -> &'static str {
@@ -37,6 +47,8 @@ impl Script {
             Self::Fill => include_str!("scripts/fill.lua"),
             Self::Put => include_str!("scripts/put.lua"),
             Self::Update => include_str!("scripts/update.lua"),
+            Self::LimitCheck => include_str!("scripts/limit_check.lua"),
+            Self::LimitRefund => include_str!("scripts/limit_refund.lua"),
         }
     }
 

@@ -2,20 +2,15 @@
 //! together. A lane belongs to one Tokio runtime; each request is a task of its own, so a caller
 //! that goes away only stops waiting.
 
-use super::command::{Effect, Reply};
+use super::command::Effect;
 use super::per_runtime::Local;
-use crate::error::{Error, ErrorKind};
+use super::waiting::{LONGEST, Replies, runtime_gone, unsent, wait};
 use crate::rt::{self, BoxFuture};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-
-/// Longest budget of a call; also keeps deadlines within what an `Instant` can hold.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-
-pub(crate) type Replies = Vec<Result<Reply, Error>>;
 
 /// What leaves together at most, and how many requests may be under way.
 #[derive(Clone, Copy, Debug)]
@@ -116,18 +111,7 @@ impl<C: Carrier> Lane<C> {
         let Some((number, answers)) = self.queue(kind, items, within) else {
             return unsent(&effects, &runtime_gone());
         };
-        match rt::timeout(within, answers).await {
-            Some(Ok(answers)) => answers,
-            Some(Err(_)) => unanswered(&effects, &runtime_gone()),
-            None => {
-                let late = late(within);
-                if self.withdraw(kind, number) {
-                    unsent(&effects, &late)
-                } else {
-                    unanswered(&effects, &late)
-                }
-            }
-        }
+        wait(&effects, answers, within, || self.withdraw(kind, number)).await
     }
 
     fn queue(
@@ -266,43 +250,4 @@ impl<C: Carrier> Drop for UnderWay<C> {
             self.lane.end();
         }
     }
-}
-
-/// The same error for each command; none of them left.
-fn unsent(effects: &[Effect], error: &Error) -> Replies {
-    effects.iter().map(|_| Err(error.clone())).collect()
-}
-
-/// The error for commands that may have run.
-fn unanswered(effects: &[Effect], error: &Error) -> Replies {
-    effects
-        .iter()
-        .map(|effect| Err(after_sending(*effect, error)))
-        .collect()
-}
-
-/// What a failure after sending means for one command.
-pub(crate) fn after_sending(effect: Effect, error: &Error) -> Error {
-    match effect {
-        Effect::Read | Effect::Repeatable => error.clone(),
-        Effect::Once => Error::with_source(
-            ErrorKind::OutcomeUnknown,
-            format!("{error}; the command may or may not have run and is not sent again"),
-            error.clone(),
-        ),
-    }
-}
-
-fn late(within: Duration) -> Error {
-    Error::new(
-        ErrorKind::Timeout,
-        format!("no answer within {within:?}; raise the time budget or look at the connection"),
-    )
-}
-
-fn runtime_gone() -> Error {
-    Error::new(
-        ErrorKind::Unavailable,
-        "the Tokio runtime that carried the request was shut down",
-    )
 }

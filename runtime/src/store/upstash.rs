@@ -9,6 +9,7 @@ mod wire;
 use super::command::Reply;
 use super::per_runtime::PerRuntime;
 use super::pipeline::{Lane, Limits};
+use super::repeat::Patience;
 use super::secret::Secret;
 use super::{Batch, Store};
 use crate::error::Error;
@@ -28,10 +29,11 @@ const MOST_COMMANDS: usize = 1_000;
 const MOST_BYTES: usize = 1024 * 1024;
 
 /// How to reach a database.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct UpstashConfig {
-    /// `https://<name>.upstash.io`, a path in front of the protocol's own included.
-    pub(crate) url: String,
+    /// `https://<name>.upstash.io`, a path in front of the protocol's own included. It can hold a
+    /// password until it was checked.
+    pub(crate) url: Secret,
     pub(crate) token: Secret,
     /// Repeats after a failure, within the time budget of the caller.
     pub(crate) retries: u32,
@@ -45,30 +47,16 @@ pub(crate) struct UpstashConfig {
 }
 
 impl UpstashConfig {
-    pub(crate) fn new(url: impl Into<String>, token: impl Into<String>) -> Self {
+    pub(crate) fn new(url: Secret, token: Secret) -> Self {
         Self {
-            url: url.into(),
-            token: Secret::new(token),
+            url,
+            token,
             retries: 5,
             backoff: Duration::from_millis(50),
             read_your_writes: true,
             pipelining: true,
             connect_timeout: Duration::from_secs(3),
         }
-    }
-}
-
-impl fmt::Debug for UpstashConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the URL: it can hold a password until it was checked.
-        f.debug_struct("UpstashConfig")
-            .field("token", &self.token)
-            .field("retries", &self.retries)
-            .field("backoff", &self.backoff)
-            .field("read_your_writes", &self.read_your_writes)
-            .field("pipelining", &self.pipelining)
-            .field("connect_timeout", &self.connect_timeout)
-            .finish_non_exhaustive()
     }
 }
 
@@ -79,8 +67,7 @@ struct Inner {
     endpoint: Arc<Endpoint>,
     lanes: PerRuntime<Lane<Courier>>,
     limits: Limits,
-    retries: u32,
-    backoff: Duration,
+    patience: Patience,
 }
 
 impl Upstash {
@@ -103,8 +90,10 @@ impl Upstash {
                 writes: at_once(1),
                 together: config.pipelining,
             },
-            retries: config.retries,
-            backoff: config.backoff,
+            patience: Patience {
+                retries: config.retries,
+                backoff: config.backoff,
+            },
         })))
     }
 }
@@ -115,8 +104,7 @@ impl Inner {
             let courier = Courier {
                 endpoint: Arc::clone(&self.endpoint),
                 client: self.endpoint.client()?,
-                retries: self.retries,
-                backoff: self.backoff,
+                patience: self.patience,
                 most_commands: self.limits.commands,
                 most_bytes: self.limits.bytes,
             };

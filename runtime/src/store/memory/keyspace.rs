@@ -148,9 +148,9 @@ impl Keyspace {
         self.slot(key).is_some()
     }
 
-    /// `None` without the key, `Some(None)` for a key that stays.
-    pub(crate) fn expires_at(&mut self, key: &[u8]) -> Option<Option<u64>> {
-        self.slot(key).map(|slot| slot.expires_at)
+    /// When the key goes, in milliseconds since the Unix epoch; none for one that stays.
+    pub(crate) fn expires_at(&mut self, key: &[u8]) -> Option<u64> {
+        self.slot(key).and_then(|slot| slot.expires_at)
     }
 
     /// Gives the key a deadline, or takes it away. One that has passed removes the key.

@@ -1,8 +1,9 @@
 //! The Lua scripts as native Rust: same keys, same arguments, same replies.
 
-use super::commands::expiry;
+use super::commands::{self, expiry};
 use super::keyspace::Keyspace;
 use crate::error::Error;
+use crate::limit::script;
 use crate::store::command::{Reply, Script, sha1_hex};
 use crate::store::server_error::server_error;
 use bytes::Bytes;
@@ -44,6 +45,12 @@ pub(crate) fn run(
             keyspace.set_text(guard, nonce, Some(guard_expires_at));
             keyspace.set_text(value, new, Some(expires_at));
             Ok(Reply::Int(1))
+        }
+        (Script::LimitCheck, ..) => {
+            script::run_check(keys, args, &mut |command| commands::run(keyspace, command))
+        }
+        (Script::LimitRefund, ..) => {
+            script::run_refund(keys, args, &mut |command| commands::run(keyspace, command))
         }
         (Script::Fill | Script::Put | Script::Update, ..) => Err(server_error(
             "ERR wrong number of keys or arguments for a script",

@@ -480,9 +480,8 @@ impl Model {
             "OK".to_owned()
         };
         match (words[0], words.get(3), old) {
-            ("SET", None, _) => put(number(2), None),
+            ("SET", None, _) | ("SET", Some(&"NX"), None) => put(number(2), None),
             ("SET", Some(&"PX"), _) => put(number(2), Some(now + ms(4))),
-            ("SET", Some(&"NX"), None) => put(number(2), None),
             ("SET", Some(&"XX"), Some((_, until))) => put(number(2), until),
             ("SET" | "GET", _, None) | ("SET", _, Some(_)) => "nil".into(),
             ("GET", _, Some((value, _))) => value.to_string(),

@@ -1,12 +1,14 @@
 //! Takes the parcels of one request to the server, as often as each command allows.
 
-use super::http::{Endpoint, Failure, Stage};
+use super::http::Endpoint;
 use super::wire::{Answered, Encoded, protocol};
-use crate::error::{Error, ErrorKind};
-use crate::rt::{self, BoxFuture, jitter};
+use crate::error::Error;
+use crate::rt::BoxFuture;
 use crate::store::command::{Effect, Reply};
-use crate::store::pipeline::{Carrier, Item, Kind, Parcel, Replies, after_sending};
+use crate::store::pipeline::{Carrier, Item, Kind, Parcel};
+use crate::store::repeat::{Failure, Patience, Stage, Tries};
 use crate::store::server_error::is_transient;
+use crate::store::waiting::Replies;
 use reqwest::Client;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +22,7 @@ const LINGER: Duration = Duration::from_secs(1);
 pub(crate) struct Courier {
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) client: Client,
-    pub(crate) retries: u32,
-    pub(crate) backoff: Duration,
+    pub(crate) patience: Patience,
     pub(crate) most_commands: usize,
     pub(crate) most_bytes: usize,
 }
@@ -38,8 +39,7 @@ struct Delivery<'a> {
     courier: &'a Courier,
     kind: Kind,
     parcels: Vec<Open>,
-    until: Instant,
-    failures: u32,
+    tries: Tries,
     apart: Apart,
 }
 
@@ -78,6 +78,7 @@ impl<'a> Delivery<'a> {
             Kind::Reads => Duration::ZERO,
             Kind::Writes => LINGER,
         };
+        let until = last.unwrap_or_else(Instant::now) + linger;
         let open = |parcel: Parcel<Encoded>| {
             let (items, caller) = parcel.open();
             let line = |command| Line {
@@ -92,25 +93,24 @@ impl<'a> Delivery<'a> {
         Self {
             courier,
             kind,
-            until: last.unwrap_or_else(Instant::now) + linger,
+            tries: Tries::new(courier.patience, until),
             parcels: parcels.into_iter().map(open).collect(),
-            failures: 0,
             apart: Apart::Together,
         }
     }
 
     async fn run(mut self) {
         while let Some(Load { places, body }) = self.next_load() {
-            if Instant::now() >= self.until {
-                self.give_up(&out_of_time().error);
+            if self.tries.is_over() {
+                self.give_up(&Failure::out_of_time().error);
                 break;
             }
             let sent = (wide(places.len()), wide(body.len()));
             let endpoint = &self.courier.endpoint;
             let exchange = endpoint.exchange(&self.courier.client, self.kind, body);
-            let result = tokio::time::timeout_at(self.until, exchange)
+            let result = tokio::time::timeout_at(self.tries.until(), exchange)
                 .await
-                .unwrap_or_else(|_| Err(out_of_time()));
+                .unwrap_or_else(|_| Err(Failure::out_of_time()));
             if !matches!(&result, Err(failure) if failure.stage == Stage::NotSent) {
                 endpoint.meter.requests.add(1);
                 endpoint.meter.commands.add(sent.0);
@@ -122,7 +122,11 @@ impl<'a> Delivery<'a> {
             };
             self.hand_over();
             if let Some(error) = again {
-                self.pause(&error).await;
+                if self.tries.pause().await {
+                    endpoint.meter.retries.add(1);
+                } else {
+                    self.give_up(&error);
+                }
             }
         }
         self.hand_over();
@@ -162,7 +166,7 @@ impl<'a> Delivery<'a> {
             let error = protocol(format!("{came} answers came for {sent} commands"));
             return self.fail(places, &Failure::lasting(error));
         }
-        let may_repeat = self.may_repeat();
+        let may_repeat = self.tries.may_repeat();
         let mut again = None;
         for (place, answered) in places.iter().zip(answers) {
             let endpoint = &self.courier.endpoint;
@@ -202,48 +206,20 @@ impl<'a> Delivery<'a> {
             self.apart = finer;
             return None;
         }
-        let may_repeat = self.may_repeat();
+        let may_repeat = self.tries.may_repeat();
         let mut again = None;
         for place in places {
             let Some(line) = line(&mut self.parcels, *place) else {
                 continue;
             };
             let effect = line.command.effect();
-            let repeat = match failure.stage {
-                Stage::NotSent => true,
-                Stage::Lost => effect != Effect::Once,
-                Stage::Refused | Stage::Lasting => false,
-            };
-            if repeat && may_repeat {
+            if may_repeat && failure.allows_repeat(effect) {
                 again = Some(failure.error.clone());
-                continue;
+            } else {
+                line.outcome = Some(Err(failure.verdict(effect)));
             }
-            line.outcome = Some(Err(match failure.stage {
-                Stage::Lost => after_sending(effect, &failure.error),
-                Stage::NotSent | Stage::Refused | Stage::Lasting => failure.error.clone(),
-            }));
         }
         again
-    }
-
-    fn may_repeat(&self) -> bool {
-        self.failures < self.courier.retries
-            && Instant::now() + self.courier.backoff / 2 < self.until
-    }
-
-    /// Pauses before the next try, or gives up if the pause would outlast whoever waits.
-    async fn pause(&mut self, error: &Error) {
-        let pause = self
-            .courier
-            .backoff
-            .saturating_mul(2_u32.saturating_pow(self.failures));
-        let pause = jitter(pause);
-        self.failures += 1;
-        if Instant::now() + pause >= self.until {
-            return self.give_up(error);
-        }
-        rt::sleep(pause).await;
-        self.courier.endpoint.meter.retries.add(1);
     }
 
     /// The same error for everything that has no outcome yet and is not on its way.
@@ -298,11 +274,4 @@ fn line(parcels: &mut [Open], (parcel, line): Place) -> Option<&mut Line> {
 
 fn wide(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
-}
-
-fn out_of_time() -> Failure {
-    Failure {
-        stage: Stage::Lost,
-        error: Error::new(ErrorKind::Timeout, "the server did not answer in time"),
-    }
 }

@@ -6,6 +6,7 @@ use super::wire::{Answer, Answered, decode, protocol};
 use crate::error::{Error, ErrorKind};
 use crate::stats::Meter;
 use crate::store::pipeline::Kind;
+use crate::store::repeat::{Failure, Stage};
 use crate::store::secret::Secret;
 use crate::store::server_error::{presentable, server_error};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -38,7 +39,7 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     pub(crate) fn new(config: &UpstashConfig, meter: Arc<Meter>) -> Result<Self, Error> {
-        let url = pipeline_url(&config.url)?;
+        let url = pipeline_url(config.url.reveal())?;
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, authorization(&config.token)?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -234,35 +235,6 @@ impl Endpoint {
             _ => error,
         }
     }
-}
-
-/// Why an exchange brought no answers.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) stage: Stage,
-    pub(crate) error: Error,
-}
-
-impl Failure {
-    pub(crate) fn lasting(error: Error) -> Self {
-        Self {
-            stage: Stage::Lasting,
-            error,
-        }
-    }
-}
-
-/// How far the exchange came, which decides what may be sent again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// Nothing left: everything may be sent again.
-    NotSent,
-    /// It left, and may or may not have run; a second try may do better.
-    Lost,
-    /// The server read it and ran nothing, perhaps because of one command in it.
-    Refused,
-    /// Sending it again would bring the same.
-    Lasting,
 }
 
 /// `ring` by name, so that nothing depends on a provider that the process may not have installed.

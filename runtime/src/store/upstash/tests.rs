@@ -13,7 +13,7 @@ const LONG: Duration = Duration::from_secs(20);
 
 fn client(url: &str, change: impl FnOnce(&mut UpstashConfig)) -> (Upstash, Arc<Meter>) {
     let meter = Arc::new(Meter::default());
-    let mut config = UpstashConfig::new(url, TOKEN);
+    let mut config = UpstashConfig::new(Secret::new(url), Secret::new(TOKEN));
     config.backoff = Duration::from_millis(1);
     change(&mut config);
     (Upstash::new(&config, Arc::clone(&meter)).unwrap(), meter)
@@ -571,8 +571,8 @@ fn a_dropped_runtime_takes_nobody_with_it() {
             .build()
             .unwrap()
     };
-    let (served, dropped, idle, other) = (runtime(), runtime(), runtime(), runtime());
-    let server = served.block_on(Server::start());
+    let (remote, dropped, idle, other) = (runtime(), runtime(), runtime(), runtime());
+    let server = remote.block_on(Server::start());
     let (store, _) = client(&server.url, |_| {});
     let store = Arc::new(store);
     idle.block_on(one(&store, once("INCR n"))).unwrap();
@@ -585,7 +585,7 @@ fn a_dropped_runtime_takes_nobody_with_it() {
         dropped.block_on(async { assert!(futures_poll(&mut sent).await.is_none()) });
         other.spawn(async move { sender.send(sent.await).unwrap() });
     }
-    served.block_on(server.arrivals(2));
+    remote.block_on(server.arrivals(2));
     drop(dropped);
     let kinds: Vec<_> = (0..3)
         .map(|_| receiver.recv_timeout(LONG).unwrap().unwrap_err().kind())
@@ -615,7 +615,10 @@ fn outside_a_runtime_there_is_an_error_and_no_panic() {
 
 #[test]
 fn no_debug_text_holds_the_token_or_the_url() {
-    let config = UpstashConfig::new("https://user:hunter2-password@x.upstash.io", TOKEN);
+    let config = UpstashConfig::new(
+        Secret::new("https://user:hunter2-password@x.upstash.io"),
+        Secret::new(TOKEN),
+    );
     let error = Upstash::new(&config, Arc::default()).unwrap_err();
     let (store, _) = client("https://x.upstash.io", |_| {});
     let shown = format!("{config:?} {error:?} {store:?}");

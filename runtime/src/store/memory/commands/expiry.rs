@@ -74,9 +74,9 @@ pub(crate) fn pttl(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
 fn remaining(keyspace: &mut Keyspace, key: &[u8]) -> i64 {
     let now = keyspace.now();
     match keyspace.expires_at(key) {
+        Some(at) => i64::try_from(at.saturating_sub(now)).unwrap_or(i64::MAX),
+        None if keyspace.contains(key) => -1,
         None => -2,
-        Some(None) => -1,
-        Some(Some(at)) => i64::try_from(at.saturating_sub(now)).unwrap_or(i64::MAX),
     }
 }
 
@@ -88,10 +88,8 @@ pub(crate) fn expire(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
         deadline(keyspace, number, scale, !name.ends_with("at")).ok_or_else(|| invalid(&name))?;
     let at = u64::try_from(at).unwrap_or(0);
     let condition = Condition::parse(args.rest(3))?;
-    let Some(current) = keyspace.expires_at(args.at(1)) else {
-        return Ok(flag(false));
-    };
-    let allowed = condition.allows(current, at);
+    let current = keyspace.expires_at(args.at(1));
+    let allowed = keyspace.contains(args.at(1)) && condition.allows(current, at);
     if allowed {
         keyspace.set_deadline(args.at(1), Some(at));
     }
@@ -99,6 +97,7 @@ pub(crate) fn expire(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
 }
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each option")]
 struct Condition {
     without_deadline: bool,
     with_deadline: bool,
@@ -143,7 +142,7 @@ impl Condition {
 }
 
 pub(crate) fn persist(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
-    let had_deadline = matches!(keyspace.expires_at(args.at(1)), Some(Some(_)));
+    let had_deadline = keyspace.expires_at(args.at(1)).is_some();
     if had_deadline {
         keyspace.set_deadline(args.at(1), None);
     }

@@ -10,6 +10,7 @@ use crate::store::server_error::server_error;
 use bytes::Bytes;
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each option")]
 struct AddOptions {
     only_new: bool,
     only_present: bool,

@@ -36,7 +36,7 @@ pub(crate) fn set(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
     if !refused {
         let expires_at = match options.lifetime {
             Some(Lifetime::Until(at)) => Some(at),
-            Some(Lifetime::Keep) => keyspace.expires_at(key).flatten(),
+            Some(Lifetime::Keep) => keyspace.expires_at(key),
             Some(Lifetime::Forever) | None => None,
         };
         keyspace.set_text(key, value, expires_at);
@@ -149,7 +149,7 @@ pub(crate) fn mset(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
 
 pub(crate) fn append(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
     let old = keyspace.text(args.at(1))?.unwrap_or_default();
-    let expires_at = keyspace.expires_at(args.at(1)).flatten();
+    let expires_at = keyspace.expires_at(args.at(1));
     let text = [old, args.at(2).clone()].concat();
     keyspace.set_text(args.at(1), &text, expires_at);
     Ok(count(text.len()))
@@ -188,7 +188,7 @@ fn increase(keyspace: &mut Keyspace, key: &Bytes, by: i64) -> Outcome {
     let new = old
         .checked_add(by)
         .ok_or_else(|| server_error("ERR increment or decrement would overflow"))?;
-    let expires_at = keyspace.expires_at(key).flatten();
+    let expires_at = keyspace.expires_at(key);
     keyspace.set_text(key, new.to_string().as_bytes(), expires_at);
     Ok(Reply::Int(new))
 }
@@ -202,7 +202,7 @@ pub(crate) fn incrbyfloat(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
     }
     let sum = add_floats(old, args.at(2))
         .ok_or_else(|| server_error("ERR increment would produce NaN or Infinity"))?;
-    let expires_at = keyspace.expires_at(key).flatten();
+    let expires_at = keyspace.expires_at(key);
     keyspace.set_text(key, sum.as_bytes(), expires_at);
     Ok(Reply::Bulk(sum.into()))
 }

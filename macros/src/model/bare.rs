@@ -1,0 +1,135 @@
+//! `key!`: a template of which the first segment is the prefix, over variables in scope.
+use proc_macro2::{Span, TokenStream};
+use syn::{
+    Expr, ExprPath, LitStr, Path, Token,
+    parse::{ParseStream, Parser},
+    parse_quote,
+};
+
+use super::key::{Part, Prefix, Step, check_prefix};
+use crate::{
+    errors::Errors,
+    template::{self, Placeholder, Segment, Template},
+};
+
+/// What `key!` was given.
+pub struct Bare {
+    pub runtime: Path,
+    pub prefix: Prefix,
+    pub steps: Vec<Step>,
+}
+
+/// `key!("user:<id>")`, `key!(prefix::USER, "<id>")`, either with `crate = path` in front.
+pub fn check(input: TokenStream) -> syn::Result<Bare> {
+    let (runtime, path, literal) = read_bare.parse2(input)?;
+    let mut errors = Errors::new();
+    let template = template::parse(&literal, &mut errors);
+    let bare = template.and_then(|template| bare(runtime, path, template, &literal, &mut errors));
+    errors.finish()?;
+    bare.ok_or_else(|| syn::Error::new_spanned(&literal, "not a key; write key!(\"user:<id>\")"))
+}
+
+fn read_bare(input: ParseStream<'_>) -> syn::Result<(Path, Option<ExprPath>, LitStr)> {
+    let mut runtime = parse_quote!(::millpond);
+    if input.peek(Token![crate]) && input.peek2(Token![=]) {
+        input.parse::<Token![crate]>()?;
+        input.parse::<Token![=]>()?;
+        runtime = input.parse()?;
+        input.parse::<Token![,]>()?;
+    }
+    if input.is_empty() {
+        let message = "nothing to make a key from; write key!(\"user:<id>\")";
+        return Err(syn::Error::new(Span::call_site(), message));
+    }
+    let path = if input.peek(LitStr) {
+        None
+    } else {
+        let path: Expr = input.parse()?;
+        let Expr::Path(path) = path else {
+            return Err(syn::Error::new_spanned(
+                path,
+                "expected a template; write key!(\"user:<id>\") or key!(prefix::USER, \"<id>\")",
+            ));
+        };
+        input.parse::<Option<Token![,]>>()?;
+        Some(path)
+    };
+    if !input.peek(LitStr) {
+        return Err(syn::Error::new(
+            input.span(),
+            "expected a template; write key!(\"user:<id>\") or key!(prefix::USER, \"<id>\")",
+        ));
+    }
+    let literal = input.parse()?;
+    input.parse::<Option<Token![,]>>()?;
+    if !input.is_empty() {
+        return Err(
+            input.error("key! takes variables by name; write them in the template, such as `<id>`")
+        );
+    }
+    Ok((runtime, path, literal))
+}
+
+fn bare(
+    runtime: Path,
+    path: Option<ExprPath>,
+    template: Template,
+    literal: &LitStr,
+    errors: &mut Errors,
+) -> Option<Bare> {
+    template::check_braces(&template, literal, errors);
+    let mut segments = template.segments.into_iter().peekable();
+    let mut steps = Vec::new();
+    let prefix = if let Some(path) = path {
+        Prefix::Const(path)
+    } else {
+        let first = segments.next_if(|segment| matches!(segment, Segment::Text(_)));
+        let Some(Segment::Text(text)) = first else {
+            errors.on(
+                literal,
+                "a key begins with a word; write one before the first `:`, such as \"user:<id>\"",
+            );
+            return None;
+        };
+        let (prefix, rest) = text.split_once(':').unwrap_or((&text, ""));
+        if segments.peek().is_some() && !text.contains(':') {
+            errors.on(
+                literal,
+                format!("no `:` after `{text}`; write \"{text}:\" and then the rest"),
+            );
+        }
+        if rest.is_empty() && text.contains(':') && segments.peek().is_none() {
+            errors.on(
+                literal,
+                format!("nothing follows the `:`; write \"{prefix}:<id>\""),
+            );
+        }
+        let prefix = LitStr::new(prefix, literal.span());
+        check_prefix(&prefix, errors);
+        if !rest.is_empty() {
+            steps.push(Step::Text(rest.to_owned()));
+        }
+        Prefix::Literal(prefix)
+    };
+    steps.extend(segments.map(|segment| match segment {
+        Segment::Text(text) => Step::Text(text),
+        Segment::Placeholder(Placeholder {
+            name,
+            fields,
+            form,
+            span,
+            ..
+        }) => Step::Part(Box::new(Part {
+            form,
+            name,
+            fields,
+            ty: None,
+            at: span,
+        })),
+    }));
+    Some(Bare {
+        runtime,
+        prefix,
+        steps,
+    })
+}

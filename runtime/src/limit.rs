@@ -1,0 +1,456 @@
+//! Limits: who may do how much, how often, whatever process asks.
+//!
+//! ```
+//! use millpond::limit::Limit;
+//! use std::time::Duration;
+//!
+//! const EXPORT: Limit = Limit::sliding_window("EXPORT", 3, Duration::from_secs(60 * 60));
+//! ```
+//!
+//! A limit's numbers are checked when it is made, by the compiler where that is a `const`. Budgets
+//! are those of `@upstash/ratelimit`: same keys, same values, same lifetimes, so that services in
+//! both languages share them.
+
+mod address;
+mod algorithm;
+mod analytics;
+mod blocked;
+mod check;
+mod decision;
+mod fallback;
+mod headers;
+mod limiter;
+mod names;
+pub(crate) mod script;
+mod snapshot;
+mod state;
+
+pub use address::{client_address, identifier};
+pub use algorithm::Algorithm;
+pub(crate) use check::admit_call;
+pub use decision::{Decision, Outcome, RateLimited, Reason};
+pub(crate) use limiter::Group;
+pub use limiter::Limiter;
+pub use state::LimitStats;
+pub(crate) use state::{Home, LimitSettings, Limits};
+
+use crate::error::{Error, ErrorKind};
+use algorithm::Rule;
+use std::borrow::Cow;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// 100 calls a minute: general API endpoints. The numbers are those of the Upstash guide.
+///
+/// ```
+/// use millpond::limit;
+/// assert_eq!((limit::API.units(), limit::API.window().as_secs()), (100, 60));
+/// ```
+pub const API: Limit = Limit::sliding_window("API", 100, MINUTE);
+
+/// 10 calls a minute: generation of images, videos, texts.
+///
+/// ```
+/// assert_eq!(millpond::limit::GENERATION.units(), 10);
+/// ```
+pub const GENERATION: Limit = Limit::sliding_window("GENERATION", 10, MINUTE);
+
+/// 5 calls a minute: login and sign-up, against guessing.
+///
+/// ```
+/// assert_eq!(millpond::limit::AUTH.units(), 5);
+/// ```
+pub const AUTH: Limit = Limit::sliding_window("AUTH", 5, MINUTE);
+
+/// 200 calls a minute: public, read-only endpoints.
+///
+/// ```
+/// assert_eq!(millpond::limit::PUBLIC.units(), 200);
+/// ```
+pub const PUBLIC: Limit = Limit::sliding_window("PUBLIC", 200, MINUTE);
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// What a limit does while the store cannot answer.
+///
+/// ```
+/// use millpond::limit::{self, OnOutage};
+/// const LOGIN: limit::Limit = limit::AUTH.on_outage(OnOutage::Deny);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnOutage {
+    /// A limiter in this process takes over, with the same limit. Each process has its own budget:
+    /// see [`Limit::share`].
+    #[default]
+    Local,
+    /// Calls go through.
+    Allow,
+    /// Calls are refused.
+    Deny,
+}
+
+/// How much of what, how often: the description of a limit, without state.
+///
+/// Two limits of one kind share their budgets if algorithm and window are equal too, so that a plan
+/// can have another number of units for the same kind.
+///
+/// ```
+/// use millpond::limit::Limit;
+/// use std::time::Duration;
+///
+/// const BURSTS: Limit = Limit::token_bucket("UPLOAD", 2, Duration::from_secs(1), 20);
+/// assert_eq!(BURSTS.units(), 20);
+/// ```
+///
+/// Numbers that make no sense do not compile:
+///
+/// ```compile_fail
+/// # use millpond::limit::Limit;
+/// # use std::time::Duration;
+/// const NEVER: Limit = Limit::fixed_window("NEVER", 0, Duration::from_secs(1));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Limit {
+    name: Name,
+    rule: Rule,
+    /// What the caller chose; an override at start-up fills in the rest.
+    on_outage: Option<OnOutage>,
+    share: Option<NonZeroU32>,
+    /// Whether the numbers were worked out at run time.
+    computed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Name {
+    Kind(&'static str),
+    /// Of a limit without a kind: where it stands.
+    Place {
+        module: &'static str,
+        function: &'static str,
+    },
+}
+
+impl Limit {
+    /// At most `units` in a window that slides: [`Algorithm::SlidingWindow`].
+    ///
+    /// # Panics
+    ///
+    /// In a `const`, the build fails instead: the kind is empty, reserved (`events`, `dynamic`,
+    /// `denyList`, `ipDenyListStatus`) or holds a `:`, a brace, or white space; `units` is 0 or over
+    /// 10^15; the window is no whole number of milliseconds, 0, or over 100 years. For numbers that
+    /// are known at run time only, there is [`Limit::checked`].
+    ///
+    /// ```
+    /// use millpond::limit::Limit;
+    /// use std::time::Duration;
+    ///
+    /// const WEBHOOK: Limit = Limit::sliding_window("WEBHOOK", 50, Duration::from_secs(60));
+    /// assert_eq!(WEBHOOK.kind(), "WEBHOOK");
+    /// ```
+    pub const fn sliding_window(kind: &'static str, units: u64, window: Duration) -> Self {
+        Self::or_panic(Self::build(
+            Algorithm::SlidingWindow,
+            kind,
+            units,
+            window,
+            units,
+        ))
+    }
+
+    /// At most `units` between two multiples of `window`: [`Algorithm::FixedWindow`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Limit::sliding_window`].
+    ///
+    /// ```
+    /// use millpond::limit::Limit;
+    /// use std::time::Duration;
+    ///
+    /// const DAILY: Limit = Limit::fixed_window("EXPORT", 500, Duration::from_secs(24 * 60 * 60));
+    /// ```
+    pub const fn fixed_window(kind: &'static str, units: u64, window: Duration) -> Self {
+        Self::or_panic(Self::build(
+            Algorithm::FixedWindow,
+            kind,
+            units,
+            window,
+            units,
+        ))
+    }
+
+    /// A bucket of at most `burst` tokens, to which every `interval` adds `refill`:
+    /// [`Algorithm::TokenBucket`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Limit::sliding_window`]; also when the bucket would take more than 100 years to fill.
+    ///
+    /// ```
+    /// use millpond::limit::Limit;
+    /// use std::time::Duration;
+    ///
+    /// // 5 a second on average, 50 at once.
+    /// const SEARCH: Limit = Limit::token_bucket("SEARCH", 5, Duration::from_secs(1), 50);
+    /// ```
+    pub const fn token_bucket(
+        kind: &'static str,
+        refill: u64,
+        interval: Duration,
+        burst: u64,
+    ) -> Self {
+        Self::or_panic(Self::build(
+            Algorithm::TokenBucket,
+            kind,
+            burst,
+            interval,
+            refill,
+        ))
+    }
+
+    /// The same limit with other numbers, worked out at run time: the plan of a customer, say. For a
+    /// token bucket, `units` is both the burst and what each window brings back.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidValue`] for numbers with which [`Limit::sliding_window`] would panic.
+    ///
+    /// ```
+    /// use millpond::limit;
+    /// use std::time::Duration;
+    ///
+    /// let seats = 12;
+    /// let limit = limit::GENERATION.checked(10 * seats, Duration::from_secs(60))?;
+    /// assert_eq!(limit.units(), 120);
+    /// assert!(limit::GENERATION.checked(0, Duration::from_secs(60)).is_err());
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn checked(self, units: u64, window: Duration) -> Result<Self, Error> {
+        whole_ms(window)
+            .and_then(|window| Rule::new(self.rule.algorithm, units, window, units))
+            .map(|rule| Self {
+                rule,
+                computed: true,
+                ..self
+            })
+            .map_err(|what| Error::new(ErrorKind::InvalidValue, what))
+    }
+
+    /// What to do while the store cannot answer; [`OnOutage::Local`] unless this says otherwise.
+    ///
+    /// ```
+    /// use millpond::limit::{self, Limit, OnOutage};
+    /// const PAYMENT: Limit = limit::AUTH.on_outage(OnOutage::Deny);
+    /// ```
+    #[must_use]
+    pub const fn on_outage(self, on_outage: OnOutage) -> Self {
+        Self {
+            on_outage: Some(on_outage),
+            ..self
+        }
+    }
+
+    /// How many processes serve the same users: with [`OnOutage::Local`], each allows that part of
+    /// the limit (at least 1) during an outage. 0 counts as 1, which is the default.
+    ///
+    /// ```
+    /// use millpond::limit::{self, Limit};
+    /// const API: Limit = limit::API.share(4); // an outage leaves 25 a minute to each of 4 processes
+    /// ```
+    #[must_use]
+    pub const fn share(self, processes: u32) -> Self {
+        Self {
+            share: NonZeroU32::new(processes),
+            ..self
+        }
+    }
+
+    /// The kind; of a limit without one, a name made of where it stands and its numbers.
+    ///
+    /// ```
+    /// assert_eq!(millpond::limit::API.kind(), "API");
+    /// ```
+    pub fn kind(&self) -> Cow<'static, str> {
+        match self.name {
+            Name::Kind(kind) => Cow::Borrowed(kind),
+            Name::Place { module, function } => {
+                let place = module.replace("::", ".");
+                let Rule {
+                    algorithm,
+                    units,
+                    window,
+                    ..
+                } = self.rule;
+                Cow::Owned(format!("{place}.{function}.{algorithm:?}.{units}.{window}"))
+            }
+        }
+    }
+
+    /// The algorithm.
+    ///
+    /// ```
+    /// use millpond::limit::{self, Algorithm};
+    /// assert_eq!(limit::AUTH.algorithm(), Algorithm::SlidingWindow);
+    /// ```
+    pub const fn algorithm(&self) -> Algorithm {
+        self.rule.algorithm
+    }
+
+    /// How many may be taken: in a window, or at once from a full bucket.
+    ///
+    /// ```
+    /// assert_eq!(millpond::limit::AUTH.units(), 5);
+    /// ```
+    pub const fn units(&self) -> u64 {
+        self.rule.units
+    }
+
+    /// The window; of a token bucket, the time between two refills.
+    ///
+    /// ```
+    /// assert_eq!(millpond::limit::AUTH.window().as_secs(), 60);
+    /// ```
+    pub const fn window(&self) -> Duration {
+        Duration::from_millis(self.rule.window)
+    }
+
+    /// A limit without a kind, for the attribute: `module` is `module_path!()`.
+    #[doc(hidden)]
+    pub const fn anonymous(
+        algorithm: Algorithm,
+        module: &'static str,
+        function: &'static str,
+        units: u64,
+        window: Duration,
+    ) -> Self {
+        let limit = Self::or_panic(Self::build(algorithm, "anonymous", units, window, units));
+        Self {
+            name: Name::Place { module, function },
+            ..limit
+        }
+    }
+
+    pub(crate) const fn rule(&self) -> Rule {
+        self.rule
+    }
+
+    /// The part of the limit that one process allows on its own.
+    pub(crate) fn shared_rule(&self) -> Rule {
+        let share = self.share.map_or(1, |share| u64::from(share.get()));
+        Rule {
+            units: (self.rule.units / share).max(1),
+            refill: (self.rule.refill / share).max(1),
+            ..self.rule
+        }
+    }
+
+    pub(crate) fn outage_policy(&self) -> OnOutage {
+        self.on_outage.unwrap_or_default()
+    }
+
+    /// This limit, unless start-up has other numbers for its kind.
+    pub(crate) fn overridden(self, by: &[Self]) -> Self {
+        let same_kind = |other: &&Self| other.name == self.name && !self.computed;
+        by.iter().rev().find(same_kind).map_or(self, |other| Self {
+            on_outage: self.on_outage.or(other.on_outage),
+            share: self.share.or(other.share),
+            ..*other
+        })
+    }
+
+    /// What a client may be told of where the limit stands.
+    pub(crate) const fn short_name(&self) -> &'static str {
+        match self.name {
+            Name::Kind(kind) => kind,
+            Name::Place { function, .. } => function,
+        }
+    }
+
+    const fn build(
+        algorithm: Algorithm,
+        kind: &'static str,
+        units: u64,
+        window: Duration,
+        refill: u64,
+    ) -> Result<Self, &'static str> {
+        if let Some(wrong) = wrong_kind(kind) {
+            return Err(wrong);
+        }
+        let window = match whole_ms(window) {
+            Ok(window) => window,
+            Err(wrong) => return Err(wrong),
+        };
+        match Rule::new(algorithm, units, window, refill) {
+            Ok(rule) => Ok(Self {
+                name: Name::Kind(kind),
+                rule,
+                on_outage: None,
+                share: None,
+                computed: false,
+            }),
+            Err(wrong) => Err(wrong),
+        }
+    }
+
+    const fn or_panic(built: Result<Self, &'static str>) -> Self {
+        match built {
+            Ok(limit) => limit,
+            Err(wrong) => panic!("{}", wrong),
+        }
+    }
+}
+
+const fn whole_ms(window: Duration) -> Result<u64, &'static str> {
+    let ms = window.as_millis();
+    if !window.subsec_nanos().is_multiple_of(1_000_000) {
+        return Err("the window of a limit must be a whole number of milliseconds");
+    }
+    if ms > u64::MAX as u128 {
+        return Err("the window of a limit can be at most 100 years");
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "checked above; try_from is not const"
+    )]
+    Ok(ms as u64)
+}
+
+/// Why a kind cannot be one: it would share keys with another kind, or with what
+/// `@upstash/ratelimit` keeps beside the budgets.
+const fn wrong_kind(kind: &str) -> Option<&'static str> {
+    let bytes = kind.as_bytes();
+    if bytes.is_empty() {
+        return Some("the kind of a limit is empty; write a name such as \"EXPORT\"");
+    }
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b':' => return Some("the kind of a limit must not hold a `:`"),
+            b'{' | b'}' => return Some("the kind of a limit must not hold a brace"),
+            0..=b' ' | 0x7f => return Some("the kind of a limit must not hold white space"),
+            _ => at += 1,
+        }
+    }
+    if equal(bytes, b"events")
+        || equal(bytes, b"dynamic")
+        || equal(bytes, b"denyList")
+        || equal(bytes, b"ipDenyListStatus")
+    {
+        return Some("this kind is a reserved word of @upstash/ratelimit; choose another name");
+    }
+    None
+}
+
+const fn equal(left: &[u8], right: &[u8]) -> bool {
+    if left.len() != right.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < left.len() {
+        if left[at] != right[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}

@@ -1,0 +1,171 @@
+//! One check: known refusals, then the store, then what to do without it.
+
+use super::decision::{Decision, Outcome, RateLimited, Reason};
+use super::limiter::Group;
+use super::names::Subject;
+use super::snapshot::Snapshot;
+use super::{Limit, OnOutage, script};
+use crate::error::{Error, ErrorKind};
+use crate::pond::{Millpond, no_reply};
+use std::sync::atomic::Ordering;
+
+/// Takes `cost` units of each of these limits, or of none.
+pub(crate) async fn check(pond: &Millpond, limits: &Group, id: &str, cost: u64) -> Decision {
+    let decision = decide(pond, limits, id, cost).await;
+    let state = &pond.0.limits;
+    state.counts.checks.add(1);
+    if !decision.is_allowed() {
+        state.counts.refusals.add(1);
+    }
+    match decision.reason() {
+        Some(Reason::Blocked) => state.counts.blocked.add(1),
+        Some(Reason::Outage(_)) => state.counts.degraded.add(1),
+        _ => {}
+    }
+    if decision.outcome() != Outcome::Degraded {
+        pond.record_check(id, decision.is_allowed());
+    }
+    decision
+}
+
+/// A call of an annotated function, where nothing but a refusal can stop it; without an identifier
+/// it is refused.
+pub(crate) async fn admit_call(
+    pond: &Millpond,
+    limits: &Group,
+    id: Option<&str>,
+    cost: u64,
+) -> Result<(), RateLimited> {
+    let decision = match id {
+        Some(id) => check(pond, limits, id, cost).await,
+        None => Decision::unidentified(&limits.first, pond.0.settings.clock.unix_ms()),
+    };
+    decision.into_result().map(|_| ())
+}
+
+/// What [`check`] would find; takes nothing.
+pub(crate) async fn look(
+    pond: &Millpond,
+    limits: &Group,
+    id: &str,
+    cost: u64,
+) -> Result<Decision, Error> {
+    let subjects = limits.subjects(&pond.0.limits.names, id);
+    read(pond, &subjects, pond.0.settings.clock.unix_ms(), cost).await
+}
+
+async fn decide(pond: &Millpond, limits: &Group, id: &str, cost: u64) -> Decision {
+    let state = &pond.0.limits;
+    let now = pond.0.settings.clock.unix_ms();
+    if let Some(limit) = limits.iter().find(|limit| cost > limit.units()) {
+        return Decision::too_costly(limit, now);
+    }
+    let subjects = limits.subjects(&state.names, id);
+    let blocked = subjects.iter().filter_map(|Subject { limit, key, .. }| {
+        let verdict = state.blocked.find(key, limit.rule(), now, cost)?;
+        Some(Decision::counted(limit, verdict, Reason::Blocked, now))
+    });
+    if let Some(decision) = Decision::strictest(blocked) {
+        return decision;
+    }
+    let answer = match cost {
+        0 => read(pond, &subjects, now, 0).await,
+        _ => take(pond, &subjects, now, cost).await,
+    };
+    match answer {
+        Ok(decision) => {
+            if state.in_outage.swap(false, Ordering::Relaxed) {
+                tracing::info!("limits are counted by the store again");
+            }
+            decision
+        }
+        Err(error) => {
+            if !state.in_outage.swap(true, Ordering::Relaxed) {
+                tracing::warn!(%error, "limits cannot be checked; on_outage decides");
+            }
+            degrade(pond, &limits.first, &subjects, error.kind(), now, cost)
+        }
+    }
+}
+
+async fn read(
+    pond: &Millpond,
+    subjects: &[Subject<'_>],
+    now: u64,
+    cost: u64,
+) -> Result<Decision, Error> {
+    let looks = subjects
+        .iter()
+        .map(|subject| script::look(&subject.budget(now)));
+    let replies = pond.send(looks.collect(), pond.0.limits.budget).await;
+    let decisions = subjects.iter().zip(replies).map(|(subject, reply)| {
+        let held = script::read_look(&reply?)?;
+        let verdict = subject.limit.rule().peek(held, now, cost);
+        Ok(Decision::counted(
+            subject.limit,
+            verdict,
+            Reason::Exhausted,
+            now,
+        ))
+    });
+    let decisions: Vec<_> = decisions.collect::<Result<_, Error>>()?;
+    Decision::strictest(decisions).ok_or_else(no_reply)
+}
+
+async fn take(
+    pond: &Millpond,
+    subjects: &[Subject<'_>],
+    now: u64,
+    cost: u64,
+) -> Result<Decision, Error> {
+    let state = &pond.0.limits;
+    let budgets: Vec<_> = subjects.iter().map(|subject| subject.budget(now)).collect();
+    let command = script::check(&budgets, now, cost);
+    let reply = pond.send(vec![command], state.budget).await.pop();
+    let (took, held) = script::read_check(&reply.ok_or_else(no_reply)??, subjects.len())?;
+    let mut decisions = Vec::with_capacity(subjects.len());
+    for (Subject { limit, key, .. }, held) in subjects.iter().zip(held) {
+        let rule = limit.rule();
+        let verdict = rule.check(held, now, cost);
+        let change = verdict.change.filter(|_| took);
+        let seen = Snapshot::after(rule, held, change, now);
+        match verdict.retry_at {
+            Some(retry_at) => state.blocked.remember(*key, seen, retry_at, now),
+            None => state.blocked.refresh(key, seen),
+        }
+        decisions.push(Decision::counted(limit, verdict, Reason::Exhausted, now));
+    }
+    Decision::strictest(decisions)
+        .filter(|decision| decision.is_allowed() == took)
+        .ok_or_else(|| {
+            Error::new(
+                ErrorKind::Protocol,
+                "a limit script contradicts its numbers",
+            )
+        })
+}
+
+/// Decides without the store; of several limits, every one has to agree.
+fn degrade(
+    pond: &Millpond,
+    first: &Limit,
+    subjects: &[Subject<'_>],
+    cause: ErrorKind,
+    now: u64,
+    cost: u64,
+) -> Decision {
+    let with = |policy| {
+        subjects
+            .iter()
+            .filter(move |subject| subject.limit.outage_policy() == policy)
+    };
+    if let Some(subject) = with(OnOutage::Deny).next() {
+        return Decision::degraded(subject.limit, false, None, cause, now);
+    }
+    let counted: Vec<_> = with(OnOutage::Local)
+        .map(|subject| (*subject.limit, subject.key))
+        .collect();
+    let local = pond.0.limits.fallback.check(&counted, now, cost);
+    let limit = counted.first().map_or(first, |(limit, _)| limit);
+    Decision::degraded(limit, local.allowed, local.retry_at, cause, now)
+}

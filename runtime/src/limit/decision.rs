@@ -1,0 +1,459 @@
+//! What a check answers, and the refusal as an error.
+
+use super::Limit;
+use super::algorithm::{LAST_TIME, Verdict};
+use super::headers;
+use crate::error::ErrorKind;
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The units were taken.
+    Allowed,
+    /// Too few were left; nothing was taken.
+    Refused,
+    /// The store could not answer, and [`OnOutage`](super::OnOutage) decided:
+    /// [`Decision::is_allowed`] says what. There is no budget to report.
+    Degraded,
+}
+
+/// Why a call was refused, or a decision is degraded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The store counted, and too few units are left.
+    Exhausted,
+    /// As an earlier refusal showed, the units cannot be there yet; no command was sent.
+    Blocked,
+    /// The call costs more than the whole limit; waiting does not help.
+    CostAboveLimit,
+    /// The identifier of the call is empty or does not display, so that nobody can be counted. Only
+    /// annotated functions refuse for this; [`Limiter`](super::Limiter) has an error for it.
+    NoIdentifier,
+    /// The store could not answer, in this way.
+    Outage(ErrorKind),
+}
+
+/// The answer to a check.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use millpond::{Millpond, limit};
+///
+/// let pond = Millpond::memory();
+/// let decision = pond.limiter(&limit::API).check("user-42").await?;
+/// assert!(decision.is_allowed());
+/// assert_eq!(decision.remaining(), Some(99));
+/// # Ok::<_, millpond::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    outcome: Outcome,
+    allowed: bool,
+    reason: Option<Reason>,
+    limit: Limit,
+    budget: Option<Budget>,
+    retry_at: Option<u64>,
+    now: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Budget {
+    remaining: u64,
+    reset: u64,
+}
+
+impl Decision {
+    /// What the store, or what is known of it, says.
+    pub(crate) fn counted(limit: &Limit, verdict: Verdict, reason: Reason, now: u64) -> Self {
+        let Verdict {
+            allowed,
+            remaining,
+            reset,
+            retry_at,
+            ..
+        } = verdict;
+        Self {
+            outcome: if allowed {
+                Outcome::Allowed
+            } else {
+                Outcome::Refused
+            },
+            allowed,
+            reason: (!allowed).then_some(reason),
+            limit: *limit,
+            budget: Some(Budget { remaining, reset }),
+            retry_at: retry_at.filter(|_| !allowed),
+            now,
+        }
+    }
+
+    /// A call that costs more than the limit; the store was not asked.
+    pub(crate) fn too_costly(limit: &Limit, now: u64) -> Self {
+        Self::hopeless(limit, Reason::CostAboveLimit, now)
+    }
+
+    /// A call by nobody.
+    pub(crate) fn unidentified(limit: &Limit, now: u64) -> Self {
+        Self::hopeless(limit, Reason::NoIdentifier, now)
+    }
+
+    fn hopeless(limit: &Limit, reason: Reason, now: u64) -> Self {
+        Self {
+            outcome: Outcome::Refused,
+            allowed: false,
+            reason: Some(reason),
+            limit: *limit,
+            budget: None,
+            retry_at: None,
+            now,
+        }
+    }
+
+    /// What was decided without the store; `retry_at` if a limiter in this process refused.
+    pub(crate) fn degraded(
+        limit: &Limit,
+        allowed: bool,
+        retry_at: Option<u64>,
+        cause: ErrorKind,
+        now: u64,
+    ) -> Self {
+        Self {
+            outcome: Outcome::Degraded,
+            allowed,
+            reason: Some(Reason::Outage(cause)),
+            limit: *limit,
+            budget: None,
+            retry_at: retry_at.filter(|_| !allowed),
+            now,
+        }
+    }
+
+    /// Of the decisions on several limits, the one to report: the refusal that lasts longest, else
+    /// the limit with the fewest units left.
+    pub(crate) fn strictest(decisions: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let until = |decision: &Self| match decision.retry_at {
+            _ if decision.allowed => 0,
+            Some(at) => at,
+            None => u64::MAX,
+        };
+        decisions.into_iter().reduce(|strict, other| {
+            let stricter = match (strict.allowed, other.allowed) {
+                (true, true) => {
+                    let left =
+                        |decision: &Self| (decision.remaining(), u64::MAX - decision.reset_ms());
+                    left(&other) < left(&strict)
+                }
+                _ => until(&other) > until(&strict),
+            };
+            if stricter { other } else { strict }
+        })
+    }
+
+    /// Allowed, refused, or decided without the store.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use millpond::{Millpond, limit::{self, Outcome}};
+    ///
+    /// let decision = Millpond::memory().limiter(&limit::API).check("user-42").await?;
+    /// assert_eq!(decision.outcome(), Outcome::Allowed);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Whether the call may go on.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use millpond::{Millpond, limit};
+    ///
+    /// let pond = Millpond::memory();
+    /// for _ in 0..5 {
+    ///     assert!(pond.limiter(&limit::AUTH).check("mallory").await?.is_allowed());
+    /// }
+    /// assert!(!pond.limiter(&limit::AUTH).check("mallory").await?.is_allowed());
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn is_allowed(&self) -> bool {
+        self.allowed
+    }
+
+    /// Why it was refused or is degraded; `None` if the store allowed it.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use millpond::{Millpond, limit::{self, Reason}};
+    ///
+    /// let decision = Millpond::memory().limiter(&limit::AUTH).check_n("user-42", 6).await?;
+    /// assert_eq!(decision.reason(), Some(Reason::CostAboveLimit));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn reason(&self) -> Option<Reason> {
+        self.reason
+    }
+
+    /// The kind of the limit that decided; of several, the strictest.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, limit};
+    /// let decision = Millpond::memory().limiter(&limit::API).check("user-42").await?;
+    /// assert_eq!(decision.kind(), "API");
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn kind(&self) -> Cow<'static, str> {
+        self.limit.kind()
+    }
+
+    /// The units of the limit; `None` if the decision is degraded.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, limit};
+    /// let decision = Millpond::memory().limiter(&limit::API).check("user-42").await?;
+    /// assert_eq!(decision.limit(), Some(100));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn limit(&self) -> Option<u64> {
+        (self.outcome != Outcome::Degraded).then(|| self.limit.units())
+    }
+
+    /// The units that are left; `None` if nobody counted.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, limit};
+    /// let decision = Millpond::memory().limiter(&limit::API).check_n("user-42", 30).await?;
+    /// assert_eq!(decision.remaining(), Some(70));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn remaining(&self) -> Option<u64> {
+        self.budget.map(|budget| budget.remaining)
+    }
+
+    /// When the window ends, or the next tokens come; `None` if nobody counted.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, limit};
+    /// let decision = Millpond::memory().limiter(&limit::API).check("user-42").await?;
+    /// assert!(decision.reset().is_some());
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn reset(&self) -> Option<SystemTime> {
+        self.budget.map(|budget| time(budget.reset))
+    }
+
+    /// Of a refusal: the earliest time at which this cost can be allowed. `None` if that is never,
+    /// or unknown.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, limit};
+    /// let pond = Millpond::memory();
+    /// pond.limiter(&limit::AUTH).check_n("mallory", 5).await?;
+    /// let refused = pond.limiter(&limit::AUTH).check("mallory").await?;
+    /// assert!(refused.retry_at() > Some(std::time::SystemTime::now()));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn retry_at(&self) -> Option<SystemTime> {
+        self.retry_at.map(time)
+    }
+
+    /// How long after the decision [`Decision::retry_at`] is.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, limit};
+    /// # use std::time::Duration;
+    /// let pond = Millpond::memory();
+    /// pond.limiter(&limit::AUTH).check_n("mallory", 5).await?;
+    /// let refused = pond.limiter(&limit::AUTH).check("mallory").await?;
+    /// assert!(refused.retry_after() <= Some(Duration::from_secs(120)));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_at
+            .map(|at| Duration::from_millis(at.saturating_sub(self.now)))
+    }
+
+    /// A refusal as an error, for `?`.
+    ///
+    /// # Errors
+    ///
+    /// [`RateLimited`] unless [`Decision::is_allowed`].
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use millpond::{Millpond, limit};
+    ///
+    /// let pond = Millpond::memory();
+    /// pond.limiter(&limit::API).check("user-42").await?.into_result()?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    pub fn into_result(self) -> Result<Self, RateLimited> {
+        if self.allowed {
+            Ok(self)
+        } else {
+            Err(RateLimited(Box::new(self)))
+        }
+    }
+
+    /// Headers that tell a client its budget, on an answer of any status: `X-RateLimit-Limit`,
+    /// `X-RateLimit-Remaining`, `X-RateLimit-Reset` (milliseconds since the Unix epoch), and
+    /// `Retry-After` (seconds) if it was refused. A degraded decision has no budget to tell.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, limit};
+    /// let decision = Millpond::memory().limiter(&limit::API).check("user-42").await?;
+    /// assert_eq!(decision.headers()[1], ("x-ratelimit-remaining", "99".to_owned()));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        headers::budget(self)
+    }
+
+    /// The same as `RateLimit` and `RateLimit-Policy`, of the IETF draft
+    /// `draft-ietf-httpapi-ratelimit-headers`.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, limit};
+    /// let decision = Millpond::memory().limiter(&limit::API).check("user-42").await?;
+    /// let policy = ("ratelimit-policy", r#""API";q=100;w=60"#.to_owned());
+    /// assert_eq!(decision.ietf_headers()[0], policy);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn ietf_headers(&self) -> Vec<(&'static str, String)> {
+        headers::ietf(self)
+    }
+
+    pub(crate) fn of(&self) -> &Limit {
+        &self.limit
+    }
+
+    pub(crate) fn reset_ms(&self) -> u64 {
+        self.budget.map_or(0, |budget| budget.reset)
+    }
+
+    pub(crate) fn retry_at_ms(&self) -> Option<u64> {
+        self.retry_at
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.now
+    }
+}
+
+/// The refusal of a call, as an error.
+///
+/// Functions under `#[rate_limited]` return it through `From`:
+///
+/// ```
+/// use millpond::limit::RateLimited;
+///
+/// enum ApiError {
+///     SlowDown(RateLimited),
+/// }
+///
+/// impl From<RateLimited> for ApiError {
+///     fn from(refusal: RateLimited) -> Self {
+///         Self::SlowDown(refusal)
+///     }
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateLimited(Box<Decision>);
+
+impl RateLimited {
+    /// The decision behind it.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, limit};
+    /// let decision = Millpond::memory().limiter(&limit::AUTH).check_n("mallory", 6).await?;
+    /// let refusal = decision.into_result().unwrap_err();
+    /// assert_eq!(refusal.decision().kind(), "AUTH");
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn decision(&self) -> &Decision {
+        &self.0
+    }
+
+    /// The HTTP status: 429; 503 if the call was refused only because the store is out of reach; 400
+    /// if it does not say who makes it.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, limit};
+    /// let decision = Millpond::memory().limiter(&limit::AUTH).check_n("mallory", 6).await?;
+    /// assert_eq!(decision.into_result().unwrap_err().status(), 429);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn status(&self) -> u16 {
+        match (self.0.retry_at, self.0.reason) {
+            (None, Some(Reason::Outage(_))) => 503,
+            (_, Some(Reason::NoIdentifier)) => 400,
+            _ => 429,
+        }
+    }
+
+    /// The body for clients, as JSON: `error`, `message` and, where a time is known, `retryAfter` in
+    /// seconds.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, limit};
+    /// let pond = Millpond::memory();
+    /// pond.limiter(&limit::AUTH).check_n("mallory", 5).await?;
+    /// let refused = pond.limiter(&limit::AUTH).check("mallory").await?.into_result().unwrap_err();
+    /// assert!(refused.body().starts_with(r#"{"error":"Rate limit exceeded","message":"Too many"#));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn body(&self) -> String {
+        headers::body(self)
+    }
+}
+
+impl fmt::Display for RateLimited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.0.kind();
+        match (self.0.retry_at, self.0.reason) {
+            (Some(at), _) => {
+                write!(
+                    f,
+                    "rate limit {kind} exceeded; try again after {}",
+                    headers::rfc3339(at)
+                )
+            }
+            (None, Some(Reason::Outage(_))) => write!(f, "rate limit {kind} cannot be checked now"),
+            (None, Some(Reason::NoIdentifier)) => {
+                write!(
+                    f,
+                    "rate limit {kind} cannot be checked for an empty identifier"
+                )
+            }
+            (None, _) => write!(
+                f,
+                "the call costs more than the rate limit {kind} ever allows"
+            ),
+        }
+    }
+}
+
+impl StdError for RateLimited {}
+
+fn time(ms: u64) -> SystemTime {
+    // No platform's clock ends before the year 9999.
+    UNIX_EPOCH
+        .checked_add(Duration::from_millis(ms.min(LAST_TIME)))
+        .unwrap_or(UNIX_EPOCH)
+}

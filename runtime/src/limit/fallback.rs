@@ -1,0 +1,61 @@
+//! The limiter that takes over in this process while the store cannot answer.
+
+use super::Limit;
+use super::algorithm::{Held, Rule};
+use super::snapshot::{Budgets, Key, Snapshot, make_room};
+
+#[derive(Debug, Default)]
+pub(crate) struct Fallback {
+    taken: Budgets<Entry>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    rule: Rule,
+    snapshot: Snapshot,
+}
+
+/// What the process decided on its own.
+pub(crate) struct Local {
+    pub(crate) allowed: bool,
+    pub(crate) retry_at: Option<u64>,
+}
+
+impl Fallback {
+    /// Takes this process's share from all of these budgets, or from none.
+    pub(crate) fn check(&self, budgets: &[(Limit, Key)], now: u64, cost: u64) -> Local {
+        let mut taken = self.taken.lock();
+        let mut local = Local {
+            allowed: true,
+            retry_at: Some(0),
+        };
+        let mut changes = Vec::with_capacity(budgets.len());
+        for (limit, key) in budgets {
+            let rule = limit.shared_rule();
+            let held = taken.get(key).map_or_else(Held::default, |entry| {
+                entry.snapshot.at_or_before(rule, now)
+            });
+            let verdict = rule.check(held, now, cost);
+            let snapshot = Snapshot::after(rule, held, verdict.change, now);
+            changes.push((*key, Entry { rule, snapshot }));
+            if !verdict.allowed {
+                local.allowed = false;
+                local.retry_at = local.retry_at.zip(verdict.retry_at).map(|(a, b)| a.max(b));
+            }
+        }
+        if local.allowed {
+            for (key, entry) in changes {
+                make_room(&mut taken, |entry| {
+                    !entry.snapshot.is_spent(entry.rule, now)
+                });
+                taken.insert(key, entry);
+            }
+        }
+        local
+    }
+
+    /// Forgets what was taken.
+    pub(crate) fn forget(&self, key: &Key) {
+        self.taken.lock().remove(key);
+    }
+}

@@ -1,0 +1,300 @@
+//! The limiter by hand: a limit, or several, of one `Millpond`.
+
+use super::decision::Decision;
+use super::names::{Names, Subject};
+use super::{Limit, check, script};
+use crate::error::{Error, ErrorKind};
+use crate::pond::{Millpond, no_reply};
+use crate::rt;
+use crate::store::command::{Command, Effect};
+use bytes::Bytes;
+use std::fmt::{Display, Write};
+use std::time::Duration;
+
+/// Checks callers against a limit, or several at once. Made by [`Millpond::limiter`]; cheap.
+///
+/// An identifier may be anything that can be displayed, except empty: user ids, addresses, e-mail
+/// addresses. It reaches the budget of exactly that text.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use millpond::{Millpond, limit};
+///
+/// let pond = Millpond::memory();
+/// let decision = pond.limiter(&limit::GENERATION).check("user-42").await?;
+/// if !decision.is_allowed() {
+///     println!("come back in {:?}", decision.retry_after());
+/// }
+/// # Ok::<_, millpond::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct Limiter {
+    pond: Millpond,
+    limits: Group,
+}
+
+/// Limits that one call has to pass; there is at least one.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    pub(crate) first: Limit,
+    pub(crate) more: Vec<Limit>,
+}
+
+impl Group {
+    /// This limit alone, unless start-up has another for its kind.
+    pub(crate) fn one(pond: &Millpond, limit: &Limit) -> Self {
+        let first = limit.overridden(&pond.0.limits.overrides);
+        let more = Vec::new();
+        Self { first, more }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Limit> {
+        std::iter::once(&self.first).chain(&self.more)
+    }
+
+    pub(crate) fn subjects(&self, names: &Names, id: &str) -> Vec<Subject<'_>> {
+        self.iter().map(|limit| names.subject(limit, id)).collect()
+    }
+
+    /// Two limits on the same budgets would each be checked as if the other took nothing.
+    pub(crate) fn distinct(&self) -> Result<(), Error> {
+        let budgets = |limit: &Limit| (limit.kind(), limit.algorithm(), limit.window());
+        for (at, limit) in self.more.iter().enumerate() {
+            if self
+                .iter()
+                .take(at + 1)
+                .any(|other| budgets(other) == budgets(limit))
+            {
+                let text = "two limits of one check have the same kind, algorithm and window";
+                return Err(Error::new(ErrorKind::InvalidValue, text));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Millpond {
+    /// Checks against this limit.
+    ///
+    /// ```
+    /// use millpond::{Millpond, limit};
+    /// let limiter = Millpond::memory().limiter(&limit::API);
+    /// ```
+    pub fn limiter(&self, limit: &Limit) -> Limiter {
+        Limiter {
+            limits: Group::one(self, limit),
+            pond: self.clone(),
+        }
+    }
+}
+
+impl Limiter {
+    /// Also checks against this limit: each call takes from all of them or from none, in one
+    /// command, and the strictest is reported.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use millpond::{Millpond, limit::Limit};
+    /// use std::time::Duration;
+    ///
+    /// const MINUTE: Limit = Limit::sliding_window("EXPORT", 10, Duration::from_secs(60));
+    /// const DAY: Limit = Limit::fixed_window("EXPORT", 500, Duration::from_secs(24 * 60 * 60));
+    ///
+    /// let limiter = Millpond::memory().limiter(&MINUTE).and(&DAY);
+    /// assert_eq!(limiter.check("user-42").await?.remaining(), Some(9));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn and(mut self, limit: &Limit) -> Self {
+        let limit = limit.overridden(&self.pond.0.limits.overrides);
+        self.limits.more.push(limit);
+        self
+    }
+
+    /// Takes one unit, if there is one. While the store cannot answer, the limit's
+    /// [`OnOutage`](super::OnOutage) decides, and the decision says so.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidKey`] for an identifier that is empty or does not display,
+    /// [`ErrorKind::InvalidValue`] for two limits with the same budgets.
+    ///
+    /// # Cancel safety
+    /// A check whose future is dropped may or may not have taken its unit.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, limit};
+    /// let limiter = Millpond::memory().limiter(&limit::AUTH);
+    /// assert_eq!(limiter.check("ada@example.com").await?.remaining(), Some(4));
+    /// assert!(limiter.check("").await.is_err());
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn check(&self, id: impl Display) -> Result<Decision, Error> {
+        self.check_n(id, 1).await
+    }
+
+    /// Takes `cost` units, if there are so many; a refused call takes none. One that costs more
+    /// than the limit is refused for good, without a command. One that costs nothing is allowed,
+    /// and takes nothing.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, limit};
+    /// let limiter = Millpond::memory().limiter(&limit::GENERATION);
+    /// assert!(limiter.check_n("user-42", 8).await?.is_allowed());
+    /// assert!(!limiter.check_n("user-42", 3).await?.is_allowed());
+    /// assert!(limiter.check_n("user-42", 2).await?.is_allowed());
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn check_n(&self, id: impl Display, cost: u64) -> Result<Decision, Error> {
+        let id = rendered(id)?;
+        self.limits.distinct()?;
+        Ok(check::check(&self.pond, &self.limits, &id, cost).await)
+    }
+
+    /// What [`check`](Self::check) would decide, and how much is left now. Takes nothing.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), and what can go wrong on the way to the store.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, limit};
+    /// let limiter = Millpond::memory().limiter(&limit::API);
+    /// limiter.check_n("user-42", 60).await?;
+    /// assert_eq!(limiter.peek("user-42").await?.remaining(), Some(40));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn peek(&self, id: impl Display) -> Result<Decision, Error> {
+        let id = rendered(id)?;
+        self.limits.distinct()?;
+        check::look(&self.pond, &self.limits, &id, 1).await
+    }
+
+    /// Gives units back that were taken for work that was not done, for example. Never more than
+    /// were taken in this window and, of a sliding window, the one before.
+    ///
+    /// # Errors
+    /// As [`peek`](Self::peek). Of a refund whose outcome is unknown, nothing is repeated.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, limit};
+    /// let limiter = Millpond::memory().limiter(&limit::GENERATION);
+    /// limiter.check_n("user-42", 4).await?;
+    /// limiter.refund("user-42", 3).await?;
+    /// assert_eq!(limiter.peek("user-42").await?.remaining(), Some(9));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn refund(&self, id: impl Display, units: u64) -> Result<(), Error> {
+        let id = rendered(id)?;
+        self.limits.distinct()?;
+        if units == 0 {
+            return Ok(());
+        }
+        // No call takes more, and numbers in Lua are exact only so far.
+        let units = self.limits.iter().map(Limit::units).fold(units, u64::min);
+        let now = self.pond.0.settings.clock.unix_ms();
+        let subjects = self.subjects(&id);
+        let budgets: Vec<_> = subjects.iter().map(|subject| subject.budget(now)).collect();
+        self.send(script::refund(&budgets, now, units)).await?;
+        for subject in subjects {
+            self.pond.0.limits.blocked.forget(&subject.key);
+        }
+        Ok(())
+    }
+
+    /// Forgets what this caller has taken. Other processes that know the caller to be blocked
+    /// learn it when their refusal ends.
+    ///
+    /// # Errors
+    /// As [`peek`](Self::peek).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, limit};
+    /// let limiter = Millpond::memory().limiter(&limit::AUTH);
+    /// limiter.check_n("user-42", 5).await?;
+    /// limiter.reset("user-42").await?;
+    /// assert!(limiter.check("user-42").await?.is_allowed());
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn reset(&self, id: impl Display) -> Result<(), Error> {
+        let id = rendered(id)?;
+        let now = self.pond.0.settings.clock.unix_ms();
+        let subjects = self.subjects(&id);
+        let keys = subjects.iter().flat_map(|subject| subject.budget(now).keys);
+        let args = std::iter::once(Bytes::from_static(b"DEL")).chain(keys);
+        self.send(Command::new(Effect::Repeatable, args)).await?;
+        for subject in subjects {
+            self.pond.0.limits.blocked.forget(&subject.key);
+            self.pond.0.limits.fallback.forget(&subject.key);
+        }
+        Ok(())
+    }
+
+    /// Waits until a unit can be taken, and takes it; for no longer than `patience`. If the wait
+    /// would be longer than that, the refusal comes at once.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    ///
+    /// # Cancel safety
+    /// A future that is dropped while it waits has taken nothing.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, limit};
+    /// use std::time::Duration;
+    ///
+    /// let limiter = Millpond::memory().limiter(&limit::API);
+    /// let decision = limiter.until_ready("job-7", Duration::from_secs(5)).await?;
+    /// assert!(decision.is_allowed());
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn until_ready(
+        &self,
+        id: impl Display,
+        patience: Duration,
+    ) -> Result<Decision, Error> {
+        let id = rendered(id)?;
+        self.limits.distinct()?;
+        let mut patience = patience;
+        loop {
+            let decision = check::check(&self.pond, &self.limits, &id, 1).await;
+            let Some(wait) = decision.retry_after() else {
+                return Ok(decision);
+            };
+            let Some(left) = patience.checked_sub(wait) else {
+                return Ok(decision);
+            };
+            patience = left;
+            rt::sleep(wait).await;
+        }
+    }
+
+    async fn send(&self, command: Command) -> Result<(), Error> {
+        let mut replies = self
+            .pond
+            .send(vec![command], self.pond.0.limits.budget)
+            .await;
+        replies.pop().unwrap_or_else(|| Err(no_reply())).map(|_| ())
+    }
+
+    fn subjects(&self, id: &str) -> Vec<Subject<'_>> {
+        self.limits.subjects(&self.pond.0.limits.names, id)
+    }
+}
+
+fn rendered(id: impl Display) -> Result<String, Error> {
+    let mut text = String::new();
+    let wrong = |what| Error::new(ErrorKind::InvalidKey, what);
+    write!(text, "{id}").map_err(|_| wrong("the identifier of a limit does not display"))?;
+    if text.is_empty() {
+        return Err(wrong("the identifier of a limit is empty; who is it?"));
+    }
+    Ok(text)
+}

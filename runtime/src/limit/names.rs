@@ -1,0 +1,91 @@
+//! What budgets are called in the store: `<prefix>:<kind>:<id>`, as `@upstash/ratelimit` does.
+
+use super::Limit;
+use super::algorithm::{Algorithm, Rule};
+use super::script::Budget;
+use super::snapshot::Key;
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+
+/// The prefix that `@upstash/ratelimit` uses unless it is told otherwise.
+pub(crate) const DEFAULT_PREFIX: &str = "@upstash/ratelimit";
+
+/// Upstash takes keys of up to 32 KB; an identifier over this is stored as `%~` and its SHA-256.
+const LONGEST_ID: usize = 16 * 1024;
+
+/// Where the keys of limits live.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    pub(crate) prefix: String,
+    /// On Redis Cluster all keys of one check need the same hash tag.
+    pub(crate) cluster: bool,
+}
+
+/// One identifier at one limit.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) limit: &'a Limit,
+    pub(crate) key: Key,
+    base: String,
+}
+
+impl Names {
+    /// Where this identifier's budget of the limit is.
+    pub(crate) fn subject<'a>(&self, limit: &'a Limit, id: &str) -> Subject<'a> {
+        let id = shorten(id);
+        let id = if self.cluster {
+            Cow::Owned(tag(&id))
+        } else {
+            id
+        };
+        let base = format!("{}:{}:{}", self.prefix, limit.kind(), id);
+        let key = Key::new(&base, limit.rule());
+        Subject { limit, key, base }
+    }
+}
+
+impl Subject<'_> {
+    /// The keys that hold what was taken, at this time.
+    pub(crate) fn budget(&self, now: u64) -> Budget {
+        let rule = self.limit.rule();
+        Budget {
+            rule,
+            keys: keys(rule, &self.base, now),
+        }
+    }
+}
+
+fn keys(rule: Rule, base: &str, now: u64) -> Vec<Bytes> {
+    let index = i128::from(rule.index(now));
+    let counter = |index: i128| Bytes::from(format!("{base}:{index}"));
+    match rule.algorithm {
+        Algorithm::TokenBucket => vec![Bytes::from(base.to_owned())],
+        Algorithm::FixedWindow => vec![counter(index)],
+        Algorithm::SlidingWindow => vec![counter(index), counter(index - 1)],
+    }
+}
+
+/// What stands for an identifier in keys and events.
+pub(crate) fn shorten(id: &str) -> Cow<'_, str> {
+    if id.len() <= LONGEST_ID {
+        return Cow::Borrowed(id);
+    }
+    Cow::Owned(format!(
+        "%~{}",
+        crate::store::command::hex(&Sha256::digest(id))
+    ))
+}
+
+/// A hash tag that no other identifier has. `{}` would not be one, so nobody's is `{%}`.
+fn tag(id: &str) -> String {
+    let id = id
+        .replace('%', "%25")
+        .replace('{', "%7B")
+        .replace('}', "%7D");
+    if id.is_empty() {
+        "{%}".to_owned()
+    } else {
+        format!("{{{id}}}")
+    }
+}

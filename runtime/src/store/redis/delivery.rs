@@ -1,0 +1,320 @@
+//! Takes one batch to the server, as often as each command allows.
+
+use super::link::{Connection, Link, Opened};
+use super::wire;
+use crate::error::Error;
+use crate::stats::Meter;
+use crate::store::command::{Call, Command, Effect, Reply};
+use crate::store::repeat::{Failure, Stage, Tries};
+use crate::store::server_error::{is_transient, server_error};
+use crate::store::waiting::Replies;
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+use tokio::time::timeout_at;
+
+/// How long the answer to a write is still listened for when nobody waits for it any more.
+const LINGER: Duration = Duration::from_secs(1);
+
+pub(crate) struct Delivery {
+    pub(crate) link: Arc<Link>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) tries: Tries,
+    pub(crate) turn: Arc<Turn>,
+}
+
+pub(crate) struct Line {
+    command: Command,
+    /// The server does not know the script, so it goes along.
+    in_full: bool,
+    outcome: Option<Result<Reply, Error>>,
+}
+
+pub(crate) fn lines(commands: Vec<Command>) -> Vec<Line> {
+    let line = |command| Line {
+        command,
+        in_full: false,
+        outcome: None,
+    };
+    commands.into_iter().map(line).collect()
+}
+
+/// Who was first: the task that sends, or the caller that gives up.
+#[derive(Default)]
+pub(crate) struct Turn(AtomicU8);
+
+const SENT: u8 = 1;
+const WITHDRAWN: u8 = 2;
+
+impl Turn {
+    /// Whether the commands may leave; from then on they cannot be withdrawn.
+    fn leave(&self) -> bool {
+        let taken = self
+            .0
+            .compare_exchange(0, SENT, Ordering::AcqRel, Ordering::Acquire);
+        matches!(taken, Ok(_) | Err(SENT))
+    }
+
+    /// Whether the commands stay here.
+    pub(crate) fn withdraw(&self) -> bool {
+        self.0
+            .compare_exchange(0, WITHDRAWN, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+}
+
+impl Delivery {
+    pub(crate) async fn run(mut self) -> Replies {
+        while self.lines.iter().any(|line| line.outcome.is_none()) {
+            if self.tries.is_over() {
+                self.give_up(&Failure::out_of_time().error);
+                break;
+            }
+            let again = match self.attempt().await {
+                Ok(again) => again,
+                Err(failure) => {
+                    let open: Vec<usize> = self.open().collect();
+                    self.fail(&open, &failure)
+                }
+            };
+            if let Some(error) = again {
+                if self.tries.pause().await {
+                    self.meter.retries.add(1);
+                } else {
+                    self.give_up(&error);
+                }
+            }
+        }
+        self.lines
+            .into_iter()
+            .filter_map(|line| line.outcome)
+            .collect()
+    }
+
+    /// One try; the error of what is to be sent again after a pause, if anything is.
+    async fn attempt(&mut self) -> Result<Option<Error>, Failure> {
+        let open: Vec<usize> = self.open().collect();
+        let has_once = self.effects(&open).any(|effect| effect == Effect::Once);
+        let opened = timeout_at(self.tries.until(), self.link.open(has_once))
+            .await
+            .unwrap_or_else(|_| Err(not_opened()))?;
+        if !self.turn.leave() {
+            // The caller has its answer already.
+            return Err(Failure::lasting(Failure::out_of_time().error));
+        }
+        let alone = matches!(opened.connection, Connection::Cluster { .. });
+        if alone && has_once {
+            return Ok(self.one_by_one(&opened, &open).await);
+        }
+        let mut pipeline = Pipeline::with_capacity(open.len());
+        for cmd in self.encode(&open) {
+            pipeline.add_command(cmd);
+        }
+        let sent = self.exchange(&opened, opened.connection.run(&pipeline));
+        match sent.await {
+            Ok(values) if values.len() == open.len() => {
+                self.count(&pipeline);
+                Ok(self.take(&open, values))
+            }
+            Ok(values) => {
+                self.count(&pipeline);
+                let error = Error::new(
+                    crate::error::ErrorKind::Protocol,
+                    format!("{} replies came for {} commands", values.len(), open.len()),
+                );
+                Err(Failure::lasting(error))
+            }
+            Err(Lost::Redis(error)) if alone && is_cross_slot(&error) => {
+                Ok(self.one_by_one(&opened, &open).await)
+            }
+            Err(lost) => {
+                let failure = self.judge(&opened, lost).await;
+                if failure.stage != Stage::NotSent {
+                    self.count(&pipeline);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// On a cluster: each command to its own node, the next one when this one is settled.
+    async fn one_by_one(&mut self, opened: &Arc<Opened>, open: &[usize]) -> Option<Error> {
+        for &index in open {
+            let Some(line) = self.lines.get(index) else {
+                continue;
+            };
+            let cmd = wire::encode(&line.command, line.in_full);
+            let may_repeat = line.command.effect != Effect::Once;
+            let sent = self.exchange(opened, opened.connection.run_one(&cmd, may_repeat));
+            let again = match sent.await {
+                Ok(value) => self.take(&[index], vec![value]),
+                Err(Lost::Redis(error)) if is_reply(&error) => {
+                    let failure = self.link.broken(&error);
+                    if failure.error.to_string().starts_with("NOSCRIPT") && self.in_full(index) {
+                        return None;
+                    }
+                    self.fail(&[index], &failure)
+                }
+                Err(lost) => {
+                    let failure = self.judge(opened, lost).await;
+                    self.fail(&[index], &failure)
+                }
+            };
+            self.meter.requests.add(1);
+            self.meter.commands.add(1);
+            self.meter.bytes_sent.add(wide(wire::sent(&cmd)));
+            if again.is_some() {
+                return again;
+            }
+        }
+        None
+    }
+
+    async fn exchange<T>(
+        &self,
+        opened: &Opened,
+        sent: impl Future<Output = Result<T, RedisError>>,
+    ) -> Result<T, Lost> {
+        let reads = self
+            .lines
+            .iter()
+            .all(|it| it.command.effect == Effect::Read);
+        let linger = if reads { Duration::ZERO } else { LINGER };
+        match timeout_at(self.tries.until() + linger, sent).await {
+            Ok(Ok(values)) => {
+                opened.has_answered();
+                Ok(values)
+            }
+            Ok(Err(error)) => Err(Lost::Redis(error)),
+            Err(_) => Err(Lost::Silent),
+        }
+    }
+
+    async fn judge(&self, opened: &Arc<Opened>, lost: Lost) -> Failure {
+        match lost {
+            Lost::Redis(error) => {
+                if error.is_unrecoverable_error() {
+                    self.link.discard(opened).await;
+                }
+                self.link.broken(&error)
+            }
+            Lost::Silent => {
+                // It may be a connection that leads nowhere any more; the next batch opens another.
+                self.link.discard(opened).await;
+                Failure::out_of_time()
+            }
+        }
+    }
+
+    /// Notes the replies; an error if some command should be sent again after a pause.
+    fn take(&mut self, open: &[usize], values: Vec<Value>) -> Option<Error> {
+        let may_repeat = self.tries.may_repeat();
+        let mut again = None;
+        for (&index, value) in open.iter().zip(values) {
+            self.meter.bytes_received.add(wide(wire::received(&value)));
+            let text = match &value {
+                Value::ServerError(error) => wire::text_of(error),
+                _ => String::new(),
+            };
+            // The script did not run, so this is no repeat, whatever the command does.
+            if text.starts_with("NOSCRIPT") && self.in_full(index) {
+                continue;
+            }
+            let Some(line) = self.lines.get_mut(index) else {
+                continue;
+            };
+            if is_transient(&text) && may_repeat && line.command.effect != Effect::Once {
+                again = Some(server_error(&text));
+            } else {
+                line.outcome = Some(wire::decode(value));
+            }
+        }
+        again
+    }
+
+    /// Settles what must not be sent again; the error back if something is to be, after a pause.
+    fn fail(&mut self, open: &[usize], failure: &Failure) -> Option<Error> {
+        let may_repeat = self.tries.may_repeat();
+        let mut again = None;
+        for &index in open {
+            let Some(line) = self.lines.get_mut(index) else {
+                continue;
+            };
+            let effect = line.command.effect;
+            if may_repeat && failure.allows_repeat(effect) {
+                again = Some(failure.error.clone());
+            } else {
+                line.outcome = Some(Err(failure.verdict(effect)));
+            }
+        }
+        again
+    }
+
+    /// The script goes along from now on. False if it did already, or is none.
+    fn in_full(&mut self, index: usize) -> bool {
+        self.lines.get_mut(index).is_some_and(|line| {
+            let is_script = matches!(line.command.call, Call::Script { .. });
+            is_script && !std::mem::replace(&mut line.in_full, true)
+        })
+    }
+
+    fn give_up(&mut self, error: &Error) {
+        for line in &mut self.lines {
+            line.outcome.get_or_insert_with(|| Err(error.clone()));
+        }
+    }
+
+    fn open(&self) -> impl Iterator<Item = usize> {
+        let lines = self.lines.iter().enumerate();
+        lines.filter_map(|(index, line)| line.outcome.is_none().then_some(index))
+    }
+
+    fn effects(&self, open: &[usize]) -> impl Iterator<Item = Effect> {
+        let lines = open.iter().filter_map(|index| self.lines.get(*index));
+        lines.map(|line| line.command.effect)
+    }
+
+    fn encode(&self, open: &[usize]) -> impl Iterator<Item = Cmd> {
+        let lines = open.iter().filter_map(|index| self.lines.get(*index));
+        lines.map(|line| wire::encode(&line.command, line.in_full))
+    }
+
+    fn count(&self, pipeline: &Pipeline) {
+        self.meter.requests.add(1);
+        self.meter.commands.add(wide(pipeline.len()));
+        let bytes = pipeline.cmd_iter().map(wire::sent).sum();
+        self.meter.bytes_sent.add(wide(bytes));
+    }
+}
+
+/// Why there are no replies.
+enum Lost {
+    Redis(RedisError),
+    Silent,
+}
+
+fn not_opened() -> Failure {
+    Failure {
+        stage: Stage::NotSent,
+        error: Error::new(
+            crate::error::ErrorKind::Timeout,
+            "no connection to the server was opened in time",
+        ),
+    }
+}
+
+/// The client refuses such a pipeline before anything leaves.
+fn is_cross_slot(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::CrossSlot)
+}
+
+/// Whether the server answered, with an error.
+fn is_reply(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
+}
+
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

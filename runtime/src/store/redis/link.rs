@@ -1,0 +1,257 @@
+//! The connection of one Tokio runtime, opened at first use and anew after it broke.
+
+use super::wire::text_of;
+use crate::error::{Error, ErrorKind};
+use crate::store::per_runtime::Local;
+use crate::store::repeat::{Failure, Stage};
+use crate::store::server_error::presentable;
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, ServerErrorKind, Value};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// After that long without an answer a connection is asked for a sign of life before it is trusted
+/// with a command that must not be sent twice. Balancers close idle connections after minutes.
+const TRUSTED: Duration = Duration::from_secs(15);
+
+/// How to connect. The clients hold the password; neither is ever printed.
+#[derive(Clone)]
+pub(crate) enum Dial {
+    Single(Box<Client>),
+    /// The second one never repeats a command by itself.
+    Cluster {
+        repeating: Box<ClusterClient>,
+        once: Box<ClusterClient>,
+    },
+}
+
+#[derive(Clone)]
+pub(crate) enum Connection {
+    Single(MultiplexedConnection),
+    Cluster {
+        repeating: ClusterConnection,
+        once: ClusterConnection,
+    },
+}
+
+pub(crate) struct Link {
+    dial: Dial,
+    /// Where it leads, for error texts.
+    host: Arc<str>,
+    connect_timeout: Duration,
+    current: Mutex<Option<Arc<Opened>>>,
+    ended: AtomicBool,
+}
+
+pub(crate) struct Opened {
+    pub(crate) connection: Connection,
+    answered: std::sync::Mutex<Instant>,
+}
+
+impl Opened {
+    pub(crate) fn has_answered(&self) {
+        if let Ok(mut answered) = self.answered.lock() {
+            *answered = Instant::now();
+        }
+    }
+
+    fn is_trusted(&self) -> bool {
+        let answered = self.answered.lock();
+        answered.is_ok_and(|answered| answered.elapsed() < TRUSTED)
+    }
+}
+
+impl Link {
+    pub(crate) fn new(dial: Dial, host: Arc<str>, connect_timeout: Duration) -> Self {
+        Self {
+            dial,
+            host,
+            connect_timeout,
+            current: Mutex::default(),
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    /// The open connection, or a new one. `sure`: one that has just shown that it is alive.
+    pub(crate) async fn open(&self, sure: bool) -> Result<Arc<Opened>, Failure> {
+        let mut current = self.current.lock().await;
+        // Out of its place meanwhile: should this wait be given up, nobody trusts it any more.
+        if let Some(opened) = current.take()
+            && (!sure || opened.is_trusted() || is_alive(&opened).await)
+        {
+            *current = Some(Arc::clone(&opened));
+            return Ok(opened);
+        }
+        let opened = Arc::new(Opened {
+            connection: self
+                .connect()
+                .await
+                .map_err(|error| self.unreached(&error))?,
+            answered: std::sync::Mutex::new(Instant::now()),
+        });
+        *current = Some(Arc::clone(&opened));
+        Ok(opened)
+    }
+
+    /// Forgets a connection that broke, unless it was replaced already.
+    pub(crate) async fn discard(&self, broken: &Arc<Opened>) {
+        let mut current = self.current.lock().await;
+        if current.as_ref().is_some_and(|it| Arc::ptr_eq(it, broken)) {
+            *current = None;
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, RedisError> {
+        // Waiting for an answer is bounded by the caller's budget, not per connection.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.connect_timeout))
+            .set_response_timeout(None);
+        Ok(match &self.dial {
+            Dial::Single(client) => Connection::Single(
+                client
+                    .get_multiplexed_async_connection_with_config(&config)
+                    .await?,
+            ),
+            Dial::Cluster { repeating, once } => Connection::Cluster {
+                repeating: repeating.get_async_connection().await?,
+                once: once.get_async_connection().await?,
+            },
+        })
+    }
+
+    fn unreached(&self, error: &RedisError) -> Failure {
+        let host = &self.host;
+        let detail = error.detail().map(presentable).unwrap_or_default();
+        let code = error.code().unwrap_or_default();
+        let refused = error.kind() == redis::ErrorKind::AuthenticationFailed
+            || matches!(code, "NOAUTH" | "WRONGPASS" | "NOPERM");
+        if refused {
+            return Failure::lasting(Error::new(
+                ErrorKind::Auth,
+                format!("{host} refused the user name or password of the Redis URL ({detail})"),
+            ));
+        }
+        if error.kind() == redis::ErrorKind::InvalidClientConfig {
+            return Failure::lasting(Error::new(
+                ErrorKind::Config,
+                format!("the Redis URL does not fit {host} ({detail})"),
+            ));
+        }
+        Failure {
+            stage: Stage::NotSent,
+            error: Error::with_source(
+                ErrorKind::Unavailable,
+                format!("could not connect to {host}; check the Redis URL and the network"),
+                error.clone(),
+            ),
+        }
+    }
+
+    /// What it means that a connection gave an error instead of replies.
+    pub(crate) fn broken(&self, error: &RedisError) -> Failure {
+        let host = &self.host;
+        if let redis::ErrorKind::Server(kind) = error.kind() {
+            // What a cluster node or a server that is not ready says has not been run.
+            let stage = match kind {
+                ServerErrorKind::Moved
+                | ServerErrorKind::Ask
+                | ServerErrorKind::TryAgain
+                | ServerErrorKind::ClusterDown
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::BusyLoading => Stage::NotSent,
+                _ => Stage::Lasting,
+            };
+            let errors = error.clone().into_server_errors();
+            let text = errors
+                .as_ref()
+                .and_then(|errors| errors.first())
+                .map_or_else(|| error.category().to_owned(), |(_, error)| text_of(error));
+            let error = crate::store::server_error::server_error(&text);
+            return Failure { stage, error };
+        }
+        match error.kind() {
+            redis::ErrorKind::ClusterConnectionNotFound => Failure {
+                stage: Stage::NotSent,
+                error: Error::with_source(
+                    ErrorKind::Unavailable,
+                    format!("no node of the cluster at {host} can be reached"),
+                    error.clone(),
+                ),
+            },
+            redis::ErrorKind::Parse => Failure {
+                stage: Stage::Lost,
+                error: Error::new(
+                    ErrorKind::Protocol,
+                    format!("the answer of {host} is not RESP: this does not look like a Redis"),
+                ),
+            },
+            redis::ErrorKind::Io => Failure {
+                stage: Stage::Lost,
+                error: Error::with_source(
+                    ErrorKind::Unavailable,
+                    format!("the connection to {host} broke before the answer came"),
+                    error.clone(),
+                ),
+            },
+            _ => Failure::lasting(Error::new(
+                ErrorKind::Protocol,
+                format!("the client refused the command: {}", error.category()),
+            )),
+        }
+    }
+}
+
+impl Local for Link {
+    fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+}
+
+impl Connection {
+    pub(crate) async fn run(&self, pipeline: &Pipeline) -> Result<Vec<Value>, RedisError> {
+        match self.clone() {
+            Self::Single(mut connection) => {
+                connection
+                    .req_packed_commands(pipeline, 0, pipeline.len())
+                    .await
+            }
+            Self::Cluster { mut repeating, .. } => {
+                repeating
+                    .req_packed_commands(pipeline, 0, pipeline.len())
+                    .await
+            }
+        }
+    }
+
+    /// One command alone; on a cluster it finds its own way.
+    pub(crate) async fn run_one(&self, cmd: &Cmd, may_repeat: bool) -> Result<Value, RedisError> {
+        match self.clone() {
+            Self::Single(mut connection) => connection.req_packed_command(cmd).await,
+            Self::Cluster { mut repeating, .. } if may_repeat => {
+                repeating.req_packed_command(cmd).await
+            }
+            Self::Cluster { mut once, .. } => once.req_packed_command(cmd).await,
+        }
+    }
+}
+
+async fn is_alive(opened: &Opened) -> bool {
+    let Connection::Single(connection) = &opened.connection else {
+        return true;
+    };
+    let alive = connection
+        .clone()
+        .req_packed_command(&redis::cmd("PING"))
+        .await;
+    opened.has_answered();
+    alive.is_ok()
+}

@@ -1,0 +1,99 @@
+//! Commands and replies between our shapes and those of the `redis` crate.
+
+use crate::error::Error;
+use crate::store::command::{Call, Command, Reply};
+use crate::store::server_error::server_error;
+use bytes::Bytes;
+use redis::{Cmd, ServerError, Value};
+
+/// The command as `redis` sends it; a script by its hash, or in full.
+pub(crate) fn encode(command: &Command, in_full: bool) -> Cmd {
+    let (script, keys, args) = match &command.call {
+        Call::Plain(args) => return words(args.iter().map(AsRef::as_ref)),
+        Call::Script { script, keys, args } => (script, keys, args),
+    };
+    let count = keys.len().to_string();
+    let head = if in_full {
+        ["EVAL", script.source(), &count]
+    } else {
+        ["EVALSHA", script.sha(), &count]
+    };
+    let head = head.iter().map(|word| word.as_bytes());
+    words(head.chain(keys.iter().chain(args).map(AsRef::as_ref)))
+}
+
+fn words<'a>(words: impl Iterator<Item = &'a [u8]>) -> Cmd {
+    let mut cmd = Cmd::new();
+    for word in words {
+        cmd.arg(word);
+    }
+    cmd
+}
+
+/// What the server said, in the shapes of RESP2.
+pub(crate) fn decode(value: Value) -> Result<Reply, Error> {
+    Ok(match value {
+        Value::Nil => Reply::Nil,
+        Value::Int(number) => Reply::Int(number),
+        Value::BulkString(bytes) | Value::BigNumber(bytes) => Reply::Bulk(bytes.into()),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Reply::Bulk(text.into()),
+        Value::Okay => Reply::Bulk(Bytes::from_static(b"OK")),
+        Value::Array(items) | Value::Set(items) => array(items)?,
+        Value::Map(pairs) => array(pairs.into_iter().flat_map(|(key, value)| [key, value]))?,
+        Value::Attribute { data, .. } => decode(*data)?,
+        Value::Double(number) => Reply::Bulk(number.to_string().into()),
+        Value::Boolean(yes) => Reply::Int(i64::from(yes)),
+        Value::ServerError(error) => return Err(server_error(&text_of(&error))),
+        _ => {
+            return Err(Error::new(
+                crate::error::ErrorKind::Protocol,
+                "a reply of a kind that no command asks for",
+            ));
+        }
+    })
+}
+
+fn array(items: impl IntoIterator<Item = Value>) -> Result<Reply, Error> {
+    let items = items.into_iter().map(decode);
+    items.collect::<Result<_, _>>().map(Reply::Array)
+}
+
+/// The text as the server sent it, which the crate has divided into a code and the rest.
+pub(crate) fn text_of(error: &ServerError) -> String {
+    match error.details() {
+        Some(details) => format!("{} {details}", error.code()),
+        None => error.code().to_owned(),
+    }
+}
+
+/// Bytes of a command on the wire: `*<n>`, then `$<length>` and the word for each.
+pub(crate) fn sent(cmd: &Cmd) -> usize {
+    let words = cmd.args_iter().map(|arg| match arg {
+        redis::Arg::Simple(word) => framed(word.len()),
+        _ => 0,
+    });
+    let (words, count) = words.fold((0, 0), |(bytes, count), word| (bytes + word, count + 1));
+    words + header(count)
+}
+
+/// Bytes of a reply on the wire.
+pub(crate) fn received(value: &Value) -> usize {
+    match value {
+        Value::Nil | Value::Okay => 5,
+        Value::Int(number) => 3 + number.to_string().len(),
+        Value::BulkString(bytes) => framed(bytes.len()),
+        Value::SimpleString(text) => text.len() + 3,
+        Value::Array(items) => header(items.len()) + items.iter().map(received).sum::<usize>(),
+        Value::ServerError(error) => text_of(error).len() + 3,
+        // Shapes of RESP3, which is not asked for.
+        _ => 0,
+    }
+}
+
+fn framed(length: usize) -> usize {
+    header(length) + length + 2
+}
+
+fn header(number: usize) -> usize {
+    3 + number.to_string().len()
+}

@@ -1,0 +1,128 @@
+//! What may be sent again, and when: the rules that both remote engines follow.
+
+use super::command::Effect;
+use crate::error::{Error, ErrorKind};
+use crate::rt::{self, jitter};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Why an exchange brought no answers.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) stage: Stage,
+    pub(crate) error: Error,
+}
+
+/// How far the exchange came, which decides what may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Nothing left: everything may be sent again.
+    NotSent,
+    /// It left, and may or may not have run; a second try may do better.
+    Lost,
+    /// The server read it and ran nothing, perhaps because of one command in it.
+    Refused,
+    /// Sending it again would bring the same.
+    Lasting,
+}
+
+impl Failure {
+    pub(crate) fn lasting(error: Error) -> Self {
+        Self {
+            stage: Stage::Lasting,
+            error,
+        }
+    }
+
+    pub(crate) fn out_of_time() -> Self {
+        Self {
+            stage: Stage::Lost,
+            error: Error::new(ErrorKind::Timeout, "the server did not answer in time"),
+        }
+    }
+
+    /// Whether a command of this effect may be sent again.
+    pub(crate) fn allows_repeat(&self, effect: Effect) -> bool {
+        match self.stage {
+            Stage::NotSent => true,
+            Stage::Lost => effect != Effect::Once,
+            Stage::Refused | Stage::Lasting => false,
+        }
+    }
+
+    /// What the failure means for a command that is not sent again.
+    pub(crate) fn verdict(&self, effect: Effect) -> Error {
+        match self.stage {
+            Stage::Lost => after_sending(effect, &self.error),
+            Stage::NotSent | Stage::Refused | Stage::Lasting => self.error.clone(),
+        }
+    }
+}
+
+/// What a failure after sending means for one command.
+pub(crate) fn after_sending(effect: Effect, error: &Error) -> Error {
+    match effect {
+        Effect::Read | Effect::Repeatable => error.clone(),
+        Effect::Once => Error::with_source(
+            ErrorKind::OutcomeUnknown,
+            format!("{error}; the command may or may not have run and is not sent again"),
+            error.clone(),
+        ),
+    }
+}
+
+/// How often a failure may be repeated, with which pauses, and until when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    pub(crate) retries: u32,
+    /// The first pause; each one after it is twice as long.
+    pub(crate) backoff: Duration,
+}
+
+/// The tries of one request.
+pub(crate) struct Tries {
+    patience: Patience,
+    until: Instant,
+    failures: u32,
+}
+
+impl Tries {
+    pub(crate) fn new(patience: Patience, until: Instant) -> Self {
+        Self {
+            patience,
+            until,
+            failures: 0,
+        }
+    }
+
+    pub(crate) fn until(&self) -> Instant {
+        self.until
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        Instant::now() >= self.until
+    }
+
+    /// Whether a failure now may be followed by another try.
+    pub(crate) fn may_repeat(&self) -> bool {
+        self.failures < self.patience.retries && Instant::now() + self.pause_at_least() < self.until
+    }
+
+    /// Pauses before the next try; false, at once, if the pause would outlast whoever waits.
+    pub(crate) async fn pause(&mut self) -> bool {
+        let pause = jitter(self.pause_at_least().saturating_mul(2));
+        self.failures = self.failures.saturating_add(1);
+        if Instant::now() + pause >= self.until {
+            return false;
+        }
+        rt::sleep(pause).await;
+        true
+    }
+
+    /// Jitter takes up to a half away.
+    fn pause_at_least(&self) -> Duration {
+        const LONGEST: Duration = Duration::from_mins(1);
+        let doubled = 2_u32.saturating_pow(self.failures);
+        self.patience.backoff.saturating_mul(doubled).min(LONGEST) / 2
+    }
+}

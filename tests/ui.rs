@@ -1,0 +1,12 @@
+//! What compiles and what does not, with the words in which it is said.
+
+/// The messages of `trybuild/fail` are those of the toolchain that `rust-version` names.
+#[test]
+fn every_positive_form_compiles_and_runs() {
+    trybuild::TestCases::new().pass("trybuild/pass/*.rs");
+}
+
+#[test]
+fn every_mistake_is_a_compile_error_that_says_what_to_write() {
+    trybuild::TestCases::new().compile_fail("trybuild/fail/*/*.rs");
+}

@@ -37,7 +37,7 @@ pub(crate) async fn work(contestants: &[Contestant]) -> Outcome {
     println!("| | instructions | allocations | bytes allocated |");
     println!("|---|--:|--:|--:|");
     for contestant in contestants {
-        let (count, bytes) = contestant.allocations(10_000).await;
+        let (count, bytes) = contestant.allocations(10_000, 1).await;
         let instructions = instructions::per_call(contestant.name)?
             .map_or_else(|| "no valgrind".to_owned(), |count| count.to_string());
         println!(

@@ -4,9 +4,9 @@
 use crate::contestant::Contestant;
 use std::time::{Duration, Instant};
 
-const ROUNDS: usize = 60;
+const ROUNDS: usize = 200;
 /// How long one contestant is timed in one round.
-const SLICE: Duration = Duration::from_millis(20);
+const SLICE: Duration = Duration::from_millis(5);
 
 /// What a contestant did, in ns per call, and against the first contestant.
 pub(crate) struct Times {

@@ -13,7 +13,7 @@ use crate::store::command::{Command, Reply};
 use crate::store::{self, Batch, Store};
 use bytes::Bytes;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
@@ -51,7 +51,7 @@ pub(crate) struct Inner {
     /// The type that was first seen under each prefix and template.
     pub(crate) types: Mutex<HashMap<String, &'static str>>,
     /// Sites whose type has been checked: addresses of the site and of the type's name.
-    pub(crate) checked: RwLock<HashMap<(usize, usize), Arc<Tally>>>,
+    pub(crate) checked: RwLock<BTreeMap<(usize, usize), Arc<Tally>>>,
 }
 
 impl fmt::Debug for Millpond {

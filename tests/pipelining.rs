@@ -254,6 +254,36 @@ async fn a_server_that_comes_back_is_used_again() {
     assert_eq!(pond.get("k").await.unwrap(), Some(2));
 }
 
+#[tokio::test]
+async fn a_server_that_stops_answering_opens_the_circuit() {
+    let gateway = gateway(needs_redis!()).await;
+    let pond = Millpond::builder()
+        .upstash(gateway.url(), gateway.token())
+        .budget(Duration::from_millis(20))
+        .build()
+        .unwrap();
+    let hold = gateway.hold(Matcher::any().always());
+    let error = pond.command(["INCR", "n"]).await.unwrap_err();
+    assert_eq!(
+        error.kind(),
+        ErrorKind::OutcomeUnknown,
+        "it had left: {error}"
+    );
+    for _ in 0..4 {
+        let error = pond.get::<u32>("k").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    }
+    let before = gateway.requests().len();
+    let error = pond.get::<u32>("k").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(
+        error.to_string().contains("circuit breaker open after 5"),
+        "{error}"
+    );
+    assert_eq!(gateway.requests().len(), before);
+    hold.release();
+}
+
 #[test]
 fn one_process_with_several_runtimes_one_idle_and_one_dropped_hangs_nobody() {
     let redis = needs_redis!();

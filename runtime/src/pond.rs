@@ -7,7 +7,6 @@ use crate::config::{Builder, Engine, Settings};
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
 use crate::limit::{Home, Limits};
-use crate::rt;
 use crate::stats::{Ledger, Stats, Tally};
 use crate::store::command::{Command, Reply};
 use crate::store::{self, Batch, Store};
@@ -172,11 +171,9 @@ impl Millpond {
             Ok(store) => store,
             Err(error) => return vec![Err(error.clone()); count],
         };
-        let replies = rt::timeout(within, store.send(Batch { commands, within })).await;
-        let replies = replies.unwrap_or_else(|| {
-            let text = format!("no answer within the budget of {} ms", within.as_millis());
-            vec![Err(Error::new(ErrorKind::Timeout, text)); count]
-        });
+        // The engine keeps the time: it alone knows whether the commands have left, and a second
+        // timer around it would hide from the circuit breaker how the call ended.
+        let replies = store.send(Batch { commands, within }).await;
         if replies.len() == count {
             replies
         } else {

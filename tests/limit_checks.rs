@@ -121,8 +121,10 @@ async fn several_limits_take_together_or_not_at_all() {
     let gateway = gateway(needs_redis!()).await;
     let clock = ManualClock::new();
     let real = process(&gateway, &clock);
+    let over_resp = Millpond::builder().redis(needs_redis!().database().url());
+    let over_resp = over_resp.clock(clock.clone()).build().unwrap();
     let embedded = Millpond::builder().clock(clock.clone()).build().unwrap();
-    for pond in [real, embedded] {
+    for pond in [real, over_resp, embedded] {
         let both = pond.limiter(&minute).and(&day);
         for left in [2, 1, 0] {
             let decision = both.check("u").await.unwrap();

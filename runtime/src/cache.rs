@@ -9,7 +9,7 @@ pub(crate) mod pulse;
 
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
-use crate::pond::{self, Millpond};
+use crate::pond::{self, Inner, Millpond};
 use crate::rt;
 use crate::stats::Tally;
 use bytes::Bytes;
@@ -25,6 +25,7 @@ pub(crate) struct Lookup {
     pub(crate) pond: Millpond,
     pub(crate) key: Key,
     pub(crate) policy: Policy,
+    pub(crate) tally: Arc<Tally>,
     /// Load and store anew, whatever is there.
     pub(crate) refresh: bool,
 }
@@ -68,9 +69,30 @@ pub(crate) struct Load {
 }
 
 impl Lookup {
+    /// What the embedded engine can say at once: there is nothing to wait for, nothing to share.
+    /// Without an answer, [`enter`](Self::enter).
+    pub(crate) fn peek(&self) -> Option<Bytes> {
+        let Inner {
+            store,
+            pending,
+            flights,
+            ..
+        } = &*self.pond.0;
+        if self.refresh || pending.len() > 0 || self.key.check().is_err() || !rt::in_runtime() {
+            return None;
+        }
+        let name = self.pond.name(&self.key);
+        if flights.leads(&name) {
+            return None;
+        }
+        let value = store.as_ref().ok()?.peek(name.as_bytes())?;
+        self.tally.commands.add(1);
+        Some(value)
+    }
+
     /// Looks the key up, or waits for who does.
     pub(crate) async fn enter(self) -> Entered {
-        let tally = self.pond.0.ledger.tally(self.key.prefix());
+        let tally = &self.tally;
         if let Err(error) = self.key.check() {
             tracing::warn!(prefix = self.key.prefix(), %error, "called without the cache");
             tally.bypassed.add(1);
@@ -88,13 +110,7 @@ impl Lookup {
             tally.bypassed.add(1);
             return Entered::Alone;
         }
-        let mut load = Load::new(&self, full, tally);
-        if !self.refresh
-            && load.peek()
-            && let Some(bytes) = load.found()
-        {
-            return Entered::Found(bytes, load);
-        }
+        let load = Load::new(&self, full);
         if self.refresh || !self.policy.flight {
             let load = load.read(None).await;
             return match load.found() {
@@ -147,12 +163,17 @@ impl Lookup {
 }
 
 impl Load {
-    fn new(lookup: &Lookup, full: FullKey, tally: Arc<Tally>) -> Self {
+    /// The cache that the value goes to.
+    pub(crate) fn pond(&self) -> &Millpond {
+        &self.pond
+    }
+
+    fn new(lookup: &Lookup, full: FullKey) -> Self {
         Self {
             pond: lookup.pond.clone(),
             key: lookup.key.clone(),
             full,
-            tally,
+            tally: Arc::clone(&lookup.tally),
             policy: lookup.policy,
             lease: None,
             read: 0,
@@ -186,20 +207,6 @@ impl Load {
         self
     }
 
-    /// What the embedded engine can say at once: there is nothing to wait for, nothing to share.
-    fn peek(&mut self) -> bool {
-        if let Ok(store) = &self.pond.0.store
-            && self.pond.0.pending.ticket(&self.full).is_none()
-            && let Some(seen) = store.peek(&self.full)
-        {
-            self.tally.commands.add(1);
-            self.read_at = self.pond.0.settings.clock.monotonic();
-            self.seen = Some(seen);
-            return true;
-        }
-        false
-    }
-
     /// The bytes that the read found.
     fn found(&self) -> Option<Bytes> {
         self.seen.as_ref().and_then(|seen| seen.value.clone())
@@ -221,12 +228,7 @@ impl Load {
 
     /// What was found is a value of the right type.
     pub(crate) fn hit(self, bytes: Bytes, null: bool) {
-        if null {
-            &self.tally.null_hits
-        } else {
-            &self.tally.hits
-        }
-        .add(1);
+        self.tally.hit(null);
         if let Some(lease) = self.lease {
             lease.share(Outcome::Value(bytes), self.read);
         }
@@ -471,6 +473,8 @@ impl Millpond {
                 }
             }
             drop(courier);
+            // Who added a key since the last look saw a courier, and started none.
+            pond.deliver_in_background();
         });
     }
 

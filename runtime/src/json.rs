@@ -18,8 +18,9 @@ impl fmt::Display for JsonError {
 impl std::error::Error for JsonError {}
 
 impl ser::Error for JsonError {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self(message.to_string())
+    // The message is left behind: it comes from the type's own `Serialize` and may quote the value.
+    fn custom<T: fmt::Display>(_message: T) -> Self {
+        Self("its Serialize failed".into())
     }
 }
 

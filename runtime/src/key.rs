@@ -6,6 +6,7 @@ use crate::store::command::hex;
 use bytes::Bytes;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::fmt::{self, Display, Write};
 
 /// The longest key that Upstash takes, in bytes.
@@ -58,7 +59,7 @@ impl Key {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let problem = match self.problem {
             Some(problem) => problem,
-            None if self.text.is_empty() => "the key is empty",
+            None if self.text.is_empty() => "the key is empty; give it a name",
             None if self.text.len() > MAX_KEY => {
                 "the key is longer than 32 KiB; hash the long part with <name:sha256>"
             }
@@ -117,11 +118,8 @@ pub(crate) struct FullKey {
 }
 
 impl FullKey {
-    pub(crate) fn new(namespace: Option<&str>, key: &Key) -> Self {
-        let value = match namespace {
-            Some(namespace) => format!("{namespace}:{}", key.text),
-            None => key.text.clone(),
-        };
+    pub(crate) fn new(name: Cow<'_, str>) -> Self {
+        let value = name.into_owned();
         let guard = if has_hash_tag(&value) {
             format!("{value}:guard")
         } else {
@@ -221,7 +219,9 @@ impl KeyWriter {
         self.begin();
         let start = self.text.len();
         if value.render(&mut self.text).is_err() {
-            self.problem = Some("the Display of an argument in the key failed");
+            self.problem = Some(
+                "the Display of an argument in the key failed; mend it, or use another template",
+            );
         }
         encode_from(&mut self.text, start);
     }
@@ -239,7 +239,8 @@ impl KeyWriter {
             None => {
                 self.problem = Some(
                     "an argument under :sha256 has no canonical JSON (a number that is not \
-                     finite, or a map key that is no string)",
+                     finite, or a map key that is no string); hash something else, or leave it \
+                     out with skip(...)",
                 );
             }
         }
@@ -326,8 +327,7 @@ mod tests {
 
     #[test]
     fn the_guard_of_a_key_lives_in_its_slot() {
-        let guard =
-            |key: &str| String::from_utf8(FullKey::new(None, &key.into()).guard.to_vec()).unwrap();
+        let guard = |key: &str| String::from_utf8(FullKey::new(key.into()).guard.to_vec()).unwrap();
         assert_eq!(guard("user:42"), "{user:42}:guard");
         assert_eq!(guard("user:{42}:posts"), "user:{42}:posts:guard");
         assert_eq!(guard("user:{}"), "{user:{}}:guard");

@@ -98,6 +98,13 @@ tallies! {
     commands,
 }
 
+impl Tally {
+    /// A value, or a null, was found.
+    pub(crate) fn hit(&self, null: bool) {
+        if null { &self.null_hits } else { &self.hits }.add(1);
+    }
+}
+
 /// A snapshot of every counter of a [`Millpond`](crate::Millpond).
 ///
 /// ```

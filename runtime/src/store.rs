@@ -23,12 +23,11 @@ mod upstash;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod waiting;
 
-use crate::cache::guard::Seen;
 use crate::config::{Engine, Settings};
 use crate::error::Error;
-use crate::key::FullKey;
 use crate::rt::BoxFuture;
 use crate::stats::Meter;
+use bytes::Bytes;
 use command::{Command, Reply};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +47,7 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// What an engine in this process can say at once of a value that is there. It counts as a
     /// command only then.
-    fn peek(&self, _key: &FullKey) -> Option<Seen> {
+    fn peek(&self, _key: &[u8]) -> Option<Bytes> {
         None
     }
 }

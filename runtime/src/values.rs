@@ -100,7 +100,10 @@ impl Millpond {
                 let kind = std::any::type_name::<T>();
                 Err(Error::new(
                     ErrorKind::Decode,
-                    format!("what is stored under {key} is no {kind}: {what}"),
+                    format!(
+                        "what is stored under {key} is no {kind} ({what}); delete the key, or ask for \
+                         the type that it holds"
+                    ),
                 ))
             }
         }
@@ -312,10 +315,13 @@ impl Millpond {
             null_ttl,
             flight: true,
         };
+        let key = key.into();
+        let tally = self.0.ledger.tally(key.prefix());
         let lookup = Lookup {
             pond: self.clone(),
-            key: key.into(),
+            key,
             policy,
+            tally,
             refresh: false,
         };
         let shape = crate::__private::Fallible::new();
@@ -329,7 +335,7 @@ impl Millpond {
     /// The stored form of a value, if it may be stored.
     pub(crate) fn storable<T: Serialize + ?Sized>(&self, value: &T) -> Result<Bytes, Error> {
         let bytes = value::encode(value).map_err(|error| {
-            Error::with_source(ErrorKind::InvalidValue, "the value has no JSON", error)
+            Error::with_source(ErrorKind::InvalidValue, "the value has no JSON; an infinity, a NaN and a map key that is no string cannot be stored", error)
         })?;
         if bytes.len() > self.0.settings.max_value {
             return Err(Error::new(
@@ -354,7 +360,7 @@ pub(crate) fn lifetime(ttl: Duration) -> Result<Bytes, Error> {
     if ttl.as_millis() == 0 || ttl > MAX_LIFE {
         return Err(Error::new(
             ErrorKind::InvalidValue,
-            "the lifetime is under 1 ms or over 100 years",
+            "the lifetime is under 1 ms or over 100 years; give one in between",
         ));
     }
     Ok(ttl.as_millis().to_string().into())

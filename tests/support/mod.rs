@@ -7,7 +7,11 @@
     reason = "every test binary uses its own part of it"
 )]
 
-use millpond::Millpond;
+pub(crate) mod log;
+pub(crate) mod process;
+pub(crate) mod source;
+
+use millpond::{Builder, Millpond};
 use millpond_gateway::{Gateway, RedisServer};
 use std::path::Path;
 use std::time::Duration;
@@ -22,10 +26,28 @@ pub(crate) async fn gateway(redis: &RedisServer) -> Gateway {
 
 /// A pond on a gateway, with a budget that a busy machine cannot exhaust.
 pub(crate) fn pond(gateway: &Gateway) -> Millpond {
-    let pond = Millpond::builder().upstash(gateway.url(), gateway.token());
-    pond.budget(Duration::from_secs(20))
-        .build()
-        .expect("a pond")
+    builder(gateway).build().expect("a pond")
+}
+
+/// The builder of [`pond`].
+pub(crate) fn builder(gateway: &Gateway) -> Builder {
+    Millpond::builder()
+        .upstash(gateway.url(), gateway.token())
+        .budget(Duration::from_secs(20))
+}
+
+/// Lets the other tasks run until they have nothing left to do.
+pub(crate) async fn settle() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The result of a test, or the news that it hangs.
+pub(crate) async fn within_a_minute<T>(test: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), test)
+        .await
+        .expect("what the test waits for happens within a minute")
 }
 
 /// Runs a script of `tests/interop` with the gateway's address in its environment, and returns what

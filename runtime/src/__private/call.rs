@@ -8,12 +8,13 @@ use crate::error::{Error, ErrorKind};
 use crate::key::Key;
 use crate::pond::Millpond;
 use crate::scope;
+use crate::stats::Tally;
 use crate::value;
 use pin_project_lite::pin_project;
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
 /// One call: which function, which key, under which cache.
@@ -83,12 +84,13 @@ where
     }
     let policy = call.policy();
     let pond = call.pond.unwrap_or_else(scope::current);
-    pond.check_type(call.site, std::any::type_name::<S::Value>());
+    let tally = pond.tally(call.site, std::any::type_name::<S::Value>());
     let refresh = mode == Some(Mode::Refresh);
     let lookup = Lookup {
         pond,
         key: call.key,
         policy,
+        tally,
         refresh,
     };
     answer(lookup, shape, unless, body).await
@@ -106,7 +108,12 @@ where
     S::Value: CacheValue,
     F: Future<Output = S::Return>,
 {
-    let pond = lookup.pond.clone();
+    if let Some(bytes) = lookup.peek()
+        && let Ok(value) = value::decode(&bytes)
+    {
+        lookup.tally.hit(value::is_null(&bytes));
+        return shape.success(value);
+    }
     let mut load = match lookup.enter().await {
         Entered::Load(load) => load,
         Entered::Alone => return body.await,
@@ -138,7 +145,7 @@ where
             return shape.failure(error);
         }
     };
-    match stored_form(&pond, &value) {
+    match stored_form(load.pond(), &value) {
         Ok(bytes) if unless(&value) => load.keep(bytes),
         Ok(bytes) => {
             let null = value::is_null(&bytes);
@@ -158,23 +165,20 @@ fn stored_form<T: CacheValue>(pond: &Millpond, value: &T) -> Result<bytes::Bytes
 }
 
 impl Millpond {
-    /// Reports two functions that share keys but not a type.
-    fn check_type(&self, site: &'static Site, kind: &'static str) {
+    /// The counters of a function. Its first call also reports two functions that share keys but
+    /// not a type.
+    fn tally(&self, site: &'static Site, kind: &'static str) -> Arc<Tally> {
         let id = (std::ptr::from_ref(site) as usize, kind.as_ptr() as usize);
-        if self
-            .0
-            .checked
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&id)
-        {
-            return;
+        let checked = self.0.checked.read();
+        if let Some(tally) = checked.unwrap_or_else(PoisonError::into_inner).get(&id) {
+            return Arc::clone(tally);
         }
+        let tally = self.0.ledger.tally(site.prefix);
         self.0
             .checked
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(id);
+            .insert(id, Arc::clone(&tally));
         let name = format!("{}@{:?}:{}", site.prefix, site.version, site.template);
         let mut types = self.0.types.lock().unwrap_or_else(PoisonError::into_inner);
         let first = *types.entry(name).or_insert(kind);
@@ -188,6 +192,7 @@ impl Millpond {
                  another prefix or key"
             );
         }
+        tally
     }
 }
 

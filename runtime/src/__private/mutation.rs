@@ -109,9 +109,9 @@ where
             return shape.failure(error);
         }
     };
-    let mut targets = armed.0.take().unwrap_or_default();
-    late(&value, &mut targets);
-    targets.invalidate().await;
+    // Armed until it returns: the expression is the user's, and may panic.
+    late(&value, armed.0.get_or_insert_default());
+    armed.0.take().unwrap_or_default().invalidate().await;
     shape.success(value)
 }
 
@@ -133,17 +133,14 @@ where
         body,
     }
     .await;
-    let mut targets = armed.0.take().unwrap_or_default();
-    match shape.split(returned) {
-        Ok(value) => {
-            late(&value, &mut targets);
-            targets.invalidate().await;
-            shape.success(value)
-        }
-        Err(error) => {
-            targets.invalidate().await;
-            shape.failure(error)
-        }
+    let returned = shape.split(returned);
+    if let Ok(value) = &returned {
+        late(value, armed.0.get_or_insert_default());
+    }
+    armed.0.take().unwrap_or_default().invalidate().await;
+    match returned {
+        Ok(value) => shape.success(value),
+        Err(error) => shape.failure(error),
     }
 }
 

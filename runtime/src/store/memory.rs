@@ -10,12 +10,11 @@ mod value;
 
 use super::command::Call;
 use super::{Batch, Store};
-use crate::cache::guard::Seen;
 use crate::error::Error;
-use crate::key::FullKey;
 use crate::rt::{BoxFuture, Clock};
 use crate::stats::Meter;
 use crate::store::command::Reply;
+use bytes::Bytes;
 use keyspace::Keyspace;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,16 +66,13 @@ impl Store for Memory {
         Box::pin(std::future::ready(self.run(&batch)))
     }
 
-    fn peek(&self, key: &FullKey) -> Option<Seen> {
+    fn peek(&self, key: &[u8]) -> Option<Bytes> {
+        let now = self.clock.unix_ms();
         let mut keyspace = self.keyspace.lock().unwrap_or_else(PoisonError::into_inner);
-        keyspace.begin(self.clock.unix_ms());
-        let value = keyspace.text(&key.value).ok()??;
-        let guard = keyspace.text(&key.guard).ok()?;
+        keyspace.begin(now);
+        let value = keyspace.text(key).ok()??;
         self.meter.commands.add(1);
-        Some(Seen {
-            value: Some(value),
-            guard,
-        })
+        Some(value)
     }
 }
 

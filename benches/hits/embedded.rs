@@ -1,0 +1,88 @@
+//! A hit that stays in this process.
+
+use crate::Outcome;
+use crate::contestant::Contestant;
+use crate::subject::{User, load};
+use millpond::Millpond;
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+const TTL: Duration = Duration::from_mins(5);
+
+/// JSON under a rendered key, decoded on every hit; single flight, guards, counters.
+#[millpond::cached(prefix = "user", ttl = "5m", key = "<id>")]
+async fn attribute(id: u64) -> User {
+    load(id)
+}
+
+/// The same storage with nothing around it: JSON, a rendered key, a deadline; no bound on memory,
+/// no single flight, no counters.
+#[derive(Default)]
+struct ByHand(Mutex<HashMap<String, (Vec<u8>, Instant)>>);
+
+impl ByHand {
+    fn get(&self, id: u64) -> Outcome<User> {
+        let key = format!("user:{id}");
+        let mut users = self.0.lock().map_err(|_| "poisoned")?;
+        if let Some((json, until)) = users.get(&key)
+            && *until > Instant::now()
+        {
+            return Ok(serde_json::from_slice(json)?);
+        }
+        let user = load(id);
+        let json = serde_json::to_vec(&user)?;
+        users.insert(key, (json, Instant::now() + TTL));
+        Ok(user)
+    }
+}
+
+/// A bound and a lifetime, values cloned on a hit, no codec; concurrent callers load twice.
+#[cached::macros::cached(
+    max_size = 10_000,
+    ttl_secs = 300,
+    key = "String",
+    convert = { format!("user:{id}") }
+)]
+async fn peer(id: u64) -> User {
+    load(id)
+}
+
+/// The first is what the others are compared with.
+pub(crate) fn contestants() -> Outcome<Vec<Contestant>> {
+    millpond::install(Millpond::memory())?;
+    let by_hand = ByHand::default();
+    // A bound and a lifetime, values cloned on a hit, no codec; `get` alone loads nothing.
+    let moka = moka::future::Cache::builder()
+        .max_capacity(10_000)
+        .time_to_live(TTL)
+        .build();
+    Ok(vec![
+        Contestant::new("by hand", async move |id| {
+            by_hand.get(id).unwrap_or_else(|_| load(id))
+        }),
+        Contestant::new("millpond", attribute),
+        Contestant::new("moka", async move |id| {
+            let key = format!("user:{id}");
+            if let Some(user) = moka.get(&key).await {
+                return user;
+            }
+            let user = load(id);
+            moka.insert(key, User::clone(&user)).await;
+            user
+        }),
+        Contestant::new("cached", peer),
+    ])
+}
+
+/// Fills one contestant, then makes this many calls: what to run under a profiler.
+pub(crate) async fn one(name: &str, calls: u64) -> Outcome {
+    let contestants = contestants()?;
+    let contestant = contestants
+        .iter()
+        .find(|contestant| contestant.name == name)
+        .ok_or("by hand, millpond, moka or cached")?;
+    contestant.fill().await;
+    contestant.call(calls, 1).await;
+    Ok(())
+}

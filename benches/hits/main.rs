@@ -1,0 +1,50 @@
+//! What a hit costs through `#[cached]`, beside the same work by hand and beside other caches.
+//!
+//! `cargo bench -p millpond-benches` prints every table of `docs/benchmarks.md`.
+
+mod contestant;
+mod embedded;
+mod gateway;
+mod instructions;
+mod relay;
+mod remote;
+mod report;
+mod rounds;
+mod subject;
+
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use std::alloc::System;
+use std::error::Error;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+fn main() -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args[..] {
+        ["gateway", port, number] => {
+            runtime.block_on(gateway::serve(port.parse()?, number.parse()?))
+        }
+        ["one", name, calls] => runtime.block_on(embedded::one(name, calls.parse()?)),
+        ["embedded", ..] => runtime.block_on(in_this_process()),
+        ["remote", ..] => runtime.block_on(remote::report()),
+        _ => runtime.block_on(async {
+            in_this_process().await?;
+            remote::report().await
+        }),
+    }
+}
+
+async fn in_this_process() -> Outcome {
+    let contestants = embedded::contestants()?;
+    report::heading("A hit in this process");
+    report::times(&rounds::run(&contestants, 1).await);
+    report::heading("What it executes and allocates");
+    report::work(&contestants).await
+}

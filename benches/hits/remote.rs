@@ -1,0 +1,193 @@
+//! A hit in Redis: over the REST protocol of Upstash, and over RESP.
+
+use crate::Outcome;
+use crate::contestant::Contestant;
+use crate::gateway::Served;
+use crate::relay::Wire;
+use crate::report;
+use crate::rounds;
+use crate::subject::{User, load};
+use millpond::Millpond;
+use millpond_gateway::{Database, RedisServer, Reply};
+use redis::aio::ConnectionManager;
+use serde::Deserialize;
+
+const AT_ONCE: usize = 32;
+/// A multiple of the one above.
+const COUNTED: u64 = 1_600;
+
+#[millpond::cached(prefix = "user", key = "<id>", skip(pond), on = pond)]
+async fn attribute(pond: &Millpond, id: u64) -> User {
+    load(id)
+}
+
+/// `GET` and, on a miss, `SET`, by one POST each; no single flight, no guard, no time budget.
+struct RestByHand {
+    client: reqwest::Client,
+    url: String,
+    token: String,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    result: Option<String>,
+}
+
+impl RestByHand {
+    fn new(port: u16, token: &str) -> Outcome<Self> {
+        let roots = rustls::RootCertStore::empty();
+        let tls = rustls::ClientConfig::builder()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self {
+            client: reqwest::Client::builder()
+                .tls_backend_preconfigured(tls)
+                .build()?,
+            url: format!("http://127.0.0.1:{port}"),
+            token: token.to_owned(),
+        })
+    }
+
+    async fn get(&self, id: u64) -> Outcome<User> {
+        let key = format!("hand:{id}");
+        if let Some(json) = self.command(&["GET", &key]).await? {
+            return Ok(serde_json::from_str(&json)?);
+        }
+        let user = load(id);
+        let json = serde_json::to_string(&user)?;
+        self.command(&["SET", &key, &json, "EX", "300"]).await?;
+        Ok(user)
+    }
+
+    async fn command(&self, command: &[&str]) -> Outcome<Option<String>> {
+        let request = self.client.post(&self.url).bearer_auth(&self.token);
+        let response = request.body(serde_json::to_vec(command)?).send().await?;
+        let body = response.error_for_status()?.bytes().await?;
+        Ok(serde_json::from_slice::<Answer>(&body)?.result)
+    }
+}
+
+/// `GET` and, on a miss, `SET`, over one connection that is shared and reconnects.
+async fn resp_by_hand(connection: &ConnectionManager, id: u64) -> Outcome<User> {
+    let mut connection = connection.clone();
+    let key = format!("hand:{id}");
+    let found: Option<Vec<u8>> = redis::cmd("GET")
+        .arg(&key)
+        .query_async(&mut connection)
+        .await?;
+    if let Some(json) = found {
+        return Ok(serde_json::from_slice(&json)?);
+    }
+    let user = load(id);
+    let mut set = redis::cmd("SET");
+    set.arg(&key)
+        .arg(serde_json::to_vec(&user)?)
+        .arg("EX")
+        .arg(300);
+    set.exec_async(&mut connection).await?;
+    Ok(user)
+}
+
+fn over_rest(port: u16, token: &str) -> Outcome<Vec<Contestant>> {
+    let by_hand = RestByHand::new(port, token)?;
+    let pond = Millpond::builder()
+        .upstash(format!("http://127.0.0.1:{port}"), token)
+        .build()?;
+    Ok(vec![
+        Contestant::new("by hand", async move |id| {
+            by_hand.get(id).await.expect("an answer")
+        }),
+        Contestant::new("millpond", async move |id| attribute(&pond, id).await),
+    ])
+}
+
+async fn over_resp(port: u16, number: u32) -> Outcome<Vec<Contestant>> {
+    let url = format!("redis://127.0.0.1:{port}/{number}");
+    let connection = redis::Client::open(url.as_str())?
+        .get_connection_manager()
+        .await?;
+    let pond = Millpond::builder().redis(url).build()?;
+    Ok(vec![
+        Contestant::new("by hand", async move |id| {
+            resp_by_hand(&connection, id).await.expect("an answer")
+        }),
+        Contestant::new("millpond", async move |id| attribute(&pond, id).await),
+    ])
+}
+
+pub(crate) async fn report() -> Outcome {
+    if !RedisServer::available() {
+        println!("\nredis-server is missing: no figures for a hit in Redis.");
+        return Ok(());
+    }
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .map_err(|_| "a provider is installed")?;
+    let redis = RedisServer::start()?;
+    let gateway = Served::start(redis.port(), 1)?;
+    let behind_rest = Database::at(redis.port(), 1);
+    let behind_resp = Database::at(redis.port(), 2);
+
+    let wire = Wire::default();
+    let relayed = over_rest(wire.in_front_of(gateway.port).await?, &gateway.token)?;
+    let direct = over_rest(gateway.port, &gateway.token)?;
+    tables("REST", &direct, &relayed, &wire, &behind_rest).await?;
+
+    let wire = Wire::default();
+    let Ok(direct) = over_resp(redis.port(), 2).await else {
+        println!("\nThis build has no RESP engine.");
+        return Ok(());
+    };
+    let relayed = over_resp(wire.in_front_of(redis.port()).await?, 2).await?;
+    tables("RESP", &direct, &relayed, &wire, &behind_resp).await
+}
+
+async fn tables(
+    protocol: &str,
+    direct: &[Contestant],
+    relayed: &[Contestant],
+    wire: &Wire,
+    database: &Database,
+) -> Outcome {
+    report::heading(&format!("A hit in Redis over {protocol}"));
+    report::times(&rounds::run(direct, 1).await);
+    report::heading(&format!("{AT_ONCE} hits at once over {protocol}, each"));
+    report::times(&rounds::run(direct, AT_ONCE).await);
+    report::heading(&format!("What a hit over {protocol} takes"));
+    let mut rows = Vec::new();
+    for (direct, relayed) in direct.iter().zip(relayed) {
+        for at_once in [1, AT_ONCE] {
+            let (allocations, _) = direct.allocations(COUNTED, at_once).await;
+            relayed.fill().await;
+            let (sent, received) = wire.bytes();
+            let before = executed(database).await?;
+            relayed.call(COUNTED, at_once).await;
+            let commands = executed(database).await? - before;
+            let now = wire.bytes();
+            rows.push(report::Traffic {
+                name: direct.name,
+                at_once,
+                commands: commands / COUNTED,
+                sent: (now.0 - sent) / COUNTED,
+                received: (now.1 - received) / COUNTED,
+                allocations,
+            });
+        }
+    }
+    report::traffic(&rows);
+    Ok(())
+}
+
+/// Reads that the server has executed.
+async fn executed(database: &Database) -> Outcome<u64> {
+    let Reply::Bulk(text) = database.command(["INFO", "commandstats"]).await? else {
+        return Err("INFO has another answer".into());
+    };
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let calls = |line: &str| {
+        let (_, rest) = line.split_once("calls=")?;
+        rest.split(',').next()?.parse::<u64>().ok()
+    };
+    let reads = text.lines().filter(|line| line.contains("get:"));
+    Ok(reads.filter_map(calls).sum())
+}

@@ -1,0 +1,84 @@
+//! Times side by side. In each round every contestant makes its calls, in an order that turns, so
+//! that a slow moment of the machine meets all of them; ratios are taken within a round.
+
+use crate::contestant::Contestant;
+use std::time::{Duration, Instant};
+
+const ROUNDS: usize = 200;
+/// How long one contestant is timed in one round.
+const SLICE: Duration = Duration::from_millis(5);
+
+/// What a contestant did, in ns per call, and against the first contestant.
+pub(crate) struct Times {
+    pub(crate) name: &'static str,
+    pub(crate) nanos: Spread,
+    pub(crate) ratio: Spread,
+}
+
+/// The median of some measurements, and between which the middle 80 % lie.
+#[derive(Clone, Copy)]
+pub(crate) struct Spread {
+    pub(crate) low: f64,
+    pub(crate) median: f64,
+    pub(crate) high: f64,
+}
+
+impl Spread {
+    fn of(mut numbers: Vec<f64>) -> Self {
+        numbers.sort_by(f64::total_cmp);
+        let at = |percent: usize| numbers[(numbers.len() - 1) * percent / 100];
+        Self {
+            low: at(10),
+            median: at(50),
+            high: at(90),
+        }
+    }
+}
+
+pub(crate) async fn run(contestants: &[Contestant], at_once: usize) -> Vec<Times> {
+    let mut calls = Vec::new();
+    for contestant in contestants {
+        contestant.fill().await;
+        calls.push(calls_in_a_slice(contestant, at_once).await);
+    }
+    let mut rounds = vec![Vec::with_capacity(ROUNDS); contestants.len()];
+    for round in 0..ROUNDS {
+        for turn in 0..contestants.len() {
+            let which = (round + turn) % contestants.len();
+            rounds[which].push(timed(&contestants[which], calls[which], at_once).await);
+        }
+    }
+    let first = rounds[0].clone();
+    contestants
+        .iter()
+        .zip(rounds)
+        .map(|(contestant, nanos)| {
+            let ratios = nanos.iter().zip(&first).map(|(one, first)| one / first);
+            Times {
+                name: contestant.name,
+                ratio: Spread::of(ratios.collect()),
+                nanos: Spread::of(nanos),
+            }
+        })
+        .collect()
+}
+
+async fn calls_in_a_slice(contestant: &Contestant, at_once: usize) -> u64 {
+    let mut calls = at_once as u64;
+    loop {
+        let start = Instant::now();
+        contestant.call(calls, at_once).await;
+        if start.elapsed() >= SLICE {
+            return calls;
+        }
+        calls *= 2;
+    }
+}
+
+async fn timed(contestant: &Contestant, calls: u64, at_once: usize) -> f64 {
+    let start = Instant::now();
+    contestant.call(calls, at_once).await;
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand calls")]
+    let calls = calls as f64;
+    start.elapsed().as_secs_f64() * 1e9 / calls
+}

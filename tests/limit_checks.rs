@@ -121,8 +121,10 @@ async fn several_limits_take_together_or_not_at_all() {
     let gateway = gateway(needs_redis!()).await;
     let clock = ManualClock::new();
     let real = process(&gateway, &clock);
+    let over_resp = Millpond::builder().redis(needs_redis!().database().url());
+    let over_resp = over_resp.clock(clock.clone()).build().unwrap();
     let embedded = Millpond::builder().clock(clock.clone()).build().unwrap();
-    for pond in [real, embedded] {
+    for pond in [real, over_resp, embedded] {
         let both = pond.limiter(&minute).and(&day);
         for left in [2, 1, 0] {
             let decision = both.check("u").await.unwrap();
@@ -456,28 +458,33 @@ async fn a_clock_that_goes_back_neither_locks_out_nor_gives_more() {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_until_ready_gets_the_next_unit() {
-    let pond = Millpond::memory();
+    let (clock, pond) = embedded();
     let limit = Limit::token_bucket("JOBS", 1, Duration::from_millis(50), 1);
     let limiter = pond.limiter(&limit);
-    assert!(
-        limiter
-            .until_ready("job", Duration::ZERO)
-            .await
-            .unwrap()
-            .is_allowed()
-    );
-    // The engine's clock is the system's, which this runtime's paused one does not move.
-    let refused = limiter
-        .until_ready("job", Duration::from_millis(10))
-        .await
-        .unwrap();
-    assert!(
-        !refused.is_allowed(),
-        "the wait would be longer than the patience"
-    );
-    let before = tokio::time::Instant::now();
-    limiter.until_ready("job", MINUTE).await.unwrap();
-    assert!(before.elapsed() <= MINUTE);
+    limiter.check("job").await.unwrap();
+    let began = tokio::time::Instant::now();
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        clock.advance(Duration::from_millis(50));
+    };
+    let (decision, ()) = tokio::join!(limiter.until_ready("job", MINUTE), meanwhile);
+    assert!(decision.unwrap().is_allowed());
+    assert_eq!(began.elapsed(), Duration::from_millis(50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn patience_ends_the_wait_and_a_hopeless_one_does_not_begin() {
+    let (_clock_that_stands_still, pond) = embedded();
+    let limit = Limit::token_bucket("JOBS", 1, Duration::from_millis(50), 1);
+    let limiter = pond.limiter(&limit);
+    limiter.check("job").await.unwrap();
+    for (patience, waited) in [(0, 0), (49, 0), (50, 50), (120, 100)] {
+        let began = tokio::time::Instant::now();
+        let patience = Duration::from_millis(patience);
+        let decision = limiter.until_ready("job", patience).await.unwrap();
+        assert!(!decision.is_allowed());
+        assert_eq!(began.elapsed(), Duration::from_millis(waited));
+    }
 }
 
 #[tokio::test]

@@ -12,9 +12,13 @@ const MINUTE: Duration = Duration::from_mins(1);
 const LIMIT: Limit = Limit::fixed_window("OUTAGE", 10, MINUTE);
 
 fn process(gateway: &Gateway) -> Millpond {
+    process_at(gateway, &ManualClock::new())
+}
+
+fn process_at(gateway: &Gateway, clock: &ManualClock) -> Millpond {
     Millpond::builder()
         .upstash(gateway.url(), gateway.token())
-        .clock(ManualClock::new())
+        .clock(clock.clone())
         .limit_budget(Duration::from_secs(20))
         .retries(0)
         .build()
@@ -68,7 +72,8 @@ async fn whatever_goes_wrong_the_decision_is_degraded() {
 #[tokio::test]
 async fn a_local_limiter_takes_over_and_the_store_takes_it_back() {
     let gateway = gateway(needs_redis!()).await;
-    let pond = process(&gateway);
+    let clock = ManualClock::new();
+    let pond = process_at(&gateway, &clock);
     let limiter = pond.limiter(&LIMIT);
     assert_eq!(limiter.check("u").await.unwrap().remaining(), Some(9));
 
@@ -85,6 +90,8 @@ async fn a_local_limiter_takes_over_and_the_store_takes_it_back() {
     assert_eq!(refusal.status(), 429, "this process did count");
 
     gateway.accept().await;
+    // The circuit breaker tries again after half a minute at the latest.
+    clock.advance(Duration::from_secs(30));
     let counted = limiter.check("u").await.unwrap();
     assert_eq!(
         (counted.outcome(), counted.remaining()),

@@ -6,7 +6,8 @@ mod rate_limit_layer;
 pub use headers_layer::{RateLimitHeaders, RateLimitHeadersLayer};
 pub use rate_limit_layer::{Caller, ClientAddress, RateLimit, RateLimitLayer};
 
-use super::decision::{Decision, RateLimited};
+use super::decision::Decision;
+use super::refusal::RateLimited;
 use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Response as HttpResponse, StatusCode};
 use axum::response::{IntoResponse, Response};

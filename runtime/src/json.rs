@@ -151,7 +151,13 @@ impl<'a> ser::Serializer for &'a mut Writer {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), JsonError> {
-        value.serialize(self)
+        let start = self.out.len();
+        value.serialize(&mut *self)?;
+        // JSON has one null, and this one would come back as `None`.
+        if self.out.get(start..) == Some(b"null") {
+            return Err(JsonError("a `Some` of nothing has no JSON".into()));
+        }
+        Ok(())
     }
 
     fn serialize_unit(self) -> Result<(), JsonError> {

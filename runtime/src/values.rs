@@ -335,7 +335,12 @@ impl Millpond {
     /// The stored form of a value, if it may be stored.
     pub(crate) fn storable<T: Serialize + ?Sized>(&self, value: &T) -> Result<Bytes, Error> {
         let bytes = value::encode(value).map_err(|error| {
-            Error::with_source(ErrorKind::InvalidValue, "the value has no JSON; an infinity, a NaN and a map key that is no string cannot be stored", error)
+            Error::with_source(
+                ErrorKind::InvalidValue,
+                "the value has no JSON; an infinity, a NaN, a map key that is no string and a \
+                 `Some(None)` cannot be stored",
+                error,
+            )
         })?;
         if bytes.len() > self.0.settings.max_value {
             return Err(Error::new(

@@ -179,9 +179,8 @@ impl Millpond {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(id, Arc::clone(&tally));
-        let name = format!("{}@{:?}:{}", site.prefix, site.version, site.template);
         let mut types = self.0.types.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = *types.entry(name).or_insert(kind);
+        let first = *types.entry(site.keys()).or_insert(kind);
         if first != kind {
             tracing::error!(
                 prefix = site.prefix,

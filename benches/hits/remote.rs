@@ -134,10 +134,7 @@ pub(crate) async fn report() -> Outcome {
     tables("REST", &direct, &relayed, &wire, &behind_rest).await?;
 
     let wire = Wire::default();
-    let Ok(direct) = over_resp(redis.port(), 2).await else {
-        println!("\nThis build has no RESP engine.");
-        return Ok(());
-    };
+    let direct = over_resp(redis.port(), 2).await?;
     let relayed = over_resp(wire.in_front_of(redis.port()).await?, 2).await?;
     tables("RESP", &direct, &relayed, &wire, &behind_resp).await
 }

@@ -51,10 +51,10 @@ impl Contestant {
     }
 
     /// Allocations of one call, and their bytes.
-    pub(crate) async fn allocations(&self, calls: u64) -> (u64, u64) {
-        self.call(calls, 1).await;
+    pub(crate) async fn allocations(&self, calls: u64, at_once: usize) -> (u64, u64) {
+        self.call(calls, at_once).await;
         let region = Region::new(&INSTRUMENTED_SYSTEM);
-        self.call(calls, 1).await;
+        self.call(calls, at_once).await;
         let change = region.change();
         let count = change.allocations + change.reallocations;
         let bytes = change.bytes_allocated;

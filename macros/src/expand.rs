@@ -1,5 +1,5 @@
 //! Descriptions to tokens. The only place that says `quote!`, and it decides nothing.
-use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Path, Type, spanned::Spanned};
 
@@ -22,7 +22,7 @@ pub fn attribute<Model>(
         Ok(model) => expand(&model),
         Err(Refused { errors, missing }) => {
             let errors = errors.into_compile_error();
-            let missing = missing.map(|(vis, name)| companion::stub(&vis, &name));
+            let missing = missing.as_deref().map(companion::stub);
             quote!(#item #errors #missing)
         }
     }
@@ -55,6 +55,18 @@ fn body(function: &Function, output: Option<&Type>) -> TokenStream {
     braced.set_span(function.body.span());
     let future = Span::mixed_site().located_at(function.body.span());
     quote_spanned!(future=> async move #braced)
+}
+
+/// The same names in another place: an error about them is reported there.
+fn located(tokens: impl ToTokens, at: Span) -> TokenStream {
+    let one = |mut token: TokenTree| {
+        if let TokenTree::Group(group) = &token {
+            token = Group::new(group.delimiter(), located(group.stream(), at)).into();
+        }
+        token.set_span(token.span().located_at(at));
+        token
+    };
+    tokens.into_token_stream().into_iter().map(one).collect()
 }
 
 /// What the return type is made of, found by the compiler.

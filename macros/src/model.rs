@@ -20,7 +20,13 @@ use options::Options;
 pub struct Refused {
     pub errors: syn::Error,
     /// The macro that would have stood beside the function: its callers did nothing wrong.
-    pub missing: Option<(Visibility, Ident)>,
+    pub missing: Option<Box<Missing>>,
+}
+
+pub struct Missing {
+    pub vis: Visibility,
+    pub name: Ident,
+    pub runtime: Path,
 }
 
 impl From<syn::Error> for Refused {

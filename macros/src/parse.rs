@@ -1,10 +1,11 @@
 //! Attribute tokens to options, each with the tokens of its name and of its value. Nothing is judged
 //! here but the form, and a broken option does not hide the ones that follow it.
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use syn::{
     Expr, Token,
     ext::IdentExt,
     parse::{ParseStream, Parser},
+    punctuated::Punctuated,
     token,
 };
 
@@ -94,9 +95,12 @@ fn option(input: ParseStream<'_>) -> syn::Result<Given> {
     }
     let name = input.call(Ident::parse_any)?;
     let value = if input.peek(token::Paren) {
-        let content;
-        syn::parenthesized!(content in input);
-        let names = content.parse_terminated(argument_name, Token![,])?;
+        let group: Group = input.parse()?;
+        let names = Punctuated::<Ident, Token![,]>::parse_terminated_with;
+        let names =
+            (|content: ParseStream<'_>| names(content, argument_name)).parse2(group.stream());
+        let message = format!("`{name}` takes names of arguments; write {name}(pool, trace_id)");
+        let names = names.map_err(|error| syn::Error::new(error.span(), message))?;
         Value::Names(names.into_iter().collect())
     } else if input.peek(Token![=]) {
         let equals: Token![=] = input.parse()?;
@@ -115,10 +119,7 @@ fn option(input: ParseStream<'_>) -> syn::Result<Given> {
 }
 
 fn argument_name(input: ParseStream<'_>) -> syn::Result<Ident> {
-    if input.peek(Ident::peek_any) {
-        return input.call(Ident::parse_any);
-    }
-    Err(input.error("expected the name of an argument"))
+    input.call(Ident::parse_any)
 }
 
 fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {

@@ -478,11 +478,11 @@ impl Millpond {
         });
     }
 
-    /// Delivers what waits to be delivered: call it at shutdown, or before a serverless runtime
-    /// freezes the process.
+    /// Delivers what waits to be delivered, invalidations and the analytics of limits: call it at
+    /// shutdown, or before a serverless runtime freezes the process.
     ///
     /// # Errors
-    /// Why something could not be delivered; it still waits.
+    /// Why something could not be delivered; it still waits, except analytics that may have arrived.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -499,7 +499,7 @@ impl Millpond {
                 .map(|(key, _)| key)
                 .collect();
             if keys.is_empty() {
-                return Ok(());
+                return self.flush_events().await;
             }
             if let (_, _, Some(error)) = self.deliver(keys).await {
                 return Err(error);

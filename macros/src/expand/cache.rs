@@ -3,7 +3,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{body, companion, key, shape, with_body};
+use super::{body, companion, key, located, shape, with_body};
 use crate::model::{
     cache::{Cache, Null, Site},
     duration::Length,
@@ -39,13 +39,22 @@ pub fn expand(cache: &Cache) -> TokenStream {
         .map_or_else(never, ToTokens::to_token_stream);
     let body = body(function, Some(output));
     // A value that cannot be cached is reported where the return type stands.
-    let at = Span::mixed_site().located_at(value_type(output).span());
-    let run = quote_spanned!(at=> #runtime::__private::cached);
+    let at = value_type(output).span();
+    let run = located(
+        quote_spanned!(Span::mixed_site()=> #runtime::__private::cached),
+        at,
+    );
+    let run = quote_spanned!(Span::mixed_site().located_at(at)=> #run(call, #shape, #unless, #body).await);
+    let early = cache.site.is_checked_early().then(|| {
+        let site = site(cache);
+        quote_spanned!(Span::mixed_site()=> const _: #runtime::__private::Site = #site;)
+    });
     let function = with_body(
         function,
         &quote_spanned! {Span::mixed_site()=>
+            #early
             let call = #call #when;
-            #run(call, #shape, #unless, #body).await
+            #run
         },
     );
     let companion = companion::expand(cache);
@@ -68,7 +77,7 @@ pub fn call(cache: &Cache) -> TokenStream {
     });
     quote_spanned! {Span::mixed_site()=>
         {
-            let site = #site;
+            let site = const { &#site };
             let key = #key;
             #runtime::__private::Call::new(site, key) #on
         }
@@ -103,7 +112,7 @@ fn site(cache: &Cache) -> TokenStream {
     let version = version.map(|version| quote_spanned!(Span::mixed_site()=> .version(#version)));
     let flight = (!flight).then(|| quote_spanned!(Span::mixed_site()=> .no_flight()));
     quote_spanned! {Span::mixed_site()=>
-        const { &#runtime::__private::Site::new(#id, #prefix, #template, #ttl) #null #version #flight }
+        #runtime::__private::Site::new(#id, #prefix, #template, #ttl) #null #version #flight
     }
 }
 

@@ -14,6 +14,7 @@ use syn::{
 
 use super::cache::{call, id};
 use crate::model::{
+    Missing,
     cache::{Cache, Companion, EntryArguments},
     signature::{Argument, binds, plain},
 };
@@ -204,7 +205,8 @@ fn macro_for(cache: &Cache, companion: &Ident, invalidate: &Ident) -> TokenStrea
 }
 
 /// In the place of a macro that could not be made, so that its callers are not blamed.
-pub fn stub(vis: &Visibility, name: &Ident) -> TokenStream {
+pub fn stub(missing: &Missing) -> TokenStream {
+    let Missing { vis, name, runtime } = missing;
     let span = generated(name.span());
     let name = respanned(name, span);
     let hidden = format_ident!(
@@ -219,7 +221,10 @@ pub fn stub(vis: &Visibility, name: &Ident) -> TokenStream {
     };
     quote_spanned! {span=>
         macro_rules! #hidden {
-            ($($argument:tt)*) => { ::core::unreachable!() };
+            ($($argument:tt)*) => {{
+                fn missing() -> #runtime::Invalidation { ::core::unreachable!() }
+                missing()
+            }};
         }
         #vis use #hidden as #name;
     }

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use crate::{
     model::{
         bare::{self, Bare},
-        key::{Part, Prefix, Step},
+        key::{Part, Prefix, Step, is_free},
     },
     template::Form,
 };
@@ -26,9 +26,13 @@ fn bare_key(bare: &Bare) -> TokenStream {
     let text = prefix(&bare.prefix);
     let prefix = match &bare.prefix {
         Prefix::Literal(_) => text,
-        Prefix::Const(_) => quote_spanned! {Span::mixed_site()=>
-            const { #runtime::__private::check_prefix(#text); #text }
-        },
+        Prefix::Const(path) => {
+            let check =
+                quote_spanned!(Span::mixed_site()=> #runtime::__private::check_prefix(#text););
+            let early =
+                is_free(path).then(|| quote_spanned!(Span::mixed_site()=> const _: () = #check));
+            quote_spanned!(Span::mixed_site()=> { #early const { #check #text } })
+        }
     };
     let writer = quote_spanned!(Span::mixed_site()=> #runtime::__private::KeyWriter::bare(#prefix));
     written(&writer, &bare.steps)

@@ -1,7 +1,7 @@
 //! `#[invalidates]` and `#[updates]`: entries first, then the body, then what becomes of them.
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{ExprPath, PathArguments};
+use syn::{ExprPath, PathArguments, spanned::Spanned};
 
 use super::{body, shape, with_body};
 use crate::model::mutation::{Argument, Callee, Effect, Mutation, Target};
@@ -83,8 +83,9 @@ fn update(mutation: &Mutation, targets: &[Target]) -> TokenStream {
                 .map(|argument| &argument.expr)
                 .collect::<Vec<_>>(),
         );
-        let add = Ident::new("add", Span::mixed_site().located_at(target.callee.span()));
-        quote_spanned!(Span::mixed_site()=> slots.#add(#entry.slot());)
+        let at = Span::mixed_site().located_at(target.callee.span());
+        let slots = Ident::new("slots", at);
+        quote_spanned!(at=> #slots.add(#entry.slot());)
     });
     let shape = shape(runtime, &returned(output.as_ref()), "outcome");
     let body = body(function, output.as_ref());
@@ -130,7 +131,8 @@ fn entry(callee: &Callee, arguments: &[impl ToTokens]) -> TokenStream {
                     .map_or_else(Span::call_site, |last| last.ident.span()),
             );
             // As a type, so that an unknown one is not taken for a module.
-            quote!(<#path>::#entry #turbofish (#(#arguments),*))
+            let at = Span::mixed_site().located_at(path.span());
+            quote_spanned!(at=> <#path>::#entry #turbofish (#(#arguments),*))
         }
         Callee::Function(path) => quote!(#path(#(#arguments),*)),
         Callee::Method(receiver, name, turbofish) => {

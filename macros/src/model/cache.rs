@@ -6,7 +6,7 @@ use quote::{ToTokens, format_ident};
 use syn::{Expr, ExprLit, Lit, Path, Type, ext::IdentExt};
 
 use super::{
-    Refused,
+    Missing, Refused,
     duration::{self, Length},
     generics,
     key::{self, Key, Prefix, Sources},
@@ -102,7 +102,7 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
     let unread = errors.count() > 0;
     let mut options = Options::new(given, &OPTIONS, &mut errors);
     let is_async = signature::check_async(&function, "cached", &mut errors);
-    check_single(&function, &mut errors);
+    let is_single = check_single(&function, &mut errors);
 
     let runtime = runtime(&mut options, &mut errors);
     let prefix = prefix(&mut options, &function, unread, &mut errors);
@@ -122,6 +122,12 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
     let names = names(&mut options, &function, place, &mut errors);
 
     let arguments = signature::arguments(&function.sig);
+    check_constants(
+        prefix.as_ref(),
+        [Some(&ttl), null.length()],
+        &arguments,
+        &mut errors,
+    );
     let output = output(&function, is_async, &mut errors);
     // A key that is no string says nothing of the arguments, nor does an attribute of which a part was lost.
     let is_whole = !unread && !options.was_meant("skip");
@@ -138,10 +144,11 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
     } else {
         None
     };
-    let missing = names
-        .invalidate
-        .clone()
-        .map(|name| (function.vis.clone(), name));
+    let missing = names.invalidate.clone().filter(|_| is_single).map(|name| {
+        let vis = function.vis.clone();
+        let runtime = runtime.clone();
+        Box::new(Missing { vis, name, runtime })
+    });
     errors
         .finish()
         .map_err(|errors| Refused { errors, missing })?;
@@ -186,17 +193,61 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
     })
 }
 
-/// Two would give two companions of one name.
-fn check_single(function: &Function, errors: &mut Errors) {
-    let is_cached = |attr: &&syn::Attribute| {
-        attr.path()
-            .segments
-            .last()
-            .is_some_and(|last| last.ident == "cached")
+impl Null {
+    fn length(&self) -> Option<&Length> {
+        match self {
+            Self::Kept(length) => Some(length),
+            Self::NotKept => None,
+        }
+    }
+}
+
+/// Prefix and lifetimes are worked out once, by the compiler.
+fn check_constants(
+    prefix: Option<&Prefix>,
+    lengths: [Option<&Length>; 2],
+    arguments: &[Argument],
+    errors: &mut Errors,
+) {
+    let prefix = match prefix {
+        Some(Prefix::Const(path)) => path.path.get_ident(),
+        _ => None,
     };
-    if let Some(second) = function.attrs.iter().find(is_cached) {
+    let lengths = lengths
+        .into_iter()
+        .flatten()
+        .filter_map(|length| match length {
+            Length::Const(expr) => match &**expr {
+                Expr::Path(path) => path.path.get_ident(),
+                _ => None,
+            },
+            Length::Known(_) => None,
+        });
+    for name in lengths.chain(prefix) {
+        if arguments
+            .iter()
+            .flat_map(|argument| &argument.names)
+            .any(|argument| argument == name)
+        {
+            errors.on(
+                name,
+                format!("`{name}` is an argument, known too late for this; write a constant"),
+            );
+        }
+    }
+}
+
+/// Two would give two companions of one name.
+fn check_single(function: &Function, errors: &mut Errors) -> bool {
+    let is_cached = |attr: &&syn::Attribute| {
+        let name = attr.path().segments.last();
+        name.is_some_and(|name| name.ident == "cached")
+    };
+    let second = function.attrs.iter().find(is_cached);
+    if let Some(second) = second {
         errors.on(second, "a second #[cached] on one function; keep one");
     }
+    second.is_none()
 }
 
 fn prefix(
@@ -262,17 +313,13 @@ fn null(options: &mut Options, errors: &mut Errors) -> Null {
 }
 
 fn flight(options: &mut Options, errors: &mut Errors) -> bool {
-    let choices = ["process", "off", "cluster"];
-    let Some((choice, span)) = options.choice("flight", &choices, errors) else {
-        return true;
+    const FLIGHTS: Known = Known {
+        here: &["process", "off"],
+        later: &["cluster"],
     };
-    if choice == "cluster" {
-        errors.at(
-            span,
-            "flight = \"cluster\" is not there yet; write \"process\" or \"off\"",
-        );
-    }
-    choice != "off"
+    options
+        .choice("flight", &FLIGHTS, errors)
+        .is_none_or(|choice| choice != "off")
 }
 
 fn version(options: &mut Options, errors: &mut Errors) -> Option<u32> {
@@ -483,17 +530,31 @@ fn shares_errors(function: &Function, output: &Type, place: Place) -> bool {
 }
 
 impl Site {
+    /// Holds constants of the user's that an item can hold as well, and has them checked even where the
+    /// function is never built.
+    pub fn is_checked_early(&self) -> bool {
+        let lengths = self.lengths().filter_map(|length| match length {
+            Length::Const(expr) => Some(&**expr),
+            Length::Known(_) => None,
+        });
+        let lengths: Vec<bool> = lengths
+            .map(|expr| matches!(expr, Expr::Path(path) if key::is_free(path)))
+            .collect();
+        let prefix = match &self.prefix {
+            Prefix::Const(path) => Some(key::is_free(path)),
+            Prefix::Literal(_) => None,
+        };
+        let mut constants = lengths.into_iter().chain(prefix).peekable();
+        constants.peek().is_some() && constants.all(|is_free| is_free)
+    }
+
+    fn lengths(&self) -> impl Iterator<Item = &Length> {
+        [&self.ttl].into_iter().chain(self.null.length())
+    }
+
     fn mentions(&self) -> HashSet<String> {
-        let lengths = [
-            Some(&self.ttl),
-            if let Null::Kept(length) = &self.null {
-                Some(length)
-            } else {
-                None
-            },
-        ];
         let mut found: HashSet<String> = HashSet::new();
-        for length in lengths.into_iter().flatten() {
+        for length in self.lengths() {
             if let Length::Const(expr) = length {
                 found.extend(identifiers(expr));
             }

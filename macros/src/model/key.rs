@@ -52,6 +52,14 @@ pub enum Prefix {
     Const(ExprPath),
 }
 
+/// Whether a path can stand in an item of its own: through a type, it may depend on parameters of the
+/// function or of the `impl` around it.
+pub fn is_free(path: &ExprPath) -> bool {
+    let is_module =
+        |segment: &syn::PathSegment| plain(&segment.ident).starts_with(char::is_lowercase);
+    path.qself.is_none() && path.path.segments.iter().rev().skip(1).all(is_module)
+}
+
 /// What a key is made from.
 pub struct Sources<'a> {
     pub sig: &'a Signature,

@@ -72,6 +72,10 @@ pub struct Argument {
 }
 
 pub fn check_invalidates(tokens: TokenStream, function: Function) -> Result<Mutation, Refused> {
+    const AFTER: Known = Known {
+        here: &["always"],
+        later: &[],
+    };
     const OPTIONS: Known = Known {
         here: &["after", "crate"],
         later: &["tag"],
@@ -80,7 +84,7 @@ pub fn check_invalidates(tokens: TokenStream, function: Function) -> Result<Muta
     let (mut options, calls) = read(tokens, &OPTIONS, "invalidates", &mut errors);
     check_function(&function, "invalidates", &mut errors);
     let runtime = runtime(&mut options, &mut errors);
-    let always = options.choice("after", &["always"], &mut errors).is_some();
+    let always = options.choice("after", &AFTER, &mut errors).is_some();
     let targets: Vec<Target> = calls
         .into_iter()
         .filter_map(|call| target(call, &mut errors))

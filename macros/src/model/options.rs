@@ -1,6 +1,6 @@
 //! What every option has in common: it is known, it is here already, it is given once, and its value
 //! has the right form.
-use proc_macro2::{Ident, Span};
+use proc_macro2::Ident;
 use syn::{Expr, ExprLit, Lit, LitStr, Path};
 
 use crate::{
@@ -15,7 +15,7 @@ pub struct Options {
     meant: Vec<&'static str>,
 }
 
-/// The options that an attribute has, and those that it will have.
+/// What there is, and what there will be.
 pub struct Known {
     pub here: &'static [&'static str],
     pub later: &'static [&'static str],
@@ -119,24 +119,26 @@ impl Options {
     }
 
     /// `flight = "off"`
-    pub fn choice(
-        &mut self,
-        name: &str,
-        choices: &[&str],
-        errors: &mut Errors,
-    ) -> Option<(String, Span)> {
+    pub fn choice(&mut self, name: &str, known: &Known, errors: &mut Errors) -> Option<String> {
         let wanted = format!(
             "{name} = \"{}\"",
-            choices.first().copied().unwrap_or_default()
+            known.here.first().copied().unwrap_or_default()
         );
         let literal = self.string(name, &wanted, errors)?;
         let value = literal.value();
-        if !choices.contains(&value.as_str()) {
-            let fix = instead(&value, choices, '"').unwrap_or(format!("write {wanted}"));
-            errors.on(&literal, format!("`{name}` cannot be \"{value}\"; {fix}"));
-            return None;
+        if known.here.contains(&value.as_str()) {
+            return Some(value);
         }
-        Some((value, literal.span()))
+        let fix = instead(&value, known.here, '"').unwrap_or(format!("write {wanted}"));
+        if known.later.contains(&value.as_str()) {
+            errors.on(
+                &literal,
+                format!("{name} = \"{value}\" is not there yet; {fix}"),
+            );
+        } else {
+            errors.on(&literal, format!("`{name}` cannot be \"{value}\"; {fix}"));
+        }
+        None
     }
 }
 

@@ -150,7 +150,8 @@ impl Drop for Passage {
     }
 }
 
-/// Whether this shows that the server was reached, even if it answered with an error.
+/// Whether this shows that the server was reached, even if it answered with an error. A proxy that
+/// answers 502 or 503 in its place does not.
 fn is_from_server(reply: &Result<Reply, Error>) -> bool {
     !matches!(
         reply.as_ref().map_err(Error::kind),

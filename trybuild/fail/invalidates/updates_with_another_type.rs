@@ -1,0 +1,13 @@
+use millpond::{cached, updates};
+
+#[cached(prefix = "user")]
+async fn get_user(user_id: u64, page: u32) -> Result<Option<String>, String> {
+    Ok(Some(format!("{user_id}{page}")))
+}
+
+#[updates(get_user(user_id, 1))]
+async fn rename(user_id: u64) -> Result<u64, String> {
+    Ok(user_id)
+}
+
+fn main() {}

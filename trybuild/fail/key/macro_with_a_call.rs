@@ -1,0 +1,7 @@
+use millpond::key;
+
+pub fn key_of(id: u64) -> millpond::Key {
+    key!(format!("user:{id}"))
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use millpond::cached;
+
+#[cached(prefix = "user", key = "<id>")]
+async fn get_user() -> u64 {
+    7
+}
+
+fn main() {}

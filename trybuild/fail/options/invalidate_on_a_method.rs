@@ -1,0 +1,12 @@
+use millpond::cached;
+
+pub struct Repo;
+
+impl Repo {
+    #[cached(prefix = "user", invalidate = "forget_user")]
+    async fn get_user(&self, user_id: u64) -> u64 {
+        user_id
+    }
+}
+
+fn main() {}

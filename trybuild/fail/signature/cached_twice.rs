@@ -1,0 +1,9 @@
+use millpond::cached;
+
+#[cached(prefix = "user")]
+#[cached(prefix = "person")]
+async fn get_user(user_id: u64) -> u64 {
+    user_id
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use millpond::cached;
+
+pub struct User {
+    pub id: u64,
+}
+
+#[cached(prefix = "user")]
+async fn get_user(user_id: u64) -> User {
+    User { id: user_id }
+}
+
+fn main() {}

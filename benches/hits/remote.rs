@@ -125,18 +125,18 @@ pub(crate) async fn report() -> Outcome {
         .map_err(|_| "a provider is installed")?;
     let redis = RedisServer::start()?;
     let gateway = Served::start(redis.port(), 1)?;
-    let behind_rest = Database::at(redis.port(), 1);
-    let behind_resp = Database::at(redis.port(), 2);
+    let rest_data = Database::at(redis.port(), 1);
+    let resp_data = Database::at(redis.port(), 2);
 
     let wire = Wire::default();
     let relayed = over_rest(wire.in_front_of(gateway.port).await?, &gateway.token)?;
     let direct = over_rest(gateway.port, &gateway.token)?;
-    tables("REST", &direct, &relayed, &wire, &behind_rest).await?;
+    tables("REST", &direct, &relayed, &wire, &rest_data).await?;
 
     let wire = Wire::default();
     let direct = over_resp(redis.port(), 2).await?;
     let relayed = over_resp(wire.in_front_of(redis.port()).await?, 2).await?;
-    tables("RESP", &direct, &relayed, &wire, &behind_resp).await
+    tables("RESP", &direct, &relayed, &wire, &resp_data).await
 }
 
 async fn tables(

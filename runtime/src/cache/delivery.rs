@@ -37,9 +37,9 @@ impl Millpond {
         }
         // Who comes from now on starts a load of its own; `deliver` sees to those who come before
         // the answer.
-        fulls
-            .iter()
-            .for_each(|key| self.0.flights.detach(&pond::text(key)));
+        for key in &fulls {
+            self.0.flights.detach(&pond::text(key));
+        }
         let mut owed = Owed {
             pond: self,
             keys: fulls,

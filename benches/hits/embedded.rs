@@ -44,7 +44,7 @@ impl ByHand {
     key = "String",
     convert = { format!("user:{id}") }
 )]
-#[expect(clippy::unused_async, reason = "the contestants are async functions")]
+#[allow(clippy::unused_async, reason = "the contestants are async functions")]
 async fn peer(id: u64) -> User {
     load(id)
 }

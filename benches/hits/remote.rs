@@ -125,13 +125,13 @@ pub(crate) async fn report() -> Outcome {
         .map_err(|_| "a provider is installed")?;
     let redis = RedisServer::start()?;
     let gateway = Served::start(redis.port(), 1)?;
-    let rest_data = Database::at(redis.port(), 1);
+    let http_data = Database::at(redis.port(), 1);
     let resp_data = Database::at(redis.port(), 2);
 
     let wire = Wire::default();
     let relayed = over_rest(wire.in_front_of(gateway.port).await?, &gateway.token)?;
     let direct = over_rest(gateway.port, &gateway.token)?;
-    tables("REST", &direct, &relayed, &wire, &rest_data).await?;
+    tables("REST", &direct, &relayed, &wire, &http_data).await?;
 
     let wire = Wire::default();
     let direct = over_resp(redis.port(), 2).await?;

@@ -1,4 +1,4 @@
-//! What is cached: a user, 176 bytes as JSON, of a thousand.
+//! What is cached: a user, about 180 bytes as JSON, one of a thousand.
 
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,5 @@
 //! Descriptions to tokens. The only place that says `quote!`, and it decides nothing.
-use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Path, Type, spanned::Spanned};
 
@@ -40,8 +40,10 @@ fn with_body(function: &Function, statements: &TokenStream) -> TokenStream {
     quote!(#(#attrs)* #vis #sig #braced)
 }
 
-/// The user's statements as a future, in the user's braces. The return in front, which never happens, tells
-/// the compiler the type, so that what is wrong in the body is reported as if the attribute were not there.
+/// `let body`: the user's statements as a future, in the user's braces. It stays where it is: whoever took it by
+/// value would hold it several times, and functions that call each other would grow by that factor each. The
+/// return in front, which never happens, tells the compiler the type, so that what is wrong in the body is
+/// reported as if the attribute were not there.
 fn body(function: &Function, output: Option<&Type>) -> TokenStream {
     let edge = output.map(|output| {
         quote_spanned! {Span::mixed_site().located_at(output.span())=>
@@ -54,7 +56,8 @@ fn body(function: &Function, output: Option<&Type>) -> TokenStream {
     let mut braced = Group::new(Delimiter::Brace, quote!(#edge #statements));
     braced.set_span(function.body.span());
     let future = Span::mixed_site().located_at(function.body.span());
-    quote_spanned!(future=> async move #braced)
+    let name = Ident::new("body", Span::mixed_site());
+    quote_spanned!(future=> let #name = ::core::pin::pin!(async move #braced);)
 }
 
 /// The same names in another place: an error about them is reported there.
@@ -71,7 +74,7 @@ fn located(tokens: impl ToTokens, at: Span) -> TokenStream {
 
 /// What the return type is made of, found by the compiler.
 fn shape(runtime: &Path, output: &impl ToTokens, method: &str) -> TokenStream {
-    let method = proc_macro2::Ident::new(method, Span::mixed_site());
+    let method = Ident::new(method, Span::mixed_site());
     quote_spanned! {Span::mixed_site()=>
         {
             use #runtime::__private::probe::*;

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 /// How long a key has left.
@@ -325,11 +326,10 @@ impl Millpond {
             refresh: false,
         };
         let shape = crate::__private::Fallible::new();
-        // The closure is called only when its future is going to be polled.
-        crate::__private::answer(lookup, shape, crate::__private::never, async {
-            load().await
-        })
-        .await
+        // The closure is called only when its future is going to be polled. It stays in one place:
+        // by value it would be held again by everything between here and there.
+        let load = pin!(async { load().await });
+        crate::__private::answer(lookup, shape, crate::__private::never, load).await
     }
 
     /// The stored form of a value, if it may be stored.

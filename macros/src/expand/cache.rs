@@ -44,7 +44,8 @@ pub fn expand(cache: &Cache) -> TokenStream {
         quote_spanned!(Span::mixed_site()=> #runtime::__private::cached),
         at,
     );
-    let run = quote_spanned!(Span::mixed_site().located_at(at)=> #run(call, #shape, #unless, #body).await);
+    let run =
+        quote_spanned!(Span::mixed_site().located_at(at)=> #run(call, #shape, #unless, body).await);
     let early = cache.site.is_checked_early().then(|| {
         let site = site(cache);
         quote_spanned!(Span::mixed_site()=> const _: #runtime::__private::Site = #site;)
@@ -54,6 +55,7 @@ pub fn expand(cache: &Cache) -> TokenStream {
         &quote_spanned! {Span::mixed_site()=>
             #early
             let call = #call #when;
+            #body
             #run
         },
     );

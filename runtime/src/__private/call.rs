@@ -114,7 +114,8 @@ where
         lookup.tally.hit(value::is_null(&bytes));
         return shape.success(value);
     }
-    let mut load = match lookup.enter().await {
+    // Boxed, here and below: cached functions call cached functions, and each would hold all of it.
+    let mut load = match Box::pin(lookup.enter()).await {
         Entered::Load(load) => load,
         Entered::Alone => return body.await,
         Entered::Shared(bytes) => match value::decode(&bytes) {
@@ -149,7 +150,7 @@ where
         Ok(bytes) if unless(&value) => load.keep(bytes),
         Ok(bytes) => {
             let null = value::is_null(&bytes);
-            load.store(bytes, null).await;
+            Box::pin(load.store(bytes, null)).await;
         }
         Err(error) => load.unstorable(&error),
     }

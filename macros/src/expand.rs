@@ -1,13 +1,17 @@
 //! Descriptions to tokens. The only place that says `quote!`, and it decides nothing.
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Path, Type, spanned::Spanned};
+use syn::{Expr, Path, Type, spanned::Spanned};
 
-use crate::{function::Function, model::Refused};
+use crate::{
+    function::Function,
+    model::{Refused, duration::Length},
+};
 
 pub mod cache;
 mod companion;
 pub mod key;
+pub mod limit;
 pub mod mutation;
 
 /// Reads the function, checks, expands. A mistake leaves the function as it was, beside its errors.
@@ -80,5 +84,21 @@ fn shape(runtime: &Path, output: &impl ToTokens, method: &str) -> TokenStream {
             use #runtime::__private::probe::*;
             (&&&&#runtime::__private::Probe::<#output>::new()).#method()
         }
+    }
+}
+
+/// The value of the option `on`, owned or not.
+fn borrowed_pond(runtime: &Path, on: &Expr) -> TokenStream {
+    let at = Span::mixed_site().located_at(on.span());
+    quote_spanned!(at=> ::core::borrow::Borrow::<#runtime::Millpond>::borrow(&(#on)))
+}
+
+fn length(length: &Length) -> TokenStream {
+    match length {
+        Length::Known(duration) => {
+            let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+            quote_spanned!(Span::mixed_site()=> ::core::time::Duration::from_millis(#milliseconds))
+        }
+        Length::Const(expr) => expr.to_token_stream(),
     }
 }

@@ -50,6 +50,18 @@ pub fn updates(options: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 #[allow(missing_docs)]
+#[proc_macro_attribute]
+pub fn rate_limited(options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::attribute(
+        options.into(),
+        &item.into(),
+        model::limit::check,
+        expand::limit::expand,
+    )
+    .into()
+}
+
+#[allow(missing_docs)]
 #[proc_macro]
 pub fn key(input: TokenStream) -> TokenStream {
     expand::key::expand(input.into()).into()

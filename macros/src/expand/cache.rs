@@ -3,10 +3,9 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{body, companion, key, located, shape, with_body};
+use super::{body, borrowed_pond, companion, key, length, located, shape, with_body};
 use crate::model::{
     cache::{Cache, Null, Site},
-    duration::Length,
     signature::{plain, value_type},
 };
 
@@ -72,10 +71,8 @@ pub fn call(cache: &Cache) -> TokenStream {
         &cache.key.steps,
     );
     let on = on.as_ref().map(|on| {
-        let at = Span::mixed_site().located_at(on.span());
-        let borrow =
-            quote_spanned!(at=> ::core::borrow::Borrow::<#runtime::Millpond>::borrow(&(#on)));
-        quote_spanned!(Span::mixed_site()=> .on(#borrow))
+        let pond = borrowed_pond(runtime, on);
+        quote_spanned!(Span::mixed_site()=> .on(#pond))
     });
     quote_spanned! {Span::mixed_site()=>
         {
@@ -123,15 +120,5 @@ pub fn id(cache: &Cache) -> TokenStream {
     let name = format!("::{}:", plain(&cache.function.sig.ident));
     quote_spanned! {Span::mixed_site()=>
         ::core::concat!(::core::module_path!(), #name, ::core::line!(), ":", ::core::column!())
-    }
-}
-
-fn length(length: &Length) -> TokenStream {
-    match length {
-        Length::Known(duration) => {
-            let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-            quote_spanned!(Span::mixed_site()=> ::core::time::Duration::from_millis(#milliseconds))
-        }
-        Length::Const(expr) => expr.to_token_stream(),
     }
 }

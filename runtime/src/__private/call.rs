@@ -208,6 +208,10 @@ pub fn entry<R>(call: Call) -> Entry<R> {
 }
 
 /// Invalidates an entry.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "generated code hands over what it made"
+)]
 pub fn invalidate<R>(entry: Entry<R>) -> Invalidation {
     entry.invalidate()
 }

@@ -44,9 +44,9 @@ impl LimitCall {
 
     /// By this caller.
     #[must_use]
-    pub fn id<I: Display + ?Sized>(mut self, id: &I) -> Self {
+    pub fn id<I: Identify + ?Sized>(mut self, id: &I) -> Self {
         let mut text = String::new();
-        self.id = match write!(text, "{id}") {
+        self.id = match id.write_to(&mut text) {
             Ok(()) if !text.is_empty() => Id::Caller(text),
             _ => Id::Unknown,
         };
@@ -82,6 +82,25 @@ pub async fn admit(call: LimitCall) -> Result<(), RateLimited> {
     decision.into_result().map(|_| ())
 }
 
+/// What `id` can be: anything with `Display`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say who calls: it does not implement `Display`",
+    label = "this type has no text",
+    note = "write an expression that has, such as `user.id`; `millpond::identifier` makes one of a \
+            user who may be missing and an address"
+)]
+pub trait Identify {
+    #[doc(hidden)]
+    fn write_to(&self, out: &mut String) -> fmt::Result;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Display + ?Sized> Identify for T {
+    fn write_to(&self, out: &mut String) -> fmt::Result {
+        write!(out, "{self}")
+    }
+}
+
 /// What `cost` can be: any whole number. A negative one is more than any limit.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a cost: a cost is a whole number of units",
@@ -100,6 +119,13 @@ macro_rules! costs {
             }
         })*
     };
+}
+
+#[diagnostic::do_not_recommend]
+impl<C: Cost + Copy> Cost for &C {
+    fn units(self) -> u64 {
+        (*self).units()
+    }
 }
 
 costs!(

@@ -1,5 +1,5 @@
 //! Descriptions to tokens. The only place that says `quote!`, and it decides nothing.
-use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Path, Type, spanned::Spanned};
 
@@ -9,6 +9,8 @@ pub mod cache;
 mod companion;
 pub mod key;
 pub mod mutation;
+#[cfg(test)]
+mod tests;
 
 /// Reads the function, checks, expands. A mistake leaves the function as it was, beside its errors.
 pub fn attribute<Model>(
@@ -40,7 +42,7 @@ fn with_body(function: &Function, statements: &TokenStream) -> TokenStream {
     quote!(#(#attrs)* #vis #sig #braced)
 }
 
-/// The user's statements as a future, in the user's braces. The return in front, which never happens, tells
+/// The user's statements as a future named `body`, in the user's braces. The return in front, which never happens, tells
 /// the compiler the type, so that what is wrong in the body is reported as if the attribute were not there.
 fn body(function: &Function, output: Option<&Type>) -> TokenStream {
     let edge = output.map(|output| {
@@ -54,19 +56,9 @@ fn body(function: &Function, output: Option<&Type>) -> TokenStream {
     let mut braced = Group::new(Delimiter::Brace, quote!(#edge #statements));
     braced.set_span(function.body.span());
     let future = Span::mixed_site().located_at(function.body.span());
-    quote_spanned!(future=> async move #braced)
-}
-
-/// The same names in another place: an error about them is reported there.
-fn located(tokens: impl ToTokens, at: Span) -> TokenStream {
-    let one = |mut token: TokenTree| {
-        if let TokenTree::Group(group) = &token {
-            token = Group::new(group.delimiter(), located(group.stream(), at)).into();
-        }
-        token.set_span(token.span().located_at(at));
-        token
-    };
-    tokens.into_token_stream().into_iter().map(one).collect()
+    let future = quote_spanned!(future=> async move #braced);
+    // Pinned here and lent out: each `async fn` that it were moved through would hold it twice.
+    quote_spanned!(Span::mixed_site()=> let body = ::core::pin::pin!(#future);)
 }
 
 /// What the return type is made of, found by the compiler.

@@ -7,12 +7,14 @@ use crate::errors::Errors;
 
 pub mod bare;
 pub mod cache;
+pub mod companion;
 pub mod duration;
 mod generics;
 pub mod key;
 pub mod mutation;
 mod options;
 pub mod signature;
+pub mod site;
 
 use options::Options;
 

@@ -3,11 +3,12 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{body, companion, key, located, shape, with_body};
+use super::{body, companion, key, shape, with_body};
 use crate::model::{
-    cache::{Cache, Null, Site},
+    cache::Cache,
     duration::Length,
-    signature::{plain, value_type},
+    signature::plain,
+    site::{Null, Site},
 };
 
 pub fn expand(cache: &Cache) -> TokenStream {
@@ -38,13 +39,6 @@ pub fn expand(cache: &Cache) -> TokenStream {
         .as_ref()
         .map_or_else(never, ToTokens::to_token_stream);
     let body = body(function, Some(output));
-    // A value that cannot be cached is reported where the return type stands.
-    let at = value_type(output).span();
-    let run = located(
-        quote_spanned!(Span::mixed_site()=> #runtime::__private::cached),
-        at,
-    );
-    let run = quote_spanned!(Span::mixed_site().located_at(at)=> #run(call, #shape, #unless, #body).await);
     let early = cache.site.is_checked_early().then(|| {
         let site = site(cache);
         quote_spanned!(Span::mixed_site()=> const _: #runtime::__private::Site = #site;)
@@ -54,7 +48,8 @@ pub fn expand(cache: &Cache) -> TokenStream {
         &quote_spanned! {Span::mixed_site()=>
             #early
             let call = #call #when;
-            #run
+            #body
+            #runtime::__private::cached(call, #shape, #unless, body).await
         },
     );
     let companion = companion::expand(cache);
@@ -107,6 +102,7 @@ fn site(cache: &Cache) -> TokenStream {
             let null_ttl = length(null_ttl);
             quote_spanned!(Span::mixed_site()=> .null_ttl(#null_ttl))
         }
+        Null::Default => TokenStream::new(),
         Null::NotKept => quote_spanned!(Span::mixed_site()=> .no_null()),
     };
     let version = version.map(|version| quote_spanned!(Span::mixed_site()=> .version(#version)));
@@ -125,11 +121,14 @@ pub fn id(cache: &Cache) -> TokenStream {
 }
 
 fn length(length: &Length) -> TokenStream {
-    match length {
-        Length::Known(duration) => {
-            let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-            quote_spanned!(Span::mixed_site()=> ::core::time::Duration::from_millis(#milliseconds))
-        }
-        Length::Const(expr) => expr.to_token_stream(),
+    let duration = match length {
+        Length::Known(duration) => duration,
+        Length::Const(expr) => return expr.to_token_stream(),
+    };
+    let seconds = duration.as_secs();
+    let nanoseconds = duration.subsec_nanos();
+    if nanoseconds == 0 {
+        return quote_spanned!(Span::mixed_site()=> ::core::time::Duration::from_secs(#seconds));
     }
+    quote_spanned!(Span::mixed_site()=> ::core::time::Duration::new(#seconds, #nanoseconds))
 }

@@ -5,8 +5,9 @@ use syn::spanned::Spanned;
 
 use super::{body, borrowed_pond, companion, key, length, located, shape, with_body};
 use crate::model::{
-    cache::{Cache, Null, Site},
+    cache::Cache,
     signature::{plain, value_type},
+    site::{Null, Site},
 };
 
 pub fn expand(cache: &Cache) -> TokenStream {
@@ -106,6 +107,7 @@ fn site(cache: &Cache) -> TokenStream {
             let null_ttl = length(null_ttl);
             quote_spanned!(Span::mixed_site()=> .null_ttl(#null_ttl))
         }
+        Null::Default => TokenStream::new(),
         Null::NotKept => quote_spanned!(Span::mixed_site()=> .no_null()),
     };
     let version = version.map(|version| quote_spanned!(Span::mixed_site()=> .version(#version)));

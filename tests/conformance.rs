@@ -4,7 +4,7 @@
 mod support;
 
 use millpond::{ErrorKind, ManualClock, Millpond, Reply};
-use millpond_gateway::needs_redis;
+use millpond_gateway::{RedisServer, needs_redis};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -547,7 +547,10 @@ async fn a_manual_clock_decides_when_an_embedded_key_goes() {
 #[cfg(feature = "upstash")]
 #[tokio::test]
 async fn over_http_a_script_that_the_server_forgot_is_sent_again_in_full() {
-    let gateway = support::gateway(needs_redis!()).await;
+    let _ = needs_redis!();
+    // Scripts are the server's, so this test flushes those of a server of its own.
+    let server = RedisServer::start().unwrap();
+    let gateway = support::gateway(&server).await;
     let pond = support::pond(&gateway);
     for value in 1..4 {
         run(&pond, "SCRIPT FLUSH").await.unwrap();
@@ -569,8 +572,9 @@ async fn over_http_a_script_that_the_server_forgot_is_sent_again_in_full() {
 #[cfg(feature = "redis")]
 #[tokio::test]
 async fn over_resp_a_script_that_the_server_forgot_is_sent_again_in_full() {
-    let database = needs_redis!().database();
-    let pond = Millpond::builder().redis(database.url());
+    let _ = needs_redis!();
+    let server = RedisServer::start().unwrap();
+    let pond = Millpond::builder().redis(server.database().url());
     let pond = pond.budget(LONG).build().unwrap();
     for value in 1..4 {
         run(&pond, "SCRIPT FLUSH").await.unwrap();

@@ -189,13 +189,15 @@ impl Monitor {
             let [name, key, lifetime] = args.as_slice() else {
                 continue;
             };
-            let shelf = shelves
-                .iter_mut()
-                .find(|shelf| shelf.number.to_string() == number);
-            if let Some(shelf) = shelf.filter(|_| name.eq_ignore_ascii_case("PEXPIRE")) {
-                let lifetime: u64 = lifetime.parse().unwrap();
-                shelf.lifetimes.insert((*key).to_owned(), lifetime);
-                shelf.ends.insert((*key).to_owned(), now + lifetime);
+            if !name.eq_ignore_ascii_case("PEXPIRE") {
+                continue;
+            }
+            for shelf in shelves.iter_mut() {
+                if shelf.number.to_string() == number {
+                    let lifetime: u64 = lifetime.parse().unwrap();
+                    shelf.lifetimes.insert((*key).to_owned(), lifetime);
+                    shelf.ends.insert((*key).to_owned(), now + lifetime);
+                }
             }
         }
     }
@@ -245,10 +247,8 @@ async fn sequence(bench: &mut Bench, seed: u64, algorithm: Algorithm, cost_is_on
         theirs.expire(now).await;
         on_redis.expire(now).await;
         let id = random.pick(&["u", "u", "2001:db8::1"]);
-        let cost = match cost_is_one {
-            true => 1,
-            false => 1 + random.below(case.units.min(12)),
-        };
+        let most = if cost_is_one { 1 } else { case.units.min(12) };
+        let cost = 1 + random.below(most);
         let place = format!("seed {seed} step {step}: {case:?} now {now} id {id} cost {cost}");
 
         let one = random.pick(&[0, 1]);

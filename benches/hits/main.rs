@@ -32,15 +32,19 @@ fn main() -> Outcome {
             runtime.block_on(gateway::serve(port.parse()?, number.parse()?))
         }
         ["one", name, calls] => runtime.block_on(embedded::one(name, calls.parse()?)),
-        _ => runtime.block_on(everything()),
+        ["embedded", ..] => runtime.block_on(in_this_process()),
+        ["remote", ..] => runtime.block_on(remote::report()),
+        _ => runtime.block_on(async {
+            in_this_process().await?;
+            remote::report().await
+        }),
     }
 }
 
-async fn everything() -> Outcome {
+async fn in_this_process() -> Outcome {
     let contestants = embedded::contestants()?;
     report::heading("A hit in this process");
     report::times(&rounds::run(&contestants, 1).await);
-    report::heading("What it allocates and executes");
-    report::work(&contestants).await?;
-    remote::report().await
+    report::heading("What it executes and allocates");
+    report::work(&contestants).await
 }

@@ -1,13 +1,17 @@
 //! Descriptions to tokens. The only place that says `quote!`, and it decides nothing.
-use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Path, Type, spanned::Spanned};
+use syn::{Expr, Path, Type, spanned::Spanned};
 
-use crate::{function::Function, model::Refused};
+use crate::{
+    function::Function,
+    model::{Refused, duration::Length},
+};
 
 pub mod cache;
 mod companion;
 pub mod key;
+pub mod limit;
 pub mod mutation;
 #[cfg(test)]
 mod tests;
@@ -42,8 +46,10 @@ fn with_body(function: &Function, statements: &TokenStream) -> TokenStream {
     quote!(#(#attrs)* #vis #sig #braced)
 }
 
-/// The user's statements as a future named `body`, in the user's braces. The return in front, which never happens, tells
-/// the compiler the type, so that what is wrong in the body is reported as if the attribute were not there.
+/// `let body`: the user's statements as a future, in the user's braces. It stays where it is: whoever took it by
+/// value would hold it several times, and functions that call each other would grow by that factor each. The
+/// return in front, which never happens, tells the compiler the type, so that what is wrong in the body is
+/// reported as if the attribute were not there.
 fn body(function: &Function, output: Option<&Type>) -> TokenStream {
     let edge = output.map(|output| {
         quote_spanned! {Span::mixed_site().located_at(output.span())=>
@@ -56,18 +62,48 @@ fn body(function: &Function, output: Option<&Type>) -> TokenStream {
     let mut braced = Group::new(Delimiter::Brace, quote!(#edge #statements));
     braced.set_span(function.body.span());
     let future = Span::mixed_site().located_at(function.body.span());
-    let future = quote_spanned!(future=> async move #braced);
-    // Pinned here and lent out: each `async fn` that it were moved through would hold it twice.
-    quote_spanned!(Span::mixed_site()=> let body = ::core::pin::pin!(#future);)
+    let name = Ident::new("body", Span::mixed_site());
+    quote_spanned!(future=> let #name = ::core::pin::pin!(async move #braced);)
+}
+
+/// The same names in another place: an error about them is reported there.
+fn located(tokens: impl ToTokens, at: Span) -> TokenStream {
+    let one = |mut token: TokenTree| {
+        if let TokenTree::Group(group) = &token {
+            token = Group::new(group.delimiter(), located(group.stream(), at)).into();
+        }
+        token.set_span(token.span().located_at(at));
+        token
+    };
+    tokens.into_token_stream().into_iter().map(one).collect()
 }
 
 /// What the return type is made of, found by the compiler.
 fn shape(runtime: &Path, output: &impl ToTokens, method: &str) -> TokenStream {
-    let method = proc_macro2::Ident::new(method, Span::mixed_site());
+    let method = Ident::new(method, Span::mixed_site());
     quote_spanned! {Span::mixed_site()=>
         {
             use #runtime::__private::probe::*;
             (&&&&#runtime::__private::Probe::<#output>::new()).#method()
         }
     }
+}
+
+/// The value of the option `on`, owned or not.
+fn borrowed_pond(runtime: &Path, on: &Expr) -> TokenStream {
+    let at = Span::mixed_site().located_at(on.span());
+    quote_spanned!(at=> ::core::borrow::Borrow::<#runtime::Millpond>::borrow(&(#on)))
+}
+
+fn length(length: &Length) -> TokenStream {
+    let duration = match length {
+        Length::Known(duration) => duration,
+        Length::Const(expr) => return expr.to_token_stream(),
+    };
+    let seconds = duration.as_secs();
+    let nanoseconds = duration.subsec_nanos();
+    if nanoseconds == 0 {
+        return quote_spanned!(Span::mixed_site()=> ::core::time::Duration::from_secs(#seconds));
+    }
+    quote_spanned!(Span::mixed_site()=> ::core::time::Duration::new(#seconds, #nanoseconds))
 }

@@ -183,6 +183,13 @@ pub fn updates(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(options.into(), &item.into(), check, expand).into()
 }
 
+#[allow(missing_docs)]
+#[proc_macro_attribute]
+pub fn rate_limited(options: TokenStream, item: TokenStream) -> TokenStream {
+    let check = model::limit::check;
+    expand::attribute(options.into(), &item.into(), check, expand::limit::expand).into()
+}
+
 /// Builds a `Key` by the rules of the attributes, from variables in scope.
 ///
 /// ```text

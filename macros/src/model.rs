@@ -1,7 +1,7 @@
 //! Every rule lives here: what was written about a function becomes a description that needs no more
 //! judging, or a list of mistakes.
 use proc_macro2::Ident;
-use syn::{Path, Visibility, parse_quote};
+use syn::{Expr, Path, Visibility, parse_quote};
 
 use crate::errors::Errors;
 
@@ -11,6 +11,7 @@ pub mod companion;
 pub mod duration;
 mod generics;
 pub mod key;
+pub mod limit;
 pub mod mutation;
 mod options;
 pub mod signature;
@@ -50,4 +51,19 @@ fn runtime(options: &mut Options, errors: &mut Errors) -> Path {
             errors,
         )
         .unwrap_or_else(default)
+}
+
+/// The `Millpond` to use instead of the current one.
+fn on(options: &mut Options, errors: &mut Errors) -> Option<Expr> {
+    let wanted = "on = self.pond";
+    match options.expr("on", wanted, errors)? {
+        Expr::Lit(literal) => {
+            errors.on(
+                literal,
+                format!("`on` takes the Millpond to use; write an expression such as {wanted}"),
+            );
+            None
+        }
+        expr => Some(expr),
+    }
 }

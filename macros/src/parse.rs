@@ -35,9 +35,9 @@ pub struct Arguments {
 }
 
 /// `name = value`, `name(a, b)` and `name`, separated by commas.
-pub fn options(tokens: TokenStream, errors: &mut Errors) -> Arguments {
+pub fn options(tokens: TokenStream, example: &str, errors: &mut Errors) -> Arguments {
     list(tokens, errors, |input, arguments| {
-        arguments.options.push(option(input)?);
+        arguments.options.push(option(input, example)?);
         Ok(())
     })
 }
@@ -48,7 +48,7 @@ pub fn targets(tokens: TokenStream, errors: &mut Errors) -> Arguments {
         let is_option =
             input.peek2(Token![=]) && !input.peek2(Token![==]) && !input.peek2(Token![=>]);
         if is_option {
-            arguments.options.push(option(input)?);
+            arguments.options.push(option(input, "after = \"always\"")?);
         } else {
             let target = input.parse().map_err(|error| {
                 syn::Error::new(error.span(), "expected the call of a cached function; write its name and arguments, such as get_user(user_id)")
@@ -89,9 +89,10 @@ fn list(
     arguments
 }
 
-fn option(input: ParseStream<'_>) -> syn::Result<Given> {
+fn option(input: ParseStream<'_>, example: &str) -> syn::Result<Given> {
     if !input.peek(Ident::peek_any) {
-        return Err(input.error("expected an option; write its name first, such as ttl = \"5m\""));
+        let message = format!("expected an option; write its name first, such as {example}");
+        return Err(input.error(message));
     }
     let name = input.call(Ident::parse_any)?;
     let value = if input.peek(token::Paren) {
@@ -99,7 +100,11 @@ fn option(input: ParseStream<'_>) -> syn::Result<Given> {
         let names = Punctuated::<Ident, Token![,]>::parse_terminated_with;
         let names =
             (|content: ParseStream<'_>| names(content, argument_name)).parse2(group.stream());
-        let message = format!("`{name}` takes names of arguments; write {name}(pool, trace_id)");
+        let message = if name == "skip" {
+            "`skip` takes names of arguments; write skip(pool, trace_id)".to_owned()
+        } else {
+            format!("parentheses after `{name}`; write `{name} = ` and the value without them")
+        };
         let names = names.map_err(|error| syn::Error::new(error.span(), message))?;
         Value::Names(names.into_iter().collect())
     } else if input.peek(Token![=]) {

@@ -187,7 +187,11 @@ impl Slot {
             }
             Err(what) => {
                 tally.decode_failures.add(1);
-                let text = format!("what is stored under {} cannot be read: {what}", self.key);
+                let text = format!(
+                    "what is stored under {} cannot be read ({what}); the next call of the function \
+                     overwrites it",
+                    self.key
+                );
                 Err(Error::new(ErrorKind::Decode, text))
             }
         }

@@ -59,7 +59,7 @@ impl Key {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let problem = match self.problem {
             Some(problem) => problem,
-            None if self.text.is_empty() => "the key is empty",
+            None if self.text.is_empty() => "the key is empty; give it a name",
             None if self.text.len() > MAX_KEY => {
                 "the key is longer than 32 KiB; hash the long part with <name:sha256>"
             }
@@ -219,7 +219,9 @@ impl KeyWriter {
         self.begin();
         let start = self.text.len();
         if value.render(&mut self.text).is_err() {
-            self.problem = Some("the Display of an argument in the key failed");
+            self.problem = Some(
+                "the Display of an argument in the key failed; mend it, or use another template",
+            );
         }
         encode_from(&mut self.text, start);
     }
@@ -237,7 +239,8 @@ impl KeyWriter {
             None => {
                 self.problem = Some(
                     "an argument under :sha256 has no canonical JSON (a number that is not \
-                     finite, or a map key that is no string)",
+                     finite, a map key that is no string, or a `Some(None)`); hash something \
+                     else, or leave it out with skip(...)",
                 );
             }
         }

@@ -91,7 +91,7 @@ pub use entry::{Entry, Invalidation, Lookup, PutAs, ValueEntry};
 pub use error::{Error, ErrorKind};
 pub use key::Key;
 pub use limit::{Limit, RateLimited, identifier};
-pub use millpond_macros::{cached, invalidates, key, updates};
+pub use millpond_macros::{cached, invalidates, key, rate_limited, updates};
 pub use pipeline::Pipeline;
 pub use pond::Millpond;
 pub use rt::ManualClock;

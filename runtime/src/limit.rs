@@ -19,23 +19,35 @@ mod check;
 mod decision;
 mod fallback;
 mod headers;
+#[cfg(feature = "axum")]
+mod http;
+mod kind;
 mod limiter;
 mod names;
+mod refusal;
 pub(crate) mod script;
+#[cfg(feature = "axum")]
+mod seen;
 mod snapshot;
 mod state;
 
 pub use address::{client_address, identifier};
 pub use algorithm::Algorithm;
-pub(crate) use check::admit_call;
-pub use decision::{Decision, Outcome, RateLimited, Reason};
+pub(crate) use check::admit;
+pub use decision::{Decision, Outcome, Reason};
+#[cfg(feature = "axum")]
+pub use http::{
+    Caller, ClientAddress, RateLimit, RateLimitHeaders, RateLimitHeadersLayer, RateLimitLayer,
+};
 pub(crate) use limiter::Group;
 pub use limiter::Limiter;
+pub use refusal::RateLimited;
 pub use state::LimitStats;
 pub(crate) use state::{Home, LimitSettings, Limits};
 
 use crate::error::{Error, ErrorKind};
 use algorithm::Rule;
+use kind::Name;
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -118,16 +130,6 @@ pub struct Limit {
     share: Option<NonZeroU32>,
     /// Whether the numbers were worked out at run time.
     computed: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Name {
-    Kind(&'static str),
-    /// Of a limit without a kind: where it stands.
-    Place {
-        module: &'static str,
-        function: &'static str,
-    },
 }
 
 impl Limit {
@@ -271,19 +273,7 @@ impl Limit {
     /// assert_eq!(millpond::limit::API.kind(), "API");
     /// ```
     pub fn kind(&self) -> Cow<'static, str> {
-        match self.name {
-            Name::Kind(kind) => Cow::Borrowed(kind),
-            Name::Place { module, function } => {
-                let place = module.replace("::", ".");
-                let Rule {
-                    algorithm,
-                    units,
-                    window,
-                    ..
-                } = self.rule;
-                Cow::Owned(format!("{place}.{function}.{algorithm:?}.{units}.{window}"))
-            }
-        }
+        self.name.text(self.rule)
     }
 
     /// The algorithm.
@@ -358,12 +348,9 @@ impl Limit {
         })
     }
 
-    /// What a client may be told of where the limit stands.
+    /// What a client may be told of the kind, or of where the limit stands.
     pub(crate) const fn short_name(&self) -> &'static str {
-        match self.name {
-            Name::Kind(kind) => kind,
-            Name::Place { function, .. } => function,
-        }
+        self.name.short()
     }
 
     const fn build(
@@ -373,7 +360,7 @@ impl Limit {
         window: Duration,
         refill: u64,
     ) -> Result<Self, &'static str> {
-        if let Some(wrong) = wrong_kind(kind) {
+        if let Some(wrong) = kind::mistake(kind) {
             return Err(wrong);
         }
         let window = match whole_ms(window) {
@@ -413,44 +400,4 @@ const fn whole_ms(window: Duration) -> Result<u64, &'static str> {
         reason = "checked above; try_from is not const"
     )]
     Ok(ms as u64)
-}
-
-/// Why a kind cannot be one: it would share keys with another kind, or with what
-/// `@upstash/ratelimit` keeps beside the budgets.
-const fn wrong_kind(kind: &str) -> Option<&'static str> {
-    let bytes = kind.as_bytes();
-    if bytes.is_empty() {
-        return Some("the kind of a limit is empty; write a name such as \"EXPORT\"");
-    }
-    let mut at = 0;
-    while at < bytes.len() {
-        match bytes[at] {
-            b':' => return Some("the kind of a limit must not hold a `:`"),
-            b'{' | b'}' => return Some("the kind of a limit must not hold a brace"),
-            0..=b' ' | 0x7f => return Some("the kind of a limit must not hold white space"),
-            _ => at += 1,
-        }
-    }
-    if equal(bytes, b"events")
-        || equal(bytes, b"dynamic")
-        || equal(bytes, b"denyList")
-        || equal(bytes, b"ipDenyListStatus")
-    {
-        return Some("this kind is a reserved word of @upstash/ratelimit; choose another name");
-    }
-    None
-}
-
-const fn equal(left: &[u8], right: &[u8]) -> bool {
-    if left.len() != right.len() {
-        return false;
-    }
-    let mut at = 0;
-    while at < left.len() {
-        if left[at] != right[at] {
-            return false;
-        }
-        at += 1;
-    }
-    true
 }

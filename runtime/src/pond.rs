@@ -7,13 +7,12 @@ use crate::config::{Builder, Engine, Settings};
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
 use crate::limit::{Home, Limits};
-use crate::rt;
 use crate::stats::{Ledger, Stats, Tally};
 use crate::store::command::{Command, Reply};
 use crate::store::{self, Batch, Store};
 use bytes::Bytes;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
@@ -51,7 +50,7 @@ pub(crate) struct Inner {
     /// The type that was first seen under each prefix and template.
     pub(crate) types: Mutex<HashMap<String, &'static str>>,
     /// Sites whose type has been checked: addresses of the site and of the type's name.
-    pub(crate) checked: RwLock<HashMap<(usize, usize), Arc<Tally>>>,
+    pub(crate) checked: RwLock<BTreeMap<(usize, usize), Arc<Tally>>>,
 }
 
 impl fmt::Debug for Millpond {
@@ -172,11 +171,9 @@ impl Millpond {
             Ok(store) => store,
             Err(error) => return vec![Err(error.clone()); count],
         };
-        let replies = rt::timeout(within, store.send(Batch { commands, within })).await;
-        let replies = replies.unwrap_or_else(|| {
-            let text = format!("no answer within the budget of {} ms", within.as_millis());
-            vec![Err(Error::new(ErrorKind::Timeout, text)); count]
-        });
+        // The engine keeps the time: it alone knows whether the commands have left, and a second
+        // timer around it would hide from the circuit breaker how the call ended.
+        let replies = store.send(Batch { commands, within }).await;
         if replies.len() == count {
             replies
         } else {
@@ -212,7 +209,7 @@ impl Millpond {
         if let Some(ticket) = ticket {
             self.0.pending.delivered(&ticket);
         }
-        reply
+        reply.map_err(advised)
     }
 
     /// Whether this is a clone of the other.
@@ -224,6 +221,15 @@ impl Millpond {
 /// The text of a full key, as flights are called.
 pub(crate) fn text(full: &FullKey) -> String {
     String::from_utf8_lossy(&full.value).into_owned()
+}
+
+/// The error of a command on a key, with what to do about it.
+fn advised(error: Error) -> Error {
+    if error.kind() != ErrorKind::WrongType {
+        return error;
+    }
+    let text = format!("{error}; use another key, or delete what is there");
+    Error::with_source(ErrorKind::WrongType, text, error)
 }
 
 pub(crate) fn no_reply() -> Error {

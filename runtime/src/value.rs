@@ -31,7 +31,13 @@ pub(crate) fn is_null(bytes: &[u8]) -> bool {
 /// What the stored bytes mean as a `T`; the error names what is wrong, never the content.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let bytes = if is_null(bytes) { b"null" } else { bytes };
-    let error = match serde_json::from_slice(bytes) {
+    // Checking the whole at once costs less than checking each string.
+    let text = std::str::from_utf8(bytes);
+    let parsed = match text {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(bytes),
+    };
+    let error = match parsed {
         Ok(value) => return Ok(value),
         Err(error) => error,
     };
@@ -43,7 +49,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
             error.column()
         ))
     };
-    let Ok(text) = std::str::from_utf8(bytes) else {
+    let Ok(text) = text else {
         return report("not UTF-8");
     };
     if is_raw_text(text)

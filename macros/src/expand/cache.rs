@@ -1,12 +1,10 @@
 //! `#[cached]`: the key, the call, the body in its future; and what stands beside the function.
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::spanned::Spanned;
 
-use super::{body, companion, key, shape, with_body};
+use super::{body, borrowed_pond, companion, key, length, shape, with_body};
 use crate::model::{
     cache::Cache,
-    duration::Length,
     signature::plain,
     site::{Null, Site},
 };
@@ -65,10 +63,8 @@ pub fn call(cache: &Cache) -> TokenStream {
         &cache.key.steps,
     );
     let on = on.as_ref().map(|on| {
-        let at = Span::mixed_site().located_at(on.span());
-        let borrow =
-            quote_spanned!(at=> ::core::borrow::Borrow::<#runtime::Millpond>::borrow(&(#on)));
-        quote_spanned!(Span::mixed_site()=> .on(#borrow))
+        let pond = borrowed_pond(runtime, on);
+        quote_spanned!(Span::mixed_site()=> .on(#pond))
     });
     quote_spanned! {Span::mixed_site()=>
         {
@@ -118,17 +114,4 @@ pub fn id(cache: &Cache) -> TokenStream {
     quote_spanned! {Span::mixed_site()=>
         ::core::concat!(::core::module_path!(), #name, ::core::line!(), ":", ::core::column!())
     }
-}
-
-fn length(length: &Length) -> TokenStream {
-    let duration = match length {
-        Length::Known(duration) => duration,
-        Length::Const(expr) => return expr.to_token_stream(),
-    };
-    let seconds = duration.as_secs();
-    let nanoseconds = duration.subsec_nanos();
-    if nanoseconds == 0 {
-        return quote_spanned!(Span::mixed_site()=> ::core::time::Duration::from_secs(#seconds));
-    }
-    quote_spanned!(Span::mixed_site()=> ::core::time::Duration::new(#seconds, #nanoseconds))
 }

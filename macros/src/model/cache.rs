@@ -8,6 +8,7 @@ use super::{
     companion::{self, Companion},
     generics,
     key::{self, Key, Prefix, Sources},
+    on,
     options::{Known, Options},
     runtime,
     signature::{self, Argument, Place, plain},
@@ -60,7 +61,7 @@ pub struct Cache {
 pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> {
     let mut errors = Errors::new();
     let written = tokens.clone();
-    let given = parse::options(tokens, &mut errors).options;
+    let given = parse::options(tokens, "ttl = \"5m\"", &mut errors).options;
     let is_whole = errors.count() == 0;
     let mut options = Options::new(given, &OPTIONS, &mut errors);
     let is_async = signature::check_async(&function, "cached", &mut errors);
@@ -163,20 +164,6 @@ fn unless(options: &mut Options, errors: &mut Errors) -> Option<Expr> {
             errors.on(other, format!("`unless` takes a function; write {wanted}"));
             None
         }
-    }
-}
-
-fn on(options: &mut Options, errors: &mut Errors) -> Option<Expr> {
-    let wanted = "on = self.pond";
-    match options.expr("on", wanted, errors)? {
-        Expr::Lit(literal) => {
-            errors.on(
-                literal,
-                format!("`on` takes the Millpond to use; write an expression such as {wanted}"),
-            );
-            None
-        }
-        expr => Some(expr),
     }
 }
 

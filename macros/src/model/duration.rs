@@ -27,6 +27,7 @@ const LONGEST: u64 = 100 * 365 * 86_400_000;
 /// The default of `ttl`.
 pub const MEDIUM: Duration = Duration::from_mins(5);
 
+#[derive(PartialEq)]
 pub enum Length {
     Known(Duration),
     /// Not a literal: left to the compiler, which works it out in a `const`.
@@ -112,7 +113,9 @@ fn read(literal: &LitStr) -> Result<Duration, String> {
     let total = u128::from(whole) * u128::from(*factor)
         + u128::from(thousandths) * u128::from(*factor) / 1_000;
     match u64::try_from(total) {
-        Ok(0) => Err(format!("\"{text}\" keeps nothing; write at least \"1ms\"")),
+        Ok(0) => Err(format!(
+            "\"{text}\" is no time at all; write at least \"1ms\""
+        )),
         Ok(total) if total <= LONGEST => Ok(Duration::from_millis(total)),
         _ => Err(format!(
             "\"{text}\" is longer than a century; write at most \"36500d\""

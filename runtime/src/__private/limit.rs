@@ -1,12 +1,11 @@
 //! A call of a rate-limited function: who, at what cost, and how a refusal leaves the function.
 
-use crate::limit::{Group, Limit, RateLimited, admit_call};
+use crate::limit::{self, Group, Limit, RateLimited};
 use crate::pond::Millpond;
 use crate::scope;
-use std::fmt::{Display, Write};
+use std::fmt::{self, Display, Write};
 
 /// One call: which limit, who, how much.
-#[derive(Debug)]
 pub struct LimitCall {
     limit: Limit,
     pond: Option<Millpond>,
@@ -14,13 +13,22 @@ pub struct LimitCall {
     cost: u64,
 }
 
-#[derive(Debug)]
 enum Id {
     /// All callers share one budget.
     Everyone,
     Caller(String),
     /// Empty, or it did not display.
     Unknown,
+}
+
+impl fmt::Debug for LimitCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // An identifier can be a secret: an API key, a session.
+        f.debug_struct("LimitCall")
+            .field("limit", &self.limit)
+            .field("cost", &self.cost)
+            .finish_non_exhaustive()
+    }
 }
 
 impl LimitCall {
@@ -36,9 +44,9 @@ impl LimitCall {
 
     /// By this caller.
     #[must_use]
-    pub fn id<I: Display + ?Sized>(mut self, id: &I) -> Self {
+    pub fn id<I: Identify + ?Sized>(mut self, id: &I) -> Self {
         let mut text = String::new();
-        self.id = match write!(text, "{id}") {
+        self.id = match id.write_to(&mut text) {
             Ok(()) if !text.is_empty() => Id::Caller(text),
             _ => Id::Unknown,
         };
@@ -70,7 +78,27 @@ pub async fn admit(call: LimitCall) -> Result<(), RateLimited> {
         Id::Caller(id) => Some(id.as_str()),
         Id::Unknown => None,
     };
-    admit_call(&pond, &limits, id, call.cost).await
+    let decision = limit::admit(&pond, &limits, id, call.cost).await;
+    decision.into_result().map(|_| ())
+}
+
+/// What `id` can be: anything with `Display`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say who calls: it does not implement `Display`",
+    label = "this type has no text",
+    note = "write an expression that has, such as `user.id`; `millpond::identifier` makes one of a \
+            user who may be missing and an address"
+)]
+pub trait Identify {
+    #[doc(hidden)]
+    fn write_to(&self, out: &mut String) -> fmt::Result;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Display + ?Sized> Identify for T {
+    fn write_to(&self, out: &mut String) -> fmt::Result {
+        write!(out, "{self}")
+    }
 }
 
 /// What `cost` can be: any whole number. A negative one is more than any limit.
@@ -93,6 +121,13 @@ macro_rules! costs {
     };
 }
 
+#[diagnostic::do_not_recommend]
+impl<C: Cost + Copy> Cost for &C {
+    fn units(self) -> u64 {
+        (*self).units()
+    }
+}
+
 costs!(
     u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize
 );
@@ -113,5 +148,98 @@ pub trait Refuse {
 impl<T, E: From<RateLimited>> Refuse for Result<T, E> {
     fn refuse(refusal: RateLimited) -> Self {
         Err(E::from(refusal))
+    }
+}
+
+#[cfg(feature = "axum")]
+impl Refuse for axum::response::Response {
+    fn refuse(refusal: RateLimited) -> Self {
+        refusal.into()
+    }
+}
+
+/// What a handler that says `impl IntoResponse` returns.
+#[diagnostic::on_unimplemented(
+    message = "a handler that returns `impl IntoResponse` needs the feature `axum` of millpond",
+    label = "add the feature in Cargo.toml, or write `Result<_, E>`, where \
+             `E: From<millpond::limit::RateLimited>`"
+)]
+pub trait Respond {
+    /// The response, of one type for the body's answer and the refusal.
+    type Answer;
+    /// Makes it.
+    fn respond(self) -> Self::Answer;
+}
+
+#[cfg(feature = "axum")]
+#[diagnostic::do_not_recommend]
+impl<R: axum::response::IntoResponse> Respond for R {
+    type Answer = axum::response::Response;
+
+    fn respond(self) -> Self::Answer {
+        self.into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LimitCall, Refuse, admit};
+    use crate::limit::{Algorithm, Limit, RateLimited, Reason};
+    use crate::pond::Millpond;
+    use std::time::Duration;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+    const TWO: Limit = Limit::anonymous(Algorithm::FixedWindow, "app::users", "list", 2, MINUTE);
+
+    fn call(pond: &Millpond) -> LimitCall {
+        LimitCall::new(TWO).on(pond)
+    }
+
+    fn reason(refused: Result<(), RateLimited>) -> Option<Reason> {
+        refused
+            .err()
+            .and_then(|refusal| refusal.decision().reason())
+    }
+
+    #[tokio::test]
+    async fn without_an_identifier_everyone_shares_one_budget() {
+        let pond = Millpond::memory();
+        assert_eq!(admit(call(&pond)).await, Ok(()));
+        assert_eq!(admit(call(&pond).id("u")).await, Ok(()));
+        assert_eq!(admit(call(&pond)).await, Ok(()));
+        assert_eq!(reason(admit(call(&pond)).await), Some(Reason::Exhausted));
+    }
+
+    #[tokio::test]
+    async fn an_empty_identifier_is_nobody_and_not_everyone() {
+        let pond = Millpond::memory();
+        let refused = admit(call(&pond).id("")).await;
+        assert_eq!(reason(refused), Some(Reason::NoIdentifier));
+    }
+
+    #[tokio::test]
+    async fn a_negative_cost_gives_nothing_back() {
+        let pond = Millpond::memory();
+        let refused = admit(call(&pond).id(&7).cost(-1)).await;
+        assert_eq!(reason(refused), Some(Reason::CostAboveLimit));
+        assert_eq!(admit(call(&pond).id(&7).cost(2_usize)).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_becomes_the_error_of_the_function() {
+        let pond = Millpond::memory();
+        let refusal = admit(call(&pond).cost(3)).await.unwrap_err();
+        let returned: Result<String, RateLimited> = Refuse::refuse(refusal);
+        let text = returned.unwrap_err().to_string();
+        assert_eq!(
+            text,
+            "the call costs more than the rate limit app.users.list.FixedWindow.2.60000 ever allows"
+        );
+    }
+
+    #[test]
+    fn an_identifier_is_not_shown() {
+        let call = call(&Millpond::memory()).id("session-4711");
+        assert!(!format!("{call:?}").contains("4711"));
     }
 }

@@ -3,14 +3,14 @@
 //! A check adds to the sums, a second later they leave together, or at [`Millpond::flush_events`].
 
 use super::names::shorten;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::pond::{Inner, Millpond};
 use crate::rt;
 use crate::store::command::{Command, Effect};
 use bytes::Bytes;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 const HOUR: u64 = 60 * 60 * 1000;
@@ -34,11 +34,14 @@ impl Millpond {
             return;
         }
         let now = self.0.settings.clock.unix_ms();
-        let mut events = limits.events.lock().unwrap_or_else(PoisonError::into_inner);
-        if !events.record(&shorten(id), allowed, now) {
+        let event = Event {
+            hour: now - now % HOUR,
+            identifier: shorten(id).into_owned(),
+            success: allowed,
+        };
+        if !self.events().add(event, 1) {
             limits.counts.events_lost.add(1);
         }
-        drop(events);
         if !limits.flushing.swap(true, Ordering::Relaxed) {
             let flush = Flush(Arc::downgrade(&self.0));
             // Without a runtime the future is dropped, and the sums wait for a call that has one.
@@ -49,25 +52,48 @@ impl Millpond {
     /// Sends the sums that wait.
     pub(crate) async fn flush_events(&self) -> Result<(), Error> {
         let limits = &self.0.limits;
-        let commands = self.take_events();
-        if commands.is_empty() {
+        let sums = self.events().take();
+        if sums.is_empty() {
             return Ok(());
         }
+        let commands = commands(&sums, &limits.names.prefix);
+        let replies = self.send(commands, limits.budget).await;
         let mut result = Ok(());
-        for reply in self.send(commands, limits.budget).await {
-            if let Err(error) = reply {
-                limits.counts.events_lost.add(1);
-                result = Err(error);
+        for ((event, sum), reply) in sums.into_iter().zip(replies) {
+            let Err(error) = reply else { continue };
+            // Only what has certainly not arrived may be sent again.
+            let again = error.kind() == ErrorKind::Unavailable;
+            if !(again && self.events().add(event, sum)) {
+                limits.counts.events_lost.add(sum);
             }
+            result = Err(error);
         }
         result
     }
 
-    fn take_events(&self) -> Vec<Command> {
-        let limits = &self.0.limits;
-        let mut events = limits.events.lock().unwrap_or_else(PoisonError::into_inner);
-        events.take(&limits.names.prefix)
+    fn events(&self) -> MutexGuard<'_, Tally> {
+        let events = &self.0.limits.events;
+        events.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The commands that add these sums to what the store has, a command each; then the lifetimes.
+fn commands(sums: &[(Event, u64)], prefix: &str) -> Vec<Command> {
+    let key = |event: &Event| Bytes::from(format!("{prefix}:events:{}", event.hour));
+    let add = |(event, sum): &(Event, u64)| {
+        let member = Bytes::from(member(&event.identifier, event.success));
+        let sum = Bytes::from(sum.to_string());
+        let name = Bytes::from_static(b"ZINCRBY");
+        Command::new(Effect::Once, [name, key(event), sum, member])
+    };
+    let keep = |key: Bytes| {
+        let name = Bytes::from_static(b"PEXPIRE");
+        let retention = Bytes::from(RETENTION.to_string());
+        Command::new(Effect::Repeatable, [name, key, retention])
+    };
+    let hours: BTreeSet<Bytes> = sums.iter().map(|(event, _)| key(event)).collect();
+    let adds = sums.iter().map(add);
+    adds.chain(hours.into_iter().map(keep)).collect()
 }
 
 /// The task that waits to send; whatever becomes of it, the next event can start another.
@@ -109,50 +135,25 @@ struct Event {
 }
 
 impl Tally {
-    /// Counts one check; `false` if it was dropped because too much is waiting.
-    pub(crate) fn record(&mut self, identifier: &str, success: bool, now: u64) -> bool {
-        let hour = now - now % HOUR;
-        let event = Event {
-            hour,
-            identifier: identifier.to_owned(),
-            success,
-        };
+    /// Counts; `false` if that was dropped because too much is waiting.
+    fn add(&mut self, event: Event, count: u64) -> bool {
         if let Some(sum) = self.sums.get_mut(&event) {
-            *sum = sum.saturating_add(1);
+            *sum = sum.saturating_add(count);
             return true;
         }
-        let bytes = self.bytes + identifier.len();
+        let bytes = self.bytes + event.identifier.len();
         if self.sums.len() >= MOST_MEMBERS || bytes > MOST_BYTES {
             return false;
         }
         self.bytes = bytes;
-        self.sums.insert(event, 1);
+        self.sums.insert(event, count);
         true
     }
 
-    /// The commands that add these sums to what the store has, and begins again at zero.
-    pub(crate) fn take(&mut self, prefix: &str) -> Vec<Command> {
+    /// Everything so far; begins again at zero.
+    fn take(&mut self) -> Vec<(Event, u64)> {
         self.bytes = 0;
-        let mut sums: Vec<_> = self.sums.drain().collect();
-        sums.sort_by_key(|(event, _)| event.hour);
-        let mut commands = Vec::with_capacity(sums.len() + 1);
-        let mut last_hour = None;
-        for (event, sum) in sums {
-            let key = Bytes::from(format!("{prefix}:events:{}", event.hour));
-            let member = Bytes::from(member(&event.identifier, event.success));
-            let sum = Bytes::from(sum.to_string());
-            let zincrby = Bytes::from_static(b"ZINCRBY");
-            commands.push(Command::new(
-                Effect::Once,
-                [zincrby, key.clone(), sum, member],
-            ));
-            if last_hour.replace(event.hour) != Some(event.hour) {
-                let pexpire = Bytes::from_static(b"PEXPIRE");
-                let retention = Bytes::from(RETENTION.to_string());
-                commands.push(Command::new(Effect::Once, [pexpire, key, retention]));
-            }
-        }
-        commands
+        self.sums.drain().collect()
     }
 }
 
@@ -165,58 +166,64 @@ fn member(identifier: &str, success: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{HOUR, MOST_MEMBERS, Tally, member};
-    use crate::store::command::{Call, Command};
+    use super::{Event, HOUR, MOST_MEMBERS, Tally, commands, member};
+    use crate::store::command::Call;
 
-    fn text(command: Command) -> String {
-        match command.call {
-            Call::Plain(args) => {
-                let args: Vec<_> = args
-                    .iter()
-                    .map(|arg| String::from_utf8_lossy(arg))
-                    .collect();
-                args.join(" ")
-            }
-            Call::Script { .. } => String::new(),
+    fn event(identifier: &str, success: bool, hour: u64) -> Event {
+        Event {
+            hour: hour * HOUR,
+            identifier: identifier.to_owned(),
+            success,
         }
+    }
+
+    fn sent(tally: &mut Tally) -> Vec<String> {
+        let text = |args: Vec<bytes::Bytes>| {
+            let args: Vec<_> = args
+                .iter()
+                .map(|arg| String::from_utf8_lossy(arg))
+                .collect();
+            args.join(" ")
+        };
+        let commands = commands(&tally.take(), "p");
+        commands
+            .into_iter()
+            .filter_map(|command| match command.call {
+                Call::Plain(args) => Some(text(args)),
+                Call::Script { .. } => None,
+            })
+            .collect()
     }
 
     #[test]
     fn events_of_one_hour_are_summed_under_their_member() {
         let mut tally = Tally::default();
-        for now in [HOUR * 5, HOUR * 5 + 1, HOUR * 6 - 1] {
-            assert!(tally.record("u", true, now));
+        for _ in 0..3 {
+            assert!(tally.add(event("u", true, 5), 1));
         }
-        let sent: Vec<_> = tally.take("p").into_iter().map(text).collect();
         assert_eq!(
-            sent,
+            sent(&mut tally),
             [
                 r#"ZINCRBY p:events:18000000 3 {"identifier":"u","success":true}"#,
                 "PEXPIRE p:events:18000000 7776000000",
             ]
         );
-        assert!(tally.take("p").is_empty());
+        assert!(sent(&mut tally).is_empty());
     }
 
     #[test]
     fn each_hour_and_each_outcome_has_its_own_sum() {
         let mut tally = Tally::default();
-        tally.record("u", true, 0);
-        tally.record("u", false, 0);
-        tally.record("u", true, HOUR);
-        let sent: Vec<_> = tally.take("p").into_iter().map(text).collect();
-        assert_eq!(
+        tally.add(event("u", true, 0), 1);
+        tally.add(event("u", false, 0), 1);
+        tally.add(event("u", true, 1), 1);
+        let sent = sent(&mut tally);
+        let named = |name: &str| {
             sent.iter()
-                .filter(|command| command.starts_with("ZINCRBY"))
-                .count(),
-            3
-        );
-        assert_eq!(
-            sent.iter()
-                .filter(|command| command.starts_with("PEXPIRE"))
-                .count(),
-            2
-        );
+                .filter(|command| command.starts_with(name))
+                .count()
+        };
+        assert_eq!((named("ZINCRBY"), named("PEXPIRE")), (3, 2));
     }
 
     #[test]
@@ -231,14 +238,14 @@ mod tests {
     fn a_flood_of_identifiers_does_not_fill_the_memory() {
         let mut tally = Tally::default();
         let kept = (0..MOST_MEMBERS * 2)
-            .filter(|id| tally.record(&id.to_string(), true, 0))
+            .filter(|id| tally.add(event(&id.to_string(), true, 0), 1))
             .count();
         assert_eq!(kept, MOST_MEMBERS);
         assert!(
-            tally.record("0", true, 0),
+            tally.add(event("0", true, 0), 1),
             "a known identifier is still counted"
         );
-        tally.take("p");
-        assert!(!tally.record(&"x".repeat(2 << 20), true, 0));
+        tally.take();
+        assert!(!tally.add(event(&"x".repeat(2 << 20), true, 0), 1));
     }
 }

@@ -1,6 +1,6 @@
 //! One check: known refusals, then the store, then what to do without it.
 
-use super::decision::{Decision, Outcome, RateLimited, Reason};
+use super::decision::{Decision, Outcome, Reason};
 use super::limiter::Group;
 use super::names::Subject;
 use super::snapshot::Snapshot;
@@ -25,22 +25,22 @@ pub(crate) async fn check(pond: &Millpond, limits: &Group, id: &str, cost: u64) 
     if decision.outcome() != Outcome::Degraded {
         pond.record_check(id, decision.is_allowed());
     }
+    #[cfg(feature = "axum")]
+    super::seen::note(&decision);
     decision
 }
 
-/// A call of an annotated function, where nothing but a refusal can stop it; without an identifier
-/// it is refused.
-pub(crate) async fn admit_call(
+/// As [`check`], where nothing but a decision can come out; a call by nobody is refused.
+pub(crate) async fn admit(
     pond: &Millpond,
     limits: &Group,
     id: Option<&str>,
     cost: u64,
-) -> Result<(), RateLimited> {
-    let decision = match id {
+) -> Decision {
+    match id {
         Some(id) => check(pond, limits, id, cost).await,
         None => Decision::unidentified(&limits.first, pond.0.settings.clock.unix_ms()),
-    };
-    decision.into_result().map(|_| ())
+    }
 }
 
 /// What [`check`] would find; takes nothing.

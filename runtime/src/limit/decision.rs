@@ -3,10 +3,9 @@
 use super::Limit;
 use super::algorithm::{LAST_TIME, Verdict};
 use super::headers;
+use super::refusal::RateLimited;
 use crate::error::ErrorKind;
 use std::borrow::Cow;
-use std::error::Error as StdError;
-use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How a check ended.
@@ -302,7 +301,7 @@ impl Decision {
         if self.allowed {
             Ok(self)
         } else {
-            Err(RateLimited(Box::new(self)))
+            Err(RateLimited::new(self))
         }
     }
 
@@ -352,104 +351,6 @@ impl Decision {
         self.now
     }
 }
-
-/// The refusal of a call, as an error.
-///
-/// Functions under `#[rate_limited]` return it through `From`:
-///
-/// ```
-/// use millpond::limit::RateLimited;
-///
-/// enum ApiError {
-///     SlowDown(RateLimited),
-/// }
-///
-/// impl From<RateLimited> for ApiError {
-///     fn from(refusal: RateLimited) -> Self {
-///         Self::SlowDown(refusal)
-///     }
-/// }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RateLimited(Box<Decision>);
-
-impl RateLimited {
-    /// The decision behind it.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// # use millpond::{Millpond, limit};
-    /// let decision = Millpond::memory().limiter(&limit::AUTH).check_n("mallory", 6).await?;
-    /// let refusal = decision.into_result().unwrap_err();
-    /// assert_eq!(refusal.decision().kind(), "AUTH");
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub fn decision(&self) -> &Decision {
-        &self.0
-    }
-
-    /// The HTTP status: 429; 503 if the call was refused only because the store is out of reach; 400
-    /// if it does not say who makes it.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// # use millpond::{Millpond, limit};
-    /// let decision = Millpond::memory().limiter(&limit::AUTH).check_n("mallory", 6).await?;
-    /// assert_eq!(decision.into_result().unwrap_err().status(), 429);
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub fn status(&self) -> u16 {
-        match (self.0.retry_at, self.0.reason) {
-            (None, Some(Reason::Outage(_))) => 503,
-            (_, Some(Reason::NoIdentifier)) => 400,
-            _ => 429,
-        }
-    }
-
-    /// The body for clients, as JSON: `error`, `message` and, where a time is known, `retryAfter` in
-    /// seconds.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// # use millpond::{Millpond, limit};
-    /// let pond = Millpond::memory();
-    /// pond.limiter(&limit::AUTH).check_n("mallory", 5).await?;
-    /// let refused = pond.limiter(&limit::AUTH).check("mallory").await?.into_result().unwrap_err();
-    /// assert!(refused.body().starts_with(r#"{"error":"Rate limit exceeded","message":"Too many"#));
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub fn body(&self) -> String {
-        headers::body(self)
-    }
-}
-
-impl fmt::Display for RateLimited {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = self.0.kind();
-        match (self.0.retry_at, self.0.reason) {
-            (Some(at), _) => {
-                write!(
-                    f,
-                    "rate limit {kind} exceeded; try again after {}",
-                    headers::rfc3339(at)
-                )
-            }
-            (None, Some(Reason::Outage(_))) => write!(f, "rate limit {kind} cannot be checked now"),
-            (None, Some(Reason::NoIdentifier)) => {
-                write!(
-                    f,
-                    "rate limit {kind} cannot be checked for an empty identifier"
-                )
-            }
-            (None, _) => write!(
-                f,
-                "the call costs more than the rate limit {kind} ever allows"
-            ),
-        }
-    }
-}
-
-impl StdError for RateLimited {}
 
 fn time(ms: u64) -> SystemTime {
     // No platform's clock ends before the year 9999.

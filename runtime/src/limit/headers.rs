@@ -1,7 +1,8 @@
 //! What HTTP clients are told: header fields and the body of a refusal.
 
 use super::algorithm::{LAST_TIME, Rule};
-use super::decision::{Decision, Outcome, RateLimited, Reason};
+use super::decision::{Decision, Outcome, Reason};
+use super::refusal::RateLimited;
 use std::fmt::Write;
 
 /// The largest integer of a structured field (RFC 9651).

@@ -31,6 +31,8 @@ use std::time::Duration;
 pub struct Limiter {
     pond: Millpond,
     limits: Group,
+    /// Whether two of the limits are on the same budgets.
+    twice: bool,
 }
 
 /// Limits that one call has to pass; there is at least one.
@@ -43,9 +45,29 @@ pub(crate) struct Group {
 impl Group {
     /// This limit alone, unless start-up has another for its kind.
     pub(crate) fn one(pond: &Millpond, limit: &Limit) -> Self {
-        let first = limit.overridden(&pond.0.limits.overrides);
-        let more = Vec::new();
-        Self { first, more }
+        Self::several(pond, limit, &[])
+    }
+
+    /// These limits, unless start-up has others for their kinds; without those that would share the
+    /// budgets of an earlier one.
+    pub(crate) fn several(pond: &Millpond, first: &Limit, more: &[Limit]) -> Self {
+        let overridden = |limit: &Limit| limit.overridden(&pond.0.limits.overrides);
+        let mut group = Self {
+            first: overridden(first),
+            more: Vec::with_capacity(more.len()),
+        };
+        for limit in more.iter().map(overridden) {
+            if !group.counts_like(&limit) {
+                group.more.push(limit);
+            }
+        }
+        group
+    }
+
+    /// Two limits on the same budgets would each be checked as if the other took nothing.
+    fn counts_like(&self, limit: &Limit) -> bool {
+        let budgets = |limit: &Limit| (limit.kind(), limit.algorithm(), limit.window());
+        self.iter().any(|other| budgets(other) == budgets(limit))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Limit> {
@@ -54,22 +76,6 @@ impl Group {
 
     pub(crate) fn subjects(&self, names: &Names, id: &str) -> Vec<Subject<'_>> {
         self.iter().map(|limit| names.subject(limit, id)).collect()
-    }
-
-    /// Two limits on the same budgets would each be checked as if the other took nothing.
-    pub(crate) fn distinct(&self) -> Result<(), Error> {
-        let budgets = |limit: &Limit| (limit.kind(), limit.algorithm(), limit.window());
-        for (at, limit) in self.more.iter().enumerate() {
-            if self
-                .iter()
-                .take(at + 1)
-                .any(|other| budgets(other) == budgets(limit))
-            {
-                let text = "two limits of one check have the same kind, algorithm and window";
-                return Err(Error::new(ErrorKind::InvalidValue, text));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -83,6 +89,7 @@ impl Millpond {
     pub fn limiter(&self, limit: &Limit) -> Limiter {
         Limiter {
             limits: Group::one(self, limit),
+            twice: false,
             pond: self.clone(),
         }
     }
@@ -107,6 +114,7 @@ impl Limiter {
     #[must_use]
     pub fn and(mut self, limit: &Limit) -> Self {
         let limit = limit.overridden(&self.pond.0.limits.overrides);
+        self.twice |= self.limits.counts_like(&limit);
         self.limits.more.push(limit);
         self
     }
@@ -150,8 +158,7 @@ impl Limiter {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub async fn check_n(&self, id: impl Display, cost: u64) -> Result<Decision, Error> {
-        let id = rendered(id)?;
-        self.limits.distinct()?;
+        let id = self.admissible(id)?;
         Ok(check::check(&self.pond, &self.limits, &id, cost).await)
     }
 
@@ -169,8 +176,7 @@ impl Limiter {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub async fn peek(&self, id: impl Display) -> Result<Decision, Error> {
-        let id = rendered(id)?;
-        self.limits.distinct()?;
+        let id = self.admissible(id)?;
         check::look(&self.pond, &self.limits, &id, 1).await
     }
 
@@ -190,8 +196,7 @@ impl Limiter {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub async fn refund(&self, id: impl Display, units: u64) -> Result<(), Error> {
-        let id = rendered(id)?;
-        self.limits.distinct()?;
+        let id = self.admissible(id)?;
         if units == 0 {
             return Ok(());
         }
@@ -223,7 +228,7 @@ impl Limiter {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub async fn reset(&self, id: impl Display) -> Result<(), Error> {
-        let id = rendered(id)?;
+        let id = self.admissible(id)?;
         let now = self.pond.0.settings.clock.unix_ms();
         let subjects = self.subjects(&id);
         let keys = subjects.iter().flat_map(|subject| subject.budget(now).keys);
@@ -260,8 +265,7 @@ impl Limiter {
         id: impl Display,
         patience: Duration,
     ) -> Result<Decision, Error> {
-        let id = rendered(id)?;
-        self.limits.distinct()?;
+        let id = self.admissible(id)?;
         let mut patience = patience;
         loop {
             let decision = check::check(&self.pond, &self.limits, &id, 1).await;
@@ -287,14 +291,18 @@ impl Limiter {
     fn subjects(&self, id: &str) -> Vec<Subject<'_>> {
         self.limits.subjects(&self.pond.0.limits.names, id)
     }
-}
 
-fn rendered(id: impl Display) -> Result<String, Error> {
-    let mut text = String::new();
-    let wrong = |what| Error::new(ErrorKind::InvalidKey, what);
-    write!(text, "{id}").map_err(|_| wrong("the identifier of a limit does not display"))?;
-    if text.is_empty() {
-        return Err(wrong("the identifier of a limit is empty; who is it?"));
+    fn admissible(&self, id: impl Display) -> Result<String, Error> {
+        if self.twice {
+            let text = "two limits of one check have the same kind, algorithm and window";
+            return Err(Error::new(ErrorKind::InvalidValue, text));
+        }
+        let mut text = String::new();
+        let wrong = |what| Error::new(ErrorKind::InvalidKey, what);
+        write!(text, "{id}").map_err(|_| wrong("the identifier of a limit does not display"))?;
+        if text.is_empty() {
+            return Err(wrong("the identifier of a limit is empty; who is it?"));
+        }
+        Ok(text)
     }
-    Ok(text)
 }

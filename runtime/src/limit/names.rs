@@ -89,3 +89,30 @@ fn tag(id: &str) -> String {
         format!("{{{id}}}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Names;
+    use crate::limit;
+
+    fn keys(cluster: bool, id: &str) -> Vec<String> {
+        let prefix = "p".to_owned();
+        let subject = Names { prefix, cluster };
+        let budget = subject.subject(&limit::API, id).budget(120_000);
+        let text = |key: &bytes::Bytes| String::from_utf8_lossy(key).into_owned();
+        budget.keys.iter().map(text).collect()
+    }
+
+    #[test]
+    fn keys_are_those_of_npm() {
+        assert_eq!(keys(false, "a:{b}"), ["p:API:a:{b}:2", "p:API:a:{b}:1"]);
+    }
+
+    #[test]
+    fn on_a_cluster_all_keys_of_an_identifier_have_its_tag_and_no_other() {
+        assert_eq!(keys(true, "u"), ["p:API:{u}:2", "p:API:{u}:1"]);
+        assert_eq!(keys(true, "{a}")[0], "p:API:{%7Ba%7D}:2");
+        assert_eq!(keys(true, "%7Ba%7D")[0], "p:API:{%257Ba%257D}:2");
+        assert_eq!(keys(true, "")[0], "p:API:{%}:2");
+    }
+}

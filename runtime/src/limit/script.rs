@@ -142,6 +142,15 @@ pub(crate) fn run_check(
     let mut changes = Vec::with_capacity(calls.len());
     for (budget, cost) in &calls {
         let held = read_look(&redis(&plain(look(budget)))?)?;
+        if held.0.is_none() && calls.len() > 1 && budget.rule.algorithm != Algorithm::TokenBucket {
+            // As in the script: MGET answers nil for a hash, and this fails for one.
+            let get = Bytes::from_static(b"GET");
+            redis(
+                &std::iter::once(get)
+                    .chain(budget.keys.first().cloned())
+                    .collect::<Vec<_>>(),
+            )?;
+        }
         let verdict = budget.rule.check(held, now, *cost);
         took &= verdict.allowed;
         changes.extend(verdict.change.map(|change| (budget, change)));

@@ -44,7 +44,8 @@ fn unanswered(effects: &[Effect], error: &Error) -> Replies {
 pub(crate) fn runtime_gone() -> Error {
     Error::new(
         ErrorKind::Unavailable,
-        "the Tokio runtime that carried the request was shut down",
+        "the Tokio runtime that carried the request was shut down, or was built without \
+         enable_all()",
     )
 }
 

@@ -140,6 +140,18 @@ async fn a_refused_connection_is_retried_whatever_the_command_does() {
 }
 
 #[tokio::test]
+async fn a_server_without_tls_gets_nothing_over_rediss() {
+    // It ends the connection at the first byte that is no RESP.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("rediss://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    let (store, meter) = client(&url, |config| config.retries = 1);
+    let error = one(&store, once("INCR a")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    assert_eq!((meter.retries.get(), meter.requests.get()), (1, 0));
+}
+
+#[tokio::test]
 async fn after_sending_only_what_may_run_twice_is_sent_again() {
     for fault in [
         Fault::Close,

@@ -1,0 +1,152 @@
+//! `#[rate_limited]`: the call, the question whether it may go on, the body.
+use proc_macro2::{Group, Ident, Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::spanned::Spanned;
+
+use super::{body, borrowed_pond, length, located, with_body};
+use crate::model::{
+    limit::{
+        Answer, Cost, Limited, OnOutage,
+        rule::{Algorithm, Rule, Units},
+    },
+    signature::plain,
+};
+
+pub fn expand(limited: &Limited) -> TokenStream {
+    let Limited {
+        runtime,
+        function,
+        answer,
+        ..
+    } = limited;
+    let call = call(limited);
+    let (refuse, rest) = match answer {
+        Answer::Value(output) => {
+            // A type that cannot refuse is reported where it stands.
+            let door = located(
+                quote_spanned!(Span::mixed_site()=> #runtime::__private::Refuse),
+                output.span(),
+            );
+            let refuse = quote_spanned!(Span::mixed_site()=> <#output as #door>::refuse(refusal));
+            // In braces, so that what is declared in the body means nothing to the attribute.
+            let mut statements = Group::new(proc_macro2::Delimiter::Brace, function.body.stream());
+            statements.set_span(Span::mixed_site().located_at(function.body.span()));
+            (refuse, statements.to_token_stream())
+        }
+        Answer::Response(output) => {
+            let door = located(
+                quote_spanned!(Span::mixed_site()=> #runtime::__private::Respond::respond),
+                output.span(),
+            );
+            let refuse = quote_spanned!(Span::mixed_site()=> #door(refusal));
+            let body = body(function, None);
+            let rest = quote_spanned!(Span::mixed_site()=> #door(#body.await));
+            (refuse, rest)
+        }
+    };
+    with_body(
+        function,
+        &quote_spanned! {Span::mixed_site()=>
+            let call = #call;
+            if let ::core::result::Result::Err(refusal) = #runtime::__private::admit(call).await {
+                return #refuse;
+            }
+            #rest
+        },
+    )
+}
+
+/// Everything about the caller is worked out here, and only borrowed, before the body consumes it.
+fn call(limited: &Limited) -> TokenStream {
+    let Limited {
+        runtime,
+        id,
+        cost,
+        on,
+        ..
+    } = limited;
+    let limit = limit(limited);
+    let id = id.as_ref().map(|id| {
+        let value = quote_spanned!(Span::mixed_site().located_at(id.span())=> &(#id));
+        quote_spanned!(Span::mixed_site()=> .id(#value))
+    });
+    let cost = cost.as_ref().map(|cost| {
+        let units = match cost {
+            Cost::Known(units) => units.to_token_stream(),
+            Cost::PerCall(expr) => expr.to_token_stream(),
+        };
+        quote_spanned!(Span::mixed_site()=> .cost(#units))
+    });
+    let on = on.as_ref().map(|on| {
+        let pond = borrowed_pond(runtime, on);
+        quote_spanned!(Span::mixed_site()=> .on(#pond))
+    });
+    quote_spanned!(Span::mixed_site()=> #runtime::__private::LimitCall::new(#limit) #id #cost #on)
+}
+
+fn limit(limited: &Limited) -> TokenStream {
+    let Limited {
+        runtime,
+        rule,
+        on_outage,
+        ..
+    } = limited;
+    let written = written(limited);
+    let limit = match on_outage {
+        None => written,
+        Some(policy) => {
+            let policy = match policy {
+                OnOutage::Local => "Local",
+                OnOutage::Allow => "Allow",
+                OnOutage::Deny => "Deny",
+            };
+            let policy = Ident::new(policy, Span::mixed_site());
+            quote_spanned! {Span::mixed_site()=>
+                #runtime::Limit::on_outage(#written, #runtime::limit::OnOutage::#policy)
+            }
+        }
+    };
+    match rule {
+        Rule::PerCall(_) => limit,
+        rule if rule.is_item() => quote_spanned! {Span::mixed_site()=>
+            { const __LIMIT: #runtime::Limit = #limit; __LIMIT }
+        },
+        _ => quote_spanned!(Span::mixed_site()=> const { #limit }),
+    }
+}
+
+fn written(limited: &Limited) -> TokenStream {
+    let runtime = &limited.runtime;
+    let (algorithm, units, window) = match &limited.rule {
+        Rule::BuiltIn(name) => {
+            return quote_spanned!(Span::mixed_site()=> #runtime::limit::#name);
+        }
+        Rule::Kind(expr) | Rule::PerCall(expr) => return expr.to_token_stream(),
+        Rule::Anonymous {
+            algorithm,
+            units,
+            window,
+        } => (algorithm, units, window),
+    };
+    let algorithm = match algorithm {
+        Algorithm::SlidingWindow => "SlidingWindow",
+        Algorithm::FixedWindow => "FixedWindow",
+        Algorithm::TokenBucket => "TokenBucket",
+    };
+    let algorithm = Ident::new(algorithm, Span::mixed_site());
+    let function = plain(&limited.function.sig.ident);
+    let units = match units {
+        Units::Known(units) => units.to_token_stream(),
+        Units::Const(expr) => expr.to_token_stream(),
+    };
+    let window = length(window);
+    quote_spanned! {Span::mixed_site()=>
+        #runtime::Limit::anonymous(
+            #runtime::limit::Algorithm::#algorithm,
+            ::core::module_path!(),
+            #function,
+            #units,
+            #window,
+        )
+    }
+}

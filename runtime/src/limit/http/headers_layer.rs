@@ -1,0 +1,95 @@
+use super::{fields, tell};
+use crate::limit::seen::Seen;
+use axum::extract::Request;
+use axum::response::Response;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// Puts the budget of whatever check ran inside the handler on its response, a successful one too:
+/// `X-RateLimit-*`, and with [`ietf`](Self::ietf) `RateLimit` and `RateLimit-Policy`. Of several
+/// checks it is the strictest. Checks in tasks that the handler spawns are not seen.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use millpond::limit::RateLimitHeadersLayer;
+///
+/// async fn handler() -> &'static str { "checked by #[rate_limited]" }
+///
+/// let app: Router = Router::new()
+///     .route("/", get(handler))
+///     .layer(RateLimitHeadersLayer::new());
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RateLimitHeadersLayer {
+    ietf: bool,
+}
+
+impl RateLimitHeadersLayer {
+    /// With `X-RateLimit-*` only.
+    ///
+    /// ```
+    /// let layer = millpond::limit::RateLimitHeadersLayer::new();
+    /// ```
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With the fields of the IETF draft too.
+    ///
+    /// ```
+    /// let layer = millpond::limit::RateLimitHeadersLayer::new().ietf();
+    /// ```
+    #[must_use]
+    pub fn ietf(self) -> Self {
+        Self { ietf: true }
+    }
+}
+
+impl<S> Layer<S> for RateLimitHeadersLayer {
+    type Service = RateLimitHeaders<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RateLimitHeaders {
+            inner,
+            ietf: self.ietf,
+        }
+    }
+}
+
+/// The service of [`RateLimitHeadersLayer`].
+#[derive(Clone, Debug)]
+pub struct RateLimitHeaders<S> {
+    inner: S,
+    ietf: bool,
+}
+
+impl<S> Service<Request> for RateLimitHeaders<S>
+where
+    S: Service<Request, Response = Response>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let seen = Seen::default();
+        let ietf = self.ietf;
+        // A handler may check before its first await, so the call itself is watched too.
+        let response = seen.watch(self.inner.call(request));
+        Box::pin(async move {
+            let mut response = response.await?;
+            if let Some(decision) = seen.take() {
+                tell(response.headers_mut(), fields(&decision, ietf));
+            }
+            Ok(response)
+        })
+    }
+}

@@ -1,0 +1,35 @@
+//! The decisions that were made on the way through a task, for whoever reports them.
+
+use super::decision::Decision;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+tokio::task_local! {
+    static SEEN: Seen;
+}
+
+/// The strictest decision so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen(Arc<Mutex<Option<Decision>>>);
+
+impl Seen {
+    /// Runs a future whose decisions are noted here.
+    pub(super) fn watch<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        SEEN.scope(self.clone(), future)
+    }
+
+    /// The strictest decision, once.
+    pub(super) fn take(&self) -> Option<Decision> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Notes a decision, if anyone watches.
+pub(super) fn note(decision: &Decision) {
+    // Nobody watching is the ordinary case.
+    let _ = SEEN.try_with(|seen| {
+        let mut strictest = seen.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let decisions = strictest.take().into_iter().chain([decision.clone()]);
+        *strictest = Decision::strictest(decisions);
+    });
+}

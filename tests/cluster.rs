@@ -1,0 +1,214 @@
+//! A Redis Cluster of three nodes: calls find their nodes, batches may span them, and what must
+//! not run twice does not.
+
+#![cfg(feature = "redis")]
+
+use millpond::{ErrorKind, Millpond, Reply};
+use millpond_gateway::{Database, needs_redis};
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+// The shell lives until its standard input ends, and with it the server: also when the test dies.
+const NODE: &str = r#"
+redis-server --port "$1" --cluster-port "$2" --dir "$3" --bind 127.0.0.1 --save '' --appendonly no \
+    --cluster-enabled yes --cluster-require-full-coverage no </dev/null >/dev/null &
+server=$!
+cat
+kill -9 "$server"
+wait "$server"
+rm -rf "$3"
+"#;
+
+struct Cluster {
+    ports: [u16; 3],
+    shells: Vec<Child>,
+}
+
+impl Cluster {
+    async fn start() -> Self {
+        let mut shells = Vec::new();
+        let ports = free_ports();
+        for port in &ports {
+            let name = format!("millpond-cluster-{}-{}", std::process::id(), port.0);
+            let directory = std::env::temp_dir().join(name);
+            std::fs::create_dir_all(&directory).unwrap();
+            let shell = Command::new("sh")
+                .args(["-c", NODE, "node"])
+                .args([port.0.to_string(), port.1.to_string()])
+                .arg(directory)
+                .stdin(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn();
+            shells.push(shell.unwrap());
+        }
+        for (index, (port, _)) in ports.iter().enumerate() {
+            let ranges = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];
+            let (from, to) = ranges[index];
+            answer(*port, &["CLUSTER", "ADDSLOTSRANGE", from, to], "OK").await;
+            for (other, bus) in ports {
+                let (other, bus) = (other.to_string(), bus.to_string());
+                answer(*port, &["CLUSTER", "MEET", "127.0.0.1", &other, &bus], "OK").await;
+            }
+        }
+        for (port, _) in ports {
+            answer(port, &["CLUSTER", "INFO"], "cluster_state:ok").await;
+        }
+        Self {
+            ports: ports.map(|(port, _)| port),
+            shells,
+        }
+    }
+
+    fn pond(&self) -> Millpond {
+        Millpond::builder()
+            .redis_cluster(self.ports.map(|port| format!("redis://127.0.0.1:{port}")))
+            .budget(MINUTE)
+            .build()
+            .unwrap()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for shell in &mut self.shells {
+            drop(shell.stdin.take());
+            let _ = shell.wait();
+        }
+    }
+}
+
+/// Three pairs of ports that were free a moment ago.
+fn free_ports() -> [(u16, u16); 3] {
+    let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let listeners = [(); 3].map(|()| (listen(), listen()));
+    let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+    [0, 1, 2].map(|index| {
+        let (client, bus) = &listeners[index];
+        (port(client), port(bus))
+    })
+}
+
+/// Asks a node until it says this.
+async fn answer(port: u16, command: &[&str], wanted: &str) {
+    let asked = async {
+        loop {
+            let reply = Database::at(port, 0).command(command).await;
+            if format!("{reply:?}").contains(wanted) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let in_time = tokio::time::timeout(MINUTE, asked).await;
+    in_time.unwrap_or_else(|_| panic!("{command:?} gives {wanted}"));
+}
+
+fn text(text: &str) -> Reply {
+    Reply::Bulk(text.to_owned().into())
+}
+
+#[tokio::test]
+async fn values_guards_scripts_and_pipelines_work_on_a_cluster() {
+    let _ = needs_redis!();
+    let cluster = Cluster::start().await;
+    let pond = cluster.pond();
+    for n in 0..50 {
+        let key = format!("key-{n}");
+        let loaded = async || Ok::<_, std::io::Error>(n);
+        assert_eq!(
+            pond.get_or_set(key.as_str(), MINUTE, loaded).await.unwrap(),
+            n
+        );
+        assert_eq!(pond.get(key.as_str()).await.unwrap(), Some(n));
+        pond.set(key.as_str(), &(n + 1), MINUTE).await.unwrap();
+        assert_eq!(pond.get(key.as_str()).await.unwrap(), Some(n + 1));
+        assert!(pond.delete(key.as_str()).await.unwrap());
+    }
+    let replies = (0..9).fold(pond.pipeline(), |all, n| {
+        let key = format!("slot-{n}");
+        all.command(["SET".to_owned(), key.clone(), n.to_string()])
+            .command(["HGET".to_owned(), key.clone(), "f".to_owned()])
+            .command(["INCR".to_owned(), key])
+    });
+    for (n, replies) in replies.send().await.chunks(3).enumerate() {
+        assert_eq!(replies[0].as_ref().unwrap(), &text("OK"));
+        assert_eq!(
+            replies[1].as_ref().unwrap_err().kind(),
+            ErrorKind::WrongType
+        );
+        assert_eq!(
+            replies[2].as_ref().unwrap(),
+            &Reply::Int(i64::try_from(n).unwrap() + 1)
+        );
+    }
+    let spread = pond.command(["MGET", "slot-0", "slot-1", "slot-2"]).await;
+    assert_eq!(
+        spread.unwrap(),
+        Reply::Array(["1", "2", "3"].map(text).into())
+    );
+    let crossed = pond.command(["RENAME", "slot-0", "slot-1"]).await;
+    assert!(crossed.unwrap_err().to_string().contains("CROSSSLOT"));
+}
+
+#[tokio::test]
+async fn a_slot_that_moved_is_followed() {
+    let _ = needs_redis!();
+    let cluster = Cluster::start().await;
+    let pond = cluster.pond();
+    // Slot 12182, on the third node.
+    pond.command(["INCR", "foo"]).await.unwrap();
+    pond.delete("foo").await.unwrap();
+    pond.command(["DEL", "foo", "{foo}:guard"]).await.unwrap();
+    let first = cluster.ports[0];
+    let reply = Database::at(first, 0)
+        .command(&["CLUSTER", "MYID"])
+        .await
+        .unwrap();
+    let id = format!("{reply:?}");
+    let id: String = id.chars().filter(char::is_ascii_hexdigit).collect();
+    let id = &id[id.len() - 40..];
+    for port in cluster.ports {
+        answer(port, &["CLUSTER", "SETSLOT", "12182", "NODE", id], "OK").await;
+    }
+    for wanted in 1..4 {
+        assert_eq!(
+            pond.command(["INCR", "foo"]).await.unwrap(),
+            Reply::Int(wanted)
+        );
+    }
+    pond.set("foo", &5, MINUTE).await.unwrap();
+    assert_eq!(pond.get("foo").await.unwrap(), Some(5));
+}
+
+#[tokio::test]
+async fn a_node_that_is_gone_fails_what_is_on_it_and_nothing_else() {
+    let _ = needs_redis!();
+    let mut cluster = Cluster::start().await;
+    let pond = Millpond::builder()
+        .redis_cluster(
+            cluster
+                .ports
+                .map(|port| format!("redis://127.0.0.1:{port}")),
+        )
+        .budget(Duration::from_secs(2))
+        .retries(1)
+        .build()
+        .unwrap();
+    // "bar" is in slot 5061, on the first node; "foo" on the third.
+    pond.command(["INCR", "foo"]).await.unwrap();
+    pond.command(["INCR", "bar"]).await.unwrap();
+    let mut third = cluster.shells.remove(2);
+    drop(third.stdin.take());
+    third.wait().unwrap();
+    let error = pond.command(["INCR", "foo"]).await.unwrap_err();
+    let lost = [
+        ErrorKind::OutcomeUnknown,
+        ErrorKind::Unavailable,
+        ErrorKind::Timeout,
+    ];
+    assert!(lost.contains(&error.kind()), "{error:?}");
+    assert_eq!(pond.command(["INCR", "bar"]).await.unwrap(), Reply::Int(2));
+}

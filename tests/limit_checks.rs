@@ -1,0 +1,557 @@
+//! What a limiter promises, on the embedded engine and on a real Redis behind the gateway.
+
+mod support;
+
+use futures_util::future::join_all;
+use millpond::limit::{self, Limit, OnOutage, Outcome, Reason};
+use millpond::{ErrorKind, ManualClock, Millpond, Reply};
+use millpond_gateway::{Gateway, needs_redis};
+use std::collections::HashSet;
+use std::time::{Duration, UNIX_EPOCH};
+use support::gateway;
+
+const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
+
+const ALGORITHMS: [Limit; 3] = [
+    Limit::sliding_window("SLIDING", 10, MINUTE),
+    Limit::fixed_window("FIXED", 10, MINUTE),
+    Limit::token_bucket("BUCKET", 10, MINUTE, 10),
+];
+
+fn embedded() -> (ManualClock, Millpond) {
+    let clock = ManualClock::new();
+    let pond = Millpond::builder().clock(clock.clone()).build().unwrap();
+    (clock, pond)
+}
+
+/// A process that talks to the gateway, with a budget that a busy machine cannot exhaust.
+fn process(gateway: &Gateway, clock: &ManualClock) -> Millpond {
+    Millpond::builder()
+        .upstash(gateway.url(), gateway.token())
+        .clock(clock.clone())
+        .limit_budget(Duration::from_secs(20))
+        .limit_analytics(false)
+        .build()
+        .unwrap()
+}
+
+async fn keys(gateway: &Gateway) -> Vec<String> {
+    let reply = gateway.database().command(["KEYS", "*"]).await.unwrap();
+    let millpond_gateway::Reply::Array(keys) = reply else {
+        panic!("{reply:?}")
+    };
+    let mut keys: Vec<_> = keys
+        .iter()
+        .filter_map(millpond_gateway::Reply::text)
+        .collect();
+    keys.sort();
+    keys
+}
+
+fn names(gateway: &Gateway) -> Vec<String> {
+    let commands = gateway.commands();
+    commands
+        .into_iter()
+        .map(|mut command| command.swap_remove(0))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_check_is_one_command_whatever_the_algorithm() {
+    let gateway = gateway(needs_redis!()).await;
+    let pond = process(&gateway, &ManualClock::new());
+    // The first use of a script on a server needs its text.
+    pond.limiter(&limit::API).check("warm-up").await.unwrap();
+    for limit in ALGORITHMS {
+        gateway.clear();
+        for _ in 0..3 {
+            assert!(pond.limiter(&limit).check("u").await.unwrap().is_allowed());
+        }
+        assert_eq!(names(&gateway), ["EVALSHA"; 3], "{limit:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_while_a_caller_is_known_to_be_refused() {
+    let gateway = gateway(needs_redis!()).await;
+    let clock = ManualClock::new();
+    let pond = process(&gateway, &clock);
+    for limit in ALGORITHMS {
+        let limiter = pond.limiter(&limit);
+        limiter.check_n("u", 10).await.unwrap();
+        let refused = limiter.check("u").await.unwrap();
+        assert_eq!(refused.reason(), Some(Reason::Exhausted));
+        gateway.clear();
+        for _ in 0..5 {
+            let blocked = limiter.check("u").await.unwrap();
+            assert_eq!(blocked.reason(), Some(Reason::Blocked));
+            assert_eq!(blocked.retry_at(), refused.retry_at());
+            assert_eq!(blocked.remaining(), Some(0));
+        }
+        assert!(gateway.commands().is_empty(), "{limit:?}");
+        assert!(limiter.check("other").await.unwrap().is_allowed());
+        clock.advance(refused.retry_after().unwrap());
+        assert!(limiter.check("u").await.unwrap().is_allowed(), "{limit:?}");
+    }
+    let stats = pond.stats().limits;
+    assert_eq!((stats.blocked, stats.refusals), (15, 18));
+}
+
+#[tokio::test]
+async fn a_refused_large_call_does_not_lock_out_small_ones() {
+    let (_, pond) = embedded();
+    for limit in ALGORITHMS {
+        let limiter = pond.limiter(&limit);
+        limiter.check_n("u", 6).await.unwrap();
+        let refused = limiter.check_n("u", 5).await.unwrap();
+        assert_eq!(
+            (refused.is_allowed(), refused.remaining()),
+            (false, Some(4))
+        );
+        assert!(limiter.check_n("u", 4).await.unwrap().is_allowed());
+        assert!(!limiter.check("u").await.unwrap().is_allowed());
+    }
+}
+
+#[tokio::test]
+async fn several_limits_take_together_or_not_at_all() {
+    let minute = Limit::sliding_window("EXPORT", 3, MINUTE);
+    let day = Limit::fixed_window("EXPORT", 5, DAY);
+    let gateway = gateway(needs_redis!()).await;
+    let clock = ManualClock::new();
+    let real = process(&gateway, &clock);
+    let over_resp = Millpond::builder().redis(needs_redis!().database().url());
+    let over_resp = over_resp.clock(clock.clone()).build().unwrap();
+    let embedded = Millpond::builder().clock(clock.clone()).build().unwrap();
+    for pond in [real, over_resp, embedded] {
+        let both = pond.limiter(&minute).and(&day);
+        for left in [2, 1, 0] {
+            let decision = both.check("u").await.unwrap();
+            assert_eq!(
+                (decision.limit(), decision.remaining()),
+                (Some(3), Some(left))
+            );
+        }
+        let refused = both.check("u").await.unwrap();
+        assert_eq!((refused.is_allowed(), refused.limit()), (false, Some(3)));
+        let of_day = pond.limiter(&day).peek("u").await.unwrap();
+        assert_eq!(
+            of_day.remaining(),
+            Some(2),
+            "the day paid nothing for the refusal"
+        );
+
+        clock.advance(MINUTE * 2);
+        assert!(both.check_n("u", 2).await.unwrap().is_allowed());
+        let refused = both.check("u").await.unwrap();
+        assert_eq!(refused.limit(), Some(5), "the day is the strictest now");
+        let of_minute = pond.limiter(&minute).peek("u").await.unwrap();
+        assert_eq!(of_minute.remaining(), Some(1));
+        clock.advance(DAY);
+    }
+}
+
+#[tokio::test]
+async fn two_limits_on_the_same_budget_are_an_error() {
+    let (_, pond) = embedded();
+    let limiter = pond.limiter(&limit::API).and(&limit::AUTH).and(&limit::API);
+    let error = limiter.check("u").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidValue);
+}
+
+#[tokio::test]
+async fn concurrent_checks_leave_together() {
+    let gateway = gateway(needs_redis!()).await;
+    let pond = process(&gateway, &ManualClock::new());
+    pond.limiter(&limit::API).check("warm-up").await.unwrap();
+    gateway.clear();
+    let limiter = pond.limiter(&limit::API);
+    let decisions = join_all((0..50).map(|_| limiter.check("u"))).await;
+    assert!(
+        decisions
+            .into_iter()
+            .all(|decision| decision.unwrap().is_allowed())
+    );
+    assert_eq!(gateway.commands().len(), 50);
+    // The first leaves alone, the others while it is under way.
+    assert_eq!(gateway.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn many_tasks_of_two_processes_never_pass_more_than_the_limit() {
+    let gateway = gateway(needs_redis!()).await;
+    let clock = ManualClock::new();
+    let ponds = [process(&gateway, &clock), process(&gateway, &clock)];
+    for limit in ALGORITHMS {
+        let limiters = [ponds[0].limiter(&limit), ponds[1].limiter(&limit)];
+        let calls = (0..100).map(|n| limiters[n % 2].check("u"));
+        let decisions = join_all(calls).await;
+        let allowed = decisions
+            .iter()
+            .filter(|decision| decision.as_ref().unwrap().is_allowed());
+        assert_eq!(allowed.count(), 10, "{limit:?}");
+    }
+}
+
+#[tokio::test]
+async fn identifiers_may_hold_anything_and_never_meet() {
+    let long = "x".repeat(10_000);
+    let longer = "x".repeat(40_000);
+    let other_longer = "x".repeat(40_001);
+    let ids = [
+        "u",
+        "u:1",
+        "u:",
+        ":u",
+        "u:29453760",
+        "2001:db8::1",
+        "::1",
+        "ada@example.com",
+        "Zürich 🏔",
+        "*",
+        "u*",
+        "[u]",
+        "{u}",
+        "{",
+        "}",
+        "%7B",
+        "u\0",
+        "u\r\n",
+        " ",
+        "\"",
+        &long,
+        &longer,
+        &other_longer,
+    ];
+    let gateway = gateway(needs_redis!()).await;
+    let clock = ManualClock::new();
+    let embedded = Millpond::builder().clock(clock.clone()).build().unwrap();
+    for pond in [process(&gateway, &clock), embedded] {
+        for limit in ALGORITHMS {
+            for id in ids {
+                let decision = pond.limiter(&limit).check(id).await.unwrap();
+                assert_eq!(decision.remaining(), Some(9), "{id:.20}");
+            }
+        }
+    }
+    let keys = keys(&gateway).await;
+    assert_eq!(keys.len(), ids.len() * ALGORITHMS.len());
+    assert!(keys.contains(&"@upstash/ratelimit:FIXED:2001:db8::1:29453760".to_owned()));
+    assert!(keys.contains(&"@upstash/ratelimit:BUCKET:Zürich 🏔".to_owned()));
+}
+
+#[tokio::test]
+async fn every_key_expires() {
+    let gateway = gateway(needs_redis!()).await;
+    let pond = process(&gateway, &ManualClock::new());
+    for limit in ALGORITHMS {
+        let limiter = pond.limiter(&limit);
+        limiter.check_n("u", 4).await.unwrap();
+        limiter.refund("u", 4).await.unwrap();
+        limiter.refund("nobody", 4).await.unwrap();
+        limiter.check_n("u", 2).await.unwrap();
+        limiter.check_n("u", 10).await.unwrap();
+    }
+    let keys = keys(&gateway).await;
+    assert_eq!(keys.len(), 3, "a refund creates nothing: {keys:?}");
+    for key in keys {
+        let left = gateway.database().command(["PTTL", &key]).await.unwrap();
+        assert!(
+            matches!(left, millpond_gateway::Reply::Int(1..)),
+            "{key}: {left:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_peek_takes_nothing_and_says_what_is_left() {
+    let (clock, pond) = embedded();
+    for limit in ALGORITHMS {
+        let limiter = pond.limiter(&limit);
+        assert_eq!(limiter.peek("u").await.unwrap().remaining(), Some(10));
+        limiter.check_n("u", 7).await.unwrap();
+        for _ in 0..20 {
+            let seen = limiter.peek("u").await.unwrap();
+            assert_eq!((seen.is_allowed(), seen.remaining()), (true, Some(3)));
+        }
+        limiter.check_n("u", 3).await.unwrap();
+        let seen = limiter.peek("u").await.unwrap();
+        assert_eq!(
+            (seen.outcome(), seen.remaining()),
+            (Outcome::Refused, Some(0))
+        );
+        assert!(seen.retry_at().is_some());
+    }
+    // Unlike npm, which shows a bucket as it was stored.
+    clock.advance(MINUTE);
+    let bucket = pond.limiter(&ALGORITHMS[2]);
+    assert_eq!(bucket.peek("u").await.unwrap().remaining(), Some(10));
+}
+
+#[tokio::test]
+async fn what_is_given_back_can_be_taken_again_and_no_more() {
+    let gateway = gateway(needs_redis!()).await;
+    let clock = ManualClock::new();
+    let embedded = Millpond::builder().clock(clock.clone()).build().unwrap();
+    for pond in [process(&gateway, &clock), embedded] {
+        for limit in ALGORITHMS {
+            let limiter = pond.limiter(&limit);
+            limiter.check_n("u", 10).await.unwrap();
+            assert!(!limiter.check("u").await.unwrap().is_allowed());
+            limiter.refund("u", 3).await.unwrap();
+            assert!(
+                limiter.check_n("u", 3).await.unwrap().is_allowed(),
+                "no longer blocked"
+            );
+            limiter.refund("u", u64::MAX).await.unwrap();
+            assert_eq!(limiter.peek("u").await.unwrap().remaining(), Some(10));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_window_before_took_is_given_back_too() {
+    let (clock, pond) = embedded();
+    let limiter = pond.limiter(&ALGORITHMS[0]);
+    limiter.check_n("u", 10).await.unwrap();
+    clock.advance(MINUTE);
+    assert!(!limiter.check("u").await.unwrap().is_allowed());
+    limiter.refund("u", 4).await.unwrap();
+    assert_eq!(limiter.peek("u").await.unwrap().remaining(), Some(4));
+}
+
+#[tokio::test]
+async fn a_reset_deletes_by_name_and_searches_nothing() {
+    let gateway = gateway(needs_redis!()).await;
+    let pond = process(&gateway, &ManualClock::new());
+    for limit in ALGORITHMS {
+        let limiter = pond.limiter(&limit);
+        limiter.check_n("u", 10).await.unwrap();
+        limiter.check_n("u:1", 10).await.unwrap();
+        assert!(!limiter.check("u").await.unwrap().is_allowed());
+        gateway.clear();
+        limiter.reset("u").await.unwrap();
+        assert_eq!(names(&gateway), ["DEL"]);
+        assert_eq!(limiter.check("u").await.unwrap().remaining(), Some(9));
+        assert!(
+            !limiter.check("u:1").await.unwrap().is_allowed(),
+            "another caller's"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_call_above_the_limit_is_refused_for_good_and_sends_nothing() {
+    let gateway = gateway(needs_redis!()).await;
+    let pond = process(&gateway, &ManualClock::new());
+    for cost in [11, u64::MAX] {
+        let refused = pond
+            .limiter(&ALGORITHMS[0])
+            .check_n("u", cost)
+            .await
+            .unwrap();
+        assert_eq!(refused.reason(), Some(Reason::CostAboveLimit));
+        assert_eq!((refused.retry_at(), refused.limit()), (None, Some(10)));
+    }
+    assert!(gateway.commands().is_empty());
+}
+
+#[tokio::test]
+async fn a_call_that_costs_nothing_takes_nothing() {
+    let (_, pond) = embedded();
+    for limit in ALGORITHMS {
+        let limiter = pond.limiter(&limit);
+        limiter.check_n("u", 10).await.unwrap();
+        assert!(limiter.check_n("u", 0).await.unwrap().is_allowed());
+        assert_eq!(limiter.peek("u").await.unwrap().remaining(), Some(0));
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_no_identifier() {
+    let (_, pond) = embedded();
+    let limiter = pond.limiter(&limit::API);
+    for error in [
+        limiter.check("").await.unwrap_err(),
+        limiter.peek(String::new()).await.unwrap_err(),
+        limiter.reset("").await.unwrap_err(),
+        limiter.refund("", 1).await.unwrap_err(),
+        limiter.check(Unprintable).await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::InvalidKey);
+    }
+    assert!(limiter.check(42).await.unwrap().is_allowed());
+}
+
+struct Unprintable;
+
+impl std::fmt::Display for Unprintable {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Err(std::fmt::Error)
+    }
+}
+
+#[tokio::test]
+async fn start_up_can_replace_a_built_in_limit() {
+    let wide = Limit::fixed_window("AUTH", 50, MINUTE).on_outage(OnOutage::Deny);
+    let pond = Millpond::builder().limit(wide).build().unwrap();
+    let decision = pond.limiter(&limit::AUTH).check("u").await.unwrap();
+    assert_eq!(decision.remaining(), Some(49));
+    let plan = limit::AUTH.checked(7, MINUTE).unwrap();
+    let decision = pond.limiter(&plan).check("u").await.unwrap();
+    assert_eq!(
+        decision.limit(),
+        Some(7),
+        "what was worked out for this call stays"
+    );
+}
+
+#[tokio::test]
+async fn plans_of_one_kind_share_what_was_taken() {
+    let (_, pond) = embedded();
+    let (free, paid) = (
+        limit::GENERATION,
+        limit::GENERATION.checked(100, MINUTE).unwrap(),
+    );
+    pond.limiter(&free).check_n("u", 10).await.unwrap();
+    assert!(!pond.limiter(&free).check("u").await.unwrap().is_allowed());
+    let upgraded = pond.limiter(&paid).check("u").await.unwrap();
+    assert_eq!(
+        upgraded.remaining(),
+        Some(89),
+        "the refusal of the free plan does not block"
+    );
+}
+
+#[tokio::test]
+async fn a_namespace_goes_in_front_of_the_prefix() {
+    let gateway = gateway(needs_redis!()).await;
+    let builder = Millpond::builder().upstash(gateway.url(), gateway.token());
+    let builder = builder.limit_prefix("@acme").namespace("staging");
+    let pond = builder
+        .clock(ManualClock::new())
+        .limit_analytics(false)
+        .build()
+        .unwrap();
+    pond.limiter(&ALGORITHMS[1]).check("u").await.unwrap();
+    assert_eq!(keys(&gateway).await, ["staging:@acme:FIXED:u:29453760"]);
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_back_neither_locks_out_nor_gives_more() {
+    let (clock, pond) = embedded();
+    let start = clock.unix_ms();
+    for limit in ALGORITHMS {
+        let limiter = pond.limiter(&limit);
+        clock.set_unix_ms(start + 600_000);
+        limiter.check_n("u", 10).await.unwrap();
+        assert!(!limiter.check("u").await.unwrap().is_allowed());
+        clock.set_unix_ms(start);
+        // The windows of an earlier time are others; a bucket has no earlier time.
+        let earlier = limiter.check("u").await.unwrap().is_allowed();
+        assert_eq!(earlier, limit.algorithm() != limit::Algorithm::TokenBucket);
+        clock.set_unix_ms(start + 600_000);
+        assert!(!limiter.check("u").await.unwrap().is_allowed(), "{limit:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_until_ready_gets_the_next_unit() {
+    let (clock, pond) = embedded();
+    let limit = Limit::token_bucket("JOBS", 1, Duration::from_millis(50), 1);
+    let limiter = pond.limiter(&limit);
+    limiter.check("job").await.unwrap();
+    let began = tokio::time::Instant::now();
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        clock.advance(Duration::from_millis(50));
+    };
+    let (decision, ()) = tokio::join!(limiter.until_ready("job", MINUTE), meanwhile);
+    assert!(decision.unwrap().is_allowed());
+    assert_eq!(began.elapsed(), Duration::from_millis(50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn patience_ends_the_wait_and_a_hopeless_one_does_not_begin() {
+    let (_clock_that_stands_still, pond) = embedded();
+    let limit = Limit::token_bucket("JOBS", 1, Duration::from_millis(50), 1);
+    let limiter = pond.limiter(&limit);
+    limiter.check("job").await.unwrap();
+    for (patience, waited) in [(0, 0), (49, 0), (50, 50), (120, 100)] {
+        let began = tokio::time::Instant::now();
+        let patience = Duration::from_millis(patience);
+        let decision = limiter.until_ready("job", patience).await.unwrap();
+        assert!(!decision.is_allowed());
+        assert_eq!(began.elapsed(), Duration::from_millis(waited));
+    }
+}
+
+#[tokio::test]
+async fn garbage_under_a_key_of_a_limit_degrades_and_takes_from_no_other() {
+    let gateway = gateway(needs_redis!()).await;
+    let clock = ManualClock::new();
+    let embedded = Millpond::builder().clock(clock.clone()).build().unwrap();
+    let (first, second) = (ALGORITHMS[0], ALGORITHMS[1]);
+    let key = format!("@upstash/ratelimit:FIXED:u:{}", clock.unix_ms() / 60_000);
+    for pond in [process(&gateway, &clock), embedded] {
+        for garbage in [["HSET", "field", "value"].as_slice(), &["SET", "text"]] {
+            let mut command = vec![garbage[0].to_owned(), key.clone()];
+            command.extend(garbage[1..].iter().map(|arg| (*arg).to_owned()));
+            pond.command(command).await.unwrap();
+            let both = pond.limiter(&first).and(&second);
+            let decision = both.check("u").await.unwrap();
+            assert_eq!(decision.outcome(), Outcome::Degraded, "{garbage:?}");
+            let other = pond.limiter(&first).peek("u").await.unwrap();
+            assert_eq!(other.remaining(), Some(10), "{garbage:?}");
+            pond.command(["DEL".to_owned(), key.clone()]).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn times_are_those_of_the_clock() {
+    let (clock, pond) = embedded();
+    clock.advance(Duration::from_secs(15));
+    let limiter = pond.limiter(&ALGORITHMS[1]);
+    let decision = limiter.check_n("u", 10).await.unwrap();
+    let end = UNIX_EPOCH + Duration::from_millis(clock.unix_ms() + 45_000);
+    assert_eq!(decision.reset(), Some(end));
+    let refused = limiter.check("u").await.unwrap();
+    assert_eq!(refused.retry_at(), Some(end));
+    assert_eq!(refused.retry_after(), Some(Duration::from_secs(45)));
+}
+
+#[tokio::test]
+async fn the_scripts_and_their_native_twins_store_the_same() {
+    let gateway = gateway(needs_redis!()).await;
+    let clock = ManualClock::new();
+    let real = process(&gateway, &clock);
+    let embedded = Millpond::builder().clock(clock.clone()).build().unwrap();
+    for pond in [&real, &embedded] {
+        for limit in ALGORITHMS {
+            let limiter = pond.limiter(&limit);
+            limiter.check_n("u", 7).await.unwrap();
+            limiter.refund("u", 2).await.unwrap();
+        }
+    }
+    let kept: HashSet<_> = keys(&gateway).await.into_iter().collect();
+    for key in kept {
+        let name = if key.contains("BUCKET") {
+            "HGETALL"
+        } else {
+            "GET"
+        };
+        let command = || [name.to_owned(), key.clone()];
+        let (there, here) = (
+            real.command(command()).await,
+            embedded.command(command()).await,
+        );
+        assert_eq!(there.unwrap(), here.unwrap(), "{key}");
+    }
+    let one = embedded.command([
+        "GET".to_owned(),
+        "@upstash/ratelimit:FIXED:u:29453760".to_owned(),
+    ]);
+    assert_eq!(one.await.unwrap(), Reply::Bulk("5".into()));
+}

@@ -1,0 +1,157 @@
+//! One budget for a Rust and a TypeScript service, and one console for both.
+
+#[path = "support/npm.rs"]
+mod npm;
+mod support;
+
+use millpond::limit::Limit;
+use millpond::{ManualClock, Millpond};
+use millpond_gateway::{Gateway, needs_redis};
+use npm::Npm;
+use serde_json::{Value, json};
+use std::time::Duration;
+use support::{gateway, needs_npm};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+const LIMITS: [(&str, Limit); 3] = [
+    ("sliding", Limit::sliding_window("SLIDING", 4, MINUTE)),
+    ("fixed", Limit::fixed_window("FIXED", 4, MINUTE)),
+    ("bucket", Limit::token_bucket("BUCKET", 4, MINUTE, 4)),
+];
+
+const IDS: [&str; 5] = [
+    "u",
+    "2001:db8::1",
+    "ada@example.com",
+    "Zürich 🏔",
+    "a:1 *{x}\"%\n",
+];
+
+fn pond(gateway: &Gateway, clock: &ManualClock) -> Millpond {
+    Millpond::builder()
+        .upstash(gateway.url(), gateway.token())
+        .clock(clock.clone())
+        .limit_budget(Duration::from_secs(20))
+        .build()
+        .unwrap()
+}
+
+fn step(what: &str, algorithm: &str, limit: &Limit, id: &str, clock: &ManualClock) -> Value {
+    json!({
+        "do": what, "prefix": format!("@upstash/ratelimit:{}", limit.kind()), "algorithm": algorithm,
+        "units": 4, "window": 60_000, "refill": 4, "id": id, "cost": 1, "now": clock.unix_ms(),
+    })
+}
+
+#[tokio::test]
+async fn what_npm_used_up_is_used_up_here() {
+    needs_npm!();
+    let gateway = gateway(needs_redis!()).await;
+    let clock = ManualClock::new();
+    let (pond, mut npm) = (pond(&gateway, &clock), Npm::start(&gateway));
+    for (algorithm, limit) in LIMITS {
+        for id in IDS {
+            for left in [3, 2, 1, 0] {
+                let answer = npm
+                    .call(&step("limit", algorithm, &limit, id, &clock))
+                    .await;
+                assert_eq!(answer["remaining"], left);
+            }
+            let decision = pond.limiter(&limit).check(id).await.unwrap();
+            assert!(!decision.is_allowed(), "{algorithm} {id}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_we_used_up_is_used_up_for_npm() {
+    needs_npm!();
+    let gateway = gateway(needs_redis!()).await;
+    let clock = ManualClock::new();
+    let (pond, mut npm) = (pond(&gateway, &clock), Npm::start(&gateway));
+    for (algorithm, limit) in LIMITS {
+        for id in IDS {
+            for _ in 0..4 {
+                assert!(pond.limiter(&limit).check(id).await.unwrap().is_allowed());
+            }
+            let answer = npm
+                .call(&step("limit", algorithm, &limit, id, &clock))
+                .await;
+            assert_eq!(answer["success"], false, "{algorithm} {id}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn npm_reads_the_events_that_we_counted() {
+    needs_npm!();
+    let gateway = gateway(needs_redis!()).await;
+    let clock = ManualClock::new();
+    let (pond, mut npm) = (pond(&gateway, &clock), Npm::start(&gateway));
+    let limit = LIMITS[0].1;
+    for id in IDS {
+        for _ in 0..6 {
+            pond.limiter(&limit).check(id).await.unwrap();
+        }
+    }
+    pond.flush().await.unwrap();
+    // The console reads under the prefix that limits of all kinds share.
+    let usage = json!({
+        "do": "usage", "prefix": "@upstash/ratelimit", "algorithm": "fixed", "units": 4,
+        "window": 60_000, "analytics": true, "now": clock.unix_ms(),
+    });
+    let usage = npm.call(&usage).await;
+    for id in IDS {
+        assert_eq!(usage[id], json!({ "success": 4, "blocked": 2 }), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn events_of_both_languages_are_the_same_members() {
+    needs_npm!();
+    let gateway = gateway(needs_redis!()).await;
+    let clock = ManualClock::new();
+    let (pond, mut npm) = (pond(&gateway, &clock), Npm::start(&gateway));
+    for id in IDS {
+        pond.limiter(&LIMITS[1].1).check(id).await.unwrap();
+        let theirs = json!({
+            "do": "limit", "prefix": "@upstash/ratelimit", "algorithm": "fixed", "units": 4,
+            "window": 60_000, "analytics": true, "id": id, "cost": 1, "now": clock.unix_ms(),
+        });
+        npm.call(&theirs).await;
+    }
+    pond.flush().await.unwrap();
+    let key = format!("@upstash/ratelimit:events:{}", clock.unix_ms());
+    let members = gateway.database().command(["ZCARD", &key]).await.unwrap();
+    assert_eq!(members, millpond_gateway::Reply::Int(5));
+}
+
+#[tokio::test]
+async fn events_leave_in_one_batch_a_second_later() {
+    let gateway = gateway(needs_redis!()).await;
+    let pond = pond(&gateway, &ManualClock::new());
+    for _ in 0..3 {
+        for id in IDS {
+            pond.limiter(&LIMITS[1].1).check(id).await.unwrap();
+        }
+    }
+    gateway
+        .wait_for(|requests| {
+            requests
+                .iter()
+                .any(|request| request.has_command("ZINCRBY"))
+        })
+        .await;
+    let requests = gateway.requests();
+    let events: Vec<_> = requests
+        .iter()
+        .filter(|request| request.has_command("ZINCRBY"))
+        .collect();
+    assert_eq!(events.len(), 1);
+    assert_eq!(
+        events[0].commands.len(),
+        IDS.len() + 1,
+        "a sum for each, and one lifetime"
+    );
+}

@@ -1,0 +1,11 @@
+use millpond::{RateLimited, rate_limited};
+
+const EXPORT: u64 = 5;
+
+#[rate_limited(kind = EXPORT)]
+async fn export(user_id: u64) -> Result<(), RateLimited> {
+    let _ = user_id;
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use millpond::rate_limited;
+
+#[rate_limited(kind = "API")]
+async fn export(user_id: u64) -> u64 {
+    let _ = user_id;
+    3
+}
+
+fn main() {}

@@ -38,11 +38,7 @@ async fn only_when(id: &u32, fresh: &bool, bodies: &AtomicU32) -> u32 {
     next(bodies)
 }
 
-fn is_odd(value: &u32) -> bool {
-    value % 2 == 1
-}
-
-#[cached(prefix = "unless", key = "<id>", unless = is_odd, skip(bodies))]
+#[cached(prefix = "unless", key = "<id>", unless = |value| value % 2 == 1, skip(bodies))]
 async fn unless_odd(id: u32, bodies: &AtomicU32) -> Result<u32, String> {
     let _ = id;
     Ok(next(bodies))

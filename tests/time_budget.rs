@@ -190,7 +190,7 @@ async fn a_server_that_never_answers_soon_costs_nothing_any_more() {
     let pond = pond(&gateway);
     let _hold = gateway.hold_before(Matcher::any().always());
     let bodies = AtomicU32::new(0);
-    let (_, lasted) = lasts(pond.scope(async {
+    let ((), lasted) = lasts(pond.scope(async {
         for id in 0..100 {
             read(id, &bodies).await;
         }

@@ -46,11 +46,18 @@ fn with_body(function: &Function, statements: &TokenStream) -> TokenStream {
     quote!(#(#attrs)* #vis #sig #braced)
 }
 
-/// `let body`: the user's statements as a future, in the user's braces. It stays where it is: whoever took it by
-/// value would hold it several times, and functions that call each other would grow by that factor each. The
-/// return in front, which never happens, tells the compiler the type, so that what is wrong in the body is
-/// reported as if the attribute were not there.
+/// `let body`: the body as a future that stays where it is. Whoever took it by value would hold it several times,
+/// and functions that call each other would grow by that factor each.
 fn body(function: &Function, output: Option<&Type>) -> TokenStream {
+    let name = Ident::new("body", Span::mixed_site());
+    let at = Span::mixed_site().located_at(function.body.span());
+    let future = future(function, output);
+    quote_spanned!(at=> let #name = ::core::pin::pin!(#future);)
+}
+
+/// The user's statements as a future, in the user's braces. The return in front, which never happens, tells
+/// the compiler the type, so that what is wrong in the body is reported as if the attribute were not there.
+fn future(function: &Function, output: Option<&Type>) -> TokenStream {
     let edge = output.map(|output| {
         quote_spanned! {Span::mixed_site().located_at(output.span())=>
             if let ::core::option::Option::Some(edge) = ::core::option::Option::<#output>::None {
@@ -61,9 +68,8 @@ fn body(function: &Function, output: Option<&Type>) -> TokenStream {
     let statements = function.body.stream();
     let mut braced = Group::new(Delimiter::Brace, quote!(#edge #statements));
     braced.set_span(function.body.span());
-    let future = Span::mixed_site().located_at(function.body.span());
-    let name = Ident::new("body", Span::mixed_site());
-    quote_spanned!(future=> let #name = ::core::pin::pin!(async move #braced);)
+    let at = Span::mixed_site().located_at(function.body.span());
+    quote_spanned!(at=> async move #braced)
 }
 
 /// The same names in another place: an error about them is reported there.

@@ -3,7 +3,7 @@ use proc_macro2::{Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{body, borrowed_pond, length, located, with_body};
+use super::{borrowed_pond, future, length, located, with_body};
 use crate::model::{
     limit::{
         Answer, Cost, Limited, OnOutage,
@@ -39,7 +39,7 @@ pub fn expand(limited: &Limited) -> TokenStream {
                 output.span(),
             );
             let refuse = quote_spanned!(Span::mixed_site()=> #door(refusal));
-            let body = body(function, None);
+            let body = future(function, None);
             let rest = quote_spanned!(Span::mixed_site()=> #door(#body.await));
             (refuse, rest)
         }

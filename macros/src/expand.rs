@@ -101,11 +101,14 @@ fn borrowed_pond(runtime: &Path, on: &Expr) -> TokenStream {
 }
 
 fn length(length: &Length) -> TokenStream {
-    match length {
-        Length::Known(duration) => {
-            let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-            quote_spanned!(Span::mixed_site()=> ::core::time::Duration::from_millis(#milliseconds))
-        }
-        Length::Const(expr) => expr.to_token_stream(),
+    let duration = match length {
+        Length::Known(duration) => duration,
+        Length::Const(expr) => return expr.to_token_stream(),
+    };
+    let seconds = duration.as_secs();
+    let nanoseconds = duration.subsec_nanos();
+    if nanoseconds == 0 {
+        return quote_spanned!(Span::mixed_site()=> ::core::time::Duration::from_secs(#seconds));
     }
+    quote_spanned!(Span::mixed_site()=> ::core::time::Duration::new(#seconds, #nanoseconds))
 }

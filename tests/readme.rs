@@ -92,6 +92,59 @@ mod mutations {
     }
 }
 
+mod limited {
+    use millpond::{Limit, RateLimited, rate_limited};
+    use std::time::Duration;
+
+    #[derive(Debug)]
+    pub(crate) struct ApiError;
+
+    impl From<RateLimited> for ApiError {
+        fn from(_: RateLimited) -> Self {
+            Self
+        }
+    }
+
+    pub(crate) struct Image;
+
+    mod model {
+        use super::{ApiError, Image};
+        pub(crate) async fn run(_: u64, prompts: Vec<String>) -> Result<Vec<Image>, ApiError> {
+            Ok(prompts.into_iter().map(|_| Image).collect())
+        }
+    }
+
+    mod db {
+        use super::ApiError;
+        pub(crate) async fn export(user_id: u64) -> Result<String, ApiError> {
+            Ok(format!("all of {user_id}"))
+        }
+    }
+
+    const EXPORT: Limit = Limit::fixed_window("EXPORT", 2, Duration::from_secs(60 * 60));
+
+    #[rate_limited(kind = "GENERATION", id = user_id, cost = prompts.len())]
+    async fn generate(user_id: u64, prompts: Vec<String>) -> Result<Vec<Image>, ApiError> {
+        model::run(user_id, prompts).await
+    }
+
+    #[rustfmt::skip]
+    #[rate_limited(kind = EXPORT, id = user_id, on_outage = "deny")]
+    #[rate_limited(limit = 100, per = "1m")] // everyone together; it stands nearest, so it is asked first
+    async fn export(user_id: u64) -> Result<String, ApiError> {
+        db::export(user_id).await
+    }
+
+    pub(crate) async fn run() {
+        let prompts = |count| vec![String::new(); count];
+        assert_eq!(generate(1, prompts(8)).await.unwrap().len(), 8);
+        assert!(generate(1, prompts(3)).await.is_err());
+        assert!(export(1).await.is_ok());
+        assert!(export(1).await.is_ok());
+        assert!(export(1).await.is_err());
+    }
+}
+
 mod tested {
     use millpond::{ManualClock, Millpond, cached};
     use std::time::Duration;
@@ -121,6 +174,7 @@ async fn the_examples_of_the_readme_run() {
     let pond = Millpond::memory();
     pond.scope(first::run()).await.unwrap();
     pond.scope(mutations::run()).await;
+    pond.scope(limited::run()).await;
     tested::run().await.unwrap();
     #[cfg(feature = "upstash")]
     configured::run().unwrap();

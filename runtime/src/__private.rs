@@ -10,7 +10,7 @@ mod site;
 pub use crate::key::{HashedPart, KeyPart, KeyWriter, OptionalPart};
 pub(crate) use call::answer;
 pub use call::{Call, cached, entry, invalidate, never, refreshed, uncached};
-pub use limit::{Cost, Identify, LimitCall, Refuse, Respond, admit};
+pub use limit::{Cost, Identify, LimitCall, Refuse, Respond, admit, respond};
 pub use mutation::{Slots, Targets, invalidating, invalidating_always, updating};
 pub use shape::{CacheValue, Fallible, Outcome, Plain, Probe, Shape, Shared, probe};
 pub use site::{Site, check_prefix};

@@ -91,7 +91,22 @@ pub use entry::{Entry, Invalidation, Lookup, PutAs, ValueEntry};
 pub use error::{Error, ErrorKind};
 pub use key::Key;
 pub use limit::{Limit, RateLimited, identifier};
-pub use millpond_macros::{cached, invalidates, key, rate_limited, updates};
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// # millpond::Millpond::memory().scope(async {
+/// use millpond::{RateLimited, rate_limited};
+///
+/// #[rate_limited(limit = 2, per = "1h", id = user_id)]
+/// async fn export(user_id: u64) -> Result<String, RateLimited> { Ok(format!("data of {user_id}")) }
+///
+/// assert!(export(42).await.is_ok());
+/// assert!(export(42).await.is_ok());
+/// assert!(export(42).await.is_err());   // for an hour
+/// assert!(export(43).await.is_ok());
+/// # }).await });
+/// ```
+pub use millpond_macros::rate_limited;
+pub use millpond_macros::{cached, invalidates, key, updates};
 pub use pipeline::Pipeline;
 pub use pond::Millpond;
 pub use rt::ManualClock;

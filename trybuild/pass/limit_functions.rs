@@ -60,7 +60,7 @@ async fn per_call_or_not(calls: u64) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-#[rate_limited(kind = "PUBLIC", id = user_of(token).await, cost = parts.len() as u64)]
+#[rate_limited(kind = "PUBLIC", id = user_of(&token).await, cost = parts.len() as u64)]
 async fn awaited(token: String, mut parts: Vec<String>) -> Answer<Vec<String>> {
     parts.push(token);
     Ok(parts)

@@ -1,5 +1,5 @@
 //! `#[rate_limited]`: the call, the question whether it may go on, the body.
-use proc_macro2::{Group, Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
 
@@ -20,40 +20,37 @@ pub fn expand(limited: &Limited) -> TokenStream {
         ..
     } = limited;
     let call = call(limited);
-    let (refuse, rest) = match answer {
+    let statements = match answer {
         Answer::Value(output) => {
             // A type that cannot refuse is reported where it stands.
-            let door = located(
+            let refuse = located(
                 quote_spanned!(Span::mixed_site()=> #runtime::__private::Refuse),
                 output.span(),
             );
-            let refuse = quote_spanned!(Span::mixed_site()=> <#output as #door>::refuse(refusal));
             // In braces, so that what is declared in the body means nothing to the attribute.
-            let mut statements = Group::new(proc_macro2::Delimiter::Brace, function.body.stream());
-            statements.set_span(Span::mixed_site().located_at(function.body.span()));
-            (refuse, statements.to_token_stream())
+            let mut body = Group::new(Delimiter::Brace, function.body.stream());
+            body.set_span(Span::mixed_site().located_at(function.body.span()));
+            quote_spanned! {Span::mixed_site()=>
+                let call = #call;
+                if let ::core::result::Result::Err(refusal) = #runtime::__private::admit(call).await {
+                    return <#output as #refuse>::refuse(refusal);
+                }
+                #body
+            }
         }
         Answer::Response(output) => {
-            let door = located(
-                quote_spanned!(Span::mixed_site()=> #runtime::__private::Respond::respond),
+            let respond = located(
+                quote_spanned!(Span::mixed_site()=> #runtime::__private::respond),
                 output.span(),
             );
-            let refuse = quote_spanned!(Span::mixed_site()=> #door(refusal));
             let body = future(function, None);
-            let rest = quote_spanned!(Span::mixed_site()=> #door(#body.await));
-            (refuse, rest)
+            quote_spanned! {Span::mixed_site()=>
+                let call = #call;
+                #respond(call, #body).await
+            }
         }
     };
-    with_body(
-        function,
-        &quote_spanned! {Span::mixed_site()=>
-            let call = #call;
-            if let ::core::result::Result::Err(refusal) = #runtime::__private::admit(call).await {
-                return #refuse;
-            }
-            #rest
-        },
-    )
+    with_body(function, &statements)
 }
 
 /// Everything about the caller is worked out here, and only borrowed, before the body consumes it.
@@ -148,5 +145,35 @@ fn written(limited: &Limited) -> TokenStream {
             #units,
             #window,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{expand, model};
+
+    #[test]
+    fn it_expands_to_what_the_documentation_says() {
+        let code: Vec<&str> = include_str!("../lib.rs")
+            .lines()
+            .skip_while(|line| !line.starts_with("/// #[rate_limited(kind = \"GENERATION\""))
+            .take_while(|line| *line != "/// ```")
+            .map(|line| line.trim_start_matches("///"))
+            .collect();
+        let code = code.join("\n");
+        let (written, expanded) = code.split_once("// becomes").unwrap();
+        let (attribute, function) = written.trim().split_once('\n').unwrap();
+        let options = attribute
+            .strip_prefix("#[rate_limited(")
+            .and_then(|rest| rest.strip_suffix(")]"))
+            .unwrap();
+        let actual = expand::attribute(
+            options.parse().unwrap(),
+            &function.parse().unwrap(),
+            model::limit::check,
+            super::expand,
+        );
+        let pretty = |code: &str| prettyplease::unparse(&syn::parse_file(code).unwrap());
+        assert_eq!(pretty(&actual.to_string()), pretty(expanded));
     }
 }

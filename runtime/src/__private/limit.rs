@@ -135,7 +135,7 @@ costs!(
 /// A return type that a refusal can leave through.
 #[diagnostic::on_unimplemented(
     message = "a rate-limited function must be able to refuse, and `{Self}` cannot",
-    label = "write `Result<_, E>`, where `E: From<millpond::limit::RateLimited>`",
+    label = "write `Result<_, E>`, where `E: From<millpond::RateLimited>`",
     note = "with the feature `axum`, handlers that return `Response` or `impl IntoResponse` answer \
             429 by themselves"
 )]
@@ -162,13 +162,26 @@ impl Refuse for axum::response::Response {
 #[diagnostic::on_unimplemented(
     message = "a handler that returns `impl IntoResponse` needs the feature `axum` of millpond",
     label = "add the feature in Cargo.toml, or write `Result<_, E>`, where \
-             `E: From<millpond::limit::RateLimited>`"
+             `E: From<millpond::RateLimited>`"
 )]
 pub trait Respond {
     /// The response, of one type for the body's answer and the refusal.
     type Answer;
-    /// Makes it.
+    /// From the body's answer.
     fn respond(self) -> Self::Answer;
+    /// From the refusal.
+    fn refuse(refusal: RateLimited) -> Self::Answer;
+}
+
+/// Answers a request by the body, or by the refusal.
+pub async fn respond<F>(call: LimitCall, body: F) -> <F::Output as Respond>::Answer
+where
+    F: Future<Output: Respond>,
+{
+    match admit(call).await {
+        Ok(()) => body.await.respond(),
+        Err(refusal) => F::Output::refuse(refusal),
+    }
 }
 
 #[cfg(feature = "axum")]
@@ -178,6 +191,10 @@ impl<R: axum::response::IntoResponse> Respond for R {
 
     fn respond(self) -> Self::Answer {
         self.into_response()
+    }
+
+    fn refuse(refusal: RateLimited) -> Self::Answer {
+        refusal.into()
     }
 }
 

@@ -98,35 +98,41 @@ pub fn read(
         return kind(options, function, errors);
     }
     let Some(limit) = limit else {
-        if options.was_meant("limit") || options.was_meant("kind") || !is_whole {
-            return None;
-        }
-        match (per, algorithm) {
-            (Some(name), _) | (None, Some(name)) => errors.on(
-                &name,
+        let is_missing = is_whole && !options.was_meant("limit") && !options.was_meant("kind");
+        match per.as_ref().or(algorithm.as_ref()) {
+            _ if !is_missing => {}
+            Some(name) => errors.on(
+                name,
                 format!("`{name}` without `limit`; write limit = 5 beside it"),
             ),
-            (None, None) => errors.at(
+            None => errors.at(
                 Span::call_site(),
                 "the limit is missing; write kind = \"API\", or limit = 5, per = \"1h\"",
             ),
         }
+        // Their own mistakes are no consequence of that.
+        self::window(options, function, errors);
+        self::algorithm(options, errors);
         return None;
     };
     if per.is_some() || options.was_meant("per") {
         return anonymous(options, function, errors);
     }
     let expr = options.expr("limit", "limit = 5, per = \"1h\"", errors)?;
-    let (
+    let is_number = matches!(
+        expr,
         Expr::Lit(ExprLit {
-            lit: Lit::Int(_), ..
-        }),
-        true,
-    ) = (&expr, is_whole)
-    else {
+            lit: Lit::Int(_),
+            ..
+        })
+    );
+    if !is_number {
         return per_call(expr, algorithm, errors);
-    };
-    errors.on(limit, "`limit` without `per`; write per = \"1h\" beside it");
+    }
+    if is_whole {
+        errors.on(limit, "`limit` without `per`; write per = \"1h\" beside it");
+    }
+    self::algorithm(options, errors);
     None
 }
 
@@ -186,16 +192,21 @@ fn built_in(literal: &LitStr, errors: &mut Errors) -> Option<Ident> {
 
 fn anonymous(options: &mut Options, function: &Function, errors: &mut Errors) -> Option<Rule> {
     let units = units(options, function, errors);
-    let window = duration::option(options, "per", errors);
-    if let Some(Length::Const(expr)) = &window {
-        check_constant(expr, function, errors);
-    }
+    let window = window(options, function, errors);
     let algorithm = algorithm(options, errors);
     Some(Rule::Anonymous {
         algorithm: algorithm?,
         units: units?,
         window: window?,
     })
+}
+
+fn window(options: &mut Options, function: &Function, errors: &mut Errors) -> Option<Length> {
+    let window = duration::option(options, "per", errors)?;
+    if let Length::Const(expr) = &window {
+        check_constant(expr, function, errors);
+    }
+    Some(window)
 }
 
 fn units(options: &mut Options, function: &Function, errors: &mut Errors) -> Option<Units> {
@@ -221,7 +232,7 @@ fn units(options: &mut Options, function: &Function, errors: &mut Errors) -> Opt
         0 => errors.on(&number, "a limit of 0 refuses every call; write at least 1"),
         units if units > MOST_UNITS => errors.on(
             &number,
-            format!("a limit is at most {MOST_UNITS}; write a lower one"),
+            "a limit is at most 1_000_000_000_000_000; write a lower one",
         ),
         units => return Some(Units::Known(units)),
     }

@@ -157,7 +157,7 @@ async fn any_text_can_be_an_argument() {
 async fn a_key_that_the_server_would_refuse_is_refused_with_advice() {
     let pond = Millpond::memory();
     let long = "x".repeat(100_000);
-    let words = ["longer than 32 KiB", "<name:sha256>"];
+    let words = ["longer than 31 KiB", "<name:sha256>"];
     says(
         &pond.get::<u8>(long.as_str()).await.unwrap_err(),
         ErrorKind::InvalidKey,

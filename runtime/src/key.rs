@@ -11,7 +11,8 @@ use std::fmt::{self, Display, Write};
 
 /// The longest key that Upstash takes, in bytes.
 /// Source: <https://upstash.com/docs/redis/troubleshooting/max_key_size_exceeded>.
-const MAX_KEY: usize = 32 * 1024;
+/// A kilobyte less, for the namespace and for what the name of the guard adds.
+const MAX_KEY: usize = 31 * 1024;
 
 /// A part longer than this many bytes is stored as `%~` and its SHA-256.
 const MAX_PART: usize = 256;
@@ -61,7 +62,7 @@ impl Key {
             Some(problem) => problem,
             None if self.text.is_empty() => "the key is empty; give it a name",
             None if self.text.len() > MAX_KEY => {
-                "the key is longer than 32 KiB; hash the long part with <name:sha256>"
+                "the key is longer than 31 KiB; hash the long part with <name:sha256>"
             }
             None => return Ok(()),
         };

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::pond::{self, Millpond};
 use crate::store::command::{Command, Effect, Reply};
 use bytes::Bytes;
+use std::fmt;
 
 impl Millpond {
     /// Sends any command. The keys in it are taken as they are, without the namespace. Unless it is
@@ -60,11 +61,21 @@ impl Millpond {
 /// assert!(pond.pipeline().send().await.is_empty());
 /// # });
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "nothing is sent before send()"]
 pub struct Pipeline {
     pond: Millpond,
     commands: Vec<Command>,
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The arguments may be anything, secrets included.
+        let count = self.commands.len();
+        f.debug_struct("Pipeline")
+            .field("commands", &count)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Pipeline {

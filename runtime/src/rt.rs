@@ -204,6 +204,11 @@ pub(crate) fn nonce() -> String {
 
 /// A random part, between a half and the whole, of this duration.
 pub(crate) fn jitter(full: Duration) -> Duration {
+    full / 2 + up_to(full / 2)
+}
+
+/// A random part, between nothing and the whole, of this duration.
+pub(crate) fn up_to(full: Duration) -> Duration {
     let fraction = f64::from(u32::try_from(random_u64() >> 32).unwrap_or(0)) / f64::from(u32::MAX);
-    full.mul_f64(0.5 + fraction / 2.0)
+    full.mul_f64(fraction)
 }

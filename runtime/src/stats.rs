@@ -90,7 +90,8 @@ tallies! {
     encode_failures,
     /// Reads, fills and invalidations that failed.
     errors,
-    /// Calls that went around the cache: a key that did not render, no Tokio runtime, `when`.
+    /// Calls that could not use the cache: a key that did not render or that its own load asked for, no Tokio
+    /// runtime.
     bypassed,
     /// Keys invalidated.
     invalidations,

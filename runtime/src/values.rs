@@ -110,7 +110,8 @@ impl Millpond {
         }
     }
 
-    /// Stores a value. Loads under way will not overwrite it.
+    /// Stores a value. Loads under way will not overwrite it. Where no answer comes back in time, the
+    /// key is invalidated in the background.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidValue`] for a value that has no JSON or a lifetime of zero,
@@ -141,7 +142,13 @@ impl Millpond {
     ) -> Result<(), Error> {
         let full = self.full(&key);
         let command = guard::put(&full, bytes, lifetime(ttl)?, self.0.settings.guard_life);
-        self.on_key(&key, &full, command).await?;
+        if let Err(error) = self.on_key(&key, &full, command).await {
+            if matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Timeout) {
+                // It may be there, or may still arrive: neither it nor what it replaces may stay.
+                self.owe([full]);
+            }
+            return Err(error);
+        }
         self.0.flights.detach(&text(&full));
         self.0.ledger.tally(key.prefix()).stores.add(1);
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::guard;
 use super::invalidation::Ticket;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
 use crate::pond::{self, Millpond};
 use crate::rt;
@@ -44,12 +44,26 @@ impl Millpond {
             pond: self,
             keys: fulls,
         };
-        let (removed, left, error) = self.deliver(owed.keys.clone()).await;
-        owed.keys = left;
-        if let Some(error) = &error {
-            tracing::warn!(%error, "an invalidation is delivered later");
+        let start = tokio::time::Instant::now();
+        let mut removed = 0;
+        loop {
+            let left = self.0.settings.budget.saturating_sub(start.elapsed());
+            let (count, undelivered, error) = self.deliver(owed.keys.clone(), left).await;
+            removed += count;
+            owed.keys = undelivered;
+            match error {
+                // It may have arrived, and then others may have moved the guard since: again, with a
+                // new word.
+                Some(error) if error.kind() == ErrorKind::OutcomeUnknown && !left.is_zero() => {
+                    rt::sleep(rt::jitter(self.0.settings.backoff).min(left)).await;
+                }
+                Some(error) => {
+                    tracing::warn!(%error, "an invalidation is delivered later");
+                    return Err(error);
+                }
+                None => return unusable.map_or(Ok(removed), Err),
+            }
         }
-        error.or(unusable).map_or(Ok(removed), Err)
     }
 
     /// Remembers invalidations and delivers them in the background.
@@ -67,7 +81,11 @@ impl Millpond {
     }
 
     /// Sends invalidations: how many values were there, what was not delivered, and why.
-    async fn deliver(&self, keys: Vec<FullKey>) -> (i64, Vec<FullKey>, Option<Error>) {
+    async fn deliver(
+        &self,
+        keys: Vec<FullKey>,
+        within: Duration,
+    ) -> (i64, Vec<FullKey>, Option<Error>) {
         let life = self.0.settings.guard_life;
         let tickets: Vec<Option<Ticket>> =
             keys.iter().map(|key| self.0.pending.ticket(key)).collect();
@@ -75,10 +93,7 @@ impl Millpond {
             .iter()
             .flat_map(|key| guard::invalidation(key, life))
             .collect();
-        let mut replies = self
-            .send(commands, self.0.settings.budget)
-            .await
-            .into_iter();
+        let mut replies = self.send(commands, within).await.into_iter();
         let (mut removed, mut left, mut first) = (0, Vec::new(), None);
         for (key, ticket) in keys.into_iter().zip(tickets) {
             let moved = replies.next().unwrap_or_else(|| Err(pond::no_reply()));
@@ -92,7 +107,14 @@ impl Millpond {
                     }
                 }
                 Err(error) => {
-                    left.push(key);
+                    if is_hopeless(&error) {
+                        tracing::error!(%error, "an invalidation can never be delivered");
+                        if let Some(ticket) = ticket {
+                            self.0.pending.delivered(&ticket);
+                        }
+                    } else {
+                        left.push(key);
+                    }
                     first.get_or_insert(error);
                 }
             }
@@ -105,24 +127,18 @@ impl Millpond {
         if self.0.pending.len() == 0 || !rt::in_runtime() {
             return;
         }
-        let Some(courier) = self.0.pending.courier() else {
+        let Some(mut courier) = self.0.pending.courier() else {
             return;
         };
         let pond = self.clone();
         rt::spawn(async move {
             let mut pause = Duration::from_millis(50);
             loop {
-                let keys: Vec<FullKey> = pond
-                    .0
-                    .pending
-                    .some(COURIER_LOAD)
-                    .into_iter()
-                    .map(|(key, _)| key)
-                    .collect();
-                if keys.is_empty() {
+                let keys = pond.0.pending.some(COURIER_LOAD);
+                if keys.is_empty() || !courier.is_active() {
                     break;
                 }
-                if let (_, _, Some(error)) = pond.deliver(keys).await {
+                if let (_, _, Some(error)) = pond.deliver(keys, pond.0.settings.budget).await {
                     tracing::debug!(%error, "invalidations still wait");
                     rt::sleep(rt::jitter(pause)).await;
                     pause = (pause * 2).min(Duration::from_secs(5));
@@ -149,21 +165,26 @@ impl Millpond {
     /// ```
     pub async fn flush(&self) -> Result<(), Error> {
         loop {
-            let keys: Vec<FullKey> = self
-                .0
-                .pending
-                .some(COURIER_LOAD)
-                .into_iter()
-                .map(|(key, _)| key)
-                .collect();
+            let keys = self.0.pending.some(COURIER_LOAD);
             if keys.is_empty() {
                 return self.flush_events().await;
             }
-            if let (_, _, Some(error)) = self.deliver(keys).await {
+            if let (_, _, Some(error)) = self.deliver(keys, self.0.settings.budget).await {
                 return Err(error);
             }
         }
     }
+}
+
+/// Whether trying again cannot help: the key itself is refused.
+fn is_hopeless(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::InvalidKey
+            | ErrorKind::InvalidValue
+            | ErrorKind::TooLarge
+            | ErrorKind::Unsupported
+    )
 }
 
 /// Invalidations that are under way; what is left when it is dropped is delivered in the

@@ -370,7 +370,7 @@ impl Waiter {
             if left.is_zero() {
                 return Waited::GaveUp;
             }
-            let tick = STALL + rt::jitter(TICK_PER_WAITER * self.crowd()).min(MAX_TICK);
+            let tick = STALL + rt::up_to((TICK_PER_WAITER * self.crowd()).min(MAX_TICK));
             if rt::timeout(left.min(tick), changed).await.is_none() {
                 self.look_after_leaders().await;
             }

@@ -64,7 +64,8 @@ pub(crate) fn fill(key: &FullKey, seen: &Seen, value: Bytes, life: Bytes) -> Com
 pub(crate) fn put(key: &FullKey, value: Bytes, life: Bytes, guard_life: Duration) -> Command {
     let keys = [key.value.clone(), key.guard.clone()];
     let args = [rt::nonce().into(), millis(guard_life), value, life];
-    Command::script(Script::Put, Effect::Repeatable, keys, args)
+    // Repeated after a lost answer it might overwrite what another wrote since.
+    Command::script(Script::Put, Effect::Once, keys, args)
 }
 
 /// Stores a changed value and moves the guard, if the guard did not move: one command, 1 or 0.
@@ -91,9 +92,11 @@ pub(crate) fn invalidation(key: &FullKey, guard_life: Duration) -> [Command; 2] 
         millis(guard_life),
     ];
     let delete = [Bytes::from_static(b"DEL"), key.value.clone()];
+    // Not for the engine to repeat: the same word again would undo what another moved since. Who
+    // delivers invalidations repeats them, with a new word each time.
     [
-        Command::new(Effect::Repeatable, set),
-        Command::new(Effect::Repeatable, delete),
+        Command::new(Effect::Once, set),
+        Command::new(Effect::Once, delete),
     ]
 }
 

@@ -17,7 +17,13 @@ thread_local! {
 
 /// Whether a leader of this key is being polled right now, further up on this thread's stack.
 pub(crate) fn leads(flights: u64, key: &str) -> bool {
-    LEADING.with_borrow(|keys| keys.iter().any(|(id, led)| *id == flights && &**led == key))
+    // While a thread ends there may be nothing to look into.
+    let led = LEADING.try_with(|keys| {
+        keys.borrow()
+            .iter()
+            .any(|(id, led)| *id == flights && &**led == key)
+    });
+    led.unwrap_or(false)
 }
 
 /// The sign of life of one leader.
@@ -32,7 +38,7 @@ pub(crate) struct Pulse {
 
 /// Real milliseconds since the first use, at least 1: whether a thread is alive is not a matter of
 /// any manual or paused clock.
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
     let elapsed = START.get_or_init(Instant::now).elapsed().as_millis();
     u64::try_from(elapsed).unwrap_or(u64::MAX).saturating_add(1)
@@ -128,14 +134,17 @@ impl<'a> Polling<'a> {
     fn start(pulse: &'a Pulse) -> Self {
         pulse.polling.store(true, Ordering::SeqCst);
         pulse.woken.store(0, Ordering::SeqCst);
-        LEADING.with_borrow_mut(|keys| keys.push((pulse.flights, Arc::clone(&pulse.key))));
+        let _ = LEADING.try_with(|keys| {
+            keys.borrow_mut()
+                .push((pulse.flights, Arc::clone(&pulse.key)));
+        });
         Self(pulse)
     }
 }
 
 impl Drop for Polling<'_> {
     fn drop(&mut self) {
-        LEADING.with_borrow_mut(Vec::pop);
+        let _ = LEADING.try_with(|keys| keys.borrow_mut().pop());
         self.0.polling.store(false, Ordering::SeqCst);
     }
 }

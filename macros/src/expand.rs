@@ -50,9 +50,8 @@ fn with_body(function: &Function, statements: &TokenStream) -> TokenStream {
 /// and functions that call each other would grow by that factor each.
 fn body(function: &Function, output: Option<&Type>) -> TokenStream {
     let name = Ident::new("body", Span::mixed_site());
-    let at = Span::mixed_site().located_at(function.body.span());
     let future = future(function, output);
-    quote_spanned!(at=> let #name = ::core::pin::pin!(#future);)
+    quote_spanned!(Span::mixed_site()=> let #name = ::core::pin::pin!(#future);)
 }
 
 /// The user's statements as a future, in the user's braces. The return in front, which never happens, tells

@@ -25,19 +25,13 @@ pub async fn get_user(user_id: u64) -> Result<Option<User>, DbError> {
         < Result < Option < User >, DbError > > ::None { return edge; } db::find(user_id)
         . await }
     );
-    ::millpond::__private::cached(
-            call,
-            {
-                use ::millpond::__private::probe::*;
-                (&&&&::millpond::__private::Probe::<
-                    Result<Option<User>, DbError>,
-                >::new())
-                    .shape()
-            },
-            ::millpond::__private::never,
-            body,
-        )
-        .await
+    let shape = {
+        use ::millpond::__private::probe::*;
+        (&&&&::millpond::__private::Probe::<Result<Option<User>, DbError>>::new())
+            .shape()
+    };
+    let shape = ::millpond::__private::cacheable(shape);
+    ::millpond::__private::cached(call, shape, ::millpond::__private::never, body).await
 }
 #[doc(hidden)]
 pub enum get_user {}

@@ -27,15 +27,12 @@ impl Repo {
             ::core::option::Option:: < Option < User > > ::None { return edge; } self.db
             .find(user_id). await }
         );
-        ::millpond::__private::cached(
-                call,
-                {
-                    use ::millpond::__private::probe::*;
-                    (&&&&::millpond::__private::Probe::<Option<User>>::new()).shape()
-                },
-                ::millpond::__private::never,
-                body,
-            )
+        let shape = {
+            use ::millpond::__private::probe::*;
+            (&&&&::millpond::__private::Probe::<Option<User>>::new()).shape()
+        };
+        let shape = ::millpond::__private::cacheable(shape);
+        ::millpond::__private::cached(call, shape, ::millpond::__private::never, body)
             .await
     }
     ///The cache entry of `get_user` with these arguments.

@@ -12,5 +12,7 @@ pub(crate) use call::answer;
 pub use call::{Call, cached, entry, invalidate, never, refreshed, uncached};
 pub use limit::{Cost, Identify, LimitCall, Refuse, Respond, admit, respond};
 pub use mutation::{Slots, Targets, invalidating, invalidating_always, updating};
-pub use shape::{CacheValue, Fallible, Outcome, Plain, Probe, Shape, Shared, probe};
+pub use shape::{
+    CacheValue, Cacheable, Fallible, Outcome, Plain, Probe, Shape, Shared, cacheable, probe,
+};
 pub use site::{Site, check_prefix};

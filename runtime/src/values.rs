@@ -332,7 +332,7 @@ impl Millpond {
             tally,
             refresh: false,
         };
-        let shape = crate::__private::Fallible::new();
+        let shape = crate::__private::cacheable(crate::__private::Fallible::new());
         // The closure is called only when its future is going to be polled. It stays in one place:
         // by value it would be held again by everything between here and there.
         let load = pin!(async { load().await });

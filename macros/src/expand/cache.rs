@@ -1,11 +1,12 @@
 //! `#[cached]`: the key, the call, the body in its future; and what stands beside the function.
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
 
-use super::{body, borrowed_pond, companion, key, length, shape, with_body};
+use super::{body, borrowed_pond, companion, key, length, located, shape, with_body};
 use crate::model::{
     cache::Cache,
-    signature::plain,
+    signature::{plain, value_type},
     site::{Null, Site},
 };
 
@@ -32,6 +33,9 @@ pub fn expand(cache: &Cache) -> TokenStream {
             "shape_unshared"
         },
     );
+    // A value that cannot be cached is reported where the return type stands.
+    let cacheable = quote_spanned!(Span::mixed_site()=> #runtime::__private::cacheable(shape));
+    let cacheable = located(cacheable, value_type(output).span());
     let never = || quote_spanned!(Span::mixed_site()=> #runtime::__private::never);
     let unless = unless
         .as_ref()
@@ -47,7 +51,9 @@ pub fn expand(cache: &Cache) -> TokenStream {
             #early
             let call = #call #when;
             #body
-            #runtime::__private::cached(call, #shape, #unless, body).await
+            let shape = #shape;
+            let shape = #cacheable;
+            #runtime::__private::cached(call, shape, #unless, body).await
         },
     );
     let companion = companion::expand(cache);

@@ -1,10 +1,9 @@
 //! A call of a cached function, from its key to its return value.
 
-use super::shape::{CacheValue, Shape};
+use super::shape::{Cacheable, Outcome};
 use super::site::Site;
 use crate::cache::{Entered, Lookup, Policy};
 use crate::entry::{Entry, Invalidation, Slot};
-use crate::error::{Error, ErrorKind};
 use crate::key::Key;
 use crate::pond::Millpond;
 use crate::scope;
@@ -72,10 +71,14 @@ pub fn never<T: ?Sized>(_value: &T) -> bool {
 }
 
 /// Answers a call from the cache, or runs the body and stores what it returns.
-pub async fn cached<S, F>(call: Call, shape: S, unless: fn(&S::Value) -> bool, body: F) -> S::Return
+pub async fn cached<S, F>(
+    call: Call,
+    shape: Cacheable<S>,
+    unless: fn(&S::Value) -> bool,
+    body: F,
+) -> S::Return
 where
-    S: Shape,
-    S::Value: CacheValue,
+    S: Outcome,
     F: Future<Output = S::Return>,
 {
     let mode = forced(call.site.id);
@@ -99,17 +102,17 @@ where
 /// See [`cached`].
 pub(crate) async fn answer<S, F>(
     lookup: Lookup,
-    shape: S,
+    cacheable: Cacheable<S>,
     unless: fn(&S::Value) -> bool,
     body: F,
 ) -> S::Return
 where
-    S: Shape,
-    S::Value: CacheValue,
+    S: Outcome,
     F: Future<Output = S::Return>,
 {
+    let shape = cacheable.shape;
     if let Some(bytes) = lookup.peek()
-        && let Ok(value) = value::decode(&bytes)
+        && let Ok(value) = (cacheable.decode)(&bytes)
     {
         lookup.tally.hit(value::is_null(&bytes));
         return shape.success(value);
@@ -118,18 +121,18 @@ where
     let mut load = match Box::pin(lookup.enter()).await {
         Entered::Load(load) => load,
         Entered::Alone => return body.await,
-        Entered::Shared(bytes) => match value::decode(&bytes) {
+        Entered::Shared(bytes) => match (cacheable.decode)(&bytes) {
             Ok(value) => return shape.success(value),
             Err(_) => return body.await,
         },
         Entered::Failed(error) => {
             // Not a `match`: the error, which need not be `Send`, would live across the `await`.
-            if let Some(error) = shape.take(&error) {
+            if let Some(error) = (cacheable.take)(&error) {
                 return shape.failure(error);
             }
             return body.await;
         }
-        Entered::Found(bytes, load) => match value::decode(&bytes) {
+        Entered::Found(bytes, load) => match (cacheable.decode)(&bytes) {
             Ok(value) => {
                 let null = value::is_null(&bytes);
                 load.hit(bytes, null);
@@ -142,11 +145,11 @@ where
     let value = match shape.split(load.run(body).await) {
         Ok(value) => value,
         Err(error) => {
-            load.failed(shape.share(&error));
+            load.failed((cacheable.share)(&error));
             return shape.failure(error);
         }
     };
-    match stored_form(load.pond(), &value) {
+    match (cacheable.stored_form)(load.pond(), &value) {
         Ok(bytes) if unless(&value) => load.keep(bytes),
         Ok(bytes) => {
             let null = value::is_null(&bytes);
@@ -155,14 +158,6 @@ where
         Err(error) => load.unstorable(&error),
     }
     shape.success(value)
-}
-
-fn stored_form<T: CacheValue>(pond: &Millpond, value: &T) -> Result<bytes::Bytes, Error> {
-    let bytes = pond.storable(value)?;
-    if cfg!(debug_assertions) {
-        value::survives::<T>(&bytes).map_err(|what| Error::new(ErrorKind::Decode, what))?;
-    }
-    Ok(bytes)
 }
 
 impl Millpond {

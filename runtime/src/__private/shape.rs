@@ -2,8 +2,12 @@
 //! type is guessed by its spelling.
 
 use crate::cache::flight::SharedError;
-use serde::Serialize;
+use crate::error::{Error, ErrorKind};
+use crate::pond::Millpond;
+use crate::value;
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +42,45 @@ pub trait Outcome: Copy {
     fn failure(self, error: Self::Error) -> Self::Return;
 }
 
+/// A shape that can be cached. It carries what needs the traits of the value, so that nothing further
+/// on asks for them: where one is missing, that is one error, at [`cacheable`].
+pub struct Cacheable<S: Outcome> {
+    pub(super) shape: S,
+    pub(super) decode: fn(&[u8]) -> Result<S::Value, String>,
+    pub(super) stored_form: fn(&Millpond, &S::Value) -> Result<Bytes, Error>,
+    pub(super) share: fn(&S::Error) -> Option<SharedError>,
+    pub(super) take: fn(&SharedError) -> Option<S::Error>,
+}
+
+impl<S: Outcome> std::fmt::Debug for Cacheable<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Cacheable")
+    }
+}
+
+/// The shape, if it can be cached.
+pub fn cacheable<S>(shape: S) -> Cacheable<S>
+where
+    S: Shape,
+    S::Value: CacheValue,
+{
+    Cacheable {
+        shape,
+        decode: value::decode,
+        stored_form,
+        share: S::share,
+        take: S::take,
+    }
+}
+
+fn stored_form<T: CacheValue>(pond: &Millpond, value: &T) -> Result<Bytes, Error> {
+    let bytes = pond.storable(value)?;
+    if cfg!(debug_assertions) {
+        value::survives::<T>(&bytes).map_err(|what| Error::new(ErrorKind::Decode, what))?;
+    }
+    Ok(bytes)
+}
+
 /// A return type that can be cached.
 #[diagnostic::on_unimplemented(
     message = "a `Result` inside an `Option` or another `Result` cannot be cached",
@@ -45,9 +88,9 @@ pub trait Outcome: Copy {
 )]
 pub trait Shape: Outcome {
     /// A copy of the error for other callers, where it can be copied.
-    fn share(self, error: &Self::Error) -> Option<SharedError>;
+    fn share(error: &Self::Error) -> Option<SharedError>;
     /// The function's own error, from another caller's.
-    fn take(self, error: &SharedError) -> Option<Self::Error>;
+    fn take(error: &SharedError) -> Option<Self::Error>;
 }
 
 macro_rules! shapes {
@@ -109,11 +152,11 @@ impl<T> Outcome for Plain<T> {
 }
 
 impl<T> Shape for Plain<T> {
-    fn share(self, error: &Infallible) -> Option<SharedError> {
+    fn share(error: &Infallible) -> Option<SharedError> {
         match *error {}
     }
 
-    fn take(self, _error: &SharedError) -> Option<Infallible> {
+    fn take(_error: &SharedError) -> Option<Infallible> {
         None
     }
 }
@@ -143,21 +186,21 @@ macro_rules! results {
 results!(Fallible, Shared);
 
 impl<T, E> Shape for Fallible<T, E> {
-    fn share(self, _error: &E) -> Option<SharedError> {
+    fn share(_error: &E) -> Option<SharedError> {
         None
     }
 
-    fn take(self, _error: &SharedError) -> Option<E> {
+    fn take(_error: &SharedError) -> Option<E> {
         None
     }
 }
 
 impl<T, E: Clone + Send + 'static> Shape for Shared<T, E> {
-    fn share(self, error: &E) -> Option<SharedError> {
+    fn share(error: &E) -> Option<SharedError> {
         Some(Arc::new(Mutex::new(error.clone())))
     }
 
-    fn take(self, error: &SharedError) -> Option<E> {
+    fn take(error: &SharedError) -> Option<E> {
         error
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -166,21 +209,26 @@ impl<T, E: Clone + Send + 'static> Shape for Shared<T, E> {
     }
 }
 
+/// The value of a [`Nested`]: there is none. It has the traits of one, so that their absence is not
+/// reported beside what is wrong.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Nothing {}
+
 impl<T> Outcome for Nested<T> {
     type Return = T;
-    type Value = T;
-    type Error = Infallible;
+    type Value = Nothing;
+    type Error = T;
 
-    fn split(self, returned: T) -> Result<T, Infallible> {
-        Ok(returned)
+    fn split(self, returned: T) -> Result<Nothing, T> {
+        Err(returned)
     }
 
-    fn success(self, value: T) -> T {
-        value
+    fn success(self, value: Nothing) -> T {
+        match value {}
     }
 
-    fn failure(self, error: Infallible) -> T {
-        match error {}
+    fn failure(self, error: T) -> T {
+        error
     }
 }
 

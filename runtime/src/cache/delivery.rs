@@ -51,6 +51,7 @@ impl Millpond {
             let (count, undelivered, error) = self.deliver(owed.keys.clone(), left).await;
             removed += count;
             owed.keys = undelivered;
+            let left = self.0.settings.budget.saturating_sub(start.elapsed());
             match error {
                 // It may have arrived, and then others may have moved the guard since: again, with a
                 // new word.
@@ -180,10 +181,7 @@ impl Millpond {
 fn is_hopeless(error: &Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::InvalidKey
-            | ErrorKind::InvalidValue
-            | ErrorKind::TooLarge
-            | ErrorKind::Unsupported
+        ErrorKind::InvalidKey | ErrorKind::InvalidValue | ErrorKind::TooLarge
     )
 }
 

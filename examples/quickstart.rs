@@ -45,7 +45,8 @@ async fn get_user(user_id: u64) -> Result<Option<User>, DbError> {
 #[invalidates(get_user(user_id))]
 async fn rename_user(user_id: u64, name: &str) -> Result<(), DbError> {
     let mut users = DATABASE.lock().unwrap_or_else(PoisonError::into_inner);
-    users.get_mut(&user_id).ok_or(DbError)?.name = name.to_owned();
+    let user = users.get_mut(&user_id).ok_or(DbError)?;
+    name.clone_into(&mut user.name);
     Ok(())
 }
 

@@ -243,7 +243,7 @@ async fn a_value_without_json_is_returned_counted_and_not_stored() {
         for pond in ponds().await.unwrap() {
             pond.scope(async {
                 assert!(float(1, f64::NAN).await.is_nan());
-                assert_eq!(float(1, f64::INFINITY).await, f64::INFINITY);
+                assert!(float(1, f64::INFINITY).await.is_infinite());
                 assert!(!float::entry(1).exists().await.unwrap());
                 assert_eq!(unwritable(VALUE).await, Unwritable(VALUE.to_owned()));
                 let error = float::entry(1).put(&f64::NAN).await.unwrap_err();
@@ -260,8 +260,8 @@ async fn a_value_without_json_is_returned_counted_and_not_stored() {
                 let value = Unwritable(VALUE.to_owned());
                 let error = pond.set("a:1", &value, ttl::SHORT).await.unwrap_err();
                 says(&error, ErrorKind::InvalidValue, &["no JSON"]);
-                assert_eq!(float(1, 0.1).await, 0.1);
-                assert_eq!(float(1, 0.2).await, 0.1);
+                assert_eq!(float(1, 0.1).await.to_bits(), 0.1_f64.to_bits());
+                assert_eq!(float(1, 0.2).await.to_bits(), 0.1_f64.to_bits());
             })
             .await;
             assert_eq!(pond.stats().prefix("float").encode_failures, 2);

@@ -313,6 +313,25 @@ fn the_order_of_members_and_the_width_of_integers_do_not_change_a_hash() {
     assert_ne!(key!("n:<one:sha256>"), key!("n:<float:sha256>"));
 }
 
+#[tokio::test]
+async fn arguments_that_json_cannot_tell_apart_share_no_entry() {
+    #[cached(prefix = "told-apart", key = "<id:sha256>")]
+    #[expect(clippy::option_option, reason = "that is what it is about")]
+    async fn told_apart(id: Option<Option<u32>>) -> String {
+        format!("{id:?}")
+    }
+    let pond = Millpond::memory();
+    pond.scope(async {
+        for id in [None, Some(None), Some(Some(1))] {
+            assert_eq!(told_apart(id).await, format!("{id:?}"));
+            assert_eq!(told_apart(id).await, format!("{id:?}"));
+        }
+    })
+    .await;
+    let stats = pond.stats().cache;
+    assert_eq!((stats.loads, stats.hits, stats.bypassed), (2, 2, 2));
+}
+
 #[test]
 fn a_version_stands_behind_the_prefix() {
     assert_eq!(versioned::entry(7).key().as_str(), "versioned@2:7");

@@ -199,6 +199,27 @@ async fn a_change_by_somebody_else_during_a_load_survives_it() {
     within_a_minute(a_change_during_a_load(&here, &there)).await;
 }
 
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn a_change_by_somebody_else_during_a_load_survives_it_over_resp() {
+    let redis = needs_redis!();
+    let database = redis.database();
+    let pond = || {
+        Millpond::builder()
+            .redis(database.url())
+            .budget(Duration::from_secs(20))
+    };
+    let (here, there) = (pond().build().unwrap(), pond().build().unwrap());
+    within_a_minute(a_change_during_a_load(&here, &there)).await;
+    // Over HTTP on the one side and over RESP on the other it is the same database.
+    let gateway = millpond_gateway::Gateway::start(&redis.database())
+        .await
+        .unwrap();
+    let resp = Millpond::builder().redis(gateway.database().url());
+    let resp = resp.budget(Duration::from_secs(20)).build().unwrap();
+    within_a_minute(a_change_during_a_load(&resp, &support::pond(&gateway))).await;
+}
+
 #[tokio::test]
 async fn a_change_between_the_body_and_its_fill_survives_the_fill() {
     let redis = needs_redis!();

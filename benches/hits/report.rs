@@ -3,34 +3,36 @@
 use crate::Outcome;
 use crate::contestant::Contestant;
 use crate::instructions;
-use crate::rounds::Times;
+use crate::rounds::{Compared, Times};
 
 pub(crate) fn heading(text: &str) {
     println!("\n### {text}\n");
 }
 
 pub(crate) fn times(all: &[Times]) {
-    println!("| | time, median | middle 80 % | against by hand | middle 80 % |");
+    println!("| | time | against by hand | CPU of the caller | against by hand |");
     println!("|---|--:|--:|--:|--:|");
-    for Times { name, nanos, ratio } in all {
-        println!(
-            "| {name} | {} | {} to {} | {:.2} | {:.2} to {:.2} |",
-            duration(nanos.median),
-            duration(nanos.low),
-            duration(nanos.high),
-            ratio.median,
-            ratio.low,
-            ratio.high,
-        );
+    for Times { name, wall, cpu } in all {
+        let (wall, cpu) = (cells(wall), cells(cpu));
+        println!("| {name} | {wall} | {cpu} |");
     }
 }
 
-fn duration(nanos: f64) -> String {
-    if nanos < 10_000.0 {
-        format!("{nanos:.0} ns")
+fn cells(Compared { nanos, ratio }: &Compared) -> String {
+    let (unit, decimals, size) = if nanos.median < 10_000.0 {
+        ("ns", 0, 1.0)
     } else {
-        format!("{:.0} µs", nanos / 1_000.0)
-    }
+        ("µs", 1, 1_000.0)
+    };
+    format!(
+        "{:.decimals$} {unit} ({:.decimals$} to {:.decimals$}) | {:.2} ({:.2} to {:.2})",
+        nanos.median / size,
+        nanos.low / size,
+        nanos.high / size,
+        ratio.median,
+        ratio.low,
+        ratio.high,
+    )
 }
 
 pub(crate) async fn work(contestants: &[Contestant]) -> Outcome {

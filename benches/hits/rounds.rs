@@ -2,21 +2,28 @@
 //! that a slow moment of the machine meets all of them; ratios are taken within a round.
 
 use crate::contestant::Contestant;
+use cpu_time::ThreadTime;
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 200;
 /// How long one contestant is timed in one round.
 const SLICE: Duration = Duration::from_millis(5);
 
-/// What a contestant did, in ns per call, and against the first contestant.
+/// What the calls of a contestant took.
 pub(crate) struct Times {
     pub(crate) name: &'static str,
+    pub(crate) wall: Compared,
+    /// What this thread computed; a busy machine changes it little.
+    pub(crate) cpu: Compared,
+}
+
+/// In ns per call, and against the first contestant.
+pub(crate) struct Compared {
     pub(crate) nanos: Spread,
     pub(crate) ratio: Spread,
 }
 
 /// The median of some measurements, and between which the middle 80 % lie.
-#[derive(Clone, Copy)]
 pub(crate) struct Spread {
     pub(crate) low: f64,
     pub(crate) median: f64,
@@ -35,6 +42,13 @@ impl Spread {
     }
 }
 
+/// In ns per call.
+#[derive(Clone, Copy)]
+struct Round {
+    wall: f64,
+    cpu: f64,
+}
+
 pub(crate) async fn run(contestants: &[Contestant], at_once: usize) -> Vec<Times> {
     let mut calls = Vec::new();
     for contestant in contestants {
@@ -48,19 +62,26 @@ pub(crate) async fn run(contestants: &[Contestant], at_once: usize) -> Vec<Times
             rounds[which].push(timed(&contestants[which], calls[which], at_once).await);
         }
     }
-    let first = rounds[0].clone();
     contestants
         .iter()
-        .zip(rounds)
-        .map(|(contestant, nanos)| {
-            let ratios = nanos.iter().zip(&first).map(|(one, first)| one / first);
-            Times {
-                name: contestant.name,
-                ratio: Spread::of(ratios.collect()),
-                nanos: Spread::of(nanos),
-            }
+        .zip(&rounds)
+        .map(|(contestant, own)| Times {
+            name: contestant.name,
+            wall: compared(own, &rounds[0], |round| round.wall),
+            cpu: compared(own, &rounds[0], |round| round.cpu),
         })
         .collect()
+}
+
+fn compared(own: &[Round], first: &[Round], time: fn(&Round) -> f64) -> Compared {
+    let ratios = own
+        .iter()
+        .zip(first)
+        .map(|(own, first)| time(own) / time(first));
+    Compared {
+        ratio: Spread::of(ratios.collect()),
+        nanos: Spread::of(own.iter().map(time).collect()),
+    }
 }
 
 async fn calls_in_a_slice(contestant: &Contestant, at_once: usize) -> u64 {
@@ -75,10 +96,14 @@ async fn calls_in_a_slice(contestant: &Contestant, at_once: usize) -> u64 {
     }
 }
 
-async fn timed(contestant: &Contestant, calls: u64, at_once: usize) -> f64 {
-    let start = Instant::now();
+async fn timed(contestant: &Contestant, calls: u64, at_once: usize) -> Round {
+    let (wall, cpu) = (Instant::now(), ThreadTime::now());
     contestant.call(calls, at_once).await;
+    let (wall, cpu) = (wall.elapsed(), cpu.elapsed());
     #[expect(clippy::cast_precision_loss, reason = "a few thousand calls")]
-    let calls = calls as f64;
-    start.elapsed().as_secs_f64() * 1e9 / calls
+    let per_call = |time: Duration| time.as_secs_f64() * 1e9 / calls as f64;
+    Round {
+        wall: per_call(wall),
+        cpu: per_call(cpu),
+    }
 }

@@ -1,5 +1,5 @@
 //! Descriptions to tokens. The only place that says `quote!`, and it decides nothing.
-use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, Path, Type, spanned::Spanned};
 
@@ -13,6 +13,8 @@ mod companion;
 pub mod key;
 pub mod limit;
 pub mod mutation;
+#[cfg(test)]
+mod tests;
 
 /// Reads the function, checks, expands. A mistake leaves the function as it was, beside its errors.
 pub fn attribute<Model>(
@@ -44,9 +46,17 @@ fn with_body(function: &Function, statements: &TokenStream) -> TokenStream {
     quote!(#(#attrs)* #vis #sig #braced)
 }
 
+/// `let body`: the body as a future that stays where it is. Whoever took it by value would hold it several times,
+/// and functions that call each other would grow by that factor each.
+fn body(function: &Function, output: Option<&Type>) -> TokenStream {
+    let name = Ident::new("body", Span::mixed_site());
+    let future = future(function, output);
+    quote_spanned!(Span::mixed_site()=> let #name = ::core::pin::pin!(#future);)
+}
+
 /// The user's statements as a future, in the user's braces. The return in front, which never happens, tells
 /// the compiler the type, so that what is wrong in the body is reported as if the attribute were not there.
-fn body(function: &Function, output: Option<&Type>) -> TokenStream {
+fn future(function: &Function, output: Option<&Type>) -> TokenStream {
     let edge = output.map(|output| {
         quote_spanned! {Span::mixed_site().located_at(output.span())=>
             if let ::core::option::Option::Some(edge) = ::core::option::Option::<#output>::None {
@@ -57,8 +67,8 @@ fn body(function: &Function, output: Option<&Type>) -> TokenStream {
     let statements = function.body.stream();
     let mut braced = Group::new(Delimiter::Brace, quote!(#edge #statements));
     braced.set_span(function.body.span());
-    let future = Span::mixed_site().located_at(function.body.span());
-    quote_spanned!(future=> async move #braced)
+    let at = Span::mixed_site().located_at(function.body.span());
+    quote_spanned!(at=> async move #braced)
 }
 
 /// The same names in another place: an error about them is reported there.
@@ -75,7 +85,7 @@ fn located(tokens: impl ToTokens, at: Span) -> TokenStream {
 
 /// What the return type is made of, found by the compiler.
 fn shape(runtime: &Path, output: &impl ToTokens, method: &str) -> TokenStream {
-    let method = proc_macro2::Ident::new(method, Span::mixed_site());
+    let method = Ident::new(method, Span::mixed_site());
     quote_spanned! {Span::mixed_site()=>
         {
             use #runtime::__private::probe::*;
@@ -91,11 +101,14 @@ fn borrowed_pond(runtime: &Path, on: &Expr) -> TokenStream {
 }
 
 fn length(length: &Length) -> TokenStream {
-    match length {
-        Length::Known(duration) => {
-            let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-            quote_spanned!(Span::mixed_site()=> ::core::time::Duration::from_millis(#milliseconds))
-        }
-        Length::Const(expr) => expr.to_token_stream(),
+    let duration = match length {
+        Length::Known(duration) => duration,
+        Length::Const(expr) => return expr.to_token_stream(),
+    };
+    let seconds = duration.as_secs();
+    let nanoseconds = duration.subsec_nanos();
+    if nanoseconds == 0 {
+        return quote_spanned!(Span::mixed_site()=> ::core::time::Duration::from_secs(#seconds));
     }
+    quote_spanned!(Span::mixed_site()=> ::core::time::Duration::new(#seconds, #nanoseconds))
 }

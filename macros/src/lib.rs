@@ -1,6 +1,7 @@
 //! The attributes of `millpond`. Use them through that crate, which re-exports them.
 //!
 //! `tokens → parse (options, function, template) → model (every rule) → expand (one site, one key, one call)`
+
 // Only macros leave this crate; `pub` marks the face of a module.
 #![allow(unreachable_pub)]
 
@@ -13,40 +14,173 @@ mod model;
 mod parse;
 mod template;
 
-#[allow(missing_docs)]
+/// Caches what an `async fn` returns.
+///
+/// ```text
+/// #[cached(prefix = "user", ttl = "medium", key = "<user_id>")]
+/// async fn get_user(user_id: u64) -> Result<Option<User>, DbError> { db::find_user(user_id).await }
+///
+/// get_user(42).await?;                       // as before: the cache changes no signature
+/// invalidate_user!(42).await?;               // or get_user::invalidate(42).await?
+/// get_user::entry(42).get().await?;          // what is cached: also put, exists, ttl, key
+/// get_user::refresh(42).await?;              // runs the body and stores what it returns
+/// get_user::uncached(42).await?;             // runs the body, the cache left as it is
+/// ```
+///
+/// It stands on free functions, on methods (`&self`, `&mut self`, `self: Arc<Self>`, `self`), on associated
+/// functions, and on the native `async fn`s of traits and their `impl`s (with `companion = false`). The value
+/// implements `Serialize` and `DeserializeOwned`; what it is, and whether the function can fail, the compiler
+/// decides by traits, so an alias of `Result` is a `Result`.
+///
+/// Only `Ok` is cached. `None`, in `Ok` too, is cached as `__NULL__`. Whatever the cache does, the function
+/// returns what its body returns.
+///
+/// # Options
+///
+/// | option | meaning | default |
+/// |---|---|---|
+/// | `prefix = "user"`, or the path of a `&'static str` constant | first segment of the key | required |
+/// | `key = "<user_id>:posts"` | the rest of the key, see below | every argument in order, joined by `:` |
+/// | `ttl = "short"`, `"medium"`, `"long"`, `"extended"`, `"week"`, `"90s"`, `"1.5h"` (`ms s m h d w`), or a constant `Duration` | how long a value is kept: 1 minute, 5 minutes, 1 hour, 1 day, 7 days | `"medium"` |
+/// | `null_ttl = …`, as `ttl` | how long a `None` is kept | `"short"` |
+/// | `null = false` | `None` is not cached | `true` |
+/// | `skip(pool, trace_id)` | arguments and generic parameters that are deliberately not in the key; nothing is asked of their types | none |
+/// | `flight = "process"` or `"off"` | who loads a cold key: one caller per process, or everyone | `"process"` |
+/// | `when = expr` | uses the cache only if this, over the arguments, is true | always |
+/// | `unless = path` | a `fn(&T) -> bool`, or a closure that captures nothing: such a result is not stored | never |
+/// | `version = 2` | goes into the key, so that a new type starts cold | none |
+/// | `on = expr` | the `Millpond` to use, such as `self.pond` | the current one |
+/// | `companion = "name"`, `companion = false` | name of the type (of the function `name_entry` beside a method), or none | the function's name |
+/// | `invalidate = "name"`, `invalidate = false` | name of the macro, or none | `invalidate_` and the function's name without a leading `get_`, `fetch_`, `find_`, `load_` or `read_` |
+/// | `in_impl` | a function without receiver stands in an `impl`; a receiver or `Self` shows it too | |
+/// | `crate = path` | where `millpond` is | `::millpond` |
+///
+/// # The key
+///
+/// `<name>` is an argument, a variable that its pattern binds, or a `const` parameter, and needs `Display`;
+/// `<name.field>` and `<self.field>` are fields; `<name?>` is an `Option`; `<name:sha256>` is the hash of the
+/// value's JSON and needs `Serialize`. `<<` and `>>` are angle brackets; `{` and `}` are Redis Cluster hash
+/// tags. Between two placeholders stands a `:`. Every argument is in the key or in `skip(..)`; `self` is in it
+/// only where the template says so. A type parameter of the function that the value depends on has to be in
+/// the key: `prefix = T::PREFIX`, or `skip(T)`.
+///
+/// # What stands beside the function
+///
+/// Beside a free function, a type of its name holds `entry`, `invalidate`, `refresh` and `uncached`, and a
+/// macro invalidates. `entry` and `invalidate` take the arguments that are in the key or in `on`, destructured
+/// ones whole, and only those generic parameters that these or the return type mention. The macro works
+/// wherever it was imported, without the function: `use users::invalidate_user;`. Beside a method stands
+/// `name_entry(&self, ..)`, since an `impl` can hold neither a type nor a macro.
+///
+/// `refresh` and `uncached` call the function as it stands in the source, so they contain what other
+/// attributes made of it.
+///
+/// # Errors
+///
+/// All mistakes of an attribute are reported at once, each at the token that must change: an option that is
+/// unknown, given twice, not there yet, or has a value of the wrong form; a placeholder that names no argument;
+/// an argument that is not in the key; two placeholders without a `:` between them; a duration without a unit
+/// or of zero; a sync `fn`; a borrowed or `impl Trait` return; a value that serde cannot store and read back; a
+/// part without `Display`; a `Result` inside an `Option` or another `Result`. A function that `#[async_trait]`
+/// has rewritten cannot be cached: put the attribute on a function that it calls.
+///
+/// If the macro's name is taken (`get_user` and `find_user` both ask for `invalidate_user!`), name one of them
+/// with `invalidate = "…"`.
+///
+/// # What it expands to
+///
+/// A free function:
+///
+/// ```text
+#[doc = include_str!("../expansions/cached.rs")]
+/// ```
+///
+/// A method:
+///
+/// ```text
+#[doc = include_str!("../expansions/cached_method.rs")]
+/// ```
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
-    expand::attribute(
-        options.into(),
-        &item.into(),
-        model::cache::check,
-        expand::cache::expand,
-    )
-    .into()
+    let check = model::cache::check;
+    expand::attribute(options.into(), &item.into(), check, expand::cache::expand).into()
 }
 
-#[allow(missing_docs)]
+/// Invalidates entries of cached functions when the function has changed what they hold.
+///
+/// ```text
+/// #[invalidates(get_user(user_id), get_posts(user_id), self.get_team(team_id))]
+/// async fn rename_user(&self, user_id: u64, team_id: u64, name: &str) -> Result<(), DbError> { … }
+///
+/// #[invalidates(get_user(output.id))]
+/// async fn create_user(name: &str) -> Result<User, DbError> { … }
+/// ```
+///
+/// The list names cached functions with the arguments of their `entry`, so the compiler checks path, number
+/// and types, and a rename breaks the build instead of the cache. A path means a free function, wherever it
+/// stands; `self.f(..)`, `Self::f(..)` and `Type::f(..)` mean a method. The arguments are expressions over
+/// those of the function; the body may consume what they were made from. In one that names `output`, that is
+/// a reference to the success value, and the entry is worked out when there is one.
+///
+/// It acts when the body returned `Ok`, or returned at all where it returns no `Result`; and also, in the
+/// background, when the call was dropped or panicked after it had begun, since the change may have been made.
+///
+/// # Options
+///
+/// | option | meaning | default |
+/// |---|---|---|
+/// | `after = "always"` | also when the body returned `Err` | after `Ok` |
+/// | `crate = path` | where `millpond` is | `::millpond` |
+///
+/// # Errors
+///
+/// Besides those of the arguments: an empty list, something that is not a call, a sync `fn`, an `impl Trait`
+/// return (which hides success), an argument that is itself named `output`. "Expected type, found function"
+/// at a name means that this function is not `#[cached]`, or has `companion = false`.
+///
+/// # What it expands to
+///
+/// `#[invalidates(get_user(user_id), get_org(output.org))]`:
+///
+/// ```text
+#[doc = include_str!("../expansions/invalidates.rs")]
+/// ```
 #[proc_macro_attribute]
 pub fn invalidates(options: TokenStream, item: TokenStream) -> TokenStream {
-    expand::attribute(
-        options.into(),
-        &item.into(),
-        model::mutation::check_invalidates,
-        expand::mutation::expand,
-    )
-    .into()
+    let check = model::mutation::check_invalidates;
+    let expand = expand::mutation::expand;
+    expand::attribute(options.into(), &item.into(), check, expand).into()
 }
 
-#[allow(missing_docs)]
+/// Stores what the function returns in entries of cached functions.
+///
+/// ```text
+/// #[updates(get_user(user.id))]
+/// async fn save_user(user: &User) -> Result<User, DbError> { … }
+/// ```
+///
+/// The list is that of `#[invalidates]`, without `output`. The success value must be what the cached function
+/// holds, or a `T` where that is an `Option<T>`. It is stored only where nobody else wrote or invalidated
+/// since the function was called; else the entry is invalidated.
+///
+/// The only option is `crate = path`, where `millpond` is.
+///
+/// # Errors
+///
+/// Those of `#[invalidates]`, and: a function that returns nothing, a value of another type.
+///
+/// # What it expands to
+///
+/// `#[updates(get_user(user_id))]`:
+///
+/// ```text
+#[doc = include_str!("../expansions/updates.rs")]
+/// ```
 #[proc_macro_attribute]
 pub fn updates(options: TokenStream, item: TokenStream) -> TokenStream {
-    expand::attribute(
-        options.into(),
-        &item.into(),
-        model::mutation::check_updates,
-        expand::mutation::expand,
-    )
-    .into()
+    let check = model::mutation::check_updates;
+    let expand = expand::mutation::expand;
+    expand::attribute(options.into(), &item.into(), check, expand).into()
 }
 
 /// Limits how often an `async fn` runs: a check in front of its body lets the call through, or refuses it
@@ -84,7 +218,7 @@ pub fn updates(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// Beside `#[cached]`, the order says what is counted:
 ///
-/// ```ignore
+/// ```text
 /// #[rate_limited(kind = "API", id = id)]   // above: misses only
 /// #[cached(prefix = "user")]
 /// async fn only_misses(id: u64) -> Result<User, ApiError> { … }
@@ -109,40 +243,40 @@ pub fn updates(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # What it expands to
 ///
-/// ```ignore
-/// #[rate_limited(kind = "GENERATION", id = user_id)]
-/// async fn generate(user_id: &str, prompt: String) -> Result<Image, ApiError> {
-///     model::run(prompt).await
-/// }
-/// // becomes
-/// async fn generate(user_id: &str, prompt: String) -> Result<Image, ApiError> {
-///     let call = ::millpond::__private::LimitCall::new({
-///             const __LIMIT: ::millpond::Limit = ::millpond::limit::GENERATION;
-///             __LIMIT
-///         })
-///         .id(&(user_id));
-///     if let ::core::result::Result::Err(refusal) = ::millpond::__private::admit(call)
-///         .await
-///     {
-///         return <Result<Image, ApiError> as ::millpond::__private::Refuse>::refuse(refusal);
-///     }
-///     {
-///         model::run(prompt).await
-///     }
-/// }
+/// `#[rate_limited(kind = "GENERATION", id = user_id, cost = prompts.len())]` on
+/// `async fn generate(user_id: &str, prompts: Vec<String>)`:
+///
+/// ```text
+#[doc = include_str!("../expansions/rate_limited.rs")]
 /// ```
 #[proc_macro_attribute]
 pub fn rate_limited(options: TokenStream, item: TokenStream) -> TokenStream {
-    expand::attribute(
-        options.into(),
-        &item.into(),
-        model::limit::check,
-        expand::limit::expand,
-    )
-    .into()
+    let check = model::limit::check;
+    expand::attribute(options.into(), &item.into(), check, expand::limit::expand).into()
 }
 
-#[allow(missing_docs)]
+/// Builds a `Key` by the rules of the attributes, from variables in scope.
+///
+/// ```text
+/// key!("user:<user_id>:posts:<page?>")
+/// key!(prefix::PAYMENT, "invoice:<order.id>")
+/// key!(crate = my_crate::millpond, "user:<user_id>")
+/// ```
+///
+/// The first segment, up to the first `:`, is the prefix and holds no placeholder; with the path of a constant
+/// in front, the whole template is what follows the prefix. Each variable is borrowed.
+///
+/// # Errors
+///
+/// Those of a template, and: no prefix, arguments after the template, a variable that is not in scope.
+///
+/// # What it expands to
+///
+/// `let key = key!("user:<user_id>:<page?>");`
+///
+/// ```text
+#[doc = include_str!("../expansions/key.rs")]
+/// ```
 #[proc_macro]
 pub fn key(input: TokenStream) -> TokenStream {
     expand::key::expand(input.into()).into()

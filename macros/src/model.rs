@@ -7,6 +7,7 @@ use crate::errors::Errors;
 
 pub mod bare;
 pub mod cache;
+pub mod companion;
 pub mod duration;
 mod generics;
 pub mod key;
@@ -14,6 +15,7 @@ pub mod limit;
 pub mod mutation;
 mod options;
 pub mod signature;
+pub mod site;
 
 use options::Options;
 

@@ -21,7 +21,7 @@ pub enum Value {
     /// `in_impl`
     Word,
     /// `ttl = "5m"`
-    Expr(Expr),
+    Expr(Box<Expr>),
     /// `skip(pool, trace_id)`
     Names(Vec<Ident>),
 }
@@ -113,7 +113,7 @@ fn option(input: ParseStream<'_>, example: &str) -> syn::Result<Given> {
             let message = format!("`{name}` has no value; write it after the `=`");
             return Err(syn::Error::new_spanned(equals, message));
         }
-        Value::Expr(input.parse()?)
+        Value::Expr(Box::new(input.parse()?))
     } else if input.is_empty() || input.peek(Token![,]) {
         Value::Word
     } else {

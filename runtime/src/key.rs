@@ -239,8 +239,8 @@ impl KeyWriter {
             None => {
                 self.problem = Some(
                     "an argument under :sha256 has no canonical JSON (a number that is not \
-                     finite, or a map key that is no string); hash something else, or leave it \
-                     out with skip(...)",
+                     finite, a map key that is no string, or a `Some(None)`); hash something \
+                     else, or leave it out with skip(...)",
                 );
             }
         }

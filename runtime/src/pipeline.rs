@@ -6,8 +6,8 @@ use crate::store::command::{Command, Effect, Reply};
 use bytes::Bytes;
 
 impl Millpond {
-    /// Sends any command. The keys in it are taken as they are, without the namespace, and it is
-    /// never repeated once it may have left.
+    /// Sends any command. The keys in it are taken as they are, without the namespace. Unless it is
+    /// one that only reads, it is never repeated once it may have left.
     ///
     /// # Errors
     /// [`ErrorKind::OutcomeUnknown`] when no answer came back, what the server answers, and what
@@ -74,7 +74,9 @@ impl Pipeline {
     /// let pipeline = millpond::Millpond::memory().pipeline().command(["PING"]);
     /// ```
     pub fn command<A: Into<Bytes>>(mut self, command: impl IntoIterator<Item = A>) -> Self {
-        self.commands.push(Command::new(Effect::Once, command));
+        let args: Vec<Bytes> = command.into_iter().map(Into::into).collect();
+        let effect = args.first().map_or(Effect::Once, |name| Effect::of(name));
+        self.commands.push(Command::new(effect, args));
         self
     }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 /// How long a key has left.
@@ -325,17 +326,21 @@ impl Millpond {
             refresh: false,
         };
         let shape = crate::__private::Fallible::new();
-        // The closure is called only when its future is going to be polled.
-        crate::__private::answer(lookup, shape, crate::__private::never, async {
-            load().await
-        })
-        .await
+        // The closure is called only when its future is going to be polled. It stays in one place:
+        // by value it would be held again by everything between here and there.
+        let load = pin!(async { load().await });
+        crate::__private::answer(lookup, shape, crate::__private::never, load).await
     }
 
     /// The stored form of a value, if it may be stored.
     pub(crate) fn storable<T: Serialize + ?Sized>(&self, value: &T) -> Result<Bytes, Error> {
         let bytes = value::encode(value).map_err(|error| {
-            Error::with_source(ErrorKind::InvalidValue, "the value has no JSON; an infinity, a NaN and a map key that is no string cannot be stored", error)
+            Error::with_source(
+                ErrorKind::InvalidValue,
+                "the value has no JSON; an infinity, a NaN, a map key that is no string and a \
+                 `Some(None)` cannot be stored",
+                error,
+            )
         })?;
         if bytes.len() > self.0.settings.max_value {
             return Err(Error::new(
@@ -353,7 +358,7 @@ impl Millpond {
 }
 
 /// The longest lifetime that is accepted: a hundred years, far below what overflows in Redis.
-const MAX_LIFE: Duration = Duration::from_hours(876000);
+const MAX_LIFE: Duration = Duration::from_hours(876_000);
 
 /// A lifetime in milliseconds, as an argument.
 pub(crate) fn lifetime(ttl: Duration) -> Result<Bytes, Error> {

@@ -49,13 +49,19 @@ async fn in_a_body(id: u64) -> u64 {
         id
     }
 
-    #[invalidates(get_local(id))]
+    #[cached(prefix = "public")]
+    pub async fn get_public(id: u64) -> u64 {
+        id
+    }
+
+    #[invalidates(get_local(id), get_public(id))]
     async fn forget(id: u64) {
         let _ = id;
     }
 
     forget(id).await;
     let _ = invalidate_local!(id).await;
+    let _ = invalidate_public!(id).await;
     get_local(id).await
 }
 

@@ -1,12 +1,12 @@
 //! `#[cached]`: the key, the call, the body in its future; and what stands beside the function.
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::spanned::Spanned;
 
-use super::{body, borrowed_pond, companion, key, length, located, shape, with_body};
+use super::{body, borrowed_pond, companion, key, length, shape, with_body};
 use crate::model::{
-    cache::{Cache, Null, Site},
-    signature::{plain, value_type},
+    cache::Cache,
+    signature::plain,
+    site::{Null, Site},
 };
 
 pub fn expand(cache: &Cache) -> TokenStream {
@@ -37,13 +37,6 @@ pub fn expand(cache: &Cache) -> TokenStream {
         .as_ref()
         .map_or_else(never, ToTokens::to_token_stream);
     let body = body(function, Some(output));
-    // A value that cannot be cached is reported where the return type stands.
-    let at = value_type(output).span();
-    let run = located(
-        quote_spanned!(Span::mixed_site()=> #runtime::__private::cached),
-        at,
-    );
-    let run = quote_spanned!(Span::mixed_site().located_at(at)=> #run(call, #shape, #unless, #body).await);
     let early = cache.site.is_checked_early().then(|| {
         let site = site(cache);
         quote_spanned!(Span::mixed_site()=> const _: #runtime::__private::Site = #site;)
@@ -53,7 +46,8 @@ pub fn expand(cache: &Cache) -> TokenStream {
         &quote_spanned! {Span::mixed_site()=>
             #early
             let call = #call #when;
-            #run
+            #body
+            #runtime::__private::cached(call, #shape, #unless, body).await
         },
     );
     let companion = companion::expand(cache);
@@ -104,6 +98,7 @@ fn site(cache: &Cache) -> TokenStream {
             let null_ttl = length(null_ttl);
             quote_spanned!(Span::mixed_site()=> .null_ttl(#null_ttl))
         }
+        Null::Default => TokenStream::new(),
         Null::NotKept => quote_spanned!(Span::mixed_site()=> .no_null()),
     };
     let version = version.map(|version| quote_spanned!(Span::mixed_site()=> .version(#version)));

@@ -1,23 +1,21 @@
 //! What stands beside a cached function. All names carry the span of the attribute, located at the
 //! function's name: a lint takes them for the macro's, a reader is led to the function.
-use std::collections::HashSet;
-
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{
-    Attribute, FieldPat, GenericParam, Generics, Lifetime, Pat, PatIdent, PatType, PatWild, Token,
-    Type, TypeReference, Visibility,
-    ext::IdentExt,
-    spanned::Spanned,
-    visit_mut::{self, VisitMut},
-};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Attribute, spanned::Spanned};
 
 use super::cache::{call, id};
 use crate::model::{
-    Missing,
-    cache::{Cache, Companion, EntryArguments},
-    signature::{Argument, binds, plain},
+    cache::Cache,
+    companion::{Companion, EntryArguments},
+    signature::{Argument, plain},
 };
+
+mod arguments;
+mod invalidate;
+
+use arguments::{lasting, narrowed, renamed, turbofish};
+pub use invalidate::stub;
 
 pub fn expand(cache: &Cache) -> TokenStream {
     match &cache.companion {
@@ -35,7 +33,7 @@ pub fn expand(cache: &Cache) -> TokenStream {
             let companion = beside(cache, name, entry, arguments);
             let invalidate = invalidate
                 .as_ref()
-                .map(|invalidate| macro_for(cache, name, invalidate));
+                .map(|invalidate| invalidate::expand(cache, name, invalidate));
             quote!(#companion #invalidate)
         }
     }
@@ -67,8 +65,18 @@ fn beside(
     let entry_name = Ident::new("entry", span);
     let invalidate = invalidate_function(cache, entry, span);
     let entry = entry_function(cache, &entry_name, entry);
-    let refresh = forwarding_function(cache, arguments, "refresh", "refreshed", span);
-    let uncached = forwarding_function(cache, arguments, "uncached", "uncached", span);
+    let refresh = Forwarding {
+        name: "refresh",
+        mode: "refreshed",
+        doc: "Runs the function and stores what it returns, whatever is cached.",
+    };
+    let refresh = forwarding_function(cache, arguments, &refresh, span);
+    let uncached = Forwarding {
+        name: "uncached",
+        mode: "uncached",
+        doc: "Runs the function, and leaves what is cached as it is.",
+    };
+    let uncached = forwarding_function(cache, arguments, &uncached, span);
     quote_spanned! {span=>
         #(#cfgs)*
         #[doc(hidden)]
@@ -104,12 +112,10 @@ fn entry_function(cache: &Cache, name: &Ident, entry: &EntryArguments) -> TokenS
         );
         quote_spanned!(span=> &#self_token,)
     });
-    let arguments = entry.arguments.iter().map(|argument| {
-        let mut typed = argument.typed.clone();
-        Bare { used: &entry.used }.visit_pat_mut(&mut typed.pat);
-        typed.attrs.clear();
-        typed
-    });
+    let arguments = entry
+        .arguments
+        .iter()
+        .map(|argument| narrowed(argument, &entry.used));
     let output = lasting(&cache.output, span);
     let call = call(cache);
     let doc = format!(
@@ -141,12 +147,17 @@ fn invalidate_function(cache: &Cache, entry: &EntryArguments, span: Span) -> Tok
     }
 }
 
-/// `refresh` and `uncached`: the function itself, called in a mode that it looks at.
+/// `refresh` or `uncached`: the function itself, called in a mode that it looks at.
+struct Forwarding {
+    name: &'static str,
+    mode: &'static str,
+    doc: &'static str,
+}
+
 fn forwarding_function(
     cache: &Cache,
     arguments: &[Argument],
-    name: &str,
-    mode: &str,
+    Forwarding { name, mode, doc }: &Forwarding,
     span: Span,
 ) -> TokenStream {
     let lints = kept_attributes(cache, &["cfg", "allow", "expect", "deprecated"]);
@@ -164,85 +175,12 @@ fn forwarding_function(
     let turbofish = turbofish(generics);
     let id = id(cache);
     quote_spanned! {span=>
-        #[doc = "Calls the function with the cache set aside: see `#[cached]`."]
+        #[doc = #doc]
         #(#lints)*
         #vis async fn #name #generics (#(#arguments),*) -> #output #clause {
             #runtime::__private::#mode(#id, #called #turbofish (#(#names),*)).await
         }
     }
-}
-
-/// The macro is found by a name that no other has, and given its public one by an import. An alias of the
-/// companion comes with that import, so that the macro can name it wherever it is used.
-fn macro_for(cache: &Cache, companion: &Ident, invalidate: &Ident) -> TokenStream {
-    let span = generated(invalidate.span());
-    let cfgs = kept_attributes(cache, &["cfg"]);
-    let vis = visibility(cache, span);
-    let companion = respanned(companion, span);
-    let invalidate = respanned(invalidate, span);
-    let hidden = format_ident!(
-        "__{}_{:016x}",
-        invalidate.unraw(),
-        place(cache.function.sig.ident.span()),
-        span = span
-    );
-    let is_public = matches!(cache.function.vis, Visibility::Public(_));
-    let export = is_public.then(|| quote_spanned!(span=> #[macro_export]));
-    quote_spanned! {span=>
-        #(#cfgs)*
-        #[doc(hidden)]
-        #export
-        macro_rules! #hidden {
-            ($($argument:expr),* $(,)?) => { #invalidate::invalidate($($argument),*) };
-        }
-        #(#cfgs)*
-        #[doc(hidden)]
-        #vis use #hidden as #invalidate;
-        #(#cfgs)*
-        #[doc(hidden)]
-        #vis type #invalidate = #companion;
-    }
-}
-
-/// In the place of a macro that could not be made, so that its callers are not blamed.
-pub fn stub(missing: &Missing) -> TokenStream {
-    let Missing { vis, name, runtime } = missing;
-    let span = generated(name.span());
-    let name = respanned(name, span);
-    let hidden = format_ident!(
-        "__{}_{:016x}",
-        name.unraw(),
-        place(name.span()),
-        span = span
-    );
-    let vis = match vis {
-        Visibility::Public(_) => quote_spanned!(span=> pub(crate)),
-        other => other.to_token_stream(),
-    };
-    quote_spanned! {span=>
-        macro_rules! #hidden {
-            ($($argument:tt)*) => {{
-                fn missing() -> #runtime::Invalidation { ::core::unreachable!() }
-                missing()
-            }};
-        }
-        #vis use #hidden as #name;
-    }
-}
-
-/// A number for the place of the function in the source: exported macros share one name space.
-fn place(at: Span) -> u64 {
-    if !proc_macro::is_available() {
-        return 0;
-    }
-    let (attribute, name) = (proc_macro::Span::call_site(), at.unwrap());
-    let text = [attribute, name]
-        .map(|span| format!("{}:{}:{}", span.file(), span.line(), span.column()))
-        .join(" ");
-    // FNV-1a: stable between builds.
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 /// The function's visibility: an item that began with the user's own token would pass for the user's.
@@ -281,89 +219,4 @@ fn kept_attributes(cache: &Cache, names: &[&str]) -> Vec<TokenStream> {
             _ => attr.to_token_stream(),
         })
         .collect()
-}
-
-/// The pattern of an argument where fewer of its variables are used, and none is changed.
-struct Bare<'a> {
-    used: &'a HashSet<String>,
-}
-
-impl VisitMut for Bare<'_> {
-    fn visit_pat_mut(&mut self, pat: &mut Pat) {
-        if let Pat::Ident(bound) = pat
-            && binds(bound)
-        {
-            bound.mutability = None;
-            if bound.subpat.is_none() && !self.used.contains(&plain(&bound.ident)) {
-                *pat = Pat::Wild(PatWild {
-                    attrs: Vec::new(),
-                    underscore_token: Token![_](generated(bound.ident.span())),
-                });
-                return;
-            }
-        }
-        visit_mut::visit_pat_mut(self, pat);
-    }
-
-    fn visit_field_pat_mut(&mut self, field: &mut FieldPat) {
-        visit_mut::visit_field_pat_mut(self, field);
-        if field.colon_token.is_none() && matches!(*field.pat, Pat::Wild(_)) {
-            field.colon_token = Some(Token![:](Span::call_site()));
-        }
-    }
-}
-
-/// The arguments as single variables with hygienic names: one of them may be named as the function is.
-fn renamed(arguments: &[Argument]) -> (Vec<PatType>, Vec<Ident>) {
-    let names = arguments.iter().enumerate().map(|(at, argument)| {
-        match (&*argument.typed.pat, argument.is_plain()) {
-            (Pat::Ident(pat), true) => respanned(&pat.ident, Span::mixed_site()),
-            _ => format_ident!("argument_{at}", span = Span::mixed_site()),
-        }
-    });
-    let names: Vec<Ident> = names.collect();
-    let typed = arguments.iter().zip(&names).map(|(argument, name)| {
-        let mut typed = argument.typed.clone();
-        *typed.pat = Pat::Ident(PatIdent {
-            attrs: Vec::new(),
-            by_ref: None,
-            mutability: None,
-            ident: name.clone(),
-            subpat: None,
-        });
-        typed.attrs.clear();
-        typed
-    });
-    (typed.collect(), names)
-}
-
-fn turbofish(generics: &Generics) -> Option<TokenStream> {
-    let names: Vec<_> = generics
-        .params
-        .iter()
-        .filter_map(|param| match param {
-            GenericParam::Type(param) => Some(&param.ident),
-            GenericParam::Const(param) => Some(&param.ident),
-            GenericParam::Lifetime(_) => None,
-        })
-        .collect();
-    (!names.is_empty()).then(|| quote_spanned!(Span::mixed_site()=> ::<#(#names),*>))
-}
-
-/// The type with every lifetime `'static`: an entry borrows nothing, whatever its error does.
-fn lasting(output: &Type, span: Span) -> Type {
-    struct Lasting(Span);
-    impl VisitMut for Lasting {
-        fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
-            *lifetime = Lifetime::new("'static", self.0);
-        }
-        fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
-            reference.lifetime = Some(Lifetime::new("'static", self.0));
-            visit_mut::visit_type_mut(self, &mut reference.elem);
-        }
-        fn visit_type_fn_ptr_mut(&mut self, _: &mut syn::TypeFnPtr) {}
-    }
-    let mut lasting = output.clone();
-    Lasting(span).visit_type_mut(&mut lasting);
-    lasting
 }

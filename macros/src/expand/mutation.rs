@@ -62,7 +62,8 @@ fn invalidate(mutation: &Mutation, early: &[Target], late: &[Target], always: bo
         let mut #targets = #runtime::__private::Targets::new();
         #(#added)*
         #kept
-        #runtime::__private::#run(#targets, #shape, #late, #body).await
+        #body
+        #runtime::__private::#run(#targets, #shape, #late, body).await
     };
     with_body(function, &statements)
 }
@@ -92,7 +93,8 @@ fn update(mutation: &Mutation, targets: &[Target]) -> TokenStream {
     let statements = quote_spanned! {Span::mixed_site()=>
         let mut slots = #runtime::__private::Slots::new(#shape);
         #(#added)*
-        #runtime::__private::updating(slots, #body).await
+        #body
+        #runtime::__private::updating(slots, body).await
     };
     with_body(function, &statements)
 }

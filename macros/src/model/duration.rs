@@ -24,7 +24,7 @@ const UNITS: [(&str, u64); 6] = [
 /// A century. Redis refuses an expiry that does not fit its clock.
 const LONGEST: u64 = 100 * 365 * 86_400_000;
 
-pub const SHORT: Duration = Duration::from_mins(1);
+/// The default of `ttl`.
 pub const MEDIUM: Duration = Duration::from_mins(5);
 
 #[derive(PartialEq)]

@@ -64,25 +64,25 @@ pub fn is_free(path: &ExprPath) -> bool {
 pub struct Sources<'a> {
     pub sig: &'a Signature,
     pub arguments: &'a [Argument],
-    pub prefix: Option<&'a Prefix>,
+    pub prefix: &'a Prefix,
     pub template: Option<&'a LitStr>,
     pub skip: &'a [Ident],
     /// Nothing of the attribute was lost to another mistake.
     pub is_whole: bool,
 }
 
-pub fn check(sources: &Sources<'_>, errors: &mut Errors) -> Option<Key> {
+/// Where the template is broken, the key is empty, and nothing is made of it.
+pub fn check(sources: &Sources<'_>, errors: &mut Errors) -> Key {
     let before = errors.count();
     check_skip(sources, errors);
     let key = match sources.template {
         Some(literal) => written(sources, literal, errors),
-        None => Some(default(sources)),
+        None => default(sources),
     };
     // A broken name leaves arguments uncovered; saying so would be a second error for one mistake.
-    let is_sound = sources.is_whole && errors.count() == before;
-    if let Some(key) = key.as_ref().filter(|_| is_sound) {
-        check_covered(sources, key, errors);
-        check_generics(sources, key, errors);
+    if sources.is_whole && errors.count() == before {
+        check_covered(sources, &key, errors);
+        check_generics(sources, &key, errors);
     }
     key
 }
@@ -147,11 +147,14 @@ fn fix(name: &str, known: &[String], (open, close): (&str, &str)) -> String {
     }
 }
 
-fn written(sources: &Sources<'_>, literal: &LitStr, errors: &mut Errors) -> Option<Key> {
-    let template = template::parse(literal, errors)?;
+fn written(sources: &Sources<'_>, literal: &LitStr, errors: &mut Errors) -> Key {
+    let mut steps = Vec::new();
+    let text = literal.value();
+    let Some(template) = template::parse(literal, errors) else {
+        return Key { text, steps };
+    };
     template::check_braces(&template, literal, errors);
     check_skipped_and_used(sources, &template, errors);
-    let mut steps = Vec::new();
     for segment in template.segments {
         match segment {
             Segment::Text(text) => steps.push(Step::Text(text)),
@@ -162,10 +165,7 @@ fn written(sources: &Sources<'_>, literal: &LitStr, errors: &mut Errors) -> Opti
             }
         }
     }
-    Some(Key {
-        text: literal.value(),
-        steps,
-    })
+    Key { text, steps }
 }
 
 fn check_skipped_and_used(sources: &Sources<'_>, template: &Template, errors: &mut Errors) {
@@ -326,8 +326,8 @@ fn check_generics(sources: &Sources<'_>, key: &Key, errors: &mut Errors) {
     };
     let value = identifiers(value_type(output));
     let prefix = match sources.prefix {
-        Some(Prefix::Const(path)) => identifiers(path),
-        _ => HashSet::new(),
+        Prefix::Const(path) => identifiers(path),
+        Prefix::Literal(_) => HashSet::new(),
     };
     let (types, consts) = generics::names(&sources.sig.generics);
     let is_open = |param: &Ident| {

@@ -1,10 +1,10 @@
 //! `#[invalidates]` and `#[updates]`: which entries, worked out when.
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::format_ident;
 use syn::{Expr, ExprCall, ExprPath, Path, Type, ext::IdentExt, spanned::Spanned};
 
 use super::{
     Refused,
+    companion::entry_name,
     options::{Known, Options},
     runtime,
     signature::{self, plain},
@@ -247,11 +247,6 @@ fn callee(mut path: ExprPath) -> Callee {
         last.ident = entry_name(&last.ident);
     }
     Callee::Function(path)
-}
-
-/// What `#[cached]` calls the function beside a method.
-pub fn entry_name(method: &Ident) -> Ident {
-    format_ident!("{}_entry", method.unraw(), span = method.span())
 }
 
 fn argument(expr: Expr) -> Argument {

@@ -84,7 +84,7 @@ impl Options {
     pub fn expr(&mut self, name: &str, wanted: &str, errors: &mut Errors) -> Option<Expr> {
         let given = self.take(name)?;
         if let Value::Expr(expr) = given.value {
-            return Some(ungrouped(expr));
+            return Some(ungrouped(*expr));
         }
         errors.on(
             &given.name,

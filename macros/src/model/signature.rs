@@ -15,6 +15,7 @@ use crate::{
 };
 
 /// An argument other than the receiver.
+#[derive(Clone)]
 pub struct Argument {
     pub typed: PatType,
     /// The variables that it binds, of which `Path(id): Path<u64>` has one.

@@ -114,7 +114,8 @@ where
         lookup.tally.hit(value::is_null(&bytes));
         return shape.success(value);
     }
-    let mut load = match lookup.enter().await {
+    // Boxed, here and below: cached functions call cached functions, and each would hold all of it.
+    let mut load = match Box::pin(lookup.enter()).await {
         Entered::Load(load) => load,
         Entered::Alone => return body.await,
         Entered::Shared(bytes) => match value::decode(&bytes) {
@@ -149,7 +150,7 @@ where
         Ok(bytes) if unless(&value) => load.keep(bytes),
         Ok(bytes) => {
             let null = value::is_null(&bytes);
-            load.store(bytes, null).await;
+            Box::pin(load.store(bytes, null)).await;
         }
         Err(error) => load.unstorable(&error),
     }
@@ -179,9 +180,8 @@ impl Millpond {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(id, Arc::clone(&tally));
-        let name = format!("{}@{:?}:{}", site.prefix, site.version, site.template);
         let mut types = self.0.types.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = *types.entry(name).or_insert(kind);
+        let first = *types.entry(site.keys()).or_insert(kind);
         if first != kind {
             tracing::error!(
                 prefix = site.prefix,
@@ -208,6 +208,10 @@ pub fn entry<R>(call: Call) -> Entry<R> {
 }
 
 /// Invalidates an entry.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "generated code hands over what it made"
+)]
 pub fn invalidate<R>(entry: Entry<R>) -> Invalidation {
     entry.invalidate()
 }

@@ -20,6 +20,10 @@ impl Targets {
     }
 
     /// One more.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "generated code hands over what it made"
+    )]
     pub fn add<R>(&mut self, entry: Entry<R>) {
         let Slot { pond, key, .. } = entry.slot_ref().clone();
         self.0.push((pond, key));
@@ -67,7 +71,7 @@ pin_project! {
         targets: Option<Targets>,
         armed: &'a mut Armed,
         #[pin]
-        body: F,
+        inner: F,
     }
 }
 
@@ -79,7 +83,7 @@ impl<F: Future> Future for Body<'_, F> {
         if let Some(targets) = this.targets.take() {
             this.armed.0 = Some(targets);
         }
-        this.body.poll(cx)
+        this.inner.poll(cx)
     }
 }
 
@@ -98,7 +102,7 @@ where
     let returned = Body {
         targets: Some(targets),
         armed: &mut armed,
-        body,
+        inner: body,
     }
     .await;
     // The error, which need not be `Send`, must be gone before the next `await`.
@@ -130,7 +134,7 @@ where
     let returned = Body {
         targets: Some(targets),
         armed: &mut armed,
-        body,
+        inner: body,
     }
     .await;
     let returned = shape.split(returned);
@@ -201,7 +205,7 @@ where
     let returned = Body {
         targets: Some(targets),
         armed: &mut armed,
-        body,
+        inner: body,
     }
     .await;
     let value = match shape.split(returned) {

@@ -109,6 +109,32 @@ impl Site {
         self.flight = false;
         self
     }
+
+    /// Functions that have this in common share keys: what arguments are called, and whether one
+    /// may be absent, does not show in a key.
+    pub(crate) fn keys(&self) -> String {
+        let mut keys = format!("{}@{:?}:", self.prefix, self.version);
+        let mut rest = self.template;
+        while let Some((text, after)) = rest.split_once('<') {
+            keys.push_str(text);
+            keys.push('<');
+            rest = after;
+            let is_literal = after.starts_with('<');
+            if let Some((placeholder, after)) = after.split_once('>')
+                && !is_literal
+            {
+                let form = placeholder.find(':').and_then(|at| placeholder.get(at..));
+                keys.push_str(form.unwrap_or_default());
+                keys.push('>');
+                rest = after;
+            } else if let Some(after) = after.strip_prefix('<') {
+                keys.push('<');
+                rest = after;
+            }
+        }
+        keys.push_str(rest);
+        keys
+    }
 }
 
 impl KeyWriter {
@@ -120,5 +146,35 @@ impl KeyWriter {
     /// The writer for `key!`.
     pub fn bare(prefix: &str) -> Self {
         Self::under(prefix, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(template: &'static str) -> String {
+        Site::new("id", "user", template, crate::ttl::SHORT).keys()
+    }
+
+    #[test]
+    fn templates_that_give_the_same_keys_are_told_by_their_form() {
+        for (one, other) in [
+            ("<id>", "<user_id>"),
+            ("<id>:posts", "<user.id>:posts"),
+            ("<id?>:<page>", "<user>:<n>"),
+            ("<<a>>:<b>", "<<a>>:<c>"),
+        ] {
+            assert_eq!(keys(one), keys(other));
+        }
+        for (one, other) in [
+            ("<id>", "<id>:<page>"),
+            ("<id>", "<id:sha256>"),
+            ("a:<id>", "b:<id>"),
+            ("<<a>>:<b>", "<<c>>:<b>"),
+            ("<id>", ""),
+        ] {
+            assert_ne!(keys(one), keys(other));
+        }
     }
 }

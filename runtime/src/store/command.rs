@@ -93,6 +93,25 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         })
 }
 
+/// Commands that only read. Source: the read set of `@upstash/redis`, `pkg/auto-pipeline.ts`.
+const READS: &str = " GET GETRANGE MGET STRLEN BITCOUNT BITPOS GETBIT HEXISTS HGET HGETALL HKEYS HLEN \
+    HMGET HRANDFIELD HSCAN HSTRLEN HVALS LINDEX LLEN LPOS LRANGE SCARD SDIFF SINTER SINTERCARD \
+    SISMEMBER SMEMBERS SMISMEMBER SRANDMEMBER SSCAN SUNION ZCARD ZCOUNT ZLEXCOUNT ZMSCORE ZRANGE \
+    ZRANK ZREVRANK ZSCAN ZSCORE ZUNION EXISTS TYPE TTL PTTL RANDOMKEY PFCOUNT XINFO XLEN XPENDING \
+    XRANGE XREVRANGE GEODIST GEOHASH GEOPOS GEOSEARCH DBSIZE ECHO PING TIME SCAN ";
+
+impl Effect {
+    /// What may be done with a command of the user's, by its name.
+    pub(crate) fn of(name: &[u8]) -> Self {
+        let known = std::str::from_utf8(name).is_ok_and(|name| {
+            !name.contains(' ')
+                && !name.is_empty()
+                && READS.contains(&format!(" {} ", name.to_ascii_uppercase()))
+        });
+        if known { Self::Read } else { Self::Once }
+    }
+}
+
 /// One command, or one script call.
 #[derive(Clone, Debug)]
 pub(crate) struct Command {
@@ -155,4 +174,21 @@ pub enum Reply {
     Bulk(Bytes),
     /// Several replies.
     Array(Vec<Reply>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Effect;
+
+    #[test]
+    fn only_a_command_that_is_known_to_read_is_taken_for_a_read() {
+        for read in ["GET", "get", "Mget", "zrange", "TIME"] {
+            assert_eq!(Effect::of(read.as_bytes()), Effect::Read, "{read}");
+        }
+        for other in [
+            "SET", "INCR", "GETDEL", "EVAL", "", " ", "GET MGET", "nonsense",
+        ] {
+            assert_eq!(Effect::of(other.as_bytes()), Effect::Once, "{other}");
+        }
+    }
 }

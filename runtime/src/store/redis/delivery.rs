@@ -105,7 +105,8 @@ impl Delivery {
             return Err(Failure::lasting(Failure::out_of_time().error));
         }
         let alone = matches!(opened.connection, Connection::Cluster { .. });
-        if alone && has_once {
+        // A command alone finds its own way, be it to the nodes of several slots.
+        if alone && (has_once || open.len() == 1) {
             return Ok(self.one_by_one(&opened, &open).await);
         }
         let mut pipeline = Pipeline::with_capacity(open.len());

@@ -1,0 +1,132 @@
+//! A small service: cached reads, a write that invalidates, and a limited endpoint that answers 429.
+//!
+//! ```text
+//! cargo run --example axum_api                 # 127.0.0.1:3000; ADDRESS=127.0.0.1:0 picks a port
+//! curl localhost:3000/users/1
+//! curl -X PUT localhost:3000/users/1 -H 'content-type: application/json' -d '{"name":"Grace"}'
+//! for i in $(seq 11); do curl -i -X POST localhost:3000/images -H 'x-user: ada'; done
+//! ```
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use millpond::limit::{self, ClientAddress, RateLimitHeadersLayer, RateLimitLayer};
+use millpond::{RateLimited, cached, invalidates, rate_limited};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+#[derive(Clone, Serialize, Deserialize)]
+struct User {
+    id: u64,
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Rename {
+    name: String,
+}
+
+/// What can go wrong in a handler. A refusal by a limit is one of them.
+enum ApiError {
+    NotFound,
+    Limited(RateLimited),
+}
+
+impl From<RateLimited> for ApiError {
+    fn from(refusal: RateLimited) -> Self {
+        Self::Limited(refusal)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        match self {
+            Self::NotFound => StatusCode::NOT_FOUND.into_response(),
+            Self::Limited(refusal) => refusal.into_response(),
+        }
+    }
+}
+
+/// The database, with a count of the queries that reached it.
+#[derive(Clone, Default)]
+struct Db {
+    users: Arc<Mutex<HashMap<u64, User>>>,
+    queries: Arc<AtomicU64>,
+}
+
+#[cached(prefix = "user", ttl = "medium", key = "<id>", skip(db))]
+async fn find_user(db: &Db, id: u64) -> Option<User> {
+    db.queries.fetch_add(1, Ordering::Relaxed);
+    let users = db.users.lock().unwrap_or_else(PoisonError::into_inner);
+    users.get(&id).cloned()
+}
+
+#[invalidates(find_user(id))]
+async fn rename_user(db: &Db, id: u64, name: String) -> Result<(), ApiError> {
+    let mut users = db.users.lock().unwrap_or_else(PoisonError::into_inner);
+    users.get_mut(&id).ok_or(ApiError::NotFound)?.name = name;
+    Ok(())
+}
+
+async fn show_user(State(db): State<Db>, Path(id): Path<u64>) -> Result<Json<User>, ApiError> {
+    find_user(&db, id).await.map(Json).ok_or(ApiError::NotFound)
+}
+
+async fn update_user(
+    State(db): State<Db>,
+    Path(id): Path<u64>,
+    Json(rename): Json<Rename>,
+) -> Result<StatusCode, ApiError> {
+    rename_user(&db, id, rename.name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ten a minute for each user, whatever their address.
+#[rate_limited(kind = "GENERATION", id = user(&headers))]
+async fn draw(headers: HeaderMap) -> Result<&'static str, ApiError> {
+    Ok("a picture of a pond")
+}
+
+/// Who is asking. A real service would look into the session.
+fn user(headers: &HeaderMap) -> &str {
+    let user = headers.get("x-user").and_then(|user| user.to_str().ok());
+    user.unwrap_or("anonymous")
+}
+
+async fn queries(State(db): State<Db>) -> String {
+    db.queries.load(Ordering::Relaxed).to_string()
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let db = Db::default();
+    let ada = User {
+        id: 1,
+        name: "Ada".to_owned(),
+    };
+    db.users
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(1, ada);
+
+    let app = Router::new()
+        .route("/users/{id}", get(show_user).put(update_user))
+        .route("/images", post(draw))
+        .route("/queries", get(queries))
+        .layer(RateLimitHeadersLayer::new())
+        // Everything together: two hundred a minute for each address.
+        .layer(RateLimitLayer::new(limit::PUBLIC, ClientAddress::direct()))
+        .with_state(db);
+
+    let address = std::env::var("ADDRESS").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
+    let listener = tokio::net::TcpListener::bind(address).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, app).await?;
+    Ok(())
+}

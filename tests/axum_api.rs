@@ -1,0 +1,126 @@
+//! `cargo run --example axum_api`, driven over its socket by an HTTP client.
+#![cfg(feature = "axum")]
+
+use reqwest::{Client, Response, StatusCode};
+use serde_json::{Value, json};
+use std::process::Stdio;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+struct Service {
+    url: String,
+    client: Client,
+    _process: Child,
+}
+
+impl Service {
+    /// Starts it as a reader of the example would, on a free port.
+    async fn start() -> Self {
+        let mut process = Command::new(env!("CARGO"))
+            .args(["run", "--quiet", "--example", "axum_api"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("ADDRESS", "127.0.0.1:0")
+            .env_remove("UPSTASH_REDIS_REST_URL")
+            .env_remove("UPSTASH_REDIS_REST_TOKEN")
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let line = lines
+            .next_line()
+            .await
+            .unwrap()
+            .expect("the example says where it listens");
+        let url = line.strip_prefix("listening on ").expect(&line).to_owned();
+        // Without a provider of its own the client takes the process's.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self {
+            url,
+            client: Client::new(),
+            _process: process,
+        }
+    }
+
+    async fn get(&self, path: &str) -> String {
+        let response = self
+            .client
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        response.text().await.unwrap()
+    }
+
+    async fn draw(&self, user: &str) -> Response {
+        let request = self
+            .client
+            .post(format!("{}/images", self.url))
+            .header("x-user", user);
+        request.send().await.unwrap()
+    }
+}
+
+fn number(response: &Response, header: &str) -> u64 {
+    let header = response
+        .headers()
+        .get(header)
+        .unwrap_or_else(|| panic!("no {header}"));
+    header.to_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn the_service_caches_reads_invalidates_on_writes_and_limits_each_user() {
+    let service = Service::start().await;
+
+    let ada = json!({"id": 1, "name": "Ada"});
+    for _ in 0..3 {
+        assert_eq!(
+            serde_json::from_str::<Value>(&service.get("/users/1").await).unwrap(),
+            ada
+        );
+    }
+    assert_eq!(service.get("/queries").await, "1");
+
+    let rename = service
+        .client
+        .put(format!("{}/users/1", service.url))
+        .header("content-type", "application/json")
+        .body(r#"{"name":"Grace"}"#);
+    assert_eq!(
+        rename.send().await.unwrap().status(),
+        StatusCode::NO_CONTENT
+    );
+    assert!(service.get("/users/1").await.contains("Grace"));
+    assert_eq!(service.get("/queries").await, "2");
+
+    let first = service.draw("ada").await;
+    assert_eq!(first.status(), StatusCode::OK);
+    assert_eq!(number(&first, "x-ratelimit-limit"), 10);
+    assert_eq!(number(&first, "x-ratelimit-remaining"), 9);
+
+    let mut refused = service.draw("ada").await;
+    // The window may turn meanwhile; two windows' worth of calls are refused in any case.
+    for _ in 0..20 {
+        if refused.status() == StatusCode::TOO_MANY_REQUESTS {
+            break;
+        }
+        refused = service.draw("ada").await;
+    }
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(number(&refused, "x-ratelimit-remaining"), 0);
+    assert!(number(&refused, "x-ratelimit-reset") > 1_700_000_000_000);
+    let retry_after = number(&refused, "retry-after");
+    assert!((1..=120).contains(&retry_after), "{retry_after}");
+    let body: Value = serde_json::from_str(&refused.text().await.unwrap()).unwrap();
+    assert_eq!(body["error"], "Rate limit exceeded");
+    assert_eq!(body["retryAfter"], retry_after);
+    let message = body["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("Too many requests. Please try again after 20"),
+        "{message}"
+    );
+
+    assert_eq!(service.draw("grace").await.status(), StatusCode::OK);
+}

@@ -68,7 +68,7 @@ async fn every_identifier_has_a_budget_of_its_own() {
 }
 
 #[tokio::test]
-async fn an_identifier_that_turns_out_empty_is_refused(&) {
+async fn an_identifier_that_turns_out_empty_is_refused() {
     embedded(async |_| {
         let refused = three_a_minute("").await;
         assert_eq!(refused, Err(ApiError::SlowDown(Some(Reason::NoIdentifier))));

@@ -38,7 +38,7 @@ mod types {
 pub mod forbidding {
     use std::{fmt::Display, sync::Arc};
 
-    use millpond::{Key, cached, invalidates, key, updates};
+    use millpond::{Key, RateLimited, cached, invalidates, key, rate_limited, updates};
     use serde::{Serialize, de::DeserializeOwned};
 
     use crate::types::User;
@@ -150,6 +150,24 @@ pub mod forbidding {
         rename(user_id).await
     }
 
+    impl From<RateLimited> for DbError {
+        fn from(_: RateLimited) -> Self {
+            Self
+        }
+    }
+
+    /// Limited by everything.
+    ///
+    /// # Errors
+    /// When it is called too often.
+    #[rate_limited(kind = "API", id = user_id, on_outage = "allow")]
+    #[rate_limited(limit = 5, per = "1h", id = format!("{user_id}"), cost = parts.len())]
+    #[rate_limited(limit = millpond::limit::PUBLIC, cost = 2)]
+    pub async fn limited(user_id: &str, parts: Vec<u64>) -> Result<u64, DbError> {
+        drop(user_id.to_owned());
+        Ok(parts.into_iter().sum())
+    }
+
     /// A key.
     #[must_use]
     pub fn user_key(id: u64, page: Option<u32>) -> Key {
@@ -168,7 +186,7 @@ pub mod forbidding {
 
 #[tokio::test]
 async fn what_is_forbidden_everywhere_else_runs() {
-    use forbidding::{Store, all, rename, replace, user_key};
+    use forbidding::{Store, all, limited, rename, replace, user_key};
 
     millpond::Millpond::memory()
         .scope(async {
@@ -177,6 +195,7 @@ async fn what_is_forbidden_everywhere_else_runs() {
             assert!(replace("x").await.is_err());
             assert_eq!(Store::new().change("3".to_owned()).await, 2);
             assert_eq!(Store::new().get("3".to_owned()).await, 4);
+            assert_eq!(limited("3", vec![1, 2]).await.unwrap(), 3);
             assert_eq!(user_key(4, None).as_str(), "user:4:%-");
         })
         .await;

@@ -21,7 +21,7 @@ impl From<RateLimited> for ApiError {
 }
 
 /// Whatever the reason.
-fn is_refused<T>(result: Result<T, ApiError>) -> bool {
+fn is_refused<T>(result: &Result<T, ApiError>) -> bool {
     match result {
         Err(ApiError::SlowDown(_)) => true,
         Err(ApiError::Broken) => panic!("the body failed"),
@@ -61,7 +61,7 @@ async fn every_identifier_has_a_budget_of_its_own() {
         for _ in 0..3 {
             three_a_minute("ada").await.unwrap();
         }
-        assert!(is_refused(three_a_minute("ada").await));
+        assert!(is_refused(&three_a_minute("ada").await));
         assert_eq!(three_a_minute("grace").await, Ok(5));
     })
     .await;
@@ -91,8 +91,8 @@ async fn functions_of_one_kind_share_a_budget_and_so_do_callers_without_an_ident
     embedded(async |_| {
         shared_by_all().await.unwrap();
         of_the_same_kind().await.unwrap();
-        assert!(is_refused(shared_by_all().await));
-        assert!(is_refused(of_the_same_kind().await));
+        assert!(is_refused(&shared_by_all().await));
+        assert!(is_refused(&of_the_same_kind().await));
     })
     .await;
 }
@@ -107,9 +107,9 @@ async fn generate(user: u64, prompt: String) -> Result<String, ApiError> {
 async fn a_call_takes_what_it_costs_and_a_refused_one_takes_nothing() {
     embedded(async |_| {
         generate(1, "1234567".into()).await.unwrap();
-        assert!(is_refused(generate(1, "1234".into()).await));
+        assert!(is_refused(&generate(1, "1234".into()).await));
         assert_eq!(generate(1, "123".into()).await.as_deref(), Ok("123"));
-        assert!(is_refused(generate(1, "1".into()).await));
+        assert!(is_refused(&generate(1, "1".into()).await));
         assert_eq!(
             generate(2, "12345678901".into()).await,
             Err(ApiError::SlowDown(Some(Reason::CostAboveLimit)))
@@ -130,7 +130,7 @@ async fn costs_two(fails: bool) -> Result<(), ApiError> {
 async fn a_call_that_fails_has_been_counted() {
     embedded(async |clock| {
         assert_eq!(costs_two(true).await, Err(ApiError::Broken));
-        assert!(is_refused(costs_two(false).await));
+        assert!(is_refused(&costs_two(false).await));
         clock.advance(MINUTE);
         assert_eq!(costs_two(false).await, Ok(()));
     })
@@ -160,12 +160,12 @@ async fn every_attribute_of_a_function_limits_it() {
         };
         assert_eq!(log_in("Ada", 1).await.as_deref(), Ok("Ada"));
         assert!(log_in("ADA", 1).await.is_ok());
-        assert!(is_refused(log_in("ada", 2).await));
+        assert!(is_refused(&log_in("ada", 2).await));
         assert!(log_in("grace", 1).await.is_ok());
-        assert!(is_refused(log_in("alan", 1).await));
+        assert!(is_refused(&log_in("alan", 1).await));
         clock.advance(2 * MINUTE);
         assert!(log_in("alan", 1).await.is_ok());
-        assert!(is_refused(log_in("ada", 1).await));
+        assert!(is_refused(&log_in("ada", 1).await));
     })
     .await;
 }
@@ -197,7 +197,7 @@ async fn the_attribute_nearest_the_function_is_asked_first() {
     pond.scope(async {
         inner_is_asked_first().await.unwrap();
         for _ in 0..5 {
-            assert!(is_refused(inner_is_asked_first().await));
+            assert!(is_refused(&inner_is_asked_first().await));
         }
     })
     .await;
@@ -234,11 +234,11 @@ async fn a_limit_can_be_worked_out_for_each_call() {
         for _ in 0..8 {
             export(1, paid).await.unwrap();
         }
-        assert!(is_refused(export(1, paid).await));
+        assert!(is_refused(&export(1, paid).await));
         for _ in 0..2 {
             export(2, free).await.unwrap();
         }
-        assert!(is_refused(export(2, free).await));
+        assert!(is_refused(&export(2, free).await));
     })
     .await;
 }
@@ -271,7 +271,7 @@ async fn a_limit_below_cached_counts_every_call() {
     embedded(async |_| {
         assert_eq!(every_call(7).await, Ok(7));
         assert_eq!(every_call(7).await, Ok(7));
-        assert!(is_refused(every_call(7).await));
+        assert!(is_refused(&every_call(7).await));
         assert_eq!(ran(), 1);
     })
     .await;
@@ -284,7 +284,7 @@ async fn a_refusal_is_not_cached() {
             only_misses::refresh(7).await.unwrap();
         }
         only_misses::invalidate(7).await.unwrap();
-        assert!(is_refused(only_misses(7).await));
+        assert!(is_refused(&only_misses(7).await));
         clock.advance(2 * MINUTE);
         assert_eq!(only_misses(7).await, Ok(7));
     })
@@ -296,8 +296,8 @@ async fn refresh_and_uncached_contain_what_stands_above_cached() {
     embedded(async |_| {
         only_misses::uncached(7).await.unwrap();
         only_misses::refresh(7).await.unwrap();
-        assert!(is_refused(only_misses::uncached(7).await));
-        assert!(is_refused(only_misses::refresh(7).await));
+        assert!(is_refused(&only_misses::uncached(7).await));
+        assert!(is_refused(&only_misses::refresh(7).await));
         // What was cached is still there for everyone else.
         assert_eq!(only_misses(7).await, Ok(7));
         assert_eq!(ran(), 2);
@@ -310,9 +310,9 @@ async fn refresh_and_uncached_are_limited_below_cached_too() {
     embedded(async |_| {
         every_call::uncached(7).await.unwrap();
         every_call::refresh(7).await.unwrap();
-        assert!(is_refused(every_call::uncached(7).await));
-        assert!(is_refused(every_call::refresh(7).await));
-        assert!(is_refused(every_call(7).await));
+        assert!(is_refused(&every_call::uncached(7).await));
+        assert!(is_refused(&every_call::refresh(7).await));
+        assert!(is_refused(&every_call(7).await));
     })
     .await;
 }
@@ -383,7 +383,7 @@ async fn methods_are_limited_where_their_owner_says() {
         );
         assert!(service("other").call().await.is_ok());
         assert!(Service::consume(acme).await.is_ok());
-        assert!(is_refused(Service::consume(service("acme")).await));
+        assert!(is_refused(&Service::consume(service("acme")).await));
     })
     .await;
     assert_eq!(pond.stats().limits.checks, 6);
@@ -415,10 +415,10 @@ async fn the_attribute_says_what_happens_in_an_outage() {
     let builder = Millpond::builder().upstash("http://127.0.0.1:9", "token");
     let pond = builder.retries(0).build().unwrap();
     pond.scope(async {
-        assert!(is_refused(denied().await));
-        assert!(is_refused(denied_per_call().await));
+        assert!(is_refused(&denied().await));
+        assert!(is_refused(&denied_per_call().await));
         assert!(counted_here().await.is_ok());
-        assert!(is_refused(counted_here().await));
+        assert!(is_refused(&counted_here().await));
         for _ in 0..5 {
             allowed().await.unwrap();
         }

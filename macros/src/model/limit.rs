@@ -61,7 +61,7 @@ pub enum OnOutage {
 
 pub enum Cost {
     Known(u64),
-    PerCall(Expr),
+    PerCall(Box<Expr>),
 }
 
 pub fn check(tokens: TokenStream, function: Function) -> Result<Limited, Refused> {
@@ -146,7 +146,7 @@ fn cost(options: &mut Options, rule: Option<&Rule>, errors: &mut Errors) -> Opti
             errors.on(negative, "a cost cannot be negative; write at least 1");
             return None;
         }
-        expr => return Some(Cost::PerCall(expr)),
+        expr => return Some(Cost::PerCall(Box::new(expr))),
     };
     let units = whole(&number);
     if units == 0 {
@@ -179,7 +179,7 @@ fn is_negative(expr: &Expr) -> bool {
 
 /// Anonymous limits are told apart by their numbers alone, and one limit counts one caller once.
 fn check_apart(function: &Function, rule: &Rule, id: Option<&Expr>, errors: &mut Errors) {
-    for attr in function.attrs.iter().filter(is_rate_limited) {
+    for attr in function.attrs.iter().filter(|attr| is_rate_limited(attr)) {
         let syn::Meta::List(list) = &attr.meta else {
             continue;
         };
@@ -203,7 +203,7 @@ fn check_apart(function: &Function, rule: &Rule, id: Option<&Expr>, errors: &mut
     }
 }
 
-fn is_rate_limited(attr: &&Attribute) -> bool {
+fn is_rate_limited(attr: &Attribute) -> bool {
     let name = attr.path().segments.last();
     name.is_some_and(|name| name.ident == "rate_limited")
 }

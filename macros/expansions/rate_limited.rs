@@ -1,0 +1,17 @@
+async fn generate(user_id: &str, prompts: Vec<String>) -> Result<Vec<Image>, ApiError> {
+    let call = ::millpond::__private::LimitCall::new({
+            const __LIMIT: ::millpond::Limit = ::millpond::limit::GENERATION;
+            __LIMIT
+        })
+        .id(&(user_id))
+        .cost(prompts.len());
+    if let ::core::result::Result::Err(refusal) = ::millpond::__private::admit(call)
+        .await
+    {
+        return <Result<
+            Vec<Image>,
+            ApiError,
+        > as ::millpond::__private::Refuse>::refuse(refusal);
+    }
+    { model::run(prompts).await }
+}

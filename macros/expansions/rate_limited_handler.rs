@@ -1,0 +1,15 @@
+async fn export(Path(user_id): Path<u64>) -> impl IntoResponse {
+    let call = ::millpond::__private::LimitCall::new({
+            const __LIMIT: ::millpond::Limit = ::millpond::Limit::anonymous(
+                ::millpond::limit::Algorithm::SlidingWindow,
+                ::core::module_path!(),
+                "export",
+                5u64,
+                ::core::time::Duration::from_secs(3600u64),
+            );
+            __LIMIT
+        })
+        .id(&(user_id));
+    let body = ::core::pin::pin!(async move { db::export(user_id). await });
+    ::millpond::__private::respond(call, body).await
+}

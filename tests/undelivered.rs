@@ -60,7 +60,7 @@ async fn the_old_value_is_not_believed_until_its_invalidation_is_through() {
         // The server would say 1.
         assert_eq!(read(1, &row).await, 2);
         let error = pond.get::<u32>("kept:1").await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{error}");
         let error = pond.flush().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
         gateway.heal();
@@ -105,7 +105,7 @@ async fn flush_delivers_what_waits() {
         assert_eq!(read(1, &row).await, 1);
         refuse_invalidations(&gateway);
         let error = pond.delete("kept:1").await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{error}");
         gateway.heal();
         pond.flush().await.unwrap();
         assert_eq!(stored(gateway.database()).await, None);

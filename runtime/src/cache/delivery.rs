@@ -2,6 +2,7 @@
 
 use super::guard;
 use super::invalidation::Ticket;
+use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
 use crate::pond::{self, Millpond};
@@ -45,6 +46,11 @@ impl Millpond {
             keys: fulls,
         };
         let start = tokio::time::Instant::now();
+        let Settings {
+            retries: mut pauses,
+            backoff: mut pause,
+            ..
+        } = self.0.settings;
         let mut removed = 0;
         loop {
             let left = self.0.settings.budget.saturating_sub(start.elapsed());
@@ -55,8 +61,14 @@ impl Millpond {
             match error {
                 // It may have arrived, and then others may have moved the guard since: again, with a
                 // new word.
-                Some(error) if error.kind() == ErrorKind::OutcomeUnknown && !left.is_zero() => {
-                    rt::sleep(rt::jitter(self.0.settings.backoff).min(left)).await;
+                Some(error)
+                    if error.kind() == ErrorKind::OutcomeUnknown
+                        && pauses > 0
+                        && !left.is_zero() =>
+                {
+                    rt::sleep(rt::jitter(pause).min(left)).await;
+                    pause = pause.saturating_mul(2);
+                    pauses -= 1;
                 }
                 Some(error) => {
                     tracing::warn!(%error, "an invalidation is delivered later");

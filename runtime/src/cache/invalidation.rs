@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     fn key(n: usize) -> FullKey {
-        FullKey::new(None, &format!("key:{n}").into())
+        FullKey::new(format!("key:{n}").into())
     }
 
     #[test]

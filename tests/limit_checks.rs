@@ -161,6 +161,22 @@ async fn two_limits_on_the_same_budget_are_an_error() {
 }
 
 #[tokio::test]
+async fn windows_that_slide_and_fixed_ones_are_on_the_same_budget() {
+    let sliding = Limit::sliding_window("EXPORT", 10, MINUTE);
+    let fixed = Limit::fixed_window("EXPORT", 20, MINUTE);
+    let (_, pond) = embedded();
+    pond.limiter(&sliding).check_n("u", 4).await.unwrap();
+    let left = pond.limiter(&fixed).peek("u").await.unwrap().remaining();
+    assert_eq!(left, Some(16));
+
+    let error = pond.limiter(&sliding).and(&fixed).check("u").await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidValue);
+    let bucket = Limit::token_bucket("EXPORT", 10, MINUTE, 10);
+    let both = pond.limiter(&sliding).and(&bucket);
+    assert!(both.check("u").await.unwrap().is_allowed());
+}
+
+#[tokio::test]
 async fn concurrent_checks_leave_together() {
     let gateway = gateway(needs_redis!()).await;
     let pond = process(&gateway, &ManualClock::new());

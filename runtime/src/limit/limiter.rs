@@ -1,5 +1,6 @@
 //! The limiter by hand: a limit, or several, of one `Millpond`.
 
+use super::algorithm::Algorithm;
 use super::decision::Decision;
 use super::names::{Names, Subject};
 use super::{Limit, check, script};
@@ -64,9 +65,13 @@ impl Group {
         group
     }
 
-    /// Two limits on the same budgets would each be checked as if the other took nothing.
+    /// Two limits on the same budgets would each be checked as if the other took nothing. Windows
+    /// that are fixed and windows that slide have the same counters.
     fn counts_like(&self, limit: &Limit) -> bool {
-        let budgets = |limit: &Limit| (limit.kind(), limit.algorithm(), limit.window());
+        let budgets = |limit: &Limit| {
+            let bucket = limit.algorithm() == Algorithm::TokenBucket;
+            (limit.kind(), bucket, limit.window())
+        };
         self.iter().any(|other| budgets(other) == budgets(limit))
     }
 
@@ -124,7 +129,7 @@ impl Limiter {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidKey`] for an identifier that is empty or does not display,
-    /// [`ErrorKind::InvalidValue`] for two limits with the same budgets.
+    /// [`ErrorKind::InvalidValue`] for two limits with the same budgets, see [`Limit`].
     ///
     /// # Cancel safety
     /// A check whose future is dropped may or may not have taken its unit.
@@ -294,7 +299,7 @@ impl Limiter {
 
     fn admissible(&self, id: impl Display) -> Result<String, Error> {
         if self.twice {
-            let text = "two limits of one check have the same kind, algorithm and window";
+            let text = "two limits of one check have the same budgets: kind and window are equal";
             return Err(Error::new(ErrorKind::InvalidValue, text));
         }
         let mut text = String::new();

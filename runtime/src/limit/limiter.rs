@@ -12,6 +12,9 @@ use bytes::Bytes;
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
+/// The most that a wait is drawn out, so that callers do not come back in step.
+const LONGEST_SPREAD: Duration = Duration::from_millis(50);
+
 /// Checks callers against a limit, or several at once. Made by [`Millpond::limiter`]; cheap.
 ///
 /// An identifier may be anything that can be displayed, except empty: user ids, addresses, e-mail
@@ -246,14 +249,16 @@ impl Limiter {
         Ok(())
     }
 
-    /// Waits until a unit can be taken, and takes it; for no longer than `patience`. If the wait
-    /// would be longer than that, the refusal comes at once.
+    /// Waits until a unit can be taken, and takes it; for no longer than `patience`, checks
+    /// included. If the wait would be longer than that, the refusal comes at once. If the store has
+    /// not even answered the first check by then, the call is refused, as degraded.
     ///
     /// # Errors
     /// As [`check`](Self::check).
     ///
     /// # Cancel safety
-    /// A future that is dropped while it waits has taken nothing.
+    /// A future that is dropped while it waits has taken nothing. One that is dropped during a check,
+    /// or whose patience ends there, may have taken a unit.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -271,17 +276,22 @@ impl Limiter {
         patience: Duration,
     ) -> Result<Decision, Error> {
         let id = self.admissible(id)?;
-        let mut patience = patience;
+        let began = rt::now();
+        let left = || patience.saturating_sub(began.elapsed());
+        let mut refused = None;
         loop {
-            let decision = check::check(&self.pond, &self.limits, &id, 1).await;
-            let Some(wait) = decision.retry_after() else {
+            let check = check::check(&self.pond, &self.limits, &id, 1);
+            let Some(decision) = rt::timeout(left(), check).await else {
+                return Ok(refused.unwrap_or_else(|| check::give_up(&self.pond, &self.limits)));
+            };
+            let left = left();
+            let Some(wait) = decision.retry_after().filter(|wait| *wait <= left) else {
                 return Ok(decision);
             };
-            let Some(left) = patience.checked_sub(wait) else {
-                return Ok(decision);
-            };
-            patience = left;
-            rt::sleep(wait).await;
+            refused = Some(decision);
+            // All who were refused would come back at the same moment, most of them in vain.
+            let spread = rt::jitter((wait / 16).min(LONGEST_SPREAD));
+            rt::sleep(wait.saturating_add(spread).min(left)).await;
         }
     }
 

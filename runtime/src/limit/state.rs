@@ -197,7 +197,7 @@ pub struct LimitStats {
     pub refusals: u64,
     /// Refusals without a command, since an earlier one was remembered.
     pub blocked: u64,
-    /// Checks that the store did not answer, so that `on_outage` decided.
+    /// Checks that the store did not answer, so that `on_outage` decided, or a caller's patience ended.
     pub degraded: u64,
     /// Events that analytics lack: too many waited, or they could not be sent.
     pub events_lost: u64,

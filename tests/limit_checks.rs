@@ -546,6 +546,24 @@ async fn garbage_under_a_key_of_a_limit_degrades_and_takes_from_no_other() {
 }
 
 #[tokio::test]
+async fn analytics_of_many_callers_leave_in_many_requests() {
+    let gateway = gateway(needs_redis!()).await;
+    let pond = Millpond::builder().upstash(gateway.url(), gateway.token());
+    let pond = pond.clock(ManualClock::new()).limit_analytics(true);
+    let pond = pond.limit_budget(Duration::from_secs(20)).build().unwrap();
+    let limiter = pond.limiter(&limit::API);
+    join_all((0..600).map(|id| limiter.check(id))).await;
+    pond.flush().await.unwrap();
+    let sent = names(&gateway);
+    let named = |name: &str| sent.iter().filter(|sent| *sent == name).count();
+    assert_eq!(
+        (named("ZINCRBY"), pond.stats().limits.events_lost),
+        (600, 0)
+    );
+    assert!(named("PEXPIRE") >= 3, "one ends each batch");
+}
+
+#[tokio::test]
 async fn times_are_those_of_the_clock() {
     let (clock, pond) = embedded();
     clock.advance(Duration::from_secs(15));

@@ -23,6 +23,9 @@ const RETENTION: u64 = 90 * 24 * HOUR;
 const MOST_MEMBERS: usize = 10_000;
 const MOST_BYTES: usize = 1 << 20;
 
+/// So many sums leave at once: checks travel on the same way, and must not wait behind all of them.
+const BATCH: usize = 256;
+
 /// How long sums wait for more.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -49,10 +52,19 @@ impl Millpond {
         }
     }
 
-    /// Sends the sums that wait.
+    /// Sends the sums that wait, until a batch fails: those of later batches keep waiting.
     pub(crate) async fn flush_events(&self) -> Result<(), Error> {
+        // Counted before, since checks add sums in the meantime.
+        let batches = self.events().sums.len().div_ceil(BATCH);
+        for _ in 0..batches {
+            self.flush_batch().await?;
+        }
+        Ok(())
+    }
+
+    async fn flush_batch(&self) -> Result<(), Error> {
         let limits = &self.0.limits;
-        let sums = self.events().take();
+        let sums = self.events().take(BATCH);
         if sums.is_empty() {
             return Ok(());
         }
@@ -150,10 +162,12 @@ impl Tally {
         true
     }
 
-    /// Everything so far; begins again at zero.
-    fn take(&mut self) -> Vec<(Event, u64)> {
-        self.bytes = 0;
-        self.sums.drain().collect()
+    /// Up to so many of the sums; those begin again at zero.
+    fn take(&mut self, most: usize) -> Vec<(Event, u64)> {
+        let taken: Vec<_> = self.sums.extract_if(|_, _| true).take(most).collect();
+        let bytes: usize = taken.iter().map(|(event, _)| event.identifier.len()).sum();
+        self.bytes = self.bytes.saturating_sub(bytes);
+        taken
     }
 }
 
@@ -168,6 +182,7 @@ fn member(identifier: &str, success: bool) -> String {
 mod tests {
     use super::{Event, HOUR, MOST_MEMBERS, Tally, commands, member};
     use crate::store::command::Call;
+    use std::collections::HashSet;
 
     fn event(identifier: &str, success: bool, hour: u64) -> Event {
         Event {
@@ -185,7 +200,7 @@ mod tests {
                 .collect();
             args.join(" ")
         };
-        let commands = commands(&tally.take(), "p");
+        let commands = commands(&tally.take(usize::MAX), "p");
         commands
             .into_iter()
             .filter_map(|command| match command.call {
@@ -227,6 +242,19 @@ mod tests {
     }
 
     #[test]
+    fn sums_leave_in_parts_and_none_twice() {
+        let mut tally = Tally::default();
+        for id in 0..5 {
+            tally.add(event(&id.to_string(), true, 0), 1);
+        }
+        let parts: Vec<_> = (0..4).map(|_| tally.take(2)).collect();
+        let sizes: Vec<_> = parts.iter().map(Vec::len).collect();
+        assert_eq!(sizes, [2, 2, 1, 0]);
+        let all: HashSet<_> = parts.into_iter().flatten().collect();
+        assert_eq!((all.len(), tally.bytes), (5, 0));
+    }
+
+    #[test]
     fn identifiers_are_escaped_as_javascript_does_it() {
         let written = member("a\"b\\c\u{8}\u{c}\n\u{1f}\u{7f}\u{2028}é😀/", false);
         let expected =
@@ -245,7 +273,7 @@ mod tests {
             tally.add(event("0", true, 0), 1),
             "a known identifier is still counted"
         );
-        tally.take();
+        tally.take(usize::MAX);
         assert!(!tally.add(event(&"x".repeat(2 << 20), true, 0), 1));
     }
 }

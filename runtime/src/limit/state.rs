@@ -1,7 +1,7 @@
 //! What one `Millpond` knows and does about limits: settings, memory, counters.
 
 use super::Limit;
-use super::analytics::Tally;
+use super::analytics::{Tally, Turn};
 use super::blocked::Blocked;
 use super::fallback::Fallback;
 use super::names::{DEFAULT_PREFIX, Names};
@@ -112,8 +112,8 @@ pub(crate) struct Limits {
     pub(super) blocked: Blocked,
     pub(super) fallback: Fallback,
     pub(super) events: Mutex<Tally>,
-    /// Whether a task waits to send the events.
-    pub(super) flushing: AtomicBool,
+    /// Who waits to send the events.
+    pub(super) flushing: Turn,
     /// Whether the last check that asked the store got no answer.
     pub(super) in_outage: AtomicBool,
     pub(super) counts: Counts,
@@ -156,7 +156,7 @@ impl Limits {
             blocked: Blocked::default(),
             fallback: Fallback::default(),
             events: Mutex::default(),
-            flushing: AtomicBool::new(false),
+            flushing: Turn::default(),
             in_outage: AtomicBool::new(false),
             counts: Counts::default(),
         }

@@ -50,10 +50,13 @@ pub(crate) async fn admit(
     id: Option<&str>,
     cost: u64,
 ) -> Decision {
-    match id {
-        Some(id) => check(pond, limits, id, cost).await,
-        None => Decision::unidentified(&limits.first, pond.0.settings.clock.unix_ms()),
-    }
+    let Some(id) = id else {
+        let now = pond.0.settings.clock.unix_ms();
+        let decision = Decision::unidentified(&limits.first, now);
+        count(pond, &decision);
+        return decision;
+    };
+    check(pond, limits, id, cost).await
 }
 
 /// What [`check`] would find; takes nothing.
@@ -181,4 +184,20 @@ fn degrade(
     let local = pond.0.limits.fallback.check(&counted, now, cost);
     let limit = counted.first().map_or(first, |(limit, _)| limit);
     Decision::degraded(limit, local.allowed, local.retry_at, cause, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::admit;
+    use crate::limit::{API, Group, Reason};
+    use crate::pond::Millpond;
+
+    #[tokio::test]
+    async fn a_call_by_nobody_is_counted_as_a_refused_check() {
+        let pond = Millpond::memory();
+        let decision = admit(&pond, &Group::one(&pond, &API), None, 1).await;
+        assert_eq!(decision.reason(), Some(Reason::NoIdentifier));
+        let stats = pond.stats().limits;
+        assert_eq!((stats.checks, stats.refusals), (1, 1));
+    }
 }

@@ -50,6 +50,9 @@ impl Builder {
     /// `@upstash/ratelimit` by default, as that package has it: its
     /// `new Ratelimit({ prefix: "@upstash/ratelimit:API", … })` is the kind `API` here.
     ///
+    /// A [`namespace`](Self::namespace) goes in front, here as for every key, and ends the sharing
+    /// unless the others have it too: `prefix: "staging:@upstash/ratelimit:API"` for `staging`.
+    ///
     /// ```
     /// let pond = millpond::Millpond::builder().limit_prefix("@acme/ratelimit").build()?;
     /// # Ok::<_, millpond::Error>(())

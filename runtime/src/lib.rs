@@ -44,14 +44,42 @@
 //! | [`Entry::put`], [`Millpond::set`] | 1: `EVALSHA` | 3 |
 //! | `#[updates]` | 2: `MGET`, `EVALSHA` | 5 |
 //! | a caller who waited for another's load | 0 | 0 |
+//! | limit check, a window | 1: `EVALSHA` | 3; refused: 2 |
+//! | limit check, a token bucket | 1: `EVALSHA` | 4; refused: 2 |
+//! | limit check of a caller who is known to be refused | 0 | 0 |
+//! | analytics of limits, per caller, outcome and second | 1: `ZINCRBY` | 1 |
+//!
+//! The first call in a window executes one command more; of a check of several limits, two. Several
+//! limits of one check are one `EVALSHA`, and each executes the rest of its row. Analytics are on by
+//! default on Upstash only; they leave at most once a second and process, 256 in a request, with a
+//! `PEXPIRE` each time.
 //!
 //! The first use of a script on a server costs one `EVAL` more. Commands that are issued while a request
 //! is under way leave together in the next one. [`Millpond::stats`] counts.
+//!
+//! # Limits
+//!
+//! [`Millpond::limiter`] counts who does how much, across processes, and with what services in
+//! TypeScript take by `@upstash/ratelimit`; [`macro@rate_limited`] does it for a function. While the store
+//! does not answer, [`limit::OnOutage`] decides; unless a limit says otherwise, every process has a budget
+//! of its own meanwhile ([`Limit::share`] divides it). Failures in a row open a circuit breaker, so that
+//! calls do not wait for a store that is away; they are back with it 5 s after it is, at the latest.
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! use millpond::{Millpond, limit};
+//!
+//! let pond = Millpond::memory();
+//! let decision = pond.limiter(&limit::AUTH).check("ada@example.com").await?;
+//! assert_eq!((decision.is_allowed(), decision.remaining()), (true, Some(4)));
+//! # Ok::<_, millpond::Error>(()) }).unwrap();
+//! ```
 //!
 //! # Features
 //!
 //! - `upstash` (default): Upstash Redis, and anything that speaks its REST protocol.
 //! - `redis`: any Redis, Valkey or Redis Cluster over RESP.
+//! - `axum`: refusals of limits as responses, layers for routes, and the caller's address.
 //!
 //! # Logging
 //!

@@ -103,8 +103,11 @@ pub enum OnOutage {
 
 /// How much of what, how often: the description of a limit, without state.
 ///
-/// Two limits of one kind share their budgets if algorithm and window are equal too, so that a plan
-/// can have another number of units for the same kind.
+/// Two limits of one kind share their budgets if their windows are equal too, so that a plan can have
+/// another number of units for the same kind. Windows that slide share them with fixed ones, since
+/// `@upstash/ratelimit` calls both by the same keys. A token bucket shares them with buckets only, but
+/// give it a kind of its own: the bucket of a caller `7:29453760` is under the key of a window of the
+/// caller `7`, where Redis answers `WRONGTYPE`, and [`OnOutage`] decides.
 ///
 /// ```
 /// use millpond::limit::Limit;

@@ -175,6 +175,11 @@ pub(crate) async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::
     }
 }
 
+/// A time of the clock that [`sleep`] and [`timeout`] go by.
+pub(crate) fn now() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
 /// Waits; on a runtime without timers it only lets others run.
 pub(crate) async fn sleep(duration: Duration) {
     match timer(duration) {

@@ -9,7 +9,7 @@ use crate::rt;
 use crate::store::command::{Command, Effect};
 use bytes::Bytes;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -23,8 +23,15 @@ const RETENTION: u64 = 90 * 24 * HOUR;
 const MOST_MEMBERS: usize = 10_000;
 const MOST_BYTES: usize = 1 << 20;
 
+/// So many sums leave at once: checks travel on the same way, and must not wait behind all of them.
+const BATCH: usize = 256;
+
 /// How long sums wait for more.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// After so many milliseconds, the task that should have sent them is taken to be on a runtime that
+/// nobody drives.
+const STALLED: u64 = 10_000;
 
 impl Millpond {
     /// Adds a check to the sums, and sees to it that they leave.
@@ -42,17 +49,27 @@ impl Millpond {
         if !self.events().add(event, 1) {
             limits.counts.events_lost.add(1);
         }
-        if !limits.flushing.swap(true, Ordering::Relaxed) {
-            let flush = Flush(Arc::downgrade(&self.0));
+        if let Some(turn) = limits.flushing.begin(self.0.settings.clock.monotonic()) {
+            let pond = Arc::downgrade(&self.0);
+            let flush = Flush { pond, turn };
             // Without a runtime the future is dropped, and the sums wait for a call that has one.
             rt::spawn(async move { flush.run().await });
         }
     }
 
-    /// Sends the sums that wait.
+    /// Sends the sums that wait, until a batch fails: those of later batches keep waiting.
     pub(crate) async fn flush_events(&self) -> Result<(), Error> {
+        // Counted before, since checks add sums in the meantime.
+        let batches = self.events().sums.len().div_ceil(BATCH);
+        for _ in 0..batches {
+            self.flush_batch().await?;
+        }
+        Ok(())
+    }
+
+    async fn flush_batch(&self) -> Result<(), Error> {
         let limits = &self.0.limits;
-        let sums = self.events().take();
+        let sums = self.events().take(BATCH);
         if sums.is_empty() {
             return Ok(());
         }
@@ -97,12 +114,15 @@ fn commands(sums: &[(Event, u64)], prefix: &str) -> Vec<Command> {
 }
 
 /// The task that waits to send; whatever becomes of it, the next event can start another.
-struct Flush(Weak<Inner>);
+struct Flush {
+    pond: Weak<Inner>,
+    turn: u64,
+}
 
 impl Flush {
     async fn run(self) {
         rt::sleep(PAUSE).await;
-        let Some(inner) = self.0.upgrade() else {
+        let Some(inner) = self.pond.upgrade() else {
             return;
         };
         drop(self);
@@ -114,9 +134,36 @@ impl Flush {
 
 impl Drop for Flush {
     fn drop(&mut self) {
-        if let Some(inner) = self.0.upgrade() {
-            inner.limits.flushing.store(false, Ordering::Relaxed);
+        if let Some(inner) = self.pond.upgrade() {
+            inner.limits.flushing.end(self.turn);
         }
+    }
+}
+
+/// Whose turn it is to wait and send: when it began, in milliseconds and not 0; 0 is nobody's.
+#[derive(Debug, Default)]
+pub(super) struct Turn(AtomicU64);
+
+impl Turn {
+    /// A turn, if nobody has one. A task whose runtime stands still loses its own to the next.
+    fn begin(&self, now: Duration) -> Option<u64> {
+        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let now = now.saturating_add(1);
+        let began = self.0.load(Ordering::Relaxed);
+        if began != 0 && now.saturating_sub(began) < STALLED {
+            return None;
+        }
+        let swap = self
+            .0
+            .compare_exchange(began, now, Ordering::Relaxed, Ordering::Relaxed);
+        swap.ok().map(|_| now)
+    }
+
+    /// Ends this turn, unless another has it by now.
+    fn end(&self, turn: u64) {
+        let _ = self
+            .0
+            .compare_exchange(turn, 0, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
 
@@ -150,10 +197,12 @@ impl Tally {
         true
     }
 
-    /// Everything so far; begins again at zero.
-    fn take(&mut self) -> Vec<(Event, u64)> {
-        self.bytes = 0;
-        self.sums.drain().collect()
+    /// Up to so many of the sums; those begin again at zero.
+    fn take(&mut self, most: usize) -> Vec<(Event, u64)> {
+        let taken: Vec<_> = self.sums.extract_if(|_, _| true).take(most).collect();
+        let bytes: usize = taken.iter().map(|(event, _)| event.identifier.len()).sum();
+        self.bytes = self.bytes.saturating_sub(bytes);
+        taken
     }
 }
 
@@ -166,8 +215,10 @@ fn member(identifier: &str, success: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Event, HOUR, MOST_MEMBERS, Tally, commands, member};
+    use super::{Event, HOUR, MOST_MEMBERS, Tally, Turn, commands, member};
     use crate::store::command::Call;
+    use std::collections::HashSet;
+    use std::time::Duration;
 
     fn event(identifier: &str, success: bool, hour: u64) -> Event {
         Event {
@@ -185,7 +236,7 @@ mod tests {
                 .collect();
             args.join(" ")
         };
-        let commands = commands(&tally.take(), "p");
+        let commands = commands(&tally.take(usize::MAX), "p");
         commands
             .into_iter()
             .filter_map(|command| match command.call {
@@ -227,6 +278,32 @@ mod tests {
     }
 
     #[test]
+    fn sums_leave_in_parts_and_none_twice() {
+        let mut tally = Tally::default();
+        for id in 0..5 {
+            tally.add(event(&id.to_string(), true, 0), 1);
+        }
+        let parts: Vec<_> = (0..4).map(|_| tally.take(2)).collect();
+        let sizes: Vec<_> = parts.iter().map(Vec::len).collect();
+        assert_eq!(sizes, [2, 2, 1, 0]);
+        let all: HashSet<_> = parts.into_iter().flatten().collect();
+        assert_eq!((all.len(), tally.bytes), (5, 0));
+    }
+
+    #[test]
+    fn a_task_that_stands_still_is_replaced_and_cannot_end_the_turn_of_the_next() {
+        let turn = Turn::default();
+        let at = Duration::from_secs;
+        let stalled = turn.begin(at(0)).unwrap();
+        assert_eq!(turn.begin(at(9)), None);
+        let next = turn.begin(at(10)).unwrap();
+        turn.end(stalled);
+        assert_eq!(turn.begin(at(11)), None);
+        turn.end(next);
+        assert!(turn.begin(at(11)).is_some());
+    }
+
+    #[test]
     fn identifiers_are_escaped_as_javascript_does_it() {
         let written = member("a\"b\\c\u{8}\u{c}\n\u{1f}\u{7f}\u{2028}é😀/", false);
         let expected =
@@ -245,7 +322,7 @@ mod tests {
             tally.add(event("0", true, 0), 1),
             "a known identifier is still counted"
         );
-        tally.take();
+        tally.take(usize::MAX);
         assert!(!tally.add(event(&"x".repeat(2 << 20), true, 0), 1));
     }
 }

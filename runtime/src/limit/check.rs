@@ -12,21 +12,34 @@ use std::sync::atomic::Ordering;
 /// Takes `cost` units of each of these limits, or of none.
 pub(crate) async fn check(pond: &Millpond, limits: &Group, id: &str, cost: u64) -> Decision {
     let decision = decide(pond, limits, id, cost).await;
-    let state = &pond.0.limits;
-    state.counts.checks.add(1);
-    if !decision.is_allowed() {
-        state.counts.refusals.add(1);
-    }
-    match decision.reason() {
-        Some(Reason::Blocked) => state.counts.blocked.add(1),
-        Some(Reason::Outage(_)) => state.counts.degraded.add(1),
-        _ => {}
-    }
+    count(pond, &decision);
     if decision.outcome() != Outcome::Degraded {
         pond.record_check(id, decision.is_allowed());
     }
     #[cfg(feature = "axum")]
     super::seen::note(&decision);
+    decision
+}
+
+fn count(pond: &Millpond, decision: &Decision) {
+    let counts = &pond.0.limits.counts;
+    counts.checks.add(1);
+    if !decision.is_allowed() {
+        counts.refusals.add(1);
+    }
+    match decision.reason() {
+        Some(Reason::Blocked) => counts.blocked.add(1),
+        Some(Reason::Outage(_)) => counts.degraded.add(1),
+        _ => {}
+    }
+}
+
+/// The decision of who could not wait for the store's: not what `on_outage` says, since the store
+/// may well be there.
+pub(crate) fn give_up(pond: &Millpond, limits: &Group) -> Decision {
+    let now = pond.0.settings.clock.unix_ms();
+    let decision = Decision::degraded(&limits.first, false, None, ErrorKind::Timeout, now);
+    count(pond, &decision);
     decision
 }
 
@@ -37,10 +50,13 @@ pub(crate) async fn admit(
     id: Option<&str>,
     cost: u64,
 ) -> Decision {
-    match id {
-        Some(id) => check(pond, limits, id, cost).await,
-        None => Decision::unidentified(&limits.first, pond.0.settings.clock.unix_ms()),
-    }
+    let Some(id) = id else {
+        let now = pond.0.settings.clock.unix_ms();
+        let decision = Decision::unidentified(&limits.first, now);
+        count(pond, &decision);
+        return decision;
+    };
+    check(pond, limits, id, cost).await
 }
 
 /// What [`check`] would find; takes nothing.
@@ -168,4 +184,20 @@ fn degrade(
     let local = pond.0.limits.fallback.check(&counted, now, cost);
     let limit = counted.first().map_or(first, |(limit, _)| limit);
     Decision::degraded(limit, local.allowed, local.retry_at, cause, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::admit;
+    use crate::limit::{API, Group, Reason};
+    use crate::pond::Millpond;
+
+    #[tokio::test]
+    async fn a_call_by_nobody_is_counted_as_a_refused_check() {
+        let pond = Millpond::memory();
+        let decision = admit(&pond, &Group::one(&pond, &API), None, 1).await;
+        assert_eq!(decision.reason(), Some(Reason::NoIdentifier));
+        let stats = pond.stats().limits;
+        assert_eq!((stats.checks, stats.refusals), (1, 1));
+    }
 }

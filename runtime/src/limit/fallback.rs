@@ -32,11 +32,11 @@ impl Fallback {
         let mut changes = Vec::with_capacity(budgets.len());
         for (limit, key) in budgets {
             let rule = limit.shared_rule();
-            let held = taken.get(key).map_or_else(Held::default, |entry| {
-                entry.snapshot.at_or_before(rule, now)
-            });
+            let before = taken.get(key).map(|entry| entry.snapshot);
+            let held = before.map_or_else(Held::default, |before| before.at_or_before(rule, now));
             let verdict = rule.check(held, now, cost);
-            let snapshot = Snapshot::after(rule, held, verdict.change, now);
+            let after = Snapshot::after(rule, held, verdict.change, now);
+            let snapshot = before.map_or(after, |before| after.not_before(&before));
             changes.push((*key, Entry { rule, snapshot }));
             if !verdict.allowed {
                 local.allowed = false;
@@ -57,5 +57,28 @@ impl Fallback {
     /// Forgets what was taken.
     pub(crate) fn forget(&self, key: &Key) {
         self.taken.lock().remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Fallback;
+    use crate::limit::snapshot::Key;
+    use crate::limit::{AUTH, Limit};
+    use std::time::Duration;
+
+    #[test]
+    fn what_was_taken_before_the_clock_went_back_still_counts_when_it_is_right_again() {
+        let fixed = Limit::fixed_window("AUTH", 5, Duration::from_mins(1));
+        for limit in [AUTH, fixed] {
+            let fallback = Fallback::default();
+            let budgets = [(limit, Key::new("u", limit.rule()))];
+            let allowed = |now, cost| fallback.check(&budgets, now, cost).allowed;
+            assert!(allowed(600_000, 4));
+            assert!(allowed(0, 1), "a clock that went back stands still");
+            assert!(!allowed(0, 1));
+            assert!(!allowed(600_000, 1), "{limit:?}");
+            assert!(allowed(720_000, 1));
+        }
     }
 }

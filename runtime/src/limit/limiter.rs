@@ -1,5 +1,6 @@
 //! The limiter by hand: a limit, or several, of one `Millpond`.
 
+use super::algorithm::Algorithm;
 use super::decision::Decision;
 use super::names::{Names, Subject};
 use super::{Limit, check, script};
@@ -10,6 +11,9 @@ use crate::store::command::{Command, Effect};
 use bytes::Bytes;
 use std::fmt::{Display, Write};
 use std::time::Duration;
+
+/// The most that a wait is drawn out, so that callers do not come back in step.
+const LONGEST_SPREAD: Duration = Duration::from_millis(50);
 
 /// Checks callers against a limit, or several at once. Made by [`Millpond::limiter`]; cheap.
 ///
@@ -64,9 +68,13 @@ impl Group {
         group
     }
 
-    /// Two limits on the same budgets would each be checked as if the other took nothing.
+    /// Two limits on the same budgets would each be checked as if the other took nothing. Windows
+    /// that are fixed and windows that slide have the same counters.
     fn counts_like(&self, limit: &Limit) -> bool {
-        let budgets = |limit: &Limit| (limit.kind(), limit.algorithm(), limit.window());
+        let budgets = |limit: &Limit| {
+            let bucket = limit.algorithm() == Algorithm::TokenBucket;
+            (limit.kind(), bucket, limit.window())
+        };
         self.iter().any(|other| budgets(other) == budgets(limit))
     }
 
@@ -124,7 +132,7 @@ impl Limiter {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidKey`] for an identifier that is empty or does not display,
-    /// [`ErrorKind::InvalidValue`] for two limits with the same budgets.
+    /// [`ErrorKind::InvalidValue`] for two limits with the same budgets, see [`Limit`].
     ///
     /// # Cancel safety
     /// A check whose future is dropped may or may not have taken its unit.
@@ -241,14 +249,16 @@ impl Limiter {
         Ok(())
     }
 
-    /// Waits until a unit can be taken, and takes it; for no longer than `patience`. If the wait
-    /// would be longer than that, the refusal comes at once.
+    /// Waits until a unit can be taken, and takes it; for no longer than `patience`, checks
+    /// included. If the wait would be longer than that, the refusal comes at once. If the store has
+    /// not even answered the first check by then, the call is refused, as degraded.
     ///
     /// # Errors
     /// As [`check`](Self::check).
     ///
     /// # Cancel safety
-    /// A future that is dropped while it waits has taken nothing.
+    /// A future that is dropped while it waits has taken nothing. One that is dropped during a check,
+    /// or whose patience ends there, may have taken a unit.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -266,17 +276,22 @@ impl Limiter {
         patience: Duration,
     ) -> Result<Decision, Error> {
         let id = self.admissible(id)?;
-        let mut patience = patience;
+        let began = rt::now();
+        let left = || patience.saturating_sub(began.elapsed());
+        let mut refused = None;
         loop {
-            let decision = check::check(&self.pond, &self.limits, &id, 1).await;
-            let Some(wait) = decision.retry_after() else {
+            let check = check::check(&self.pond, &self.limits, &id, 1);
+            let Some(decision) = rt::timeout(left(), check).await else {
+                return Ok(refused.unwrap_or_else(|| check::give_up(&self.pond, &self.limits)));
+            };
+            let left = left();
+            let Some(wait) = decision.retry_after().filter(|wait| *wait <= left) else {
                 return Ok(decision);
             };
-            let Some(left) = patience.checked_sub(wait) else {
-                return Ok(decision);
-            };
-            patience = left;
-            rt::sleep(wait).await;
+            refused = Some(decision);
+            // All who were refused would come back at the same moment, most of them in vain.
+            let spread = rt::jitter((wait / 16).min(LONGEST_SPREAD));
+            rt::sleep(wait.saturating_add(spread).min(left)).await;
         }
     }
 
@@ -294,7 +309,7 @@ impl Limiter {
 
     fn admissible(&self, id: impl Display) -> Result<String, Error> {
         if self.twice {
-            let text = "two limits of one check have the same kind, algorithm and window";
+            let text = "two limits of one check have the same budgets: kind and window are equal";
             return Err(Error::new(ErrorKind::InvalidValue, text));
         }
         let mut text = String::new();

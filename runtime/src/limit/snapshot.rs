@@ -63,6 +63,13 @@ impl Snapshot {
         Self { held, index }
     }
 
+    /// The same, known to be no older than `earlier`, which was taken of the same budget: a clock
+    /// that went back does not make it one of an earlier window.
+    pub(crate) fn not_before(self, earlier: &Self) -> Self {
+        let index = self.index.max(earlier.index);
+        Self { index, ..self }
+    }
+
     /// Whether nothing of it counts any more.
     pub(crate) fn is_spent(&self, rule: Rule, now: u64) -> bool {
         self.at(rule, now)

@@ -1,7 +1,7 @@
 //! What one `Millpond` knows and does about limits: settings, memory, counters.
 
 use super::Limit;
-use super::analytics::Tally;
+use super::analytics::{Tally, Turn};
 use super::blocked::Blocked;
 use super::fallback::Fallback;
 use super::names::{DEFAULT_PREFIX, Names};
@@ -49,6 +49,9 @@ impl Builder {
     /// What keys of limits begin with; services with the same prefix and kinds share their budgets.
     /// `@upstash/ratelimit` by default, as that package has it: its
     /// `new Ratelimit({ prefix: "@upstash/ratelimit:API", … })` is the kind `API` here.
+    ///
+    /// A [`namespace`](Self::namespace) goes in front, here as for every key, and ends the sharing
+    /// unless the others have it too: `prefix: "staging:@upstash/ratelimit:API"` for `staging`.
     ///
     /// ```
     /// let pond = millpond::Millpond::builder().limit_prefix("@acme/ratelimit").build()?;
@@ -112,8 +115,8 @@ pub(crate) struct Limits {
     pub(super) blocked: Blocked,
     pub(super) fallback: Fallback,
     pub(super) events: Mutex<Tally>,
-    /// Whether a task waits to send the events.
-    pub(super) flushing: AtomicBool,
+    /// Who waits to send the events.
+    pub(super) flushing: Turn,
     /// Whether the last check that asked the store got no answer.
     pub(super) in_outage: AtomicBool,
     pub(super) counts: Counts,
@@ -156,7 +159,7 @@ impl Limits {
             blocked: Blocked::default(),
             fallback: Fallback::default(),
             events: Mutex::default(),
-            flushing: AtomicBool::new(false),
+            flushing: Turn::default(),
             in_outage: AtomicBool::new(false),
             counts: Counts::default(),
         }
@@ -197,7 +200,7 @@ pub struct LimitStats {
     pub refusals: u64,
     /// Refusals without a command, since an earlier one was remembered.
     pub blocked: u64,
-    /// Checks that the store did not answer, so that `on_outage` decided.
+    /// Checks that the store did not answer, so that `on_outage` decided, or a caller's patience ended.
     pub degraded: u64,
     /// Events that analytics lack: too many waited, or they could not be sent.
     pub events_lost: u64,

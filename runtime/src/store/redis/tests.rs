@@ -208,6 +208,22 @@ async fn a_server_that_is_loading_is_asked_again() {
 }
 
 #[tokio::test]
+async fn what_follows_a_rejected_write_in_its_batch_is_sent_again_after_it() {
+    let server = Server::start().await;
+    let (store, _) = client(&server.url(), |_| {});
+    let busy = Fault::Answer("-BUSY Redis is busy running a script\r\n");
+    let guard = || plain(Effect::Repeatable, "SET guard 1");
+    server.fail_next([busy]);
+    let replies = send(&store, LONG, [guard(), plain(Effect::Repeatable, "DEL a")]).await;
+    assert!(replies.iter().all(Result::is_ok), "{replies:?}");
+    server.fail_next([busy]);
+    let replies = send(&store, LONG, [guard(), once("INCR n")]).await;
+    assert_eq!(replies[0].as_ref().unwrap_err().kind(), ErrorKind::Server);
+    assert_eq!(replies[1].as_ref().unwrap(), &Reply::Int(1));
+    assert_eq!(server.log(), ["SET", "DEL", "SET", "DEL", "SET", "INCR"]);
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_told_apart_and_never_shown() {
     let server = Server::start().await;
     let url = format!("redis://user:hunter2@{}", server.address);

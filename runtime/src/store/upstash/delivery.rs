@@ -7,6 +7,7 @@ use crate::rt::BoxFuture;
 use crate::store::command::{Effect, Reply};
 use crate::store::pipeline::{Carrier, Item, Kind, Parcel};
 use crate::store::repeat::{Failure, Patience, Stage, Tries};
+use crate::store::sequence::{Said, open_again};
 use crate::store::server_error::is_transient;
 use crate::store::waiting::Replies;
 use reqwest::Client;
@@ -63,6 +64,45 @@ struct Open {
 struct Line {
     command: Encoded,
     outcome: Option<Result<Reply, Error>>,
+}
+
+/// The answer to one command, before it is known whether it stands.
+struct Note {
+    place: Place,
+    effect: Effect,
+    said: Said,
+    /// Nothing only for what will be sent again.
+    outcome: Option<Result<Reply, Error>>,
+}
+
+impl Line {
+    fn hear(
+        &mut self,
+        place: Place,
+        answered: Answered,
+        endpoint: &Endpoint,
+        may_repeat: bool,
+    ) -> Note {
+        let (said, outcome) = match answered.into_reply() {
+            Ok(Ok(reply)) => (Said::Settled, Some(Ok(reply))),
+            Err(error) => (Said::Settled, Some(Err(error))),
+            // The script did not run, so this is no repeat, whatever the command does.
+            Ok(Err(text)) if text.starts_with("NOSCRIPT") && self.command.send_source() => {
+                (Said::NoScript, None)
+            }
+            Ok(Err(text)) => {
+                let not_now = is_transient(&text) && may_repeat;
+                let said = if not_now { Said::NotNow } else { Said::Settled };
+                (said, Some(Err(endpoint.worded(&text))))
+            }
+        };
+        Note {
+            place,
+            effect: self.command.effect(),
+            said,
+            outcome,
+        }
+    }
 }
 
 /// What one exchange carries: places of commands, and the body.
@@ -167,32 +207,23 @@ impl<'a> Delivery<'a> {
             return self.fail(places, &Failure::lasting(error));
         }
         let may_repeat = self.tries.may_repeat();
-        let mut again = None;
-        for (place, answered) in places.iter().zip(answers) {
-            let endpoint = &self.courier.endpoint;
-            let Some(line) = line(&mut self.parcels, *place) else {
-                continue;
-            };
-            let text = match answered.into_reply() {
-                Ok(Ok(reply)) => {
-                    line.outcome = Some(Ok(reply));
-                    continue;
-                }
-                Err(error) => {
-                    line.outcome = Some(Err(error));
-                    continue;
-                }
-                Ok(Err(text)) => text,
-            };
-            // The script did not run, so this is no repeat, whatever the command does.
-            if text.starts_with("NOSCRIPT") && line.command.send_source() {
-                continue;
+        let mut notes = Vec::with_capacity(places.len());
+        for (&place, answered) in places.iter().zip(answers) {
+            if let Some(line) = line(&mut self.parcels, place) {
+                notes.push(line.hear(place, answered, &self.courier.endpoint, may_repeat));
             }
-            let error = endpoint.worded(&text);
-            if is_transient(&text) && may_repeat && line.command.effect() != Effect::Once {
-                again = Some(error);
-            } else {
-                line.outcome = Some(Err(error));
+        }
+        let mut again = None;
+        for batch in notes.chunk_by_mut(|one, other| one.place.0 == other.place.0) {
+            let said: Vec<_> = batch.iter().map(|note| (note.effect, note.said)).collect();
+            for (note, open) in batch.iter_mut().zip(open_again(&said)) {
+                if !open {
+                    if let Some(line) = line(&mut self.parcels, note.place) {
+                        line.outcome = note.outcome.take();
+                    }
+                } else if note.said == Said::NotNow {
+                    again = note.outcome.take().and_then(Result::err);
+                }
             }
         }
         again

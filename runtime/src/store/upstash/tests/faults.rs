@@ -115,6 +115,25 @@ async fn a_server_that_rejects_writes_for_a_moment_is_asked_again() {
 }
 
 #[tokio::test]
+async fn what_follows_a_rejected_write_in_its_batch_is_sent_again_after_it() {
+    let server = Server::start().await;
+    let (store, _) = client(&server.url, |_| {});
+    let answers = |second: &str| {
+        let busy = r#"{"error":"READONLY Writes are temporarily rejected"}"#;
+        Fault::Answer(200, format!("[{busy},{second}]"))
+    };
+    let guard = || plain(Effect::Repeatable, "SET guard 1");
+    server.fail_next([answers(r#"{"result":0}"#)]);
+    let replies = send(&store, LONG, [guard(), plain(Effect::Repeatable, "DEL a")]).await;
+    assert!(replies.iter().all(Result::is_ok), "{replies:?}");
+    server.fail_next([answers(r#"{"result":1}"#)]);
+    let replies = send(&store, LONG, [guard(), once("INCR n")]).await;
+    assert_eq!(replies[0].as_ref().unwrap_err().kind(), ErrorKind::Server);
+    assert_eq!(replies[1].as_ref().unwrap(), &Reply::Int(1));
+    assert_eq!(server.log(), ["SET DEL", "SET DEL", "SET INCR"]);
+}
+
+#[tokio::test]
 async fn each_wrong_answer_has_its_kind_and_says_what_to_do() {
     use ErrorKind::{Auth, Protocol, Server as Refused, TooLarge, WrongType};
     let cases = [

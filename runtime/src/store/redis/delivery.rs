@@ -132,7 +132,7 @@ impl Delivery {
                 Ok(self.one_by_one(&opened, &open).await)
             }
             Err(lost) => {
-                let failure = self.judge(&opened, lost).await;
+                let failure = self.judge(&opened, lost);
                 if failure.stage != Stage::NotSent {
                     self.count(&pipeline);
                 }
@@ -160,7 +160,7 @@ impl Delivery {
                     self.fail(&[index], &failure)
                 }
                 Err(lost) => {
-                    let failure = self.judge(opened, lost).await;
+                    let failure = self.judge(opened, lost);
                     self.fail(&[index], &failure)
                 }
             };
@@ -196,17 +196,17 @@ impl Delivery {
         }
     }
 
-    async fn judge(&self, opened: &Arc<Opened>, lost: Lost) -> Failure {
+    fn judge(&self, opened: &Arc<Opened>, lost: Lost) -> Failure {
         match lost {
             Lost::Redis(error) => {
                 if error.is_unrecoverable_error() {
-                    self.link.discard(opened).await;
+                    self.link.discard(opened);
                 }
                 self.link.broken(&error)
             }
             Lost::Silent => {
                 // It may be a connection that leads nowhere any more; the next batch opens another.
-                self.link.discard(opened).await;
+                self.link.discard(opened);
                 Failure::out_of_time()
             }
         }

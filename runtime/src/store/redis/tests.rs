@@ -275,6 +275,22 @@ async fn what_waits_for_a_connection_when_its_budget_ends_never_leaves() {
 }
 
 #[tokio::test]
+async fn a_handshake_slower_than_one_budget_serves_the_next_caller() {
+    let server = Server::start().await;
+    let (store, _) = client(&server.url(), |config| config.connect_timeout = LONG);
+    server.shut();
+    for _ in 0..3 {
+        let short = Duration::from_millis(20);
+        let error = send(&store, short, [read("GET a")]).await.remove(0);
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Timeout);
+    }
+    server.unlock();
+    assert_eq!(one(&store, read("GET a")).await.unwrap(), Reply::Nil);
+    assert_eq!(server.connections(), 1);
+    assert_eq!(server.log(), ["GET"]);
+}
+
+#[tokio::test]
 async fn a_caller_that_goes_away_only_stops_waiting() {
     let server = Server::start().await;
     let (store, _) = client(&server.url(), |_| {});

@@ -18,7 +18,7 @@ use crate::stats::Meter;
 use delivery::Courier;
 use http::Endpoint;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wire::Encoded;
 
@@ -107,6 +107,7 @@ impl Inner {
                 patience: self.patience,
                 most_commands: self.limits.commands,
                 most_bytes: self.limits.bytes,
+                answered: Mutex::default(),
             };
             Ok(Lane::new(courier, self.limits))
         })

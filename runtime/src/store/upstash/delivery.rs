@@ -1,6 +1,6 @@
 //! Takes the parcels of one request to the server, as often as each command allows.
 
-use super::http::Endpoint;
+use super::http::{Endpoint, IDLE};
 use super::wire::{Answered, Encoded, protocol};
 use crate::error::Error;
 use crate::rt::BoxFuture;
@@ -9,9 +9,9 @@ use crate::store::pipeline::{Carrier, Item, Kind, Parcel};
 use crate::store::repeat::{Failure, Patience, Stage, Tries};
 use crate::store::sequence::{Said, open_again};
 use crate::store::server_error::is_transient;
-use crate::store::waiting::Replies;
+use crate::store::waiting::{LONGEST, Replies};
 use reqwest::Client;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -26,6 +26,25 @@ pub(crate) struct Courier {
     pub(crate) patience: Patience,
     pub(crate) most_commands: usize,
     pub(crate) most_bytes: usize,
+    /// When the last answer came, unless something went wrong after it.
+    pub(crate) answered: Mutex<Option<Instant>>,
+}
+
+impl Courier {
+    /// How long an exchange may take from now on. A connection that is still being opened lives and
+    /// dies with the request that asked for it, so such a read goes on without its callers.
+    fn until(&self, kind: Kind, until: Instant) -> Instant {
+        let answered = *self.answered();
+        let is_connected = answered.is_some_and(|answered| answered.elapsed() < IDLE);
+        if kind == Kind::Writes || is_connected {
+            return until;
+        }
+        until.max(Instant::now() + self.endpoint.connect_timeout().min(LONGEST))
+    }
+
+    fn answered(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Carrier for Courier {
@@ -148,9 +167,11 @@ impl<'a> Delivery<'a> {
             let sent = (wide(places.len()), wide(body.len()));
             let endpoint = &self.courier.endpoint;
             let exchange = endpoint.exchange(&self.courier.client, self.kind, body);
-            let result = tokio::time::timeout_at(self.tries.until(), exchange)
+            let until = self.courier.until(self.kind, self.tries.until());
+            let result = tokio::time::timeout_at(until, exchange)
                 .await
                 .unwrap_or_else(|_| Err(Failure::out_of_time()));
+            *self.courier.answered() = result.is_ok().then(Instant::now);
             if !matches!(&result, Err(failure) if failure.stage == Stage::NotSent) {
                 endpoint.meter.requests.add(1);
                 endpoint.meter.commands.add(sent.0);

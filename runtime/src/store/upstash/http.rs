@@ -20,7 +20,7 @@ use std::time::Duration;
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 
 /// Shorter than servers and balancers keep idle connections (60 s and up), so that we close first.
-const IDLE: Duration = Duration::from_secs(30);
+pub(crate) const IDLE: Duration = Duration::from_secs(30);
 
 const ENCODING: HeaderName = HeaderName::from_static("upstash-encoding");
 const SYNC_TOKEN: HeaderName = HeaderName::from_static("upstash-sync-token");
@@ -63,6 +63,10 @@ impl Endpoint {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         }
+    }
+
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
     }
 
     /// Connections for one runtime.

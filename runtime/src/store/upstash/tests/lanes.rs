@@ -175,6 +175,24 @@ async fn a_budget_ends_the_wait_and_never_the_request() {
 }
 
 #[tokio::test]
+async fn a_read_without_a_connection_goes_on_after_its_callers_budget() {
+    let server = Server::start().await;
+    let (store, meter) = client(&server.url, |config| config.connect_timeout = LONG);
+    server.hold();
+    let short = Duration::from_millis(20);
+    let error = send(&store, short, [read("GET a")]).await.remove(0);
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Timeout);
+    server.arrivals(1).await;
+    server.release(100);
+    let answered = async {
+        while meter.bytes_received.get() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(tokio::time::timeout(LONG, answered).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_caller_that_goes_away_only_stops_waiting() {
     let server = Server::start().await;
     let (store, _) = client(&server.url, |_| {});

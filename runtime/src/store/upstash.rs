@@ -39,7 +39,8 @@ pub(crate) struct UpstashConfig {
     pub(crate) retries: u32,
     /// The pause before the first repeat; each one after that is twice as long.
     pub(crate) backoff: Duration,
-    /// Whether a read sees the writes that this process made before it, on any replica.
+    /// Whether a read sees the writes that were answered before it in the same runtime, on any
+    /// replica. Writes of several runtimes pass each other, and the token of the last answer stands.
     pub(crate) read_your_writes: bool,
     /// Whether calls that are made while others are under way leave together.
     pub(crate) pipelining: bool,
@@ -73,21 +74,16 @@ struct Inner {
 impl Upstash {
     /// Checks the configuration; nothing is sent before the first command.
     pub(crate) fn new(config: &UpstashConfig, meter: Arc<Meter>) -> Result<Self, Error> {
-        let at_once = |bounded| {
-            if config.pipelining {
-                bounded
-            } else {
-                usize::MAX
-            }
-        };
+        let at_once = |bounded, is_bounded| if is_bounded { bounded } else { usize::MAX };
         Ok(Self(Arc::new(Inner {
             endpoint: Arc::new(Endpoint::new(config, meter)?),
             lanes: PerRuntime::default(),
             limits: Limits {
                 commands: MOST_COMMANDS,
                 bytes: MOST_BYTES,
-                reads: at_once(4),
-                writes: at_once(1),
+                reads: at_once(4, config.pipelining),
+                // The token of a write that overtook another would hide the other.
+                writes: at_once(1, config.pipelining || config.read_your_writes),
                 together: config.pipelining,
             },
             patience: Patience {

@@ -32,7 +32,8 @@ pub(crate) struct Endpoint {
     token: Secret,
     tls: ClientConfig,
     connect_timeout: Duration,
-    /// Given by the last write, shown with every request: no later read sees an older state.
+    /// Given by the last write, shown with every request: no later read sees an older state. Writes
+    /// of one runtime leave one at a time; those of two may be answered in another order than run.
     sync_token: Option<Mutex<HeaderValue>>,
     pub(crate) meter: Arc<Meter>,
 }

@@ -28,6 +28,9 @@ const MOST_COMMANDS: usize = 1_000;
 /// Most bytes that leave together, unless one batch alone is larger.
 const MOST_BYTES: usize = 1024 * 1024;
 
+/// Largest answer that is read, in bytes. Upstash itself stops at 10 MB a command by default.
+const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+
 /// How to reach a database.
 #[derive(Clone, Debug)]
 pub(crate) struct UpstashConfig {
@@ -45,6 +48,8 @@ pub(crate) struct UpstashConfig {
     /// Whether calls that are made while others are under way leave together.
     pub(crate) pipelining: bool,
     pub(crate) connect_timeout: Duration,
+    /// In bytes.
+    pub(crate) largest_answer: usize,
 }
 
 impl UpstashConfig {
@@ -57,6 +62,7 @@ impl UpstashConfig {
             read_your_writes: true,
             pipelining: true,
             connect_timeout: Duration::from_secs(3),
+            largest_answer: LARGEST_ANSWER,
         }
     }
 }

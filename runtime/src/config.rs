@@ -250,6 +250,9 @@ impl Builder {
 
     /// Whether commands issued while a request is under way leave together. On by default.
     ///
+    /// Off, each call is a request of its own. Writes still leave one at a time on Upstash unless
+    /// [`read_your_writes`](Self::read_your_writes) is off, too.
+    ///
     /// ```
     /// let pond = millpond::Millpond::builder().auto_pipelining(false).build()?;
     /// # Ok::<_, millpond::Error>(())
@@ -261,6 +264,10 @@ impl Builder {
 
     /// Whether Upstash is told, with each request, which write this process saw last, so that a
     /// read on another replica is not older. On by default.
+    ///
+    /// It holds for reads and writes made in one Tokio runtime, where writes leave one at a time.
+    /// Several runtimes share what was seen last, but their writes pass each other: a read then
+    /// may miss a write whose answer came just before that of another runtime's.
     ///
     /// ```
     /// let pond = millpond::Millpond::builder().read_your_writes(false).build()?;

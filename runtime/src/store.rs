@@ -17,6 +17,8 @@ mod redis;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod repeat;
 pub(crate) mod secret;
+#[cfg(any(feature = "upstash", feature = "redis"))]
+mod sequence;
 mod server_error;
 #[cfg(feature = "upstash")]
 mod upstash;

@@ -39,8 +39,11 @@ enum Phase {
     Open {
         until: Duration,
     },
-    /// One call goes through, and its outcome decides.
-    Probing,
+    /// One call goes through, and its outcome decides. Its future may be kept and never polled, so
+    /// after this time the next call takes its place.
+    Probing {
+        until: Duration,
+    },
 }
 
 const CLOSED: State = State {
@@ -63,7 +66,7 @@ impl<S: Store> Breaker<S> {
 
 impl<S: Store> Store for Breaker<S> {
     fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>> {
-        let passage = match self.circuit.enter() {
+        let passage = match self.circuit.enter(batch.within) {
             Ok(passage) => passage,
             Err(error) => {
                 let refused = batch.commands.iter().map(|_| Err(error.clone())).collect();
@@ -80,17 +83,18 @@ impl<S: Store> Store for Breaker<S> {
 }
 
 impl Circuit {
-    fn enter(self: &Arc<Self>) -> Result<Passage, Error> {
+    fn enter(self: &Arc<Self>, within: Duration) -> Result<Passage, Error> {
         let mut state = self.lock();
         let now = self.clock.monotonic();
         let probe = match state.phase {
-            Phase::Closed => false,
-            Phase::Open { until } if now >= until => {
-                state.phase = Phase::Probing;
-                true
+            Phase::Closed => None,
+            Phase::Open { until } | Phase::Probing { until } if now >= until => {
+                let until = now.saturating_add(within.max(COOL_DOWN));
+                state.phase = Phase::Probing { until };
+                Some(until)
             }
             Phase::Open { until } => return Err(open(state.failures, until.saturating_sub(now))),
-            Phase::Probing => return Err(open(state.failures, Duration::ZERO)),
+            Phase::Probing { .. } => return Err(open(state.failures, Duration::ZERO)),
         };
         Ok(Passage {
             circuit: Arc::clone(self),
@@ -107,16 +111,20 @@ impl Circuit {
 /// One call on its way through.
 struct Passage {
     circuit: Arc<Circuit>,
-    probe: bool,
+    /// For a probe, the end of its time, which tells it from the probes after it.
+    probe: Option<Duration>,
     left: bool,
 }
 
 impl Passage {
     fn leave(mut self, replies: &[Result<Reply, Error>]) {
+        let Some(reached) = reached(replies) else {
+            // Nothing was learned; a probe makes way as if nobody had waited for it.
+            return;
+        };
         self.left = true;
-        let reached = replies.iter().any(is_from_server);
         let mut state = self.circuit.lock();
-        if reached || replies.is_empty() {
+        if reached {
             // A late answer to an earlier call says that the server is there again, too.
             *state = CLOSED;
             return;
@@ -125,10 +133,10 @@ impl Passage {
         let now = self.circuit.clock.monotonic();
         match state.phase {
             Phase::Closed if state.failures >= THRESHOLD => {}
-            Phase::Probing if self.probe => {
+            Phase::Probing { until } if self.probe == Some(until) => {
                 state.cool_down = state.cool_down.saturating_mul(2).min(LONGEST_COOL_DOWN);
             }
-            Phase::Closed | Phase::Open { .. } | Phase::Probing => return,
+            Phase::Closed | Phase::Open { .. } | Phase::Probing { .. } => return,
         }
         state.phase = Phase::Open {
             until: now + state.cool_down,
@@ -138,25 +146,32 @@ impl Passage {
 
 impl Drop for Passage {
     fn drop(&mut self) {
+        let Some(mine) = self.probe.filter(|_| !self.left) else {
+            return;
+        };
         // A probe that nobody waits for any more decides nothing; the next call is the probe.
-        if self.probe && !self.left {
-            let mut state = self.circuit.lock();
-            if matches!(state.phase, Phase::Probing) {
-                state.phase = Phase::Open {
-                    until: self.circuit.clock.monotonic(),
-                };
-            }
+        let mut state = self.circuit.lock();
+        if matches!(state.phase, Phase::Probing { until } if until == mine) {
+            state.phase = Phase::Open {
+                until: self.circuit.clock.monotonic(),
+            };
         }
     }
 }
 
-/// Whether this shows that the server was reached, even if it answered with an error. A proxy that
-/// answers 502 or 503 in its place does not.
-fn is_from_server(reply: &Result<Reply, Error>) -> bool {
-    !matches!(
-        reply.as_ref().map_err(Error::kind),
-        Err(ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::OutcomeUnknown)
-    )
+/// Whether the server was reached, even if it answered with an error; nothing if these replies do
+/// not tell, as those do not that were made here. A proxy that answers 502 or 503 in the place of
+/// the server does not count as the server.
+fn reached(replies: &[Result<Reply, Error>]) -> Option<bool> {
+    let told = |reply: &Result<Reply, Error>| match reply.as_ref().map_err(Error::kind) {
+        Ok(_)
+        | Err(ErrorKind::Server | ErrorKind::WrongType | ErrorKind::Auth | ErrorKind::TooLarge) => {
+            Some(true)
+        }
+        Err(ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::OutcomeUnknown) => Some(false),
+        Err(_) => None,
+    };
+    replies.iter().filter_map(told).max()
 }
 
 fn open(failures: u32, wait: Duration) -> Error {
@@ -303,5 +318,50 @@ mod tests {
         bench.store.0.lock().unwrap().clear();
         bench.outcome(Ok(Reply::Nil)).await;
         assert!(!bench.is_open().await);
+    }
+
+    #[tokio::test]
+    async fn a_probe_that_is_never_polled_makes_way_when_its_time_is_over() {
+        let bench = Bench::new();
+        for _ in 0..5 {
+            bench.outcome(DOWN).await;
+        }
+        bench.clock.advance(Duration::from_secs(1));
+        let kept = bench.call();
+        let unheard = bench.store.0.lock().unwrap().pop_front();
+        bench.clock.advance(Duration::from_millis(999));
+        assert!(bench.is_open().await);
+        bench.clock.advance(Duration::from_millis(1));
+        let probe = bench.call();
+        drop((kept, unheard));
+        assert!(bench.is_open().await, "the kept one decides nothing more");
+        bench.answer(Ok(Reply::Nil));
+        probe.await;
+        assert!(!bench.is_open().await);
+    }
+
+    #[tokio::test]
+    async fn errors_made_on_this_side_leave_it_as_it_is() {
+        let local = [
+            ErrorKind::InvalidValue,
+            ErrorKind::Config,
+            ErrorKind::Unsupported,
+            ErrorKind::Protocol,
+        ];
+        let bench = Bench::new();
+        for kind in local {
+            bench.outcome(DOWN).await;
+            bench.outcome(Err(kind)).await;
+        }
+        assert!(!bench.is_open().await, "four failures are too few");
+        bench.store.0.lock().unwrap().clear();
+        bench.outcome(DOWN).await;
+        assert!(bench.is_open().await, "they did not break the row");
+        bench.clock.advance(Duration::from_secs(1));
+        for kind in local {
+            bench.outcome(Err(kind)).await;
+        }
+        bench.outcome(DOWN).await;
+        assert!(bench.is_open().await);
     }
 }

@@ -18,7 +18,7 @@ use crate::stats::Meter;
 use delivery::Courier;
 use http::Endpoint;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wire::Encoded;
 
@@ -27,6 +27,9 @@ const MOST_COMMANDS: usize = 1_000;
 
 /// Most bytes that leave together, unless one batch alone is larger.
 const MOST_BYTES: usize = 1024 * 1024;
+
+/// Largest answer that is read, in bytes. Upstash itself stops at 10 MB a command by default.
+const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 
 /// How to reach a database.
 #[derive(Clone, Debug)]
@@ -39,11 +42,14 @@ pub(crate) struct UpstashConfig {
     pub(crate) retries: u32,
     /// The pause before the first repeat; each one after that is twice as long.
     pub(crate) backoff: Duration,
-    /// Whether a read sees the writes that this process made before it, on any replica.
+    /// Whether a read sees the writes that were answered before it in the same runtime, on any
+    /// replica. Writes of several runtimes pass each other, and the token of the last answer stands.
     pub(crate) read_your_writes: bool,
     /// Whether calls that are made while others are under way leave together.
     pub(crate) pipelining: bool,
     pub(crate) connect_timeout: Duration,
+    /// In bytes.
+    pub(crate) largest_answer: usize,
 }
 
 impl UpstashConfig {
@@ -56,6 +62,7 @@ impl UpstashConfig {
             read_your_writes: true,
             pipelining: true,
             connect_timeout: Duration::from_secs(3),
+            largest_answer: LARGEST_ANSWER,
         }
     }
 }
@@ -73,21 +80,16 @@ struct Inner {
 impl Upstash {
     /// Checks the configuration; nothing is sent before the first command.
     pub(crate) fn new(config: &UpstashConfig, meter: Arc<Meter>) -> Result<Self, Error> {
-        let at_once = |bounded| {
-            if config.pipelining {
-                bounded
-            } else {
-                usize::MAX
-            }
-        };
+        let at_once = |bounded, is_bounded| if is_bounded { bounded } else { usize::MAX };
         Ok(Self(Arc::new(Inner {
             endpoint: Arc::new(Endpoint::new(config, meter)?),
             lanes: PerRuntime::default(),
             limits: Limits {
                 commands: MOST_COMMANDS,
                 bytes: MOST_BYTES,
-                reads: at_once(4),
-                writes: at_once(1),
+                reads: at_once(4, config.pipelining),
+                // The token of a write that overtook another would hide the other.
+                writes: at_once(1, config.pipelining || config.read_your_writes),
                 together: config.pipelining,
             },
             patience: Patience {
@@ -107,6 +109,7 @@ impl Inner {
                 patience: self.patience,
                 most_commands: self.limits.commands,
                 most_bytes: self.limits.bytes,
+                answered: Mutex::default(),
             };
             Ok(Lane::new(courier, self.limits))
         })

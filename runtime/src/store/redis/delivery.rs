@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::stats::Meter;
 use crate::store::command::{Call, Command, Effect, Reply};
 use crate::store::repeat::{Failure, Stage, Tries};
+use crate::store::sequence::{Said, open_again};
 use crate::store::server_error::{is_transient, server_error};
 use crate::store::waiting::Replies;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
@@ -131,7 +132,7 @@ impl Delivery {
                 Ok(self.one_by_one(&opened, &open).await)
             }
             Err(lost) => {
-                let failure = self.judge(&opened, lost).await;
+                let failure = self.judge(&opened, lost);
                 if failure.stage != Stage::NotSent {
                     self.count(&pipeline);
                 }
@@ -159,14 +160,16 @@ impl Delivery {
                     self.fail(&[index], &failure)
                 }
                 Err(lost) => {
-                    let failure = self.judge(opened, lost).await;
+                    let failure = self.judge(opened, lost);
                     self.fail(&[index], &failure)
                 }
             };
             self.meter.requests.add(1);
             self.meter.commands.add(1);
             self.meter.bytes_sent.add(wide(wire::sent(&cmd)));
-            if again.is_some() {
+            // What stays open comes before the rest.
+            let line = self.lines.get(index);
+            if line.is_some_and(|line| line.outcome.is_none()) {
                 return again;
             }
         }
@@ -193,17 +196,17 @@ impl Delivery {
         }
     }
 
-    async fn judge(&self, opened: &Arc<Opened>, lost: Lost) -> Failure {
+    fn judge(&self, opened: &Arc<Opened>, lost: Lost) -> Failure {
         match lost {
             Lost::Redis(error) => {
                 if error.is_unrecoverable_error() {
-                    self.link.discard(opened).await;
+                    self.link.discard(opened);
                 }
                 self.link.broken(&error)
             }
             Lost::Silent => {
                 // It may be a connection that leads nowhere any more; the next batch opens another.
-                self.link.discard(opened).await;
+                self.link.discard(opened);
                 Failure::out_of_time()
             }
         }
@@ -212,23 +215,30 @@ impl Delivery {
     /// Notes the replies; an error if some command should be sent again after a pause.
     fn take(&mut self, open: &[usize], values: Vec<Value>) -> Option<Error> {
         let may_repeat = self.tries.may_repeat();
+        let mut said = Vec::with_capacity(open.len());
+        for (&index, value) in open.iter().zip(&values) {
+            self.meter.bytes_received.add(wide(wire::received(value)));
+            let text = error_text(value);
+            said.push((
+                self.effect(index),
+                // The script did not run, so this is no repeat, whatever the command does.
+                if text.starts_with("NOSCRIPT") && self.in_full(index) {
+                    Said::NoScript
+                } else if is_transient(&text) && may_repeat {
+                    Said::NotNow
+                } else {
+                    Said::Settled
+                },
+            ));
+        }
         let mut again = None;
-        for (&index, value) in open.iter().zip(values) {
-            self.meter.bytes_received.add(wide(wire::received(&value)));
-            let text = match &value {
-                Value::ServerError(error) => wire::text_of(error),
-                _ => String::new(),
-            };
-            // The script did not run, so this is no repeat, whatever the command does.
-            if text.starts_with("NOSCRIPT") && self.in_full(index) {
-                continue;
-            }
-            let Some(line) = self.lines.get_mut(index) else {
-                continue;
-            };
-            if is_transient(&text) && may_repeat && line.command.effect != Effect::Once {
-                again = Some(server_error(&text));
-            } else {
+        let verdicts = said.iter().zip(open_again(&said));
+        for ((&index, value), ((_, said), open)) in open.iter().zip(values).zip(verdicts) {
+            if open {
+                if *said == Said::NotNow {
+                    again = Some(server_error(&error_text(&value)));
+                }
+            } else if let Some(line) = self.lines.get_mut(index) {
                 line.outcome = Some(wire::decode(value));
             }
         }
@@ -272,6 +282,11 @@ impl Delivery {
         lines.filter_map(|(index, line)| line.outcome.is_none().then_some(index))
     }
 
+    fn effect(&self, index: usize) -> Effect {
+        let line = self.lines.get(index);
+        line.map_or(Effect::Once, |line| line.command.effect)
+    }
+
     fn effects(&self, open: &[usize]) -> impl Iterator<Item = Effect> {
         let lines = open.iter().filter_map(|index| self.lines.get(*index));
         lines.map(|line| line.command.effect)
@@ -309,6 +324,14 @@ fn not_opened() -> Failure {
 /// The client refuses such a pipeline before anything leaves.
 fn is_cross_slot(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::CrossSlot)
+}
+
+/// Empty for a reply that is no error.
+fn error_text(value: &Value) -> String {
+    match value {
+        Value::ServerError(error) => wire::text_of(error),
+        _ => String::new(),
+    }
 }
 
 /// Whether the server answered, with an error.

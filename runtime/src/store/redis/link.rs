@@ -2,18 +2,20 @@
 
 use super::wire::text_of;
 use crate::error::{Error, ErrorKind};
+use crate::rt;
 use crate::store::per_runtime::Local;
 use crate::store::repeat::{Failure, Stage};
 use crate::store::server_error::presentable;
+use crate::store::waiting::runtime_gone;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, ServerErrorKind, Value};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 
 /// After that long without an answer a connection is asked for a sign of life before it is trusted
 /// with a command that must not be sent twice. Balancers close idle connections after minutes.
@@ -44,13 +46,24 @@ pub(crate) struct Link {
     /// Where it leads, for error texts.
     host: Arc<str>,
     connect_timeout: Duration,
-    current: Mutex<Option<Arc<Opened>>>,
+    current: Mutex<Current>,
     ended: AtomicBool,
 }
 
+#[derive(Default)]
+enum Current {
+    #[default]
+    None,
+    /// A task of its own is at it; whoever waits for it may stop waiting.
+    Opening(watch::Receiver<Option<Outcome>>),
+    Open(Arc<Opened>),
+}
+
+type Outcome = Result<Arc<Opened>, Failure>;
+
 pub(crate) struct Opened {
     pub(crate) connection: Connection,
-    answered: std::sync::Mutex<Instant>,
+    answered: Mutex<Instant>,
 }
 
 impl Opened {
@@ -78,31 +91,96 @@ impl Link {
     }
 
     /// The open connection, or a new one. `sure`: one that has just shown that it is alive.
-    pub(crate) async fn open(&self, sure: bool) -> Result<Arc<Opened>, Failure> {
-        let mut current = self.current.lock().await;
-        // Out of its place meanwhile: should this wait be given up, nobody trusts it any more.
-        if let Some(opened) = current.take()
-            && (!sure || opened.is_trusted() || is_alive(&opened).await)
+    ///
+    /// Opening goes on when this wait is given up, so a handshake that is slower than one budget
+    /// serves the callers after it.
+    pub(crate) async fn open(self: &Arc<Self>, sure: bool) -> Outcome {
+        let mut outcome = match self.look(sure) {
+            Current::Open(opened) => return Ok(opened),
+            Current::Opening(outcome) => outcome,
+            Current::None => return Err(not_driven()),
+        };
+        let found = outcome.wait_for(Option::is_some).await;
+        found
+            .ok()
+            .and_then(|outcome| outcome.clone())
+            .unwrap_or_else(|| Err(not_driven()))
+    }
+
+    fn look(self: &Arc<Self>, sure: bool) -> Current {
+        let (sender, outcome, doubted) = {
+            let mut current = self.lock();
+            let doubted = match &*current {
+                Current::Open(opened) if !sure || opened.is_trusted() => {
+                    return Current::Open(Arc::clone(opened));
+                }
+                Current::Opening(outcome) if outcome.has_changed().is_ok() => {
+                    return Current::Opening(outcome.clone());
+                }
+                Current::Open(opened) => Some(Arc::clone(opened)),
+                Current::Opening(_) | Current::None => None,
+            };
+            let (sender, outcome) = watch::channel(None);
+            *current = Current::Opening(outcome.clone());
+            (sender, outcome, doubted)
+        };
+        let link = Arc::clone(self);
+        rt::spawn(async move {
+            let outcome = link.renew(doubted).await;
+            *link.lock() = match &outcome {
+                Ok(opened) => Current::Open(Arc::clone(opened)),
+                Err(_) => Current::None,
+            };
+            sender.send_replace(Some(outcome));
+        });
+        Current::Opening(outcome)
+    }
+
+    /// The connection in doubt if it shows that it is alive, else a new one.
+    async fn renew(&self, doubted: Option<Arc<Opened>>) -> Outcome {
+        if let Some(opened) = doubted
+            && let Ok(true) = timeout(self.connect_timeout, is_alive(&opened)).await
         {
-            *current = Some(Arc::clone(&opened));
             return Ok(opened);
         }
-        let opened = Arc::new(Opened {
-            connection: self
-                .connect()
-                .await
-                .map_err(|error| self.unreached(&error))?,
-            answered: std::sync::Mutex::new(Instant::now()),
-        });
-        *current = Some(Arc::clone(&opened));
-        Ok(opened)
+        let connection = timeout(self.longest_connect(), self.connect())
+            .await
+            .map_err(|_| self.too_slow())?
+            .map_err(|error| self.unreached(&error))?;
+        Ok(Arc::new(Opened {
+            connection,
+            answered: Mutex::new(Instant::now()),
+        }))
     }
 
     /// Forgets a connection that broke, unless it was replaced already.
-    pub(crate) async fn discard(&self, broken: &Arc<Opened>) {
-        let mut current = self.current.lock().await;
-        if current.as_ref().is_some_and(|it| Arc::ptr_eq(it, broken)) {
-            *current = None;
+    pub(crate) fn discard(&self, broken: &Arc<Opened>) {
+        let mut current = self.lock();
+        if matches!(&*current, Current::Open(opened) if Arc::ptr_eq(opened, broken)) {
+            *current = Current::None;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn longest_connect(&self) -> Duration {
+        match self.dial {
+            Dial::Single(_) => self.connect_timeout,
+            // Two clients, one after the other.
+            Dial::Cluster { .. } => self.connect_timeout.saturating_mul(2),
+        }
+    }
+
+    fn too_slow(&self) -> Failure {
+        let (host, limit) = (&self.host, self.connect_timeout);
+        Failure {
+            stage: Stage::NotSent,
+            error: Error::new(
+                ErrorKind::Unavailable,
+                format!("could not connect to {host} within {limit:?}; check the network"),
+            ),
         }
     }
 
@@ -241,6 +319,14 @@ impl Connection {
             }
             Self::Cluster { mut once, .. } => once.req_packed_command(cmd).await,
         }
+    }
+}
+
+/// The runtime that would have opened the connection is gone.
+fn not_driven() -> Failure {
+    Failure {
+        stage: Stage::NotSent,
+        error: runtime_gone(),
     }
 }
 

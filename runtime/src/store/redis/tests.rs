@@ -208,6 +208,22 @@ async fn a_server_that_is_loading_is_asked_again() {
 }
 
 #[tokio::test]
+async fn what_follows_a_rejected_write_in_its_batch_is_sent_again_after_it() {
+    let server = Server::start().await;
+    let (store, _) = client(&server.url(), |_| {});
+    let busy = Fault::Answer("-BUSY Redis is busy running a script\r\n");
+    let guard = || plain(Effect::Repeatable, "SET guard 1");
+    server.fail_next([busy]);
+    let replies = send(&store, LONG, [guard(), plain(Effect::Repeatable, "DEL a")]).await;
+    assert!(replies.iter().all(Result::is_ok), "{replies:?}");
+    server.fail_next([busy]);
+    let replies = send(&store, LONG, [guard(), once("INCR n")]).await;
+    assert_eq!(replies[0].as_ref().unwrap_err().kind(), ErrorKind::Server);
+    assert_eq!(replies[1].as_ref().unwrap(), &Reply::Int(1));
+    assert_eq!(server.log(), ["SET", "DEL", "SET", "DEL", "SET", "INCR"]);
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_told_apart_and_never_shown() {
     let server = Server::start().await;
     let url = format!("redis://user:hunter2@{}", server.address);
@@ -256,6 +272,22 @@ async fn what_waits_for_a_connection_when_its_budget_ends_never_leaves() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     assert_eq!(meter.commands.get(), 0);
+}
+
+#[tokio::test]
+async fn a_handshake_slower_than_one_budget_serves_the_next_caller() {
+    let server = Server::start().await;
+    let (store, _) = client(&server.url(), |config| config.connect_timeout = LONG);
+    server.shut();
+    for _ in 0..3 {
+        let short = Duration::from_millis(20);
+        let error = send(&store, short, [read("GET a")]).await.remove(0);
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Timeout);
+    }
+    server.unlock();
+    assert_eq!(one(&store, read("GET a")).await.unwrap(), Reply::Nil);
+    assert_eq!(server.connections(), 1);
+    assert_eq!(server.log(), ["GET"]);
 }
 
 #[tokio::test]

@@ -1,16 +1,17 @@
 //! Takes the parcels of one request to the server, as often as each command allows.
 
-use super::http::Endpoint;
+use super::http::{Endpoint, IDLE};
 use super::wire::{Answered, Encoded, protocol};
 use crate::error::Error;
 use crate::rt::BoxFuture;
 use crate::store::command::{Effect, Reply};
 use crate::store::pipeline::{Carrier, Item, Kind, Parcel};
 use crate::store::repeat::{Failure, Patience, Stage, Tries};
+use crate::store::sequence::{Said, open_again};
 use crate::store::server_error::is_transient;
-use crate::store::waiting::Replies;
+use crate::store::waiting::{LONGEST, Replies};
 use reqwest::Client;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -25,6 +26,25 @@ pub(crate) struct Courier {
     pub(crate) patience: Patience,
     pub(crate) most_commands: usize,
     pub(crate) most_bytes: usize,
+    /// When the last answer came, unless something went wrong after it.
+    pub(crate) answered: Mutex<Option<Instant>>,
+}
+
+impl Courier {
+    /// How long an exchange may take from now on. A connection that is still being opened lives and
+    /// dies with the request that asked for it, so such a read goes on without its callers.
+    fn until(&self, kind: Kind, until: Instant) -> Instant {
+        let answered = *self.answered();
+        let is_connected = answered.is_some_and(|answered| answered.elapsed() < IDLE);
+        if kind == Kind::Writes || is_connected {
+            return until;
+        }
+        until.max(Instant::now() + self.endpoint.connect_timeout().min(LONGEST))
+    }
+
+    fn answered(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Carrier for Courier {
@@ -63,6 +83,45 @@ struct Open {
 struct Line {
     command: Encoded,
     outcome: Option<Result<Reply, Error>>,
+}
+
+/// The answer to one command, before it is known whether it stands.
+struct Note {
+    place: Place,
+    effect: Effect,
+    said: Said,
+    /// Nothing only for what will be sent again.
+    outcome: Option<Result<Reply, Error>>,
+}
+
+impl Line {
+    fn hear(
+        &mut self,
+        place: Place,
+        answered: Answered,
+        endpoint: &Endpoint,
+        may_repeat: bool,
+    ) -> Note {
+        let (said, outcome) = match answered.into_reply() {
+            Ok(Ok(reply)) => (Said::Settled, Some(Ok(reply))),
+            Err(error) => (Said::Settled, Some(Err(error))),
+            // The script did not run, so this is no repeat, whatever the command does.
+            Ok(Err(text)) if text.starts_with("NOSCRIPT") && self.command.send_source() => {
+                (Said::NoScript, None)
+            }
+            Ok(Err(text)) => {
+                let not_now = is_transient(&text) && may_repeat;
+                let said = if not_now { Said::NotNow } else { Said::Settled };
+                (said, Some(Err(endpoint.worded(&text))))
+            }
+        };
+        Note {
+            place,
+            effect: self.command.effect(),
+            said,
+            outcome,
+        }
+    }
 }
 
 /// What one exchange carries: places of commands, and the body.
@@ -108,9 +167,11 @@ impl<'a> Delivery<'a> {
             let sent = (wide(places.len()), wide(body.len()));
             let endpoint = &self.courier.endpoint;
             let exchange = endpoint.exchange(&self.courier.client, self.kind, body);
-            let result = tokio::time::timeout_at(self.tries.until(), exchange)
+            let until = self.courier.until(self.kind, self.tries.until());
+            let result = tokio::time::timeout_at(until, exchange)
                 .await
                 .unwrap_or_else(|_| Err(Failure::out_of_time()));
+            *self.courier.answered() = result.is_ok().then(Instant::now);
             if !matches!(&result, Err(failure) if failure.stage == Stage::NotSent) {
                 endpoint.meter.requests.add(1);
                 endpoint.meter.commands.add(sent.0);
@@ -167,32 +228,23 @@ impl<'a> Delivery<'a> {
             return self.fail(places, &Failure::lasting(error));
         }
         let may_repeat = self.tries.may_repeat();
-        let mut again = None;
-        for (place, answered) in places.iter().zip(answers) {
-            let endpoint = &self.courier.endpoint;
-            let Some(line) = line(&mut self.parcels, *place) else {
-                continue;
-            };
-            let text = match answered.into_reply() {
-                Ok(Ok(reply)) => {
-                    line.outcome = Some(Ok(reply));
-                    continue;
-                }
-                Err(error) => {
-                    line.outcome = Some(Err(error));
-                    continue;
-                }
-                Ok(Err(text)) => text,
-            };
-            // The script did not run, so this is no repeat, whatever the command does.
-            if text.starts_with("NOSCRIPT") && line.command.send_source() {
-                continue;
+        let mut notes = Vec::with_capacity(places.len());
+        for (&place, answered) in places.iter().zip(answers) {
+            if let Some(line) = line(&mut self.parcels, place) {
+                notes.push(line.hear(place, answered, &self.courier.endpoint, may_repeat));
             }
-            let error = endpoint.worded(&text);
-            if is_transient(&text) && may_repeat && line.command.effect() != Effect::Once {
-                again = Some(error);
-            } else {
-                line.outcome = Some(Err(error));
+        }
+        let mut again = None;
+        for batch in notes.chunk_by_mut(|one, other| one.place.0 == other.place.0) {
+            let said: Vec<_> = batch.iter().map(|note| (note.effect, note.said)).collect();
+            for (note, open) in batch.iter_mut().zip(open_again(&said)) {
+                if !open {
+                    if let Some(line) = line(&mut self.parcels, note.place) {
+                        line.outcome = note.outcome.take();
+                    }
+                } else if note.said == Said::NotNow {
+                    again = note.outcome.take().and_then(Result::err);
+                }
             }
         }
         again

@@ -16,11 +16,8 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Largest answer that is read, in bytes. Upstash itself stops at 10 MB a command by default.
-const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
-
 /// Shorter than servers and balancers keep idle connections (60 s and up), so that we close first.
-const IDLE: Duration = Duration::from_secs(30);
+pub(crate) const IDLE: Duration = Duration::from_secs(30);
 
 const ENCODING: HeaderName = HeaderName::from_static("upstash-encoding");
 const SYNC_TOKEN: HeaderName = HeaderName::from_static("upstash-sync-token");
@@ -32,7 +29,9 @@ pub(crate) struct Endpoint {
     token: Secret,
     tls: ClientConfig,
     connect_timeout: Duration,
-    /// Given by the last write, shown with every request: no later read sees an older state.
+    largest_answer: usize,
+    /// Given by the last write, shown with every request: no later read sees an older state. Writes
+    /// of one runtime leave one at a time; those of two may be answered in another order than run.
     sync_token: Option<Mutex<HeaderValue>>,
     pub(crate) meter: Arc<Meter>,
 }
@@ -50,6 +49,7 @@ impl Endpoint {
             headers,
             token: config.token.clone(),
             connect_timeout: config.connect_timeout,
+            largest_answer: config.largest_answer,
             sync_token: config
                 .read_your_writes
                 .then(|| Mutex::new(HeaderValue::from_static(""))),
@@ -63,6 +63,10 @@ impl Endpoint {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         }
+    }
+
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
     }
 
     /// Connections for one runtime.
@@ -104,7 +108,7 @@ impl Endpoint {
         if kind == Kind::Writes && status.is_success() {
             self.remember_sync_token(&response);
         }
-        let body = self.read(response).await?;
+        let body = self.read(kind, response).await?;
         self.judge(status, &body)
     }
 
@@ -114,18 +118,15 @@ impl Endpoint {
         }
     }
 
-    async fn read(&self, mut response: Response) -> Result<Vec<u8>, Failure> {
+    async fn read(&self, kind: Kind, mut response: Response) -> Result<Vec<u8>, Failure> {
         let mut body = Vec::new();
         loop {
             match response.chunk().await {
                 Ok(None) => return Ok(body),
                 Ok(Some(chunk)) => {
                     self.meter.bytes_received.add(wide(chunk.len()));
-                    if body.len() + chunk.len() > LARGEST_ANSWER {
-                        return Err(Failure::lasting(Error::new(
-                            ErrorKind::TooLarge,
-                            format!("the answer is over {LARGEST_ANSWER} bytes; read less at once"),
-                        )));
+                    if body.len() + chunk.len() > self.largest_answer {
+                        return Err(self.too_much(kind));
                     }
                     body.extend_from_slice(&chunk);
                 }
@@ -140,6 +141,21 @@ impl Endpoint {
                     });
                 }
             }
+        }
+    }
+
+    fn too_much(&self, kind: Kind) -> Failure {
+        let limit = self.largest_answer;
+        Failure {
+            stage: match kind {
+                // Reads changed nothing, so they may come again in smaller requests.
+                Kind::Reads => Stage::Refused,
+                Kind::Writes => Stage::Lasting,
+            },
+            error: Error::new(
+                ErrorKind::TooLarge,
+                format!("the answer is over {limit} bytes; read less at once"),
+            ),
         }
     }
 

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
 /// A command as JSON.
@@ -216,6 +216,8 @@ enum Json {
     Int(i64),
     Text(String),
     Array(Vec<Json>),
+    /// What no reply of Redis looks like; it fails its own command only.
+    Odd(&'static str),
 }
 
 impl Json {
@@ -232,6 +234,11 @@ impl Json {
                          Upstash-Encoding",
                     )
                 })?)
+            }
+            Self::Odd(what) => {
+                return Err(protocol(format!(
+                    "a result of the answer is of an unknown shape ({what})"
+                )));
             }
             Self::Array(items) => Reply::Array(
                 items
@@ -261,10 +268,17 @@ impl<'de> Deserialize<'de> for Json {
                 Ok(Json::Int(number))
             }
 
-            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Json, E> {
-                i64::try_from(number)
-                    .map(Json::Int)
-                    .map_err(|_| E::custom("an integer over 64 bits"))
+            fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
+                let odd = Json::Odd("an integer over 64 bits");
+                Ok(i64::try_from(number).map_or(odd, Json::Int))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
+                Ok(Json::Odd("a fraction"))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
+                Ok(Json::Odd("a boolean"))
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Json, E> {
@@ -283,8 +297,9 @@ impl<'de> Deserialize<'de> for Json {
                 Ok(Json::Array(items))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Json, A::Error> {
-                Err(A::Error::custom("an object inside a result"))
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Json::Odd("an object"))
             }
         }
         deserializer.deserialize_any(Any)

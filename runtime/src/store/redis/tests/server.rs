@@ -36,6 +36,8 @@ struct Shared {
     log: Mutex<Vec<String>>,
     faults: Mutex<VecDeque<Fault>>,
     gate: Semaphore,
+    /// New connections are served as permits come.
+    door: Semaphore,
     arrived: Notify,
     connections: Mutex<usize>,
 }
@@ -53,6 +55,7 @@ impl Server {
             log: Mutex::default(),
             faults: Mutex::default(),
             gate: Semaphore::new(PLENTY),
+            door: Semaphore::new(PLENTY),
             arrived: Notify::new(),
             connections: Mutex::default(),
         });
@@ -82,6 +85,15 @@ impl Server {
         self.shared.gate.add_permits(PLENTY);
     }
 
+    /// From now on nobody answers the handshake of a new connection.
+    pub(super) fn shut(&self) {
+        self.shared.door.forget_permits(PLENTY);
+    }
+
+    pub(super) fn unlock(&self) {
+        self.shared.door.add_permits(PLENTY);
+    }
+
     /// The names of the commands, in the order of arrival; the handshake's are left out.
     pub(super) fn log(&self) -> Vec<String> {
         self.shared.log.lock().unwrap().clone()
@@ -103,6 +115,7 @@ impl Server {
 }
 
 async fn serve(shared: Arc<Shared>, mut socket: TcpStream) {
+    shared.door.acquire().await.unwrap().forget();
     let mut buffer = Vec::new();
     while let Some(args) = read_command(&mut socket, &mut buffer).await {
         let name = String::from_utf8(args[0].to_vec()).unwrap();

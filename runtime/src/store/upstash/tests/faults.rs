@@ -115,6 +115,59 @@ async fn a_server_that_rejects_writes_for_a_moment_is_asked_again() {
 }
 
 #[tokio::test]
+async fn what_follows_a_rejected_write_in_its_batch_is_sent_again_after_it() {
+    let server = Server::start().await;
+    let (store, _) = client(&server.url, |_| {});
+    let answers = |second: &str| {
+        let busy = r#"{"error":"READONLY Writes are temporarily rejected"}"#;
+        Fault::Answer(200, format!("[{busy},{second}]"))
+    };
+    let guard = || plain(Effect::Repeatable, "SET guard 1");
+    server.fail_next([answers(r#"{"result":0}"#)]);
+    let replies = send(&store, LONG, [guard(), plain(Effect::Repeatable, "DEL a")]).await;
+    assert!(replies.iter().all(Result::is_ok), "{replies:?}");
+    server.fail_next([answers(r#"{"result":1}"#)]);
+    let replies = send(&store, LONG, [guard(), once("INCR n")]).await;
+    assert_eq!(replies[0].as_ref().unwrap_err().kind(), ErrorKind::Server);
+    assert_eq!(replies[1].as_ref().unwrap(), &Reply::Int(1));
+    assert_eq!(server.log(), ["SET DEL", "SET DEL", "SET INCR"]);
+}
+
+#[tokio::test]
+async fn a_result_of_an_unknown_shape_fails_no_neighbour() {
+    let server = Server::start().await;
+    let (store, _) = client(&server.url, |_| {});
+    let odd = ["1.5", "true", r#"{"a":[1,{}]}"#, "18446744073709551615"];
+    for odd in odd.into_iter().chain(["[1.5]"]) {
+        let body = format!(r#"[{{"result":1}},{{"result":{odd}}},{{"result":"T0s="}}]"#);
+        server.fail_next([Fault::Answer(200, body)]);
+        let replies = send(&store, LONG, [once("A"), once("B"), once("C")]).await;
+        assert_eq!(replies[0].as_ref().unwrap(), &Reply::Int(1), "{odd}");
+        let kind = replies[1].as_ref().unwrap_err().kind();
+        assert_eq!(kind, ErrorKind::Protocol, "{odd}");
+        assert_eq!(replies[2].as_ref().unwrap(), &bulk("OK"), "{odd}");
+    }
+}
+
+#[tokio::test]
+async fn reads_whose_answer_is_too_large_together_are_sent_apart() {
+    let server = Server::start().await;
+    let (store, _) = client(&server.url, |config| config.largest_answer = 80);
+    one(&store, once("SET small 1")).await.unwrap();
+    let large = once(&format!("SET large {}", "x".repeat(100)));
+    one(&store, large).await.unwrap();
+    let reads = ["GET small", "GET large", "GET small"].map(read);
+    let replies = send(&store, LONG, reads).await;
+    assert_eq!(replies[0].as_ref().unwrap(), &bulk("1"));
+    assert_eq!(replies[1].as_ref().unwrap_err().kind(), ErrorKind::TooLarge);
+    assert_eq!(replies[2].as_ref().unwrap(), &bulk("1"));
+    let both = [once("INCR n"), once("GET large")];
+    let replies = send(&store, LONG, both).await;
+    assert_eq!(replies[0].as_ref().unwrap_err().kind(), ErrorKind::TooLarge);
+    assert_eq!(one(&store, read("GET n")).await.unwrap(), bulk("1"));
+}
+
+#[tokio::test]
 async fn each_wrong_answer_has_its_kind_and_says_what_to_do() {
     use ErrorKind::{Auth, Protocol, Server as Refused, TooLarge, WrongType};
     let cases = [

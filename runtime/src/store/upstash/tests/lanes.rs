@@ -77,7 +77,10 @@ async fn four_reads_and_one_write_are_under_way_at_most() {
 #[tokio::test]
 async fn without_pipelining_each_batch_leaves_at_once_and_alone() {
     let server = Server::start().await;
-    let (store, _) = client(&server.url, |config| config.pipelining = false);
+    let (store, _) = client(&server.url, |config| {
+        config.pipelining = false;
+        config.read_your_writes = false;
+    });
     let store = Arc::new(store);
     server.hold();
     let sent: Vec<_> = (0..9)
@@ -88,6 +91,34 @@ async fn without_pipelining_each_batch_leaves_at_once_and_alone() {
     for answer in sent {
         answer.await.unwrap().unwrap();
     }
+}
+
+#[tokio::test]
+async fn without_pipelining_writes_wait_for_each_other_where_the_sync_token_counts() {
+    let server = Server::start().await;
+    let (store, _) = client(&server.url, |config| config.pipelining = false);
+    let store = Arc::new(store);
+    server.hold();
+    let writes: Vec<_> = (0..3)
+        .map(|n| spawn(&store, once(&format!("SET {n} 1"))))
+        .collect();
+    let reads: Vec<_> = (0..9).map(|_| spawn(&store, read("GET a"))).collect();
+    server.arrivals(10).await;
+    server.release(100);
+    for answer in writes.into_iter().chain(reads) {
+        answer.await.unwrap().unwrap();
+    }
+    let tokens = |requests: &[Request]| -> Vec<String> {
+        let writes = requests.iter().enumerate();
+        let writes = writes.filter(|(_, it)| it.names() == ["SET"]);
+        let shown = |it: &Request| it.header("upstash-sync-token").unwrap().to_owned();
+        writes
+            .flat_map(|(at, it)| [shown(it), format!("t{}", at + 1)])
+            .collect()
+    };
+    let tokens = server.requests(tokens);
+    assert_eq!(tokens.len(), 6, "each alone: {tokens:?}");
+    assert_eq!((&tokens[1], &tokens[3]), (&tokens[2], &tokens[4]));
 }
 
 #[tokio::test]
@@ -172,6 +203,24 @@ async fn a_budget_ends_the_wait_and_never_the_request() {
     let numbers = send(&store, LONG, [once("GET n"), once("GET m")]).await;
     assert_eq!(numbers[0].as_ref().unwrap(), &bulk("1"));
     assert_eq!(numbers[1].as_ref().unwrap(), &Reply::Nil);
+}
+
+#[tokio::test]
+async fn a_read_without_a_connection_goes_on_after_its_callers_budget() {
+    let server = Server::start().await;
+    let (store, meter) = client(&server.url, |config| config.connect_timeout = LONG);
+    server.hold();
+    let short = Duration::from_millis(20);
+    let error = send(&store, short, [read("GET a")]).await.remove(0);
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Timeout);
+    server.arrivals(1).await;
+    server.release(100);
+    let answered = async {
+        while meter.bytes_received.get() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(tokio::time::timeout(LONG, answered).await.is_ok());
 }
 
 #[tokio::test]

@@ -223,6 +223,7 @@ async fn without_pipelining_each_call_is_a_request_of_its_own() {
         .upstash(gateway.url(), gateway.token())
         .budget(Duration::from_secs(20))
         .auto_pipelining(false)
+        .read_your_writes(false)
         .build()
         .unwrap();
     let hold = gateway.hold(Matcher::any().always());

@@ -40,7 +40,7 @@
 //! |---|---|---|
 //! | hit | 1: `MGET` | 1 |
 //! | miss and fill | 2: `MGET`, `EVALSHA` | 5 |
-//! | [`Entry::invalidate`], [`Millpond::delete`], per key | 2, in one request: `SET`, `DEL` | 2 |
+//! | [`Entry::invalidate`](ValueEntry::invalidate), [`Millpond::delete`], per key | 2, in one request: `SET`, `DEL` | 2 |
 //! | [`Entry::put`], [`Millpond::set`] | 1: `EVALSHA` | 3 |
 //! | `#[updates]` | 2: `MGET`, `EVALSHA` | 5 |
 //! | a caller who waited for another's load | 0 | 0 |

@@ -11,7 +11,7 @@ impl Millpond {
     /// one that only reads, it is never repeated once it may have left.
     ///
     /// # Errors
-    /// [`ErrorKind::OutcomeUnknown`] when no answer came back, what the server answers, and what
+    /// [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when no answer came back, what the server answers, and what
     /// can go wrong on the way.
     ///
     /// ```

@@ -115,7 +115,7 @@ impl Millpond {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidValue`] for a value that has no JSON or a lifetime of zero,
-    /// [`ErrorKind::TooLarge`] over [`Builder::max_value_bytes`], and what can go wrong on the way.
+    /// [`ErrorKind::TooLarge`] over [`Builder::max_value_bytes`](crate::Builder::max_value_bytes), and what can go wrong on the way.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

@@ -155,3 +155,28 @@ async fn millpond_reads_what_the_npm_client_wrote() {
         assert_eq!(pond.get::<User>(nothing).await.unwrap(), None);
     }
 }
+
+#[tokio::test]
+async fn an_invalidation_from_node_is_not_undone_by_a_load_under_way() {
+    needs_npm!();
+    let gateway = gateway(needs_redis!()).await;
+    let pond = support::pond(&gateway);
+    let load = async || {
+        node("invalidate.mjs", &[], &gateway).await;
+        Ok::<_, std::convert::Infallible>("old".to_owned())
+    };
+    let loaded = pond.get_or_set("user:42", ttl::MEDIUM, load).await;
+    assert_eq!(loaded.unwrap(), "old");
+    assert_eq!(pond.get::<String>("user:42").await.unwrap(), None);
+    assert_eq!(pond.stats().cache.refused, 1);
+}
+
+#[test]
+fn the_documented_invalidation_is_the_tested_one() {
+    let script = include_str!("interop/invalidate.mjs");
+    let documented = include_str!("../docs/interop.md");
+    let (_, code) = documented.split_once("```ts\n").unwrap();
+    let (code, _) = code.split_once("```").unwrap();
+    assert!(code.lines().count() > 3);
+    assert!(script.contains(code), "{code}");
+}

@@ -18,8 +18,22 @@ pub(crate) const ENVIRONMENT: [(&str, &str); 3] = [
 #[derive(Clone, Debug)]
 pub(crate) enum Engine {
     Memory,
-    Upstash { url: Secret, token: Secret },
-    Redis { urls: Vec<Secret>, cluster: bool },
+    #[cfg_attr(
+        not(feature = "upstash"),
+        allow(dead_code, reason = "only its engine reads it")
+    )]
+    Upstash {
+        url: Secret,
+        token: Secret,
+    },
+    #[cfg_attr(
+        not(feature = "redis"),
+        allow(dead_code, reason = "only its engine reads it")
+    )]
+    Redis {
+        urls: Vec<Secret>,
+        cluster: bool,
+    },
 }
 
 impl Engine {

@@ -1,5 +1,5 @@
-//! Cache a function or invalidate it with one attribute, over Upstash Redis by HTTP, over any Redis,
-//! or in memory when nothing is configured; the compiler checks the keys.
+//! Cache a function, invalidate it, or limit it with one attribute, over Upstash Redis by HTTP, over any
+//! Redis, or in memory when nothing is configured; the compiler checks what the attributes say.
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {

@@ -279,6 +279,17 @@ impl<T> ValueEntry<T> {
     }
 
     /// The key, without the namespace of the cache.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Lookup, Millpond, TimeLeft, cached};
+    /// #[cached(prefix = "answer", key = "<id>")]
+    /// async fn answer(id: u64) -> u32 { 42 }
+    ///
+    /// # Millpond::memory().scope(async {
+    /// assert_eq!(answer::entry(1).key().as_str(), "answer:1");
+    /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
+    /// ```
     pub fn key(&self) -> &Key {
         &self.slot.key
     }
@@ -289,6 +300,17 @@ impl<T> ValueEntry<T> {
     /// # Errors
     /// Why it could not be delivered; it is then delivered in the background, and until then this
     /// process does not believe what the server holds.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Lookup, Millpond, TimeLeft, cached};
+    /// #[cached(prefix = "answer", key = "<id>")]
+    /// async fn answer(id: u64) -> u32 { 42 }
+    ///
+    /// # Millpond::memory().scope(async {
+    /// answer::entry(1).invalidate().await?;
+    /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
+    /// ```
     pub fn invalidate(&self) -> Invalidation {
         let Slot { pond, key, .. } = self.slot.clone();
         Invalidation(Box::pin(async move {
@@ -300,6 +322,17 @@ impl<T> ValueEntry<T> {
     ///
     /// # Errors
     /// What can go wrong on the way.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Lookup, Millpond, TimeLeft, cached};
+    /// #[cached(prefix = "answer", key = "<id>")]
+    /// async fn answer(id: u64) -> u32 { 42 }
+    ///
+    /// # Millpond::memory().scope(async {
+    /// assert!(!answer::entry(1).exists().await?);
+    /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
+    /// ```
     pub async fn exists(&self) -> Result<bool, Error> {
         self.slot.pond.exists(&self.slot.key).await
     }
@@ -308,6 +341,17 @@ impl<T> ValueEntry<T> {
     ///
     /// # Errors
     /// What can go wrong on the way.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Lookup, Millpond, TimeLeft, cached};
+    /// #[cached(prefix = "answer", key = "<id>")]
+    /// async fn answer(id: u64) -> u32 { 42 }
+    ///
+    /// # Millpond::memory().scope(async {
+    /// assert_eq!(answer::entry(1).ttl().await?, TimeLeft::Missing);
+    /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
+    /// ```
     pub async fn ttl(&self) -> Result<TimeLeft, Error> {
         self.slot.pond.ttl(&self.slot.key).await
     }
@@ -317,6 +361,17 @@ impl<T> ValueEntry<T> {
     /// # Errors
     /// [`ErrorKind::Decode`] if it is not a value of the function, and what can go wrong on the
     /// way.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Lookup, Millpond, TimeLeft, cached};
+    /// #[cached(prefix = "answer", key = "<id>")]
+    /// async fn answer(id: u64) -> u32 { 42 }
+    ///
+    /// # Millpond::memory().scope(async {
+    /// assert_eq!(answer::entry(1).get().await?, Lookup::Miss);
+    /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
+    /// ```
     pub async fn get(&self) -> Result<Lookup<T>, Error>
     where
         T: DeserializeOwned,
@@ -328,6 +383,18 @@ impl<T> ValueEntry<T> {
     ///
     /// # Errors
     /// As [`Millpond::set`].
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Lookup, Millpond, TimeLeft, cached};
+    /// #[cached(prefix = "answer", key = "<id>")]
+    /// async fn answer(id: u64) -> u32 { 42 }
+    ///
+    /// # Millpond::memory().scope(async {
+    /// answer::entry(1).put(&7).await?;
+    /// assert_eq!(answer(1).await, 7);
+    /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
+    /// ```
     pub async fn put<V: PutAs<T> + ?Sized>(&self, value: &V) -> Result<(), Error> {
         let bytes = value.storable(&self.slot.pond)?;
         self.slot.put(bytes).await

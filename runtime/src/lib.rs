@@ -120,6 +120,49 @@ pub use error::{Error, ErrorKind};
 pub use key::Key;
 pub use limit::{Limit, RateLimited, identifier};
 /// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # millpond::Millpond::memory().scope(async {
+/// use millpond::cached;
+///
+/// #[cached(prefix = "square", ttl = "1h", key = "<n>", skip(log))]
+/// async fn square(n: u64, log: &mut Vec<u64>) -> u64 { log.push(n); n * n }
+///
+/// let mut log = Vec::new();
+/// assert_eq!(square(3, &mut log).await, 9);
+/// assert_eq!(square(3, &mut log).await, 9);
+/// assert_eq!(log, [3]);   // one body
+/// square::invalidate(3).await.unwrap();
+/// assert_eq!(square(3, &mut log).await, 9);
+/// assert_eq!(log, [3, 3]);
+/// # }).await });
+/// ```
+pub use millpond_macros::cached;
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # millpond::Millpond::memory().scope(async {
+/// use millpond::{Lookup, cached, invalidates};
+///
+/// #[cached(prefix = "name", key = "<id>")]
+/// async fn name(id: u64) -> Option<String> { Some(format!("user {id}")) }
+///
+/// #[invalidates(name(id))]
+/// async fn rename(id: u64, to: &str) -> Result<(), std::fmt::Error> { Ok(drop(to)) }
+///
+/// name(7).await;
+/// rename(7, "Ada").await.unwrap();
+/// assert_eq!(name::entry(7).get().await.unwrap(), Lookup::Miss);
+/// # }).await });
+/// ```
+pub use millpond_macros::invalidates;
+/// ```
+/// use millpond::{key, prefix};
+///
+/// let (user_id, page) = (42, Some("a b"));
+/// assert_eq!(key!("user:<user_id>:<page?>").as_str(), "user:42:a%20b");
+/// assert_eq!(key!(prefix::USER, "<user_id>").as_str(), "user:42");
+/// ```
+pub use millpond_macros::key;
+/// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// # millpond::Millpond::memory().scope(async {
 /// use millpond::{RateLimited, rate_limited};
@@ -134,7 +177,22 @@ pub use limit::{Limit, RateLimited, identifier};
 /// # }).await });
 /// ```
 pub use millpond_macros::rate_limited;
-pub use millpond_macros::{cached, invalidates, key, updates};
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # millpond::Millpond::memory().scope(async {
+/// use millpond::{cached, updates};
+///
+/// #[cached(prefix = "name", key = "<id>")]
+/// async fn name(id: u64) -> Option<String> { None }
+///
+/// #[updates(name(id))]
+/// async fn rename(id: u64, to: &str) -> Result<String, std::fmt::Error> { Ok(to.to_owned()) }
+///
+/// rename(7, "Ada").await.unwrap();
+/// assert_eq!(name(7).await.as_deref(), Some("Ada"));
+/// # }).await });
+/// ```
+pub use millpond_macros::updates;
 pub use pipeline::Pipeline;
 pub use pond::Millpond;
 pub use rt::ManualClock;

@@ -191,10 +191,12 @@ impl Load {
         self.read_at = clock.monotonic();
         let started = tokio::time::Instant::now();
         let reply = self
-            .watched(
-                self.pond
-                    .settled(&self.full, &self.tally, guard::read(&self.full)),
-            )
+            .watched(self.pond.settled(
+                &self.full,
+                &self.tally,
+                guard::read(&self.full),
+                self.budget,
+            ))
             .await;
         self.budget = self.budget.saturating_sub(started.elapsed());
         self.seen = match reply.and_then(guard::seen) {

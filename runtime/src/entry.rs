@@ -167,7 +167,12 @@ impl Slot {
         let get = [Bytes::from_static(b"GET"), full.value.clone()];
         let reply = self
             .pond
-            .settled(&full, &tally, Command::new(Effect::Read, get))
+            .settled(
+                &full,
+                &tally,
+                Command::new(Effect::Read, get),
+                self.pond.0.settings.budget,
+            )
             .await;
         let Some(bytes) = reply
             .and_then(pond::bulk)
@@ -219,12 +224,18 @@ pub(crate) struct Observed {
 
 impl Slot {
     /// Takes the guard before a change; nothing if it cannot be read.
-    pub(crate) async fn observe(&self) -> Option<Observed> {
+    pub(crate) async fn observe(&self, within: Duration) -> Option<Observed> {
+        if within.is_zero() {
+            return None;
+        }
         self.key.check().ok()?;
         let at = self.pond.0.settings.clock.monotonic();
         let full = self.pond.full(&self.key);
         let tally = self.pond.0.ledger.tally(self.key.prefix());
-        let reply = self.pond.settled(&full, &tally, guard::read(&full)).await;
+        let reply = self
+            .pond
+            .settled(&full, &tally, guard::read(&full), within)
+            .await;
         let seen = reply
             .and_then(guard::seen)
             .inspect_err(|_| tally.errors.add(1))
@@ -233,10 +244,18 @@ impl Slot {
     }
 
     /// Stores the changed value if the guard is what it was; false if the key must be invalidated.
-    pub(crate) async fn update(&self, bytes: Option<Bytes>, before: Option<Observed>) -> bool {
+    pub(crate) async fn update(
+        &self,
+        bytes: Option<Bytes>,
+        before: Option<Observed>,
+        within: Duration,
+    ) -> bool {
         let (Some(bytes), Some(Observed { seen, at })) = (bytes, before) else {
             return false;
         };
+        if within.is_zero() {
+            return false;
+        }
         let settings = &self.pond.0.settings;
         if settings.clock.monotonic().saturating_sub(at) > settings.guard_life / 2 {
             return false;
@@ -252,7 +271,7 @@ impl Slot {
         let full = self.pond.full(&self.key);
         let tally = self.pond.0.ledger.tally(self.key.prefix());
         let command = guard::update(&full, &seen, bytes, life, settings.guard_life);
-        let reply = self.pond.settled(&full, &tally, command).await;
+        let reply = self.pond.settled(&full, &tally, command, within).await;
         let stored = reply
             .and_then(|reply| pond::int(&reply))
             .is_ok_and(|stored| stored == 1);

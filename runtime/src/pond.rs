@@ -193,6 +193,7 @@ impl Millpond {
         full: &FullKey,
         tally: &Tally,
         command: Command,
+        within: Duration,
     ) -> Result<Reply, Error> {
         let ticket = self.0.pending.ticket(full);
         let mut commands = Vec::with_capacity(3);
@@ -201,7 +202,7 @@ impl Millpond {
         }
         commands.push(command);
         tally.commands.add(commands.len() as u64);
-        let mut replies = self.send(commands, self.0.settings.budget).await;
+        let mut replies = self.send(commands, within).await;
         let reply = replies.pop().unwrap_or_else(|| Err(no_reply()));
         for reply in replies {
             reply?;

@@ -54,7 +54,9 @@ impl Millpond {
     async fn on_key(&self, key: &Key, full: &FullKey, command: Command) -> Result<Reply, Error> {
         key.check()?;
         let tally = self.0.ledger.tally(key.prefix());
-        let result = self.settled(full, &tally, command).await;
+        let result = self
+            .settled(full, &tally, command, self.0.settings.budget)
+            .await;
         if result.is_err() {
             tally.errors.add(1);
         }

@@ -8,6 +8,7 @@ use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use tokio::time::Instant;
 
 /// The entries that a call invalidates.
 #[derive(Debug, Default)]
@@ -192,9 +193,14 @@ where
 {
     let Slots { shape, slots } = slots;
     let mut seen = Vec::with_capacity(slots.len());
+    // The steps share one budget, as the read and the fill of a cached function do.
+    let budgets = slots.iter().map(|(slot, _)| slot.pond.0.settings.budget);
+    let mut left = budgets.max().unwrap_or_default();
+    let start = Instant::now();
     for (slot, _) in &slots {
-        seen.push(slot.observe().await);
+        seen.push(slot.observe(left.saturating_sub(start.elapsed())).await);
     }
+    left = left.saturating_sub(start.elapsed());
     let targets = Targets(
         slots
             .iter()
@@ -220,12 +226,17 @@ where
         .map(|(slot, form)| form(&value, &slot.pond).ok())
         .collect();
     let mut stale = Targets::new();
+    let start = Instant::now();
     for (((slot, _), bytes), seen) in slots.into_iter().zip(forms).zip(seen) {
-        if !slot.update(bytes, seen).await {
+        if !slot
+            .update(bytes, seen, left.saturating_sub(start.elapsed()))
+            .await
+        {
             stale.0.push((slot.pond, slot.key));
         }
     }
     armed.0 = None;
-    stale.invalidate().await;
+    // What is not delivered in time is delivered in the background.
+    crate::rt::timeout(left.saturating_sub(start.elapsed()), stale.invalidate()).await;
     shape.success(value)
 }

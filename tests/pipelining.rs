@@ -166,15 +166,16 @@ async fn a_read_shows_the_token_of_the_last_write() {
 async fn a_lost_answer_harms_only_what_must_not_run_twice() {
     let gateway = gateway(needs_redis!()).await;
     let pond = pond(&gateway);
+    pond.set("k", &1, MINUTE).await.unwrap();
     let (first, hold) = first_write(&gateway, &pond).await;
     gateway.inject(Matcher::command("INCR"), Fault::ResetAfter);
-    let setter = pond.clone();
-    let set = tokio::spawn(async move { setter.set("k", &1, MINUTE).await });
+    let extender = pond.clone();
+    let expire = tokio::spawn(async move { extender.expire("k", MINUTE * 2).await });
     let incr = spawn(&pond, "INCR n");
     pond.get::<u32>("elsewhere").await.unwrap();
     hold.release();
     first.await.unwrap().unwrap();
-    set.await.unwrap().unwrap();
+    assert!(expire.await.unwrap().unwrap());
     assert_eq!(
         incr.await.unwrap().unwrap_err().kind(),
         ErrorKind::OutcomeUnknown

@@ -243,8 +243,8 @@ async fn a_server_that_comes_back_is_used_again() {
     let pond = pond(&gateway);
     pond.set("k", &1, MINUTE).await.unwrap();
     gateway.refuse().await;
-    let setter = pond.clone();
-    let set = tokio::spawn(async move { setter.set("k", &2, MINUTE).await });
+    let extender = pond.clone();
+    let expire = tokio::spawn(async move { extender.expire("k", MINUTE * 2).await });
     let tried = async {
         while pond.stats().retries == 0 {
             tokio::task::yield_now().await;
@@ -252,8 +252,8 @@ async fn a_server_that_comes_back_is_used_again() {
     };
     tokio::time::timeout(MINUTE, tried).await.expect("a retry");
     gateway.accept().await;
-    set.await.unwrap().unwrap();
-    assert_eq!(pond.get("k").await.unwrap(), Some(2));
+    assert!(expire.await.unwrap().unwrap());
+    assert_eq!(pond.get("k").await.unwrap(), Some(1));
 }
 
 #[tokio::test]

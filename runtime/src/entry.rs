@@ -109,6 +109,19 @@ impl<T> Lookup<T> {
 }
 
 /// What an entry of `T` takes: a `T` or what it borrows as, and for an `Option<T>` also a `T`.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # use millpond::{Millpond, cached};
+/// #[cached(prefix = "name", key = "<id>")]
+/// async fn name(id: u64) -> Option<String> { None }
+///
+/// # Millpond::memory().scope(async {
+/// name::entry(1).put("Ada").await?;
+/// name::entry(1).put(&"Ada".to_owned()).await?;
+/// name::entry(1).put(&Some("Ada".to_owned())).await?;
+/// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not what the cached function stores, which is `{T}`",
     label = "expected a `{T}` to put into the cache",

@@ -9,6 +9,19 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How a check ended.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use millpond::limit::{Limit, Outcome, Reason};
+/// use std::time::Duration;
+///
+/// const ONE: Limit = Limit::fixed_window("ONE", 1, Duration::from_hours(1));
+/// let limiter = millpond::Millpond::memory().limiter(&ONE);
+/// assert_eq!(limiter.check("ada").await?.outcome(), Outcome::Allowed);
+/// let refused = limiter.check("ada").await?;
+/// assert_eq!((refused.outcome(), refused.reason()), (Outcome::Refused, Some(Reason::Exhausted)));
+/// # Ok::<_, millpond::Error>(()) }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// The units were taken.
@@ -21,6 +34,19 @@ pub enum Outcome {
 }
 
 /// Why a call was refused, or a decision is degraded.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use millpond::limit::{Limit, Outcome, Reason};
+/// use std::time::Duration;
+///
+/// const ONE: Limit = Limit::fixed_window("ONE", 1, Duration::from_hours(1));
+/// let limiter = millpond::Millpond::memory().limiter(&ONE);
+/// assert_eq!(limiter.check("ada").await?.outcome(), Outcome::Allowed);
+/// let refused = limiter.check("ada").await?;
+/// assert_eq!((refused.outcome(), refused.reason()), (Outcome::Refused, Some(Reason::Exhausted)));
+/// # Ok::<_, millpond::Error>(()) }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {

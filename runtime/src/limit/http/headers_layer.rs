@@ -60,6 +60,14 @@ impl<S> Layer<S> for RateLimitHeadersLayer {
 }
 
 /// The service of [`RateLimitHeadersLayer`].
+///
+/// ```
+/// use axum::Router;
+/// use millpond::limit::RateLimitHeadersLayer;
+///
+/// // `layer` wraps every route in one.
+/// let app: Router = Router::new().layer(RateLimitHeadersLayer::new());
+/// ```
 #[derive(Clone, Debug)]
 pub struct RateLimitHeaders<S> {
     inner: S,

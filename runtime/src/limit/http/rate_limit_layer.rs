@@ -196,6 +196,15 @@ impl<S, C: Caller> Layer<S> for RateLimitLayer<C> {
 }
 
 /// The service of [`RateLimitLayer`].
+///
+/// ```
+/// use axum::Router;
+/// use millpond::limit::{self, ClientAddress, RateLimitLayer};
+///
+/// // `layer` wraps every route in one.
+/// let layer = RateLimitLayer::new(limit::API, ClientAddress::direct());
+/// let app: Router = Router::new().layer(layer);
+/// ```
 #[derive(Clone, Debug)]
 pub struct RateLimit<S, C> {
     inner: S,

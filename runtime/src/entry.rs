@@ -5,7 +5,6 @@ use crate::error::{Error, ErrorKind};
 use crate::key::Key;
 use crate::pond::{self, Millpond};
 use crate::rt::BoxFuture;
-use crate::store::command::{Command, Effect};
 use crate::value;
 use crate::values::TimeLeft;
 use bytes::Bytes;
@@ -174,24 +173,8 @@ borrowed_forms! {
 
 impl Slot {
     async fn get<T: DeserializeOwned>(&self) -> Result<Lookup<T>, Error> {
-        self.key.check()?;
         let tally = self.pond.0.ledger.tally(self.key.prefix());
-        let full = self.pond.full(&self.key);
-        let get = [Bytes::from_static(b"GET"), full.value.clone()];
-        let reply = self
-            .pond
-            .settled(
-                &full,
-                &tally,
-                Command::new(Effect::Read, get),
-                self.pond.0.settings.budget,
-            )
-            .await;
-        let Some(bytes) = reply
-            .and_then(pond::bulk)
-            .inspect_err(|_| tally.errors.add(1))?
-        else {
-            tally.misses.add(1);
+        let Some(bytes) = self.pond.get_bytes(&self.key).await? else {
             return Ok(Lookup::Miss);
         };
         if value::is_null(&bytes) {

@@ -63,6 +63,20 @@ impl Millpond {
         result
     }
 
+    /// Reads what is stored under a key, and counts a miss or a failure.
+    pub(crate) async fn get_bytes(&self, key: &Key) -> Result<Option<Bytes>, Error> {
+        let full = self.full(key);
+        let get = [Bytes::from_static(b"GET"), full.value.clone()];
+        let reply = self
+            .on_key(key, &full, Command::new(Effect::Read, get))
+            .await?;
+        let bytes = bulk(reply)?;
+        if bytes.is_none() {
+            self.0.ledger.tally(key.prefix()).misses.add(1);
+        }
+        Ok(bytes)
+    }
+
     /// Reads a value. A stored null is `None` too, unless `T` is an `Option` itself.
     ///
     /// # Errors
@@ -77,21 +91,14 @@ impl Millpond {
     /// ```
     pub async fn get<T: DeserializeOwned>(&self, key: impl Into<Key>) -> Result<Option<T>, Error> {
         let key = key.into();
-        let full = self.full(&key);
-        let command = Command::new(
-            Effect::Read,
-            [Bytes::from_static(b"GET"), full.value.clone()],
-        );
-        let reply = self.on_key(&key, &full, command).await?;
         let tally = self.0.ledger.tally(key.prefix());
-        let Some(bytes) = bulk(reply)? else {
-            tally.misses.add(1);
+        let Some(bytes) = self.get_bytes(&key).await? else {
             return Ok(None);
         };
         let null = value::is_null(&bytes);
         match value::decode(&bytes) {
             Ok(value) => {
-                if null { &tally.null_hits } else { &tally.hits }.add(1);
+                tally.hit(null);
                 Ok(Some(value))
             }
             Err(_) if null => {

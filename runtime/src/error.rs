@@ -31,6 +31,12 @@ pub enum ErrorKind {
     TooLarge,
     /// The key holds another kind of Redis value (a list, a hash, …).
     WrongType,
+    /// What should be counted up or down is no whole number of 64 bits, or no number at all.
+    NotANumber,
+    /// The sum would leave the range of 64 bits; nothing was changed.
+    Overflow,
+    /// Somebody else holds the lock.
+    Locked,
     /// The server refused the credentials or what they may do.
     Auth,
     /// The time budget ran out before the answer came.
@@ -96,6 +102,15 @@ impl Error {
         self.0.kind
     }
 }
+
+/// Errors are equal if they say the same.
+impl PartialEq for Error {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.kind == other.0.kind && self.0.message == other.0.message
+    }
+}
+
+impl Eq for Error {}
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

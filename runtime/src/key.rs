@@ -120,17 +120,29 @@ pub(crate) struct FullKey {
 
 impl FullKey {
     pub(crate) fn new(name: Cow<'_, str>) -> Self {
-        let value = name.into_owned();
-        let guard = if has_hash_tag(&value) {
-            format!("{value}:guard")
-        } else {
-            format!("{{{value}}}:guard")
-        };
         Self {
-            value: value.into(),
-            guard: guard.into(),
+            guard: beside(&name, GUARD).into(),
+            value: name.into_owned().into(),
         }
     }
+}
+
+const GUARD: &str = "guard";
+
+/// The name of a key that goes with another one, in the same slot of a cluster.
+pub(crate) fn beside(key: &str, what: &str) -> String {
+    if has_hash_tag(key) {
+        format!("{key}:{what}")
+    } else {
+        format!("{{{key}}}:{what}")
+    }
+}
+
+/// Whether a name that a server lists is that of a guard.
+pub(crate) fn is_guard(name: &str) -> bool {
+    name.strip_suffix(GUARD)
+        .and_then(|rest| rest.strip_suffix(':'))
+        .is_some_and(has_hash_tag)
 }
 
 /// Whether Redis Cluster takes only a part of this key for its slot.

@@ -94,14 +94,21 @@
 
 mod cache;
 mod config;
+mod counter;
 mod entry;
 mod error;
+mod hash;
 mod json;
 mod key;
+mod lock;
+mod many;
+mod pattern;
 mod pipeline;
 mod pond;
+mod reply;
 mod rt;
 mod scope;
+mod session;
 mod stats;
 mod store;
 mod value;
@@ -117,8 +124,10 @@ pub mod __private;
 pub use config::Builder;
 pub use entry::{Entry, Invalidation, Lookup, PutAs, ValueEntry};
 pub use error::{Error, ErrorKind};
+pub use hash::Hash;
 pub use key::Key;
 pub use limit::{Limit, RateLimited, identifier};
+pub use lock::{Lock, LockGuard};
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// # millpond::Millpond::memory().scope(async {
@@ -193,11 +202,13 @@ pub use millpond_macros::rate_limited;
 /// # }).await });
 /// ```
 pub use millpond_macros::updates;
-pub use pipeline::Pipeline;
+pub use pattern::Pattern;
+pub use pipeline::{Pipeline, Transaction};
 pub use pond::Millpond;
+pub use reply::{FromReply, Reply};
 pub use rt::ManualClock;
 pub use scope::{current, install};
+pub use session::{SessionId, Sessions};
 pub use stats::{CacheStats, Stats};
-pub use store::command::Reply;
 pub use value::NULL_SENTINEL;
 pub use values::TimeLeft;

@@ -1,6 +1,6 @@
-//! Commands of the caller's own: one, or several in one request.
+//! Commands of the caller's own: one, several in one request, or several as one.
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::pond::{self, Millpond};
 use crate::store::command::{Command, Effect, Reply};
 use bytes::Bytes;
@@ -51,6 +51,33 @@ impl Millpond {
             commands: Vec::new(),
         }
     }
+
+    /// Commands that run without others in between: `MULTI` and `EXEC`, in one request.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let pond = millpond::Millpond::memory();
+    /// let results = pond
+    ///     .transaction()
+    ///     .command(["DECRBY", "account:1", "30"])
+    ///     .command(["INCRBY", "account:2", "30"])
+    ///     .send()
+    ///     .await?;
+    /// let balances: Vec<i64> = results.into_iter().map(|result| result?.to()).collect::<Result<_, _>>()?;
+    /// assert_eq!(balances, [-30, 30]);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn transaction(&self) -> Transaction {
+        Transaction {
+            pond: self.clone(),
+            commands: Vec::new(),
+        }
+    }
+}
+
+/// The arguments of a command.
+fn words<A: Into<Bytes>>(command: impl IntoIterator<Item = A>) -> Vec<Bytes> {
+    command.into_iter().map(Into::into).collect()
 }
 
 /// Commands that leave in one request; see [`Millpond::pipeline`].
@@ -68,15 +95,35 @@ pub struct Pipeline {
     commands: Vec<Command>,
 }
 
-impl fmt::Debug for Pipeline {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The arguments may be anything, secrets included.
-        let count = self.commands.len();
-        f.debug_struct("Pipeline")
-            .field("commands", &count)
-            .finish_non_exhaustive()
-    }
+/// Commands that run as one; see [`Millpond::transaction`].
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let pond = millpond::Millpond::memory();
+/// assert!(pond.transaction().send().await?.is_empty());
+/// # Ok::<_, millpond::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone)]
+#[must_use = "nothing is sent before send()"]
+pub struct Transaction {
+    pond: Millpond,
+    commands: Vec<Vec<Bytes>>,
 }
+
+macro_rules! debug_without_arguments {
+    ($($name:ident)*) => {
+        $(impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                // The arguments may be anything, secrets included.
+                f.debug_struct(stringify!($name))
+                    .field("commands", &self.commands.len())
+                    .finish_non_exhaustive()
+            }
+        })*
+    };
+}
+
+debug_without_arguments!(Pipeline Transaction);
 
 impl Pipeline {
     /// Adds a command; its keys are taken as they are.
@@ -85,7 +132,7 @@ impl Pipeline {
     /// let pipeline = millpond::Millpond::memory().pipeline().command(["PING"]);
     /// ```
     pub fn command<A: Into<Bytes>>(mut self, command: impl IntoIterator<Item = A>) -> Self {
-        let args: Vec<Bytes> = command.into_iter().map(Into::into).collect();
+        let args = words(command);
         let effect = args.first().map_or(Effect::Once, |name| Effect::of(name));
         self.commands.push(Command::new(effect, args));
         self
@@ -108,5 +155,68 @@ impl Pipeline {
         self.pond
             .send(self.commands, self.pond.0.settings.budget)
             .await
+    }
+}
+
+impl Transaction {
+    /// Adds a command; its keys are taken as they are.
+    ///
+    /// ```
+    /// let transaction = millpond::Millpond::memory().transaction().command(["INCR", "a"]);
+    /// ```
+    pub fn command<A: Into<Bytes>>(mut self, command: impl IntoIterator<Item = A>) -> Self {
+        self.commands.push(words(command));
+        self
+    }
+
+    /// Runs what was added, with no other command in between. A command that fails while it runs has its
+    /// own error; the others keep their effect, since Redis rolls nothing back. On Redis Cluster
+    /// all keys must be in one slot.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Server`], [`ErrorKind::Unsupported`] or what else the server says where it discards
+    /// the whole before anything ran: an unknown command, a wrong number of arguments.
+    /// [`ErrorKind::OutcomeUnknown`] when no answer came back: all of it ran, or nothing.
+    ///
+    /// # Cancel safety
+    /// Dropped half-way, all of it runs or nothing.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let pond = millpond::Millpond::memory();
+    /// let results = pond
+    ///     .transaction()
+    ///     .command(["SET", "name", "Ada"])
+    ///     .command(["INCR", "name"])
+    ///     .send()
+    ///     .await?;
+    /// assert!(results[0].is_ok() && results[1].is_err());
+    ///
+    /// let discarded = pond.transaction().command(["SET", "name", "Alan"]).command(["NONSENSE"]);
+    /// assert!(discarded.send().await.is_err());
+    /// assert_eq!(pond.get::<String>("name").await?.as_deref(), Some("Ada"));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn send(self) -> Result<Vec<Result<Reply, Error>>, Error> {
+        let count = self.commands.len();
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        if self.commands.iter().any(Vec::is_empty) {
+            return Err(Error::new(
+                ErrorKind::InvalidValue,
+                "a command of the transaction is empty; name one",
+            ));
+        }
+        let command = Command::transaction(self.commands);
+        match self.pond.one(command).await? {
+            Reply::Array(items) if items.len() == count => {
+                Ok(items.into_iter().map(Reply::to).collect())
+            }
+            _ => Err(Error::new(
+                ErrorKind::Protocol,
+                "a transaction was answered with another number of replies than it has commands",
+            )),
+        }
     }
 }

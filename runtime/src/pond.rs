@@ -2,11 +2,12 @@
 
 use crate::cache::flight::Flights;
 use crate::cache::guard;
-use crate::cache::invalidation::Pending;
+use crate::cache::invalidation::{Pending, Ticket};
 use crate::config::{Builder, Engine, Settings};
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
 use crate::limit::{Home, Limits};
+use crate::lock::Queues;
 use crate::stats::{Ledger, Stats, Tally};
 use crate::store::command::{Command, Reply};
 use crate::store::{self, Batch, Store};
@@ -47,6 +48,10 @@ pub(crate) struct Inner {
     pub(crate) flights: Arc<Flights>,
     pub(crate) pending: Arc<Pending>,
     pub(crate) limits: Limits,
+    /// Who waits for which lock.
+    pub(crate) queues: Queues,
+    /// Whether the keys of one command must be in one slot.
+    pub(crate) cluster: bool,
     /// The type that was first seen under each prefix and template.
     pub(crate) types: Mutex<HashMap<String, &'static str>>,
     /// Sites whose type has been checked: addresses of the site and of the type's name.
@@ -127,9 +132,11 @@ impl Millpond {
         Self(Arc::new(Inner {
             store,
             limits: Limits::new(&settings.limits, namespace.as_deref(), home),
+            cluster: home == Home::Cluster,
             settings,
             namespace,
             ledger,
+            queues: Queues::default(),
             flights: Flights::new(),
             pending: Arc::default(),
             types: Mutex::default(),
@@ -154,9 +161,14 @@ impl Millpond {
 
     /// The key as the server knows it.
     pub(crate) fn name<'a>(&self, key: &'a Key) -> Cow<'a, str> {
+        self.named(key.as_str())
+    }
+
+    /// A text behind the namespace, which holds no glob character.
+    pub(crate) fn named<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match &self.0.namespace {
-            Some(namespace) => format!("{namespace}:{key}").into(),
-            None => key.as_str().into(),
+            Some(namespace) => format!("{namespace}:{text}").into(),
+            None => text.into(),
         }
     }
 
@@ -187,6 +199,13 @@ impl Millpond {
         }
     }
 
+    /// Sends one command that belongs to no key of the cache.
+    pub(crate) async fn one(&self, command: Command) -> Result<Reply, Error> {
+        let replies = self.send(vec![command], self.0.settings.budget).await;
+        let reply = replies.into_iter().next();
+        reply.unwrap_or_else(|| Err(no_reply()))
+    }
+
     /// Sends one command on a key. An invalidation of the key that still waits goes in front.
     pub(crate) async fn settled(
         &self,
@@ -195,22 +214,43 @@ impl Millpond {
         command: Command,
         within: Duration,
     ) -> Result<Reply, Error> {
-        let ticket = self.0.pending.ticket(full);
-        let mut commands = Vec::with_capacity(3);
-        if ticket.is_some() {
-            commands.extend(guard::invalidation(full, self.0.settings.guard_life));
+        let (keys, commands) = (std::slice::from_ref(full), vec![command]);
+        let mut replies = self.settled_all(keys, tally, commands, within).await?;
+        replies.pop().unwrap_or_else(|| Err(no_reply()))
+    }
+
+    /// Sends commands on keys. Invalidations of them that still wait go in front; where one of those
+    /// fails, that is the error of all.
+    pub(crate) async fn settled_all(
+        &self,
+        keys: &[FullKey],
+        tally: &Tally,
+        commands: Vec<Command>,
+        within: Duration,
+    ) -> Result<Vec<Result<Reply, Error>>, Error> {
+        let tickets: Vec<Ticket> = keys
+            .iter()
+            .filter_map(|key| self.0.pending.ticket(key))
+            .collect();
+        let mut all = Vec::with_capacity(tickets.len() * 2 + commands.len());
+        for (key, _) in &tickets {
+            all.extend(guard::invalidation(key, self.0.settings.guard_life));
         }
-        commands.push(command);
-        tally.commands.add(commands.len() as u64);
-        let mut replies = self.send(commands, within).await;
-        let reply = replies.pop().unwrap_or_else(|| Err(no_reply()));
+        let first = all.len();
+        all.extend(commands);
+        tally.commands.add(all.len() as u64);
+        let mut replies = self.send(all, within).await;
+        let answers = replies.split_off(first);
         for reply in replies {
             reply?;
         }
-        if let Some(ticket) = ticket {
-            self.0.pending.delivered(&ticket);
+        for ticket in &tickets {
+            self.0.pending.delivered(ticket);
         }
-        reply.map_err(advised)
+        Ok(answers
+            .into_iter()
+            .map(|reply| reply.map_err(advised))
+            .collect())
     }
 
     /// Whether this is a clone of the other.
@@ -249,7 +289,7 @@ pub(crate) fn bulk(reply: Reply) -> Result<Option<Bytes>, Error> {
         Reply::Nil => Ok(None),
         Reply::Bulk(bytes) => Ok(Some(bytes)),
         Reply::Int(number) => Ok(Some(number.to_string().into())),
-        Reply::Array(_) => Err(unexpected()),
+        Reply::Array(_) | Reply::Error(_) => Err(unexpected()),
     }
 }
 

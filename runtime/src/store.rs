@@ -7,6 +7,7 @@
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod breaker;
 pub(crate) mod command;
+pub(crate) mod glob;
 pub(crate) mod memory;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod per_runtime;

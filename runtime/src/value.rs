@@ -67,7 +67,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
 /// Whether another client may have meant this text as a plain string: a JSON number or boolean, or
 /// no JSON at all that does not look like the beginning of some.
 /// Source: `@upstash/redis` writes strings as they are.
-fn is_raw_text(text: &str) -> bool {
+pub(crate) fn is_raw_text(text: &str) -> bool {
     match serde_json::from_str::<serde_json::Value>(text) {
         Ok(json) => json.is_number() || json.is_boolean(),
         Err(_) => !text.starts_with(['{', '[', '"']),

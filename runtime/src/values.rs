@@ -36,6 +36,16 @@ pub enum TimeLeft {
 }
 
 impl TimeLeft {
+    /// What `PTTL` answered.
+    pub(crate) fn from_pttl(reply: &Reply) -> Result<Self, Error> {
+        Ok(match int(reply)? {
+            -1 => Self::Forever,
+            left => u64::try_from(left).map_or(Self::Missing, |left| {
+                Self::Left(Duration::from_millis(left))
+            }),
+        })
+    }
+
     /// The time left, for a key that expires.
     ///
     /// ```
@@ -51,7 +61,12 @@ impl TimeLeft {
 
 impl Millpond {
     /// Sends one command on a key. An invalidation of the key that still waits goes in front.
-    async fn on_key(&self, key: &Key, full: &FullKey, command: Command) -> Result<Reply, Error> {
+    pub(crate) async fn on_key(
+        &self,
+        key: &Key,
+        full: &FullKey,
+        command: Command,
+    ) -> Result<Reply, Error> {
         key.check()?;
         let tally = self.0.ledger.tally(key.prefix());
         let result = self
@@ -107,14 +122,7 @@ impl Millpond {
             }
             Err(what) => {
                 tally.decode_failures.add(1);
-                let kind = std::any::type_name::<T>();
-                Err(Error::new(
-                    ErrorKind::Decode,
-                    format!(
-                        "what is stored under {key} is no {kind} ({what}); delete the key, or ask for \
-                         the type that it holds"
-                    ),
-                ))
+                Err(no_such_value::<T>(&key, &what))
             }
         }
     }
@@ -150,7 +158,8 @@ impl Millpond {
         ttl: Duration,
     ) -> Result<(), Error> {
         let full = self.full(&key);
-        let command = guard::put(&full, bytes, lifetime(ttl)?, self.0.settings.guard_life);
+        let entry = vec![(full.clone(), bytes)];
+        let command = guard::put(entry, lifetime(ttl)?, self.0.settings.guard_life);
         if let Err(error) = self.on_key(&key, &full, command).await {
             if matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Timeout) {
                 // It may be there, or may still arrive: neither it nor what it replaces may stay.
@@ -258,12 +267,7 @@ impl Millpond {
         let reply = self
             .on_key(&key, &full, Command::new(Effect::Read, args))
             .await?;
-        Ok(match int(&reply)? {
-            -1 => TimeLeft::Forever,
-            left => u64::try_from(left).map_or(TimeLeft::Missing, |left| {
-                TimeLeft::Left(Duration::from_millis(left))
-            }),
-        })
+        TimeLeft::from_pttl(&reply)
     }
 
     /// Gives the key another lifetime, from now; true if it was there.
@@ -371,6 +375,18 @@ impl Millpond {
         }
         Ok(bytes)
     }
+}
+
+/// The error for stored bytes that are not a `T`.
+pub(crate) fn no_such_value<T>(key: &Key, what: &str) -> Error {
+    let kind = std::any::type_name::<T>();
+    Error::new(
+        ErrorKind::Decode,
+        format!(
+            "what is stored under {key} is no {kind} ({what}); delete the key, or ask for the type \
+             that it holds"
+        ),
+    )
 }
 
 /// The longest lifetime that is accepted: a hundred years, far below what overflows in Redis.

@@ -192,6 +192,17 @@ impl Flights {
         }
     }
 
+    /// Takes every flight out of the table whose key this holds for.
+    pub(crate) fn detach_where(&self, matches: impl Fn(&str) -> bool) {
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            for (_, flight) in shard.extract_if(|key, _| matches(key)) {
+                flight.state().detached = true;
+                flight.changed.notify_waiters();
+            }
+        }
+    }
+
     /// Ends a flight. Waiters for whom there is nothing are moved to a new one, which stands in
     /// the table before anybody else can join, so that a single read serves them all.
     fn land(&self, flight: &Arc<Flight>, outcome: Option<(Outcome, usize)>, width: (u32, u32)) {

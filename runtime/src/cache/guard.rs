@@ -60,10 +60,15 @@ pub(crate) fn fill(key: &FullKey, seen: &Seen, value: Bytes, life: Bytes) -> Com
     )
 }
 
-/// Stores a value whatever is there, and moves the guard: one command.
-pub(crate) fn put(key: &FullKey, value: Bytes, life: Bytes, guard_life: Duration) -> Command {
-    let keys = [key.value.clone(), key.guard.clone()];
-    let args = [rt::nonce().into(), millis(guard_life), value, life];
+/// Stores values whatever is there, and moves their guards: one command.
+pub(crate) fn put(entries: Vec<(FullKey, Bytes)>, life: Bytes, guard_life: Duration) -> Command {
+    let mut keys = Vec::with_capacity(entries.len() * 2);
+    let mut args = Vec::with_capacity(entries.len() + 3);
+    args.extend([rt::nonce().into(), millis(guard_life), life]);
+    for (key, value) in entries {
+        keys.extend([key.value, key.guard]);
+        args.push(value);
+    }
     // Repeated after a lost answer it might overwrite what another wrote since.
     Command::script(Script::Put, Effect::Once, keys, args)
 }

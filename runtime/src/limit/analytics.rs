@@ -241,7 +241,7 @@ mod tests {
             .into_iter()
             .filter_map(|command| match command.call {
                 Call::Plain(args) => Some(text(args)),
-                Call::Script { .. } => None,
+                _ => None,
             })
             .collect()
     }

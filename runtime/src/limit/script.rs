@@ -89,7 +89,7 @@ fn number(reply: &Reply) -> Result<Option<i64>, Error> {
             .and_then(|text| text.parse().ok().or_else(|| whole(text)))
             .map(Some)
             .ok_or_else(unexpected),
-        Reply::Array(_) => Err(unexpected()),
+        Reply::Array(_) | Reply::Error(_) => Err(unexpected()),
     }
 }
 
@@ -266,6 +266,6 @@ fn apply(keys: &[Bytes], change: Change, redis: &mut RedisCall<'_>) -> Result<()
 fn plain(command: Command) -> Vec<Bytes> {
     match command.call {
         crate::store::command::Call::Plain(args) => args,
-        crate::store::command::Call::Script { .. } => Vec::new(),
+        _ => Vec::new(),
     }
 }

@@ -1,5 +1,6 @@
-//! What goes to an engine and what comes back: commands, scripts, replies.
+//! What goes to an engine: commands, scripts, transactions.
 
+pub(crate) use crate::reply::Reply;
 use bytes::Bytes;
 use std::sync::OnceLock;
 
@@ -20,7 +21,7 @@ pub(crate) enum Script {
     /// `KEYS value, guard`; `ARGV seen-guard, seen-value, value, ttl ms`. Stores a loaded value if
     /// nothing moved since the read; 1 when it did, 0 when it was refused.
     Fill,
-    /// `KEYS value, guard`; `ARGV nonce, guard ms, value, ttl ms`. Moves the guard and stores; 1.
+    /// `KEYS value, guard, …`; `ARGV nonce, guard ms, ttl ms, value, …`. Moves the guards and stores; 1.
     Put,
     /// `KEYS value, guard`; `ARGV seen-guard, nonce, guard ms, value, ttl ms`. As [`Self::Put`] if
     /// the guard did not move since it was seen: 1 when it stored, 0 when it was refused.
@@ -29,16 +30,31 @@ pub(crate) enum Script {
     LimitCheck,
     /// `KEYS` and `ARGV` as for [`Self::LimitCheck`]. Gives units back.
     LimitRefund,
+    /// `KEYS key`; `ARGV ttl ms, name of a command, its arguments behind the key`. Runs the command,
+    /// and a key that it created expires; its reply.
+    Create,
+    /// `KEYS lock, number`; `ARGV token, ttl ms, least number, number's ttl ms`. Takes a lock that is free
+    /// or has this token: 1 and its number, or 0 and the milliseconds that it is still held for.
+    Lock,
+    /// `KEYS key`; `ARGV text, name of a command, its arguments behind the key`. Runs the command if the
+    /// key holds the text; its reply, else 0.
+    IfEqual,
+    /// `KEYS old, new`; `ARGV ttl ms`. Moves a value to another key: 1, or 0 if there is none.
+    Rotate,
 }
 
 impl Script {
     /// All of them, for tests and warm-up.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Fill,
         Self::Put,
         Self::Update,
         Self::LimitCheck,
         Self::LimitRefund,
+        Self::Create,
+        Self::Lock,
+        Self::IfEqual,
+        Self::Rotate,
     ];
 
     /// The Lua text as plain Redis takes it.
@@ -49,6 +65,10 @@ impl Script {
             Self::Update => include_str!("scripts/update.lua"),
             Self::LimitCheck => include_str!("scripts/limit_check.lua"),
             Self::LimitRefund => include_str!("scripts/limit_refund.lua"),
+            Self::Create => include_str!("scripts/create.lua"),
+            Self::Lock => include_str!("scripts/lock.lua"),
+            Self::IfEqual => include_str!("scripts/if_equal.lua"),
+            Self::Rotate => include_str!("scripts/rotate.lua"),
         }
     }
 
@@ -128,6 +148,19 @@ pub(crate) enum Call {
         keys: Vec<Bytes>,
         args: Vec<Bytes>,
     },
+    /// Commands that run without others in between, or not at all. It stands alone in its batch. The
+    /// reply is an array, with [`Reply::Error`] for what failed in it.
+    Transaction(Vec<Vec<Bytes>>),
+}
+
+impl Call {
+    /// How many commands of the caller's it stands for.
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::Plain(_) | Self::Script { .. } => 1,
+            Self::Transaction(commands) => commands.len(),
+        }
+    }
 }
 
 impl Command {
@@ -135,6 +168,16 @@ impl Command {
         Self {
             call: Call::Plain(args.into_iter().map(Into::into).collect()),
             effect,
+        }
+    }
+
+    /// It may be repeated only if nothing in it changes anything.
+    pub(crate) fn transaction(commands: Vec<Vec<Bytes>>) -> Self {
+        let name = |command: &Vec<Bytes>| command.first().map(|name| Effect::of(name));
+        let reads = commands.iter().all(|it| name(it) == Some(Effect::Read));
+        Self {
+            effect: if reads { Effect::Read } else { Effect::Once },
+            call: Call::Transaction(commands),
         }
     }
 
@@ -151,29 +194,6 @@ impl Command {
         };
         Self { call, effect }
     }
-}
-
-/// What a server answers to one command, in the shapes of RESP2.
-///
-/// ```
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// use millpond::{Millpond, Reply};
-///
-/// let pond = Millpond::memory();
-/// assert_eq!(pond.command(["INCR", "visits"]).await?, Reply::Int(1));
-/// # Ok::<_, millpond::Error>(()) }).unwrap();
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Reply {
-    /// Nothing there.
-    Nil,
-    /// A number.
-    Int(i64),
-    /// A text or bytes; a status such as `OK` too.
-    Bulk(Bytes),
-    /// Several replies.
-    Array(Vec<Reply>),
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //! `send` runs the batch at once under one lock and hands back a future that is ready.
 
 mod commands;
-mod glob;
 mod keyspace;
 mod number;
 mod scripts;
@@ -37,8 +36,14 @@ impl Memory {
     }
 
     fn run(&self, batch: &Batch) -> Vec<Result<Reply, Error>> {
-        let count = u64::try_from(batch.commands.len()).unwrap_or(u64::MAX);
-        self.meter.commands.add(count);
+        let count = batch
+            .commands
+            .iter()
+            .map(|it| it.call.count())
+            .sum::<usize>();
+        self.meter
+            .commands
+            .add(u64::try_from(count).unwrap_or(u64::MAX));
         let now = self.clock.unix_ms();
         // A panic inside would be a bug of ours; the data is still better than refusing for ever.
         let mut keyspace = self.keyspace.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,6 +58,8 @@ impl Memory {
                     Call::Script { script, keys, args } => {
                         scripts::run(&mut keyspace, *script, keys, args)
                     }
+                    // The lock is held all along, so nothing comes in between.
+                    Call::Transaction(all) => commands::run_all(&mut keyspace, all),
                 };
                 keyspace.make_room();
                 reply

@@ -51,6 +51,29 @@ enum Writes {
 
 /// Runs one command. The first argument is its name, in any case.
 pub(crate) fn run(keyspace: &mut Keyspace, args: &[Bytes]) -> Outcome {
+    let (writes, run) = find(args)?;
+    match writes {
+        Writes::No => {}
+        Writes::Over => keyspace.admit(args, None)?,
+        Writes::Beside => keyspace.admit(args, args.get(1))?,
+    }
+    run(keyspace, Args(args))
+}
+
+/// Runs a transaction: none of it if one of the commands could not even be queued, else all of it,
+/// whatever fails.
+pub(crate) fn run_all(keyspace: &mut Keyspace, all: &[Vec<Bytes>]) -> Outcome {
+    for args in all {
+        find(args)?;
+    }
+    let replies = all
+        .iter()
+        .map(|args| run(keyspace, args).unwrap_or_else(Reply::Error));
+    Ok(Reply::Array(replies.collect()))
+}
+
+/// The command of this name, if it takes so many arguments.
+fn find(args: &[Bytes]) -> Result<(Writes, Run), Error> {
     let name = args.first().map_or(&[][..], |name| name.as_ref());
     let mut upper = [0; LONGEST];
     let known = upper.get_mut(..name.len()).and_then(|upper| {
@@ -64,12 +87,7 @@ pub(crate) fn run(keyspace: &mut Keyspace, args: &[Bytes]) -> Outcome {
     if !arity_fits(arity, args.len()) {
         return Err(wrong_arity(name));
     }
-    match writes {
-        Writes::No => {}
-        Writes::Over => keyspace.admit(args, None)?,
-        Writes::Beside => keyspace.admit(args, args.get(1))?,
-    }
-    run(keyspace, Args(args))
+    Ok((writes, run))
 }
 
 /// Arity as Redis counts it: the name included, negative for "at least".

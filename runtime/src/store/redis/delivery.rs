@@ -105,6 +105,9 @@ impl Delivery {
             // The caller has its answer already.
             return Err(Failure::lasting(Failure::out_of_time().error));
         }
+        if let Some(transaction) = self.transaction() {
+            return self.transact(&opened, &transaction).await;
+        }
         let alone = matches!(opened.connection, Connection::Cluster { .. });
         // A command alone finds its own way, be it to the nodes of several slots.
         if alone && (has_once || open.len() == 1) {
@@ -135,6 +138,39 @@ impl Delivery {
                 let failure = self.judge(&opened, lost);
                 if failure.stage != Stage::NotSent {
                     self.count(&pipeline);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// The transaction that stands alone in this batch.
+    fn transaction(&self) -> Option<Pipeline> {
+        match self.lines.first().map(|line| &line.command.call) {
+            Some(Call::Transaction(commands)) => Some(wire::transaction(commands)),
+            _ => None,
+        }
+    }
+
+    async fn transact(
+        &mut self,
+        opened: &Arc<Opened>,
+        pipeline: &Pipeline,
+    ) -> Result<Option<Error>, Failure> {
+        let sent = self.exchange(opened, opened.connection.run_transaction(pipeline));
+        match sent.await {
+            Ok(value) => {
+                self.count(pipeline);
+                self.meter.bytes_received.add(wide(wire::received(&value)));
+                if let Some(line) = self.lines.first_mut() {
+                    line.outcome = Some(wire::decode(value));
+                }
+                Ok(None)
+            }
+            Err(lost) => {
+                let failure = self.judge(opened, lost);
+                if failure.stage != Stage::NotSent {
+                    self.count(pipeline);
                 }
                 Err(failure)
             }

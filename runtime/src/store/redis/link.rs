@@ -310,6 +310,19 @@ impl Connection {
         }
     }
 
+    /// A pipeline between `MULTI` and `EXEC`: the reply to the latter.
+    pub(crate) async fn run_transaction(&self, pipeline: &Pipeline) -> Result<Value, RedisError> {
+        let last = pipeline.len() + 1;
+        let mut values = match self.clone() {
+            Self::Single(mut connection) => {
+                connection.req_packed_commands(pipeline, last, 1).await?
+            }
+            // The client that repeats nothing by itself.
+            Self::Cluster { mut once, .. } => once.req_packed_commands(pipeline, last, 1).await?,
+        };
+        Ok(values.pop().unwrap_or(Value::Nil))
+    }
+
     /// One command alone; on a cluster it finds its own way.
     pub(crate) async fn run_one(&self, cmd: &Cmd, may_repeat: bool) -> Result<Value, RedisError> {
         match self.clone() {

@@ -4,13 +4,15 @@ use crate::error::Error;
 use crate::store::command::{Call, Command, Reply};
 use crate::store::server_error::server_error;
 use bytes::Bytes;
-use redis::{Cmd, ServerError, Value};
+use redis::{Cmd, Pipeline, ServerError, Value};
 
 /// The command as `redis` sends it; a script by its hash, or in full.
 pub(crate) fn encode(command: &Command, in_full: bool) -> Cmd {
     let (script, keys, args) = match &command.call {
         Call::Plain(args) => return words(args.iter().map(AsRef::as_ref)),
         Call::Script { script, keys, args } => (script, keys, args),
+        // One of these is a pipeline, see `transaction`.
+        Call::Transaction(_) => return Cmd::new(),
     };
     let count = keys.len().to_string();
     let head = if in_full {
@@ -20,6 +22,16 @@ pub(crate) fn encode(command: &Command, in_full: bool) -> Cmd {
     };
     let head = head.iter().map(|word| word.as_bytes());
     words(head.chain(keys.iter().chain(args).map(AsRef::as_ref)))
+}
+
+/// The commands of a transaction between `MULTI` and `EXEC`.
+pub(crate) fn transaction(commands: &[Vec<Bytes>]) -> Pipeline {
+    let mut pipeline = Pipeline::with_capacity(commands.len());
+    pipeline.atomic();
+    for args in commands {
+        pipeline.add_command(words(args.iter().map(AsRef::as_ref)));
+    }
+    pipeline
 }
 
 fn words<'a>(words: impl Iterator<Item = &'a [u8]>) -> Cmd {
@@ -54,7 +66,10 @@ pub(crate) fn decode(value: Value) -> Result<Reply, Error> {
 }
 
 fn array(items: impl IntoIterator<Item = Value>) -> Result<Reply, Error> {
-    let items = items.into_iter().map(decode);
+    let items = items.into_iter().map(|item| match item {
+        Value::ServerError(error) => Ok(Reply::Error(server_error(&text_of(&error)))),
+        item => decode(item),
+    });
     items.collect::<Result<_, _>>().map(Reply::Array)
 }
 

@@ -1,6 +1,6 @@
 //! Takes the parcels of one request to the server, as often as each command allows.
 
-use super::http::{Endpoint, IDLE};
+use super::http::{Endpoint, IDLE, Path};
 use super::wire::{Answered, Encoded, protocol};
 use crate::error::Error;
 use crate::rt::BoxFuture;
@@ -127,6 +127,9 @@ impl Line {
 /// What one exchange carries: places of commands, and the body.
 struct Load {
     places: Vec<Place>,
+    /// How many commands the body holds.
+    count: usize,
+    path: Path,
     body: Vec<u8>,
 }
 
@@ -159,14 +162,20 @@ impl<'a> Delivery<'a> {
     }
 
     async fn run(mut self) {
-        while let Some(Load { places, body }) = self.next_load() {
+        while let Some(load) = self.next_load() {
+            let Load {
+                places,
+                count,
+                path,
+                body,
+            } = load;
             if self.tries.is_over() {
                 self.give_up(&Failure::out_of_time().error);
                 break;
             }
-            let sent = (wide(places.len()), wide(body.len()));
+            let sent = (wide(count), wide(body.len()));
             let endpoint = &self.courier.endpoint;
-            let exchange = endpoint.exchange(&self.courier.client, self.kind, body);
+            let exchange = endpoint.exchange(&self.courier.client, path, self.kind, body);
             let until = self.courier.until(self.kind, self.tries.until());
             let result = tokio::time::timeout_at(until, exchange)
                 .await
@@ -178,6 +187,12 @@ impl<'a> Delivery<'a> {
                 endpoint.meter.bytes_sent.add(sent.1);
             }
             let again = match result {
+                Ok(answers) if answers.len() != count => {
+                    let came = answers.len();
+                    let error = protocol(format!("{came} answers came for {count} commands"));
+                    self.fail(&places, &Failure::lasting(error))
+                }
+                Ok(answers) if path == Path::Transaction => self.settle(&places, answers),
                 Ok(answers) => self.take(&places, answers),
                 Err(failure) => self.fail(&places, &failure),
             };
@@ -196,6 +211,8 @@ impl<'a> Delivery<'a> {
     /// The first commands without an outcome that fit into one request, at least one.
     fn next_load(&self) -> Option<Load> {
         let mut places = Vec::new();
+        let mut path = Path::Pipeline;
+        let mut count = 0;
         let mut body = vec![b'['];
         let open = self.parcels.iter().enumerate().flat_map(|(p, parcel)| {
             let lines = parcel.lines.iter().enumerate();
@@ -207,26 +224,32 @@ impl<'a> Delivery<'a> {
             if let Some(&first) = places.first() {
                 let full = places.len() >= self.courier.most_commands
                     || body.len() + line.command.bytes() > self.courier.most_bytes
-                    || self.apart.parts(first, place);
+                    || self.apart.parts(first, place)
+                    || path == Path::Transaction
+                    || line.command.is_alone();
                 if full {
                     break;
                 }
                 body.push(b',');
             }
+            if line.command.is_alone() {
+                path = Path::Transaction;
+            }
+            count += line.command.count();
             places.push(place);
             line.command.write(&mut body);
         }
         body.push(b']');
-        (!places.is_empty()).then_some(Load { places, body })
+        (!places.is_empty()).then_some(Load {
+            places,
+            count,
+            path,
+            body,
+        })
     }
 
     /// Notes the answers; an error if some command should be sent again after a pause.
     fn take(&mut self, places: &[Place], answers: Vec<Answered>) -> Option<Error> {
-        if answers.len() != places.len() {
-            let (came, sent) = (answers.len(), places.len());
-            let error = protocol(format!("{came} answers came for {sent} commands"));
-            return self.fail(places, &Failure::lasting(error));
-        }
         let may_repeat = self.tries.may_repeat();
         let mut notes = Vec::with_capacity(places.len());
         for (&place, answered) in places.iter().zip(answers) {
@@ -248,6 +271,24 @@ impl<'a> Delivery<'a> {
             }
         }
         again
+    }
+
+    /// Notes what a transaction was answered: it ran as one, so nothing of it is sent again.
+    fn settle(&mut self, places: &[Place], answers: Vec<Answered>) -> Option<Error> {
+        let endpoint = &self.courier.endpoint;
+        let replies = answers.into_iter().map(|answered| {
+            let said = answered.into_reply();
+            said.and_then(|reply| reply.map_err(|text| endpoint.worded(&text)))
+                .unwrap_or_else(Reply::Error)
+        });
+        let reply = Reply::Array(replies.collect());
+        if let Some(line) = places
+            .first()
+            .and_then(|place| line(&mut self.parcels, *place))
+        {
+            line.outcome = Some(Ok(reply));
+        }
+        None
     }
 
     /// Settles what must not be sent again; the error back if something is to be, after a pause.

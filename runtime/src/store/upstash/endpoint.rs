@@ -6,11 +6,11 @@ use reqwest::Url;
 use reqwest::header::HeaderValue;
 use std::net::IpAddr;
 
-/// The address that batches go to; a path in front of it is kept.
-pub(crate) fn pipeline_url(text: &str) -> Result<Url, Error> {
+/// The address of one of the protocol's paths; a path in front of it is kept.
+pub(crate) fn url(text: &str, path: &str) -> Result<Url, Error> {
     check_text("URL", text)?;
     let base = text.strip_suffix('/').unwrap_or(text);
-    let url = Url::parse(&format!("{base}/pipeline")).map_err(|_| {
+    let url = Url::parse(&format!("{base}/{path}")).map_err(|_| {
         config("the Upstash URL is not a URL; it looks like https://<name>.upstash.io")
     })?;
     if !url.username().is_empty() || url.password().is_some() {

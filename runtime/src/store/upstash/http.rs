@@ -1,7 +1,7 @@
 //! One HTTP exchange: a body out, an answer back, and what each way of failing means.
 
 use super::UpstashConfig;
-use super::endpoint::{authorization, pipeline_url};
+use super::endpoint::{authorization, url};
 use super::wire::{Answer, Answered, decode, protocol};
 use crate::error::{Error, ErrorKind};
 use crate::stats::Meter;
@@ -22,9 +22,19 @@ pub(crate) const IDLE: Duration = Duration::from_secs(30);
 const ENCODING: HeaderName = HeaderName::from_static("upstash-encoding");
 const SYNC_TOKEN: HeaderName = HeaderName::from_static("upstash-sync-token");
 
+/// What a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Path {
+    /// Commands that have nothing to do with each other.
+    Pipeline,
+    /// Commands that run as one.
+    Transaction,
+}
+
 /// What the connections of all runtimes have in common.
 pub(crate) struct Endpoint {
-    url: Url,
+    pipeline: Url,
+    transaction: Url,
     headers: HeaderMap,
     token: Secret,
     tls: ClientConfig,
@@ -38,14 +48,15 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     pub(crate) fn new(config: &UpstashConfig, meter: Arc<Meter>) -> Result<Self, Error> {
-        let url = pipeline_url(config.url.reveal())?;
+        let pipeline = url(config.url.reveal(), "pipeline")?;
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, authorization(&config.token)?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ENCODING, HeaderValue::from_static("base64"));
         Ok(Self {
-            tls: tls(url.scheme() == "https")?,
-            url,
+            tls: tls(pipeline.scheme() == "https")?,
+            transaction: url(config.url.reveal(), "multi-exec")?,
+            pipeline,
             headers,
             token: config.token.clone(),
             connect_timeout: config.connect_timeout,
@@ -58,8 +69,8 @@ impl Endpoint {
     }
 
     pub(crate) fn host(&self) -> String {
-        let host = self.url.host_str().unwrap_or_default();
-        match self.url.port() {
+        let host = self.pipeline.host_str().unwrap_or_default();
+        match self.pipeline.port() {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         }
@@ -95,10 +106,15 @@ impl Endpoint {
     pub(crate) async fn exchange(
         &self,
         client: &Client,
+        path: Path,
         kind: Kind,
         body: Vec<u8>,
     ) -> Result<Vec<Answered>, Failure> {
-        let mut request = client.post(self.url.clone()).body(body);
+        let url = match path {
+            Path::Pipeline => &self.pipeline,
+            Path::Transaction => &self.transaction,
+        };
+        let mut request = client.post(url.clone()).body(body);
         if let Some(token) = &self.sync_token {
             let token = token.lock().unwrap_or_else(PoisonError::into_inner).clone();
             request = request.header(SYNC_TOKEN, token);

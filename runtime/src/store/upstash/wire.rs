@@ -14,6 +14,7 @@ use std::fmt;
 #[derive(Debug)]
 pub(crate) struct Encoded {
     effect: Effect,
+    count: usize,
     form: Form,
 }
 
@@ -26,6 +27,8 @@ enum Form {
         tail: Vec<u8>,
         known: bool,
     },
+    /// The commands, divided by commas: the body of a request of its own, but for the brackets.
+    Transaction(Vec<u8>),
 }
 
 impl Encoded {
@@ -36,10 +39,22 @@ impl Encoded {
                 return Err(Error::new(ErrorKind::InvalidValue, "an empty command"));
             }
             Call::Plain(args) => {
-                let mut body = vec![b'['];
-                write_texts(&mut body, args)?;
-                body.push(b']');
+                let mut body = Vec::new();
+                write_command(&mut body, args)?;
                 Form::Plain(body)
+            }
+            Call::Transaction(commands) if commands.iter().any(Vec::is_empty) => {
+                return Err(Error::new(ErrorKind::InvalidValue, "an empty command"));
+            }
+            Call::Transaction(commands) => {
+                let mut body = Vec::new();
+                for (index, args) in commands.iter().enumerate() {
+                    if index > 0 {
+                        body.push(b',');
+                    }
+                    write_command(&mut body, args)?;
+                }
+                Form::Transaction(body)
             }
             Call::Script { script, keys, args } => {
                 let mut tail = format!(",\"{}\"", keys.len()).into_bytes();
@@ -56,13 +71,19 @@ impl Encoded {
         };
         Ok(Self {
             effect: command.effect,
+            count: command.call.count(),
             form,
         })
     }
 
+    /// How many commands of the caller's it holds.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
     pub(crate) fn write(&self, body: &mut Vec<u8>) {
         match &self.form {
-            Form::Plain(json) => body.extend_from_slice(json),
+            Form::Plain(json) | Form::Transaction(json) => body.extend_from_slice(json),
             Form::Script {
                 script,
                 tail,
@@ -91,7 +112,7 @@ impl Encoded {
     pub(crate) fn send_source(&mut self) -> bool {
         match &mut self.form {
             Form::Script { known, .. } => std::mem::take(known),
-            Form::Plain(_) => false,
+            Form::Plain(_) | Form::Transaction(_) => false,
         }
     }
 }
@@ -103,10 +124,21 @@ impl Item for Encoded {
 
     fn bytes(&self) -> usize {
         match &self.form {
-            Form::Plain(json) => json.len(),
+            Form::Plain(json) | Form::Transaction(json) => json.len(),
             Form::Script { tail, .. } => tail.len() + 64,
         }
     }
+
+    fn is_alone(&self) -> bool {
+        matches!(self.form, Form::Transaction(_))
+    }
+}
+
+fn write_command(body: &mut Vec<u8>, args: &[Bytes]) -> Result<(), Error> {
+    body.push(b'[');
+    write_texts(body, args)?;
+    body.push(b']');
+    Ok(())
 }
 
 fn write_texts(body: &mut Vec<u8>, args: &[Bytes]) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use super::{Args, Outcome, is, syntax, tally};
 use crate::error::Error;
 use crate::store::command::Reply;
-use crate::store::memory::glob;
+use crate::store::glob;
 use crate::store::memory::keyspace::Keyspace;
 use crate::store::memory::number::{integer, integer_or_error};
 use crate::store::server_error::server_error;

@@ -1,0 +1,117 @@
+//! Counters: numbers that go up and down on the server, whoever counts.
+
+use crate::error::{Error, ErrorKind};
+use crate::key::Key;
+use crate::pond::{Millpond, int};
+use crate::store::command::{Command, Effect, Script};
+use crate::values::lifetime;
+use bytes::Bytes;
+use std::time::Duration;
+
+impl Millpond {
+    /// Adds to a counter and returns the sum; one that is not there counts as 0. The counter is the plain
+    /// decimal number that every other client of the database sees, and [`get::<i64>`](Self::get) reads it.
+    ///
+    /// With a lifetime, a counter that this creates expires that long after; one that is there keeps what
+    /// it has. Both happen in one step, so no counter is left without its lifetime.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotANumber`] and [`ErrorKind::Overflow`], with nothing changed;
+    /// [`ErrorKind::InvalidValue`] for a lifetime of zero; [`ErrorKind::OutcomeUnknown`] when no answer
+    /// came back: it is then not sent again, since it might count twice. And what can go wrong on the way.
+    ///
+    /// # Cancel safety
+    /// Dropped half-way, it counts once or not at all.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use millpond::{Millpond, ttl};
+    ///
+    /// let pond = Millpond::memory();
+    /// assert_eq!(pond.increment("post:123:views", 1, None).await?, 1);
+    /// assert_eq!(pond.increment("visits:2026-11-24", 10, ttl::WEEK).await?, 10);
+    /// assert_eq!(pond.get::<i64>("post:123:views").await?, Some(1));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn increment(
+        &self,
+        key: impl Into<Key>,
+        by: i64,
+        ttl: impl Into<Option<Duration>>,
+    ) -> Result<i64, Error> {
+        let (key, ttl) = (key.into(), ttl.into());
+        let full = self.full(&key);
+        let by = Bytes::from(by.to_string());
+        let command = written("INCRBY", full.value.clone(), [by], ttl)?;
+        let reply = self.on_key(&key, &full, command).await;
+        let reply = reply.map_err(|error| explained(error, "what is stored there"))?;
+        int(&reply)
+    }
+
+    /// Takes from a counter and returns what is left, which may be less than 0; otherwise as
+    /// [`increment`](Self::increment).
+    ///
+    /// # Errors
+    /// As [`increment`](Self::increment).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let pond = millpond::Millpond::memory();
+    /// pond.increment("user:123:credits", 5, None).await?;
+    /// assert_eq!(pond.decrement("user:123:credits", 2, None).await?, 3);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn decrement(
+        &self,
+        key: impl Into<Key>,
+        by: i64,
+        ttl: impl Into<Option<Duration>>,
+    ) -> Result<i64, Error> {
+        let by = by.checked_neg().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Overflow,
+                "the amount is the least number of 64 bits, whose opposite does not fit",
+            )
+        })?;
+        self.increment(key, by, ttl).await
+    }
+}
+
+/// A command that changes a key, and gives it a lifetime if it creates it.
+pub(crate) fn written(
+    name: &'static str,
+    key: Bytes,
+    args: impl IntoIterator<Item = Bytes>,
+    ttl: Option<Duration>,
+) -> Result<Command, Error> {
+    let name = Bytes::from_static(name.as_bytes());
+    Ok(match ttl {
+        None => {
+            let words = [name, key].into_iter().chain(args);
+            Command::new(Effect::Once, words)
+        }
+        Some(ttl) => {
+            let words = [lifetime(ttl)?, name].into_iter().chain(args);
+            Command::script(Script::Create, Effect::Once, [key], words)
+        }
+    })
+}
+
+/// The server's error about a sum, with a kind of its own and what to do about it.
+pub(crate) fn explained(error: Error, what: &str) -> Error {
+    let text = error.to_string();
+    let (kind, advice) = if text.contains("is not an integer") {
+        (
+            ErrorKind::NotANumber,
+            format!("{what} is no whole number of 64 bits; use another name, or delete it"),
+        )
+    } else if text.contains("would overflow") {
+        (
+            ErrorKind::Overflow,
+            format!("{what} would leave the range of 64 bits; nothing was changed"),
+        )
+    } else {
+        return error;
+    };
+    Error::with_source(kind, advice, error)
+}

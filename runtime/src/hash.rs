@@ -1,0 +1,411 @@
+//! Hashes: values of several fields that change on their own.
+
+mod fields;
+
+use crate::counter::{explained, written};
+use crate::error::{Error, ErrorKind};
+use crate::key::Key;
+use crate::pond::{Millpond, bulk, int, no_reply};
+use crate::store::command::{Command, Effect, Reply};
+use crate::value;
+use crate::values::TimeLeft;
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Display;
+use std::time::Duration;
+
+/// The most fields that one command of [`Hash::set_all`] carries; Lua takes no list of over 7,999.
+const MOST_FIELDS: usize = 1_000;
+
+/// A Redis hash under one key. Each field holds a value as JSON text, as [`Millpond::set`] stores it, and
+/// changes alone, without the others being read or written. Made by [`Millpond::hash`]; cheap.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use millpond::Millpond;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// struct Prefs {
+///     theme: String,
+///     language: String,
+///     logins: Option<u32>,
+/// }
+///
+/// let pond = Millpond::memory();
+/// let prefs = pond.hash("user:123:prefs");
+/// prefs.set("theme", "dark").await?;
+/// prefs.set("language", "en").await?;
+/// prefs.increment("logins", 1).await?;
+/// assert_eq!(prefs.get::<String>("theme").await?.as_deref(), Some("dark"));
+/// let all: Option<Prefs> = prefs.get_all().await?;
+/// assert_eq!(all.unwrap().logins, Some(1));
+/// # Ok::<_, millpond::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct Hash {
+    pond: Millpond,
+    key: Key,
+    life: Option<Duration>,
+}
+
+impl Millpond {
+    /// The hash under this key. Nothing is sent before one of its methods is awaited.
+    ///
+    /// ```
+    /// let prefs = millpond::Millpond::memory().hash("user:123:prefs");
+    /// ```
+    pub fn hash(&self, key: impl Into<Key>) -> Hash {
+        Hash {
+            pond: self.clone(),
+            key: key.into(),
+            life: None,
+        }
+    }
+}
+
+impl Hash {
+    /// When a write creates the hash, it expires that long after; one that is there keeps what it has.
+    /// Both happen in one step. Without this, a hash stays until it is deleted.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, ttl};
+    /// let cart = Millpond::memory().hash("cart:7").expires_in(ttl::EXTENDED);
+    /// cart.set("apples", &3).await?;
+    /// assert!(cart.ttl().await?.duration() > Some(ttl::LONG));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn expires_in(self, ttl: Duration) -> Self {
+        Self {
+            life: Some(ttl),
+            ..self
+        }
+    }
+
+    /// The key, without the namespace of the cache.
+    ///
+    /// ```
+    /// assert_eq!(millpond::Millpond::memory().hash("cart:7").key().as_str(), "cart:7");
+    /// ```
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    async fn send(&self, command: Command) -> Result<Reply, Error> {
+        let full = self.pond.full(&self.key);
+        self.pond.on_key(&self.key, &full, command).await
+    }
+
+    /// A command that only reads, with these arguments behind the key.
+    async fn read(
+        &self,
+        name: &'static str,
+        args: impl IntoIterator<Item = Bytes>,
+    ) -> Result<Reply, Error> {
+        let words = [
+            Bytes::from_static(name.as_bytes()),
+            self.pond.full(&self.key).value,
+        ];
+        let words = words.into_iter().chain(args);
+        self.send(Command::new(Effect::Read, words)).await
+    }
+
+    /// A command that changes the hash, and may create it.
+    async fn write(
+        &self,
+        name: &'static str,
+        args: impl IntoIterator<Item = Bytes>,
+    ) -> Result<Reply, Error> {
+        let key = self.pond.full(&self.key).value;
+        self.send(written(name, key, args, self.life)?).await
+    }
+
+    /// Sets one field; true if it is new.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidValue`] for a value that has no JSON, [`ErrorKind::WrongType`] if the key holds
+    /// something else, [`ErrorKind::OutcomeUnknown`] when no answer came back, and what can go wrong on
+    /// the way.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let prefs = millpond::Millpond::memory().hash("user:123:prefs");
+    /// assert!(prefs.set("theme", "dark").await?);
+    /// assert!(!prefs.set("theme", "light").await?);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn set<V: Serialize + ?Sized>(
+        &self,
+        field: impl Into<String>,
+        value: &V,
+    ) -> Result<bool, Error> {
+        let value = self.pond.storable(value)?;
+        let reply = self.write("HSET", [field.into().into(), value]).await?;
+        Ok(int(&reply)? > 0)
+    }
+
+    /// Sets a field for each member of a struct or map, in one command (per 1,000 fields); other fields
+    /// stay.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set); [`ErrorKind::InvalidValue`] if the value is no struct or map.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # let pond = millpond::Millpond::memory();
+    /// #[derive(serde::Serialize)]
+    /// struct Prefs<'a> { theme: &'a str, language: &'a str }
+    ///
+    /// let prefs = pond.hash("user:123:prefs");
+    /// prefs.set_all(&Prefs { theme: "dark", language: "en" }).await?;
+    /// assert_eq!(prefs.len().await?, 2);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn set_all<T: Serialize + ?Sized>(&self, members: &T) -> Result<(), Error> {
+        let pairs = fields::split(&self.pond.storable(members)?)?;
+        for page in pairs.chunks(MOST_FIELDS) {
+            let args = page
+                .iter()
+                .flat_map(|(name, value)| [name.clone(), value.clone()]);
+            self.write("HSET", args.collect::<Vec<_>>()).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads one field; a stored null is `None` too, unless `V` is an `Option` itself.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] if the field holds no `V`, [`ErrorKind::WrongType`] if the key holds
+    /// something else, and what can go wrong on the way.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let prefs = millpond::Millpond::memory().hash("user:123:prefs");
+    /// assert_eq!(prefs.get::<String>("theme").await?, None);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn get<V: DeserializeOwned>(
+        &self,
+        field: impl Into<String>,
+    ) -> Result<Option<V>, Error> {
+        let field = field.into();
+        let reply = self.read("HGET", [field.clone().into()]).await?;
+        self.field(&field, bulk(reply)?)
+    }
+
+    /// Reads several fields of one type in one command, in their order.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get). No fields, no command.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let prefs = millpond::Millpond::memory().hash("user:123:prefs");
+    /// prefs.set("theme", "dark").await?;
+    /// let found: Vec<Option<String>> = prefs.get_many(["theme", "language"]).await?;
+    /// assert_eq!(found, [Some("dark".to_owned()), None]);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn get_many<V: DeserializeOwned>(
+        &self,
+        fields: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Vec<Option<V>>, Error> {
+        let fields: Vec<String> = fields.into_iter().map(Into::into).collect();
+        if fields.is_empty() {
+            return Ok(Vec::new());
+        }
+        let args = fields.iter().map(|field| Bytes::from(field.clone()));
+        match self.read("HMGET", args).await? {
+            Reply::Array(found) if found.len() == fields.len() => fields
+                .iter()
+                .zip(found)
+                .map(|(field, reply)| self.field(field, bulk(reply)?))
+                .collect(),
+            _ => Err(no_reply()),
+        }
+    }
+
+    /// Reads all fields into a struct or a map; `None` if there is no such hash. Fields that the type does
+    /// not know are passed over, as `serde` does unless told otherwise.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] if the fields do not make a `T`, and names the field where one is to blame;
+    /// otherwise as [`get`](Self::get).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use std::collections::HashMap;
+    ///
+    /// let stock = millpond::Millpond::memory().hash("stock");
+    /// assert_eq!(stock.get_all::<HashMap<String, u32>>().await?, None);
+    /// stock.set("apples", &3).await?;
+    /// let all: HashMap<String, u32> = stock.get_all().await?.unwrap();
+    /// assert_eq!(all["apples"], 3);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn get_all<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
+        let reply = self.read("HGETALL", []).await?;
+        let words: Vec<Bytes> = reply.to()?;
+        if words.is_empty() {
+            return Ok(None);
+        }
+        fields::join(&words).map(Some).map_err(|what| {
+            let (key, kind) = (&self.key, std::any::type_name::<T>());
+            Error::new(
+                ErrorKind::Decode,
+                format!(
+                    "the hash under {key} is no {kind}: {what}; delete it, or ask for another type"
+                ),
+            )
+        })
+    }
+
+    /// Removes fields; how many were there. A hash without fields is gone.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set). No fields, no command.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let prefs = millpond::Millpond::memory().hash("user:123:prefs");
+    /// prefs.set("theme", "dark").await?;
+    /// assert_eq!(prefs.delete(["theme", "language"]).await?, 1);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn delete(
+        &self,
+        fields: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<u64, Error> {
+        let fields: Vec<Bytes> = fields.into_iter().map(|it| it.into().into()).collect();
+        if fields.is_empty() {
+            return Ok(0);
+        }
+        let key = self.pond.full(&self.key).value;
+        let words = [Bytes::from_static(b"HDEL"), key].into_iter().chain(fields);
+        let reply = self.send(Command::new(Effect::Once, words)).await?;
+        Ok(u64::try_from(int(&reply)?).unwrap_or(0))
+    }
+
+    /// Adds to a field and returns the sum; one that is not there counts as 0.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotANumber`] and [`ErrorKind::Overflow`], with nothing changed;
+    /// [`ErrorKind::OutcomeUnknown`] when no answer came back; otherwise as [`set`](Self::set).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let stock = millpond::Millpond::memory().hash("stock");
+    /// assert_eq!(stock.increment("apples", 10).await?, 10);
+    /// assert_eq!(stock.increment("apples", -3).await?, 7);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn increment(&self, field: impl Into<String>, by: i64) -> Result<i64, Error> {
+        let field = field.into();
+        let args = [field.clone().into(), by.to_string().into()];
+        let reply = self.write("HINCRBY", args).await;
+        let reply = reply.map_err(|error| explained(error, &format!("the field `{field}`")))?;
+        int(&reply)
+    }
+
+    /// Whether the field is there.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// assert!(!millpond::Millpond::memory().hash("stock").exists("apples").await?);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn exists(&self, field: impl Into<String>) -> Result<bool, Error> {
+        self.read("HEXISTS", [field.into().into()]).await?.to()
+    }
+
+    /// How many fields there are; 0 without a hash.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// assert_eq!(millpond::Millpond::memory().hash("stock").len().await?, 0);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "a hash is never empty: then it is gone"
+    )]
+    pub async fn len(&self) -> Result<u64, Error> {
+        self.read("HLEN", []).await?.to()
+    }
+
+    /// How long the hash has left.
+    ///
+    /// # Errors
+    /// What can go wrong on the way.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use millpond::{Millpond, TimeLeft};
+    /// assert_eq!(Millpond::memory().hash("stock").ttl().await?, TimeLeft::Missing);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn ttl(&self) -> Result<TimeLeft, Error> {
+        self.pond.ttl(&self.key).await
+    }
+
+    /// Gives the hash another lifetime, from now; true if it was there.
+    ///
+    /// # Errors
+    /// As [`Millpond::expire`].
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, ttl};
+    /// assert!(!Millpond::memory().hash("stock").expire(ttl::LONG).await?);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn expire(&self, ttl: Duration) -> Result<bool, Error> {
+        self.pond.expire(&self.key, ttl).await
+    }
+
+    /// Removes the hash; true if it was there.
+    ///
+    /// # Errors
+    /// As [`Millpond::delete`].
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// assert!(!millpond::Millpond::memory().hash("stock").clear().await?);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn clear(&self) -> Result<bool, Error> {
+        self.pond.delete(&self.key).await
+    }
+
+    /// What a field holds.
+    fn field<V: DeserializeOwned>(
+        &self,
+        field: impl Display,
+        bytes: Option<Bytes>,
+    ) -> Result<Option<V>, Error> {
+        let Some(bytes) = bytes else { return Ok(None) };
+        match value::decode(&bytes) {
+            Ok(value) => Ok(Some(value)),
+            Err(_) if value::is_null(&bytes) => Ok(None),
+            Err(what) => {
+                let (key, kind) = (&self.key, std::any::type_name::<V>());
+                Err(Error::new(
+                    ErrorKind::Decode,
+                    format!(
+                        "the field `{field}` of the hash under {key} is no {kind} ({what}); delete it, \
+                         or ask for the type that it holds"
+                    ),
+                ))
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! A struct or map as the fields of a hash, and back.
+
+use crate::error::{Error, ErrorKind};
+use crate::value;
+use bytes::Bytes;
+use serde::de::value::MapDeserializer;
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, IntoDeserializer, Visitor};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The members of a JSON object, each as a stored value.
+pub(super) fn split(json: &[u8]) -> Result<Vec<(Bytes, Bytes)>, Error> {
+    let members: BTreeMap<String, &RawValue> = serde_json::from_slice(json).map_err(|_| {
+        Error::new(
+            ErrorKind::InvalidValue,
+            "only a struct or a map has fields for a hash; set a single value with `set`",
+        )
+    })?;
+    let stored = |raw: &RawValue| match raw.get() {
+        "null" => Bytes::from_static(value::NULL_SENTINEL.as_bytes()),
+        text => Bytes::copy_from_slice(text.as_bytes()),
+    };
+    Ok(members
+        .into_iter()
+        .map(|(name, raw)| (name.into(), stored(raw)))
+        .collect())
+}
+
+/// A value from the names and values of a hash, in turn; the error holds nothing of the content.
+pub(super) fn join<T: DeserializeOwned>(words: &[Bytes]) -> Result<T, Wrong> {
+    let (pairs, _) = words.as_chunks::<2>();
+    let fields = pairs.iter().map(|[name, bytes]| {
+        let field = Field { name, bytes };
+        (String::from_utf8_lossy(name).into_owned(), field)
+    });
+    T::deserialize(MapDeserializer::new(fields))
+}
+
+/// What is wrong with which field.
+#[derive(Debug)]
+pub(super) struct Wrong(String);
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Wrong {}
+
+impl serde::de::Error for Wrong {
+    // A message may quote the content, so what goes on is said by the methods below.
+    fn custom<M: fmt::Display>(_message: M) -> Self {
+        Self("its fields are not those of the type".to_owned())
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self(format!("the field `{field}` is missing"))
+    }
+
+    fn unknown_field(_field: &str, expected: &'static [&'static str]) -> Self {
+        Self(format!("it has a field that is none of {expected:?}"))
+    }
+}
+
+/// The stored value of one field: JSON, the word for null, or text as other clients write it.
+struct Field<'de> {
+    name: &'de [u8],
+    bytes: &'de [u8],
+}
+
+impl<'de> Field<'de> {
+    fn wrong(&self) -> Wrong {
+        let name = String::from_utf8_lossy(self.name);
+        Wrong(format!("the field `{name}` holds something else"))
+    }
+
+    /// Text that is meant as it stands, which no other type than a string can be.
+    fn raw(&self) -> Option<&'de str> {
+        let text = std::str::from_utf8(self.bytes).ok()?;
+        (!value::is_null(self.bytes) && value::is_raw_text(text)).then_some(text)
+    }
+
+    fn is_json(&self) -> bool {
+        value::is_null(self.bytes) || serde_json::from_slice::<IgnoredAny>(self.bytes).is_ok()
+    }
+
+    /// As JSON, by the rules of the type that is asked for.
+    fn json<R>(
+        self,
+        read: impl FnOnce(&mut Json<'de>) -> serde_json::Result<R>,
+    ) -> Result<R, Wrong> {
+        let null = value::is_null(self.bytes);
+        let mut json = Json::from_slice(if null { b"null" } else { self.bytes });
+        let read = read(&mut json).and_then(|value| json.end().map(|()| value));
+        read.map_err(|_| self.wrong())
+    }
+}
+
+type Json<'de> = serde_json::Deserializer<serde_json::de::SliceRead<'de>>;
+
+impl<'de> IntoDeserializer<'de, Wrong> for Field<'de> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+macro_rules! as_json {
+    ($($method:ident($($arg:ident: $type:ty),*);)*) => {
+        $(fn $method<V: Visitor<'de>>(self, $($arg: $type,)* visitor: V) -> Result<V::Value, Wrong> {
+            self.json(|json| json.$method($($arg,)* visitor))
+        })*
+    };
+}
+
+macro_rules! as_text {
+    ($($method:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+            match self.raw() {
+                Some(text) => visitor.visit_borrowed_str(text).map_err(|_: Wrong| self.wrong()),
+                None => self.json(|json| json.$method(visitor)),
+            }
+        })*
+    };
+}
+
+impl<'de> Deserializer<'de> for Field<'de> {
+    type Error = Wrong;
+
+    as_json! {
+        deserialize_bool();
+        deserialize_i8();
+        deserialize_i16();
+        deserialize_i32();
+        deserialize_i64();
+        deserialize_i128();
+        deserialize_u8();
+        deserialize_u16();
+        deserialize_u32();
+        deserialize_u64();
+        deserialize_u128();
+        deserialize_f32();
+        deserialize_f64();
+        deserialize_bytes();
+        deserialize_byte_buf();
+        deserialize_unit();
+        deserialize_unit_struct(name: &'static str);
+        deserialize_seq();
+        deserialize_tuple(len: usize);
+        deserialize_tuple_struct(name: &'static str, len: usize);
+        deserialize_map();
+        deserialize_struct(name: &'static str, fields: &'static [&'static str]);
+    }
+
+    as_text! {
+        deserialize_char
+        deserialize_str
+        deserialize_string
+        deserialize_identifier
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        if self.is_json() {
+            self.json(|json| json.deserialize_any(visitor))
+        } else {
+            self.deserialize_str(visitor)
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        if value::is_null(self.bytes) {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Wrong> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Wrong> {
+        match self.raw() {
+            Some(text) => visitor
+                .visit_enum(text.into_deserializer())
+                .map_err(|_: Wrong| self.wrong()),
+            None => self.json(|json| json.deserialize_enum(name, variants, visitor)),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        visitor.visit_unit()
+    }
+}

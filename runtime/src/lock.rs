@@ -1,0 +1,318 @@
+//! Locks: one holder at a time, in any process, until it is done, gone, or too late.
+
+mod hold;
+mod queue;
+
+use crate::error::{Error, ErrorKind};
+use crate::key::{FullKey, Key, beside};
+use crate::pond::{Millpond, int};
+use crate::rt;
+use crate::store::command::{Command, Effect, Reply, Script};
+use crate::values::lifetime;
+use bytes::Bytes;
+pub use hold::LockGuard;
+use hold::{Hold, Terms};
+pub(crate) use queue::Queues;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::time::Duration;
+
+/// How long after a lock was last taken its number is remembered, in ms: 30 days. After that, numbers go
+/// on from the clock, so they still grow unless clocks differ by as much.
+const NUMBER_LIFE: &str = "2592000000";
+
+/// Pauses between two looks at a lock that is held.
+const FIRST_PAUSE: Duration = Duration::from_millis(25);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A lock that is about to be taken; made by [`Millpond::lock`]. Awaited, it becomes a [`LockGuard`].
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use millpond::{ErrorKind, Millpond};
+/// use std::time::Duration;
+///
+/// let pond = Millpond::memory();
+/// let guard = pond.lock("lock:job:7", Duration::from_secs(30)).await?;
+/// let second = pond.lock("lock:job:7", Duration::from_secs(30)).wait(Duration::from_millis(5)).await;
+/// assert_eq!(second.unwrap_err().kind(), ErrorKind::Locked);
+/// guard.release().await?;
+/// # Ok::<_, millpond::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is locked before it is awaited"]
+pub struct Lock {
+    pond: Millpond,
+    key: Key,
+    ttl: Duration,
+    patience: Duration,
+    terms: Terms,
+}
+
+impl Millpond {
+    /// A lock under this key, which any number of processes may want at once and one holds. It is held
+    /// until its guard is released or dropped; meanwhile it is extended every third of `ttl`. A holder
+    /// that dies, or hangs with its whole process, loses it `ttl` after the last extension. Awaited, it
+    /// waits for `ttl` unless [`wait`](Lock::wait) says otherwise.
+    ///
+    /// A lock keeps two holders apart as long as nobody is paused for longer than `ttl`; whoever may be
+    /// must hand [`LockGuard::number`] to what the lock protects.
+    ///
+    /// # Errors
+    /// Of awaiting it: [`ErrorKind::Locked`] when somebody else held it all the time,
+    /// [`ErrorKind::InvalidValue`] for a `ttl` of zero, [`ErrorKind::WrongType`] if the key holds something
+    /// else, and what can go wrong on the way.
+    ///
+    /// # Cancel safety
+    /// Dropped while it waits, it holds nothing: what may have been taken meanwhile is given back in the
+    /// background.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// use millpond::{Millpond, key};
+    /// use std::time::Duration;
+    ///
+    /// let pond = Millpond::memory();
+    /// let job_id = 7;
+    /// let guard = pond.lock(key!("lock:job:<job_id>"), Duration::from_secs(30)).await?;
+    /// // … the work …
+    /// assert!(guard.release().await?, "it was ours to the end");
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn lock(&self, key: impl Into<Key>, ttl: Duration) -> Lock {
+        Lock {
+            pond: self.clone(),
+            key: key.into(),
+            ttl,
+            patience: ttl,
+            terms: Terms::default(),
+        }
+    }
+
+    /// Takes the lock if it is free now; one command, no waiting. The same as
+    /// [`lock`](Self::lock)`(key, ttl).`[`try_lock`](Lock::try_lock)`()`.
+    ///
+    /// # Errors
+    /// As [`lock`](Self::lock), without [`ErrorKind::Locked`].
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # use millpond::Millpond;
+    /// # use std::time::Duration;
+    /// let pond = Millpond::memory();
+    /// let guard = pond.try_lock("lock:report", Duration::from_secs(30)).await?;
+    /// assert!(guard.is_some());
+    /// assert!(pond.try_lock("lock:report", Duration::from_secs(30)).await?.is_none());
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn try_lock(
+        &self,
+        key: impl Into<Key>,
+        ttl: Duration,
+    ) -> Result<Option<LockGuard>, Error> {
+        self.lock(key, ttl).try_lock().await
+    }
+}
+
+impl Lock {
+    /// How long to wait for another holder. Looks at the server come 25 ms apart at first and at most a
+    /// second apart in the end, jittered; of the waiters in one process only one looks.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # use millpond::Millpond;
+    /// # use std::time::Duration;
+    /// # let pond = Millpond::memory();
+    /// let minute = Duration::from_secs(60);
+    /// let guard = pond.lock("lock:report", minute).wait(Duration::from_secs(5)).await?;
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn wait(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Leaves the lock to run out `ttl` after it was taken, whether or not the holder is done.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # use millpond::{ManualClock, Millpond};
+    /// # use std::time::Duration;
+    /// let clock = ManualClock::new();
+    /// let pond = Millpond::builder().memory().clock(clock.clone()).build()?;
+    /// let guard = pond.lock("lock:report", Duration::from_secs(30)).fixed().await?;
+    /// clock.advance(Duration::from_secs(30));
+    /// assert!(!guard.is_held());
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn fixed(mut self) -> Self {
+        self.terms.extended = false;
+        self
+    }
+
+    /// How long one holder may have the lock in all: it is not extended beyond, so that work that hangs
+    /// does not hang everybody. No bound by default.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # use millpond::Millpond;
+    /// # use std::time::Duration;
+    /// # let pond = Millpond::memory();
+    /// let half_a_minute = Duration::from_secs(30);
+    /// let guard = pond.lock("lock:report", half_a_minute).at_most(Duration::from_secs(600)).await?;
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn at_most(mut self, longest: Duration) -> Self {
+        self.terms.longest = Some(longest);
+        self
+    }
+
+    /// Takes the lock if it is free now; one command, no waiting.
+    ///
+    /// # Errors
+    /// As [`Millpond::lock`], without [`ErrorKind::Locked`].
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # use millpond::Millpond;
+    /// # use std::time::Duration;
+    /// # let pond = Millpond::memory();
+    /// let lock = pond.lock("lock:report", Duration::from_secs(30)).fixed();
+    /// assert!(lock.try_lock().await?.is_some());
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn try_lock(self) -> Result<Option<LockGuard>, Error> {
+        let attempt = Attempt::new(&self)?;
+        Ok(match attempt.make().await? {
+            Look::Taken(guard) => Some(guard),
+            Look::Held(_) => None,
+        })
+    }
+
+    async fn acquire(self) -> Result<LockGuard, Error> {
+        let start = rt::now();
+        let left = || self.patience.saturating_sub(start.elapsed());
+        let name = self.pond.name(&self.key);
+        let queue = self.pond.0.queues.of(&name);
+        // Whoever waits longer than this for a turn looks for itself: the one whose turn it is may be a
+        // future that nobody polls.
+        let turn = rt::timeout(left().min(LONGEST_PAUSE), queue.turn());
+        let _turn = turn.await;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let free_in = match Attempt::new(&self)?.make().await? {
+                Look::Taken(guard) => return Ok(guard),
+                Look::Held(left) => left,
+            };
+            let left = left();
+            if left.is_zero() {
+                return Err(Error::new(
+                    ErrorKind::Locked,
+                    format!(
+                        "somebody else held the lock for the {:?} that were waited; try again later",
+                        self.patience
+                    ),
+                ));
+            }
+            let wait = rt::jitter(pause).min(free_in).min(left);
+            rt::timeout(wait, queue.freed()).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+impl IntoFuture for Lock {
+    type Output = Result<LockGuard, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.acquire())
+    }
+}
+
+/// What came of one look.
+enum Look {
+    Taken(LockGuard),
+    /// Somebody else has it, for that long unless it is extended.
+    Held(Duration),
+}
+
+/// One try to take the lock. What it may have taken is given back when it is dropped half-way.
+struct Attempt<'a> {
+    lock: &'a Lock,
+    full: FullKey,
+    token: Bytes,
+    open: bool,
+}
+
+impl<'a> Attempt<'a> {
+    fn new(lock: &'a Lock) -> Result<Self, Error> {
+        lock.key.check()?;
+        Ok(Self {
+            lock,
+            full: lock.pond.full(&lock.key),
+            token: rt::nonce().into(),
+            open: false,
+        })
+    }
+
+    async fn make(mut self) -> Result<Look, Error> {
+        let Lock { pond, key, ttl, .. } = self.lock;
+        let number = beside(&pond.name(key), "fence");
+        let now = pond.0.settings.clock.unix_ms();
+        let command = Command::script(
+            Script::Lock,
+            // With the same token: taking it twice is taking it once.
+            Effect::Repeatable,
+            [self.full.value.clone(), number.into()],
+            [
+                self.token.clone(),
+                lifetime(self.lock.terms.first(*ttl))?,
+                now.to_string().into(),
+                Bytes::from_static(NUMBER_LIFE.as_bytes()),
+            ],
+        );
+        let sent = pond.0.settings.clock.monotonic();
+        self.open = true;
+        let reply = pond.on_key(key, &self.full, command).await;
+        // After an error of the server's own, nothing was taken.
+        self.open = matches!(&reply, Err(error) if is_doubtful(error));
+        let (taken, number) = match reply? {
+            Reply::Array(parts) => match parts.as_slice() {
+                [taken, number] => (int(taken)? == 1, int(number)?),
+                _ => return Err(crate::pond::no_reply()),
+            },
+            _ => return Err(crate::pond::no_reply()),
+        };
+        if !taken {
+            // A lock without a lifetime, which others may have made, answers less than 0.
+            let left = u64::try_from(number).map_or(LONGEST_PAUSE, Duration::from_millis);
+            return Ok(Look::Held(left.max(Duration::from_millis(1))));
+        }
+        let hold = Hold::new(
+            self.lock,
+            self.full.clone(),
+            self.token.clone(),
+            number,
+            sent,
+        );
+        Ok(Look::Taken(LockGuard::new(hold)))
+    }
+}
+
+fn is_doubtful(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Timeout
+            | ErrorKind::Unavailable
+            | ErrorKind::OutcomeUnknown
+            | ErrorKind::Protocol
+    )
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            hold::release_later(&self.lock.pond, &self.lock.key, &self.full, &self.token);
+        }
+    }
+}

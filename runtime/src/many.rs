@@ -1,0 +1,187 @@
+//! Several values in one request.
+
+use crate::cache::guard;
+use crate::error::{Error, ErrorKind};
+use crate::key::{FullKey, Key};
+use crate::pond::{Millpond, bulk, no_reply, text};
+use crate::store::command::{Command, Effect, Reply};
+use crate::value;
+use crate::values::{lifetime, no_such_value};
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+impl Millpond {
+    /// Reads values in one command, in the order of the keys; `None` for what is not there, or holds
+    /// another kind of Redis value. A stored null is `None` too, unless `T` is an `Option` itself.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] if one of them is no `T`, [`ErrorKind::InvalidKey`] for a key that cannot be
+    /// used, and what can go wrong on the way. No keys, no command.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, ttl};
+    /// let pond = Millpond::memory();
+    /// pond.set_many([("user:1", "Ada"), ("user:2", "Alan")], ttl::MEDIUM).await?;
+    /// let users: Vec<Option<String>> = pond.get_many(["user:1", "user:7", "user:2"]).await?;
+    /// assert_eq!(users, [Some("Ada".to_owned()), None, Some("Alan".to_owned())]);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn get_many<T: DeserializeOwned>(
+        &self,
+        keys: impl IntoIterator<Item = impl Into<Key>>,
+    ) -> Result<Vec<Option<T>>, Error> {
+        let keys: Vec<Key> = keys.into_iter().map(Into::into).collect();
+        let fulls = self.usable(&keys)?;
+        let name = Bytes::from_static(b"MGET");
+        let words = std::iter::once(name).chain(fulls.iter().map(|full| full.value.clone()));
+        let command = Command::new(Effect::Read, words);
+        let Some(reply) = self.on_keys(&keys, &fulls, vec![command]).await?.pop() else {
+            return Ok(Vec::new());
+        };
+        match reply {
+            Reply::Array(found) if found.len() == keys.len() => keys
+                .iter()
+                .zip(found)
+                .map(|(key, reply)| self.read_one(key, bulk(reply)?))
+                .collect(),
+            _ => Err(no_reply()),
+        }
+    }
+
+    fn read_one<T: DeserializeOwned>(
+        &self,
+        key: &Key,
+        bytes: Option<Bytes>,
+    ) -> Result<Option<T>, Error> {
+        let tally = self.0.ledger.tally(key.prefix());
+        let Some(bytes) = bytes else {
+            tally.misses.add(1);
+            return Ok(None);
+        };
+        let null = value::is_null(&bytes);
+        match value::decode(&bytes) {
+            Ok(value) => {
+                tally.hit(null);
+                Ok(Some(value))
+            }
+            Err(_) if null => {
+                tally.null_hits.add(1);
+                Ok(None)
+            }
+            Err(what) => {
+                tally.decode_failures.add(1);
+                Err(no_such_value::<T>(key, &what))
+            }
+        }
+    }
+
+    /// Stores values for the same time, in one command; loads under way will not overwrite them. On Redis
+    /// Cluster it is a command for each. Where no answer comes back in time, the keys are invalidated in
+    /// the background.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set); if one value or key cannot be used, none is stored.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, key, ttl};
+    /// let prices = [("EUR", 9.5), ("USD", 10.2)];
+    /// let pond = Millpond::memory();
+    /// let entries = prices.map(|(currency, price)| (key!("price:<currency>"), price));
+    /// pond.set_many(entries, ttl::SHORT).await?;
+    /// assert_eq!(pond.get::<f64>("price:USD").await?, Some(10.2));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn set_many<K: Into<Key>, V: Serialize>(
+        &self,
+        entries: impl IntoIterator<Item = (K, V)>,
+        ttl: Duration,
+    ) -> Result<(), Error> {
+        let (keys, values): (Vec<Key>, Vec<V>) = entries
+            .into_iter()
+            .map(|(key, value)| (key.into(), value))
+            .unzip();
+        let life = lifetime(ttl)?;
+        let fulls = self.usable(&keys)?;
+        let entries = fulls
+            .iter()
+            .zip(values)
+            .map(|(full, value)| Ok((full.clone(), self.storable(&value)?)))
+            .collect::<Result<Vec<_>, Error>>()?;
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let guard_life = self.0.settings.guard_life;
+        // On a cluster the keys are in several slots, which no script may touch at once.
+        let commands = if self.0.cluster {
+            let alone = |entry| guard::put(vec![entry], life.clone(), guard_life);
+            entries.into_iter().map(alone).collect()
+        } else {
+            vec![guard::put(entries, life, guard_life)]
+        };
+        if let Err(error) = self.on_keys(&keys, &fulls, commands).await {
+            if matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Timeout) {
+                // They may be there: neither they nor what they replace may stay.
+                self.owe(fulls);
+            }
+            return Err(error);
+        }
+        for (key, full) in keys.iter().zip(&fulls) {
+            self.0.flights.detach(&text(full));
+            self.0.ledger.tally(key.prefix()).stores.add(1);
+        }
+        Ok(())
+    }
+
+    /// Removes values in one request, and keeps loads under way from storing older ones; how many were
+    /// there.
+    ///
+    /// # Errors
+    /// As [`delete`](Self::delete).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, ttl};
+    /// let pond = Millpond::memory();
+    /// pond.set("post:1", "text", ttl::LONG).await?;
+    /// assert_eq!(pond.delete_many(["post:1", "user:7:posts"]).await?, 1);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn delete_many(
+        &self,
+        keys: impl IntoIterator<Item = impl Into<Key>>,
+    ) -> Result<u64, Error> {
+        let keys: Vec<Key> = keys.into_iter().map(Into::into).collect();
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        let removed = self.invalidate_all(keys).await?;
+        Ok(u64::try_from(removed).unwrap_or(0))
+    }
+
+    fn usable(&self, keys: &[Key]) -> Result<Vec<FullKey>, Error> {
+        let full = |key: &Key| key.check().map(|()| self.full(key));
+        keys.iter().map(full).collect()
+    }
+
+    /// Sends commands on keys, counted with the first of them; the first error, if there is one.
+    async fn on_keys(
+        &self,
+        keys: &[Key],
+        fulls: &[FullKey],
+        commands: Vec<Command>,
+    ) -> Result<Vec<Reply>, Error> {
+        let Some(first) = keys.first() else {
+            return Ok(Vec::new());
+        };
+        let tally = self.0.ledger.tally(first.prefix());
+        let budget = self.0.settings.budget;
+        let replies = self.settled_all(fulls, &tally, commands, budget).await;
+        replies
+            .and_then(|replies| replies.into_iter().collect())
+            .inspect_err(|_| tally.errors.add(1))
+    }
+}

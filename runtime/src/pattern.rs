@@ -1,0 +1,179 @@
+//! Keys by a pattern: expensive, and only for what has no better name.
+
+use crate::error::{Error, ErrorKind};
+use crate::key::{Key, is_guard};
+use crate::pond::{Millpond, int};
+use crate::store::command::{Command, Effect};
+use crate::store::glob;
+use bytes::Bytes;
+use std::fmt;
+
+/// Keys that the server looks at for one page. Each page is one command.
+const PAGE: &str = "1000";
+
+/// Which keys: a Redis glob. `*` stands for any text, `?` for one byte, `[ab]` and `[a-z]` for one of
+/// these, and `\` before a character for the character itself.
+///
+/// ```
+/// use millpond::{Pattern, key};
+///
+/// let name = "what*ever";
+/// assert_eq!(Pattern::from("user:*").as_str(), "user:*");
+/// assert_eq!(Pattern::under(key!("user:<name>")).as_str(), "user:what%2Aever:*");
+/// assert_eq!(Pattern::escape(name), r"what\*ever");
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Pattern(String);
+
+impl Pattern {
+    /// Every key that goes on behind this one: `user:42` gives `user:42:*`. The key may hold anything.
+    ///
+    /// ```
+    /// use millpond::Pattern;
+    /// assert_eq!(Pattern::under("user:42").as_str(), "user:42:*");
+    /// ```
+    pub fn under(key: impl Into<Key>) -> Self {
+        let key = key.into();
+        Self(format!("{}:*", Self::escape(key.as_str())))
+    }
+
+    /// Text that means itself, to be put into a pattern: what users chose could hold a `*`.
+    ///
+    /// ```
+    /// use millpond::Pattern;
+    /// let file = "a[1]";
+    /// assert_eq!(format!("thumb:{}:*", Pattern::escape(file)), r"thumb:a\[1\]:*");
+    /// ```
+    pub fn escape(text: &str) -> String {
+        let mut escaped = String::with_capacity(text.len());
+        for c in text.chars() {
+            if matches!(c, '*' | '?' | '[' | ']' | '^' | '\\') {
+                escaped.push('\\');
+            }
+            escaped.push(c);
+        }
+        escaped
+    }
+
+    /// The text of the pattern.
+    ///
+    /// ```
+    /// assert_eq!(millpond::Pattern::from("api:*").as_str(), "api:*");
+    /// ```
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the pattern says anything about the keys that it matches.
+    fn check(&self) -> Result<(), Error> {
+        let mut rest = self.0.as_bytes();
+        let names_something = loop {
+            rest = match rest {
+                [] => break false,
+                [b'*' | b'?' | b':', rest @ ..] => rest,
+                [b'[', rest @ ..] => {
+                    let end = rest.iter().position(|byte| *byte == b']');
+                    end.and_then(|end| rest.get(end + 1..)).unwrap_or_default()
+                }
+                [_, ..] => break true,
+            };
+        };
+        if names_something {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::InvalidValue,
+            "the pattern names no part of a key and would match every key; write a prefix, as in user:*",
+        ))
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pattern").field(&self.0).finish()
+    }
+}
+
+impl From<&str> for Pattern {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl From<String> for Pattern {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl Millpond {
+    /// Removes every key that matches, of whatever kind, and says how many. **Expensive:** the server
+    /// walks through all its keys, a thousand a command (`SCAN`, never `KEYS`), and each page that holds
+    /// any costs one `DEL` more. Name what is to go with [`delete_many`](Self::delete_many) or
+    /// `#[invalidates]` where you can. With a namespace, only keys in it are looked at.
+    ///
+    /// What it cannot reach: keys that are created while it walks; loads under way in other processes,
+    /// which may store what they read before (here they will not); guards, which stay, and with them the
+    /// invalidations that they stand for.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidValue`] for a pattern that names nothing and so matches everything (`*`);
+    /// [`ErrorKind::Unsupported`] on Redis Cluster, where each node knows only its own keys; what can go
+    /// wrong on the way. What was removed before the error stays removed.
+    ///
+    /// # Cancel safety
+    /// Dropped half-way, some of the keys are gone.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use millpond::{Millpond, Pattern, key, ttl};
+    ///
+    /// let pond = Millpond::memory();
+    /// for key in ["user:42:posts", "user:42:likes", "user:43:posts"] {
+    ///     pond.set(key, &1, ttl::MEDIUM).await?;
+    /// }
+    /// let id = 42;
+    /// assert_eq!(pond.invalidate_pattern(Pattern::under(key!("user:<id>"))).await?, 2);
+    /// assert_eq!(pond.invalidate_pattern("user:*").await?, 1);
+    /// assert!(pond.invalidate_pattern("*").await.is_err());
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn invalidate_pattern(&self, pattern: impl Into<Pattern>) -> Result<u64, Error> {
+        let pattern = pattern.into();
+        pattern.check()?;
+        if self.0.cluster {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "on Redis Cluster each node walks through its own keys only; name the keys and use \
+                 delete_many",
+            ));
+        }
+        let pattern = self.named(pattern.as_str()).into_owned();
+        // Whoever comes from now on starts a load of its own.
+        let detach = || {
+            let matching = |key: &str| glob::matches(pattern.as_bytes(), key.as_bytes());
+            self.0.flights.detach_where(matching);
+        };
+        detach();
+        let (mut cursor, mut removed) = ("0".to_owned(), 0);
+        loop {
+            let scan = ["SCAN", &cursor, "MATCH", &pattern, "COUNT", PAGE].map(str::to_owned);
+            let reply = self.one(Command::new(Effect::Read, scan)).await?;
+            let (next, page): (String, Vec<Bytes>) = reply.to()?;
+            let mut doomed = page;
+            doomed.retain(|key| !is_guard(&String::from_utf8_lossy(key)));
+            if !doomed.is_empty() {
+                let name = Bytes::from_static(b"DEL");
+                let words = std::iter::once(name).chain(doomed);
+                let reply = self.one(Command::new(Effect::Repeatable, words)).await?;
+                removed += u64::try_from(int(&reply)?).unwrap_or(0);
+                // Those who came before the answer may have read what is gone now.
+                detach();
+            }
+            if next == "0" {
+                return Ok(removed);
+            }
+            cursor = next;
+        }
+    }
+}

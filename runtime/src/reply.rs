@@ -1,0 +1,287 @@
+//! What a server answers, and how it becomes a Rust value.
+
+use crate::error::{Error, ErrorKind};
+use crate::value;
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, Hash};
+
+/// What a server answers to one command, in the shapes of RESP2.
+///
+/// [`to`](Self::to) and [`json`](Self::json) make Rust values of it.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use millpond::{Millpond, Reply};
+///
+/// let pond = Millpond::memory();
+/// assert_eq!(pond.command(["INCR", "visits"]).await?, Reply::Int(1));
+/// # Ok::<_, millpond::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reply {
+    /// Nothing there.
+    Nil,
+    /// A number.
+    Int(i64),
+    /// A text or bytes; a status such as `OK` too.
+    Bulk(Bytes),
+    /// Several replies.
+    Array(Vec<Reply>),
+    /// What failed inside an array. A command that fails alone is an `Err`.
+    Error(Error),
+}
+
+impl Reply {
+    /// The reply as a Rust value: numbers, texts, `Option` for what may not be there, `Vec`, tuples and
+    /// maps for arrays. Types of your own may implement [`FromReply`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Protocol`] where the reply is of another shape, [`ErrorKind::Decode`] where a text is
+    /// no value of the type; the content is not repeated.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use std::collections::HashMap;
+    ///
+    /// let pond = millpond::Millpond::memory();
+    /// let length: u64 = pond.command(["RPUSH", "jobs", "a", "b"]).await?.to()?;
+    /// let jobs: Vec<String> = pond.command(["LRANGE", "jobs", "0", "-1"]).await?.to()?;
+    /// let nobody: Option<String> = pond.command(["GET", "nobody"]).await?.to()?;
+    /// assert_eq!((length, jobs.join("+"), nobody), (2, "a+b".to_owned(), None));
+    ///
+    /// pond.command(["HSET", "ages", "ada", "36", "alan", "41"]).await?;
+    /// let ages: HashMap<String, u8> = pond.command(["HGETALL", "ages"]).await?.to()?;
+    /// assert_eq!(ages["alan"], 41);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn to<T: FromReply>(self) -> Result<T, Error> {
+        T::from_reply(self)
+    }
+
+    /// The stored value that the reply carries, read as [`Millpond::get`](crate::Millpond::get) reads
+    /// it; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] if it is no `T`, [`ErrorKind::Protocol`] if it is no text.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, ttl};
+    /// let pond = Millpond::memory();
+    /// pond.set("sizes", &["small", "large"], ttl::LONG).await?;
+    /// let sizes: Option<Vec<String>> = pond.command(["GET", "sizes"]).await?.json()?;
+    /// assert_eq!(sizes.unwrap(), ["small", "large"]);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn json<T: DeserializeOwned>(self) -> Result<Option<T>, Error> {
+        let Some(bytes) = self.to::<Option<Bytes>>()? else {
+            return Ok(None);
+        };
+        value::decode(&bytes)
+            .map(Some)
+            .map_err(|what| no_value::<T>(&what))
+    }
+
+    fn shape(&self) -> &'static str {
+        match self {
+            Self::Nil => "nothing",
+            Self::Int(_) => "a number",
+            Self::Bulk(_) => "a text",
+            Self::Array(_) => "an array",
+            Self::Error(_) => "an error",
+        }
+    }
+
+    /// The error for a reply that is no `T`.
+    fn unlike<T>(self) -> Error {
+        if let Self::Error(error) = self {
+            return error;
+        }
+        let (shape, kind) = (self.shape(), std::any::type_name::<T>());
+        Error::new(
+            ErrorKind::Protocol,
+            format!("the reply is {shape}, no {kind}; ask for the type that the command answers"),
+        )
+    }
+
+    fn items<T>(self) -> Result<Vec<Self>, Error> {
+        match self {
+            Self::Array(items) => Ok(items),
+            other => Err(other.unlike::<T>()),
+        }
+    }
+}
+
+fn no_value<T>(what: &str) -> Error {
+    let kind = std::any::type_name::<T>();
+    Error::new(
+        ErrorKind::Decode,
+        format!("the reply is no {kind} ({what})"),
+    )
+}
+
+/// What a [`Reply`] can become, by [`Reply::to`].
+///
+/// ```
+/// use millpond::{Error, FromReply, Reply};
+///
+/// struct Page {
+///     cursor: String,
+///     keys: Vec<String>,
+/// }
+///
+/// impl FromReply for Page {
+///     fn from_reply(reply: Reply) -> Result<Self, Error> {
+///         let (cursor, keys) = reply.to()?;
+///         Ok(Self { cursor, keys })
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let page: Page = millpond::Millpond::memory().command(["SCAN", "0"]).await?.to()?;
+/// assert_eq!((page.cursor.as_str(), page.keys.len()), ("0", 0));
+/// # Ok::<_, millpond::Error>(()) }).unwrap();
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a reply cannot become a `{Self}`",
+    label = "not a type that a reply can become",
+    note = "for a value that was stored as JSON, write `reply.json::<{Self}>()`"
+)]
+pub trait FromReply: Sized {
+    /// The value, or why there is none.
+    ///
+    /// # Errors
+    /// As [`Reply::to`].
+    fn from_reply(reply: Reply) -> Result<Self, Error>;
+}
+
+impl FromReply for Reply {
+    fn from_reply(reply: Reply) -> Result<Self, Error> {
+        match reply {
+            Self::Error(error) => Err(error),
+            other => Ok(other),
+        }
+    }
+}
+
+/// Whatever was answered, unless it is an error.
+impl FromReply for () {
+    fn from_reply(reply: Reply) -> Result<Self, Error> {
+        reply.to::<Reply>().map(drop)
+    }
+}
+
+impl FromReply for Bytes {
+    fn from_reply(reply: Reply) -> Result<Self, Error> {
+        match reply {
+            Reply::Bulk(bytes) => Ok(bytes),
+            Reply::Int(number) => Ok(number.to_string().into()),
+            other => Err(other.unlike::<Self>()),
+        }
+    }
+}
+
+impl FromReply for String {
+    fn from_reply(reply: Reply) -> Result<Self, Error> {
+        Self::from_utf8(reply.to::<Bytes>()?.into()).map_err(|_| no_value::<Self>("not UTF-8"))
+    }
+}
+
+/// 1 and 0, and `OK` for what always succeeds.
+impl FromReply for bool {
+    fn from_reply(reply: Reply) -> Result<Self, Error> {
+        match reply {
+            Reply::Int(1) => Ok(true),
+            Reply::Int(0) | Reply::Nil => Ok(false),
+            Reply::Bulk(text) if text == "OK" => Ok(true),
+            other => Err(other.unlike::<Self>()),
+        }
+    }
+}
+
+macro_rules! numbers {
+    ($($number:ty)*) => {
+        $(impl FromReply for $number {
+            fn from_reply(reply: Reply) -> Result<Self, Error> {
+                // Both a number and a text that is one: replies differ in that between commands.
+                let text = match reply {
+                    Reply::Int(number) => number.to_string(),
+                    Reply::Bulk(_) => reply.to()?,
+                    other => return Err(other.unlike::<Self>()),
+                };
+                text.parse().map_err(|_| no_value::<Self>("no such number, or one out of range"))
+            }
+        })*
+    };
+}
+
+numbers!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize f32 f64);
+
+impl<T: FromReply> FromReply for Option<T> {
+    fn from_reply(reply: Reply) -> Result<Self, Error> {
+        match reply {
+            Reply::Nil => Ok(None),
+            other => other.to().map(Some),
+        }
+    }
+}
+
+impl<T: FromReply> FromReply for Vec<T> {
+    fn from_reply(reply: Reply) -> Result<Self, Error> {
+        let items = reply.items::<Self>()?.into_iter();
+        items.map(Reply::to).collect()
+    }
+}
+
+/// The pairs of a flat array: field, value, field, value.
+fn pairs<K: FromReply, V: FromReply, M: FromIterator<(K, V)>>(reply: Reply) -> Result<M, Error> {
+    let mut items = reply.items::<M>()?.into_iter();
+    std::iter::from_fn(|| Some((items.next()?, items.next().unwrap_or(Reply::Nil))))
+        .map(|(key, value)| Ok((key.to()?, value.to()?)))
+        .collect()
+}
+
+impl<K, V, S> FromReply for HashMap<K, V, S>
+where
+    K: FromReply + Eq + Hash,
+    V: FromReply,
+    S: BuildHasher + Default,
+{
+    fn from_reply(reply: Reply) -> Result<Self, Error> {
+        pairs(reply)
+    }
+}
+
+impl<K: FromReply + Ord, V: FromReply> FromReply for BTreeMap<K, V> {
+    fn from_reply(reply: Reply) -> Result<Self, Error> {
+        pairs(reply)
+    }
+}
+
+macro_rules! tuples {
+    ($(($($part:ident),+))*) => {
+        $(impl<$($part: FromReply),+> FromReply for ($($part,)+) {
+            fn from_reply(reply: Reply) -> Result<Self, Error> {
+                const LENGTH: usize = [$(stringify!($part)),+].len();
+                let items = reply.items::<Self>()?;
+                if items.len() != LENGTH {
+                    return Err(Error::new(
+                        ErrorKind::Protocol,
+                        format!("the reply has {} items, not {LENGTH}", items.len()),
+                    ));
+                }
+                let mut items = items.into_iter();
+                Ok(($(items.next().unwrap_or(Reply::Nil).to::<$part>()?,)+))
+            }
+        })*
+    };
+}
+
+tuples! {
+    (A, B)
+    (A, B, C)
+    (A, B, C, D)
+}

@@ -1,0 +1,457 @@
+//! Sessions: what a service remembers of a caller between requests, under an id that nobody can guess.
+
+use crate::error::{Error, ErrorKind};
+use crate::key::Key;
+use crate::pond::{Millpond, bulk, int};
+use crate::prefix;
+use crate::store::command::{Command, Effect, Reply, Script, hex};
+use crate::value;
+use crate::values::{TimeLeft, lifetime};
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Characters of an id, six random bits each: 192 in all.
+const LENGTH: usize = 32;
+
+/// What ids made elsewhere may be: at least as long that they can hold 120 random bits, like those of
+/// `crypto.randomUUID()`.
+const SHORTEST: usize = 20;
+const LONGEST: usize = 128;
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// The id of a session: a secret, since whoever knows it is the caller. It stands in no log, no error and
+/// no `Debug`; [`as_str`](Self::as_str) is for the cookie.
+///
+/// Ids are 32 characters that need no escaping in URLs and cookies, with 192 bits from the system's
+/// random numbers. Text from outside is checked by `parse`, which takes 20 to 128 such characters, so
+/// that sessions made by other services (`crypto.randomUUID()`) are found, too.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use millpond::{ErrorKind, Millpond, SessionId, ttl};
+///
+/// let sessions = Millpond::memory().sessions::<String>(ttl::EXTENDED);
+/// let id = sessions.create("Ada").await?;
+/// let cookie = format!("sid={}; HttpOnly; Secure; SameSite=Lax", id.as_str());
+/// assert_eq!(format!("{id:?}"), "SessionId");
+///
+/// let from_cookie: SessionId = cookie[4..36].parse()?;
+/// assert_eq!(from_cookie, id);
+/// let error = "../../etc".parse::<SessionId>().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::InvalidKey);
+/// # Ok::<_, millpond::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SessionId(String);
+
+impl SessionId {
+    fn random() -> Result<Self, Error> {
+        let mut bytes = [0; LENGTH];
+        // No second best here: an id that can be guessed is worse than none.
+        getrandom::fill(&mut bytes).map_err(|error| {
+            Error::with_source(
+                ErrorKind::Unsupported,
+                "the system gives no random numbers, so no session id is safe",
+                error,
+            )
+        })?;
+        let letters = bytes
+            .iter()
+            .map(|byte| char::from(ALPHABET[usize::from(byte % 64)]));
+        Ok(Self(letters.collect()))
+    }
+
+    /// The id as text, for the cookie or the client. Keep it out of logs.
+    ///
+    /// ```
+    /// let id: millpond::SessionId = "7d9f1c1e-3f70-4d0c-8a65-0f4f3f5d3a11".parse().unwrap();
+    /// assert_eq!(id.as_str().len(), 36);
+    /// ```
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionId")
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let fits = (SHORTEST..=LONGEST).contains(&text.len());
+        if fits && text.bytes().all(|byte| ALPHABET.contains(&byte)) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Error::new(
+            ErrorKind::InvalidKey,
+            "this is no session id (20 to 128 letters, digits, `-` and `_`); treat the caller as new",
+        ))
+    }
+}
+
+/// Sessions that hold a `T` each; made by [`Millpond::sessions`]. Cheap to make and to clone.
+///
+/// A session is JSON under `session:<id>`, where services in other languages find it, too.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use millpond::{Millpond, ttl};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// struct Session { user_id: Option<u64> }
+///
+/// let sessions = Millpond::memory().sessions::<Session>(ttl::EXTENDED);
+/// let anonymous = sessions.create(&Session { user_id: None }).await?;
+///
+/// // At login: another id, so that one which somebody planted before is worth nothing.
+/// let id = sessions.rotate(&anonymous).await?.expect("it was there a moment ago");
+/// sessions.update(&id, &Session { user_id: Some(7) }).await?;
+/// assert_eq!(sessions.get(&anonymous).await?, None);
+/// assert_eq!(sessions.get(&id).await?, Some(Session { user_id: Some(7) }));
+///
+/// sessions.destroy(&id).await?;   // at logout
+/// # Ok::<_, millpond::Error>(()) }).unwrap();
+/// ```
+pub struct Sessions<T> {
+    pond: Millpond,
+    prefix: String,
+    ttl: Duration,
+    sliding: bool,
+    hashed: bool,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Sessions<T> {
+    fn clone(&self) -> Self {
+        Self {
+            pond: self.pond.clone(),
+            prefix: self.prefix.clone(),
+            value: PhantomData,
+            ..*self
+        }
+    }
+}
+
+impl<T> fmt::Debug for Sessions<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("prefix", &self.prefix)
+            .field("ttl", &self.ttl)
+            .field("sliding", &self.sliding)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Millpond {
+    /// Sessions that hold a `T` each and live this long.
+    ///
+    /// ```
+    /// use millpond::{Millpond, ttl};
+    /// let sessions = Millpond::memory().sessions::<Vec<String>>(ttl::EXTENDED);
+    /// ```
+    pub fn sessions<T>(&self, ttl: Duration) -> Sessions<T> {
+        Sessions {
+            pond: self.clone(),
+            prefix: prefix::SESSION.to_owned(),
+            ttl,
+            sliding: false,
+            hashed: false,
+            value: PhantomData,
+        }
+    }
+}
+
+impl<T> Sessions<T> {
+    /// Every [`get`](Self::get) and [`update`](Self::update) gives the session its whole life anew, at no
+    /// further command. Without this, a session ends when its life is over, unless it is
+    /// [touched](Self::touch).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{ManualClock, Millpond};
+    /// # use std::time::Duration;
+    /// let clock = ManualClock::new();
+    /// let pond = Millpond::builder().memory().clock(clock.clone()).build()?;
+    /// let sessions = pond.sessions::<u32>(Duration::from_secs(60)).sliding();
+    /// let id = sessions.create(&7).await?;
+    /// for _ in 0..10 {
+    ///     clock.advance(Duration::from_secs(59));
+    ///     assert_eq!(sessions.get(&id).await?, Some(7));
+    /// }
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn sliding(self) -> Self {
+        Self {
+            sliding: true,
+            ..self
+        }
+    }
+
+    /// Keys hold the SHA-256 of the id instead of the id, so that who reads the database, a backup of it
+    /// or its monitor cannot take over a session. Other services then must hash ids, too (of the text,
+    /// in lower-case hexadecimal).
+    ///
+    /// ```
+    /// # use millpond::{Millpond, ttl};
+    /// let sessions = Millpond::memory().sessions::<u32>(ttl::EXTENDED).hashed();
+    /// ```
+    #[must_use]
+    pub fn hashed(self) -> Self {
+        Self {
+            hashed: true,
+            ..self
+        }
+    }
+
+    /// Another first segment of the keys than `session`: for two kinds of session in one database.
+    ///
+    /// ```
+    /// # use millpond::{Millpond, ttl};
+    /// let admins = Millpond::memory().sessions::<u32>(ttl::SHORT).prefix("admin-session");
+    /// ```
+    #[must_use]
+    pub fn prefix(self, prefix: impl Into<String>) -> Self {
+        Self {
+            prefix: prefix.into(),
+            ..self
+        }
+    }
+
+    fn key(&self, id: &SessionId) -> Key {
+        let (prefix, id) = (&self.prefix, id.as_str());
+        if self.hashed {
+            format!("{prefix}:{}", hex(&Sha256::digest(id))).into()
+        } else {
+            format!("{prefix}:{id}").into()
+        }
+    }
+
+    /// Sends a command whose arguments behind the key are these.
+    async fn send<const N: usize>(
+        &self,
+        id: &SessionId,
+        effect: Effect,
+        name: &'static str,
+        args: [Bytes; N],
+    ) -> Result<Reply, Error> {
+        let key = self.key(id);
+        let full = self.pond.full(&key);
+        let words = [Bytes::from_static(name.as_bytes()), full.value.clone()];
+        let command = Command::new(effect, words.into_iter().chain(args));
+        self.pond.on_key(&key, &full, command).await
+    }
+
+    /// Starts a session, and says its id.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidValue`] for a value that has no JSON or a lifetime of zero,
+    /// [`ErrorKind::TooLarge`] over [`Builder::max_value_bytes`](crate::Builder::max_value_bytes),
+    /// [`ErrorKind::Unsupported`] where the system has no random numbers, and what can go wrong on the way.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, ttl};
+    /// let sessions = Millpond::memory().sessions::<String>(ttl::EXTENDED);
+    /// let id = sessions.create("Ada").await?;
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn create<V>(&self, value: &V) -> Result<SessionId, Error>
+    where
+        V: Serialize + ?Sized,
+        T: std::borrow::Borrow<V>,
+    {
+        let id = SessionId::random()?;
+        let args = [
+            self.pond.storable(value)?,
+            Bytes::from_static(b"PX"),
+            lifetime(self.ttl)?,
+        ];
+        // Nobody else knows the id, so writing twice is writing once.
+        self.send(&id, Effect::Repeatable, "SET", args).await?;
+        Ok(id)
+    }
+
+    /// What the session holds; `None` if it is over, or never was.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] if it is no `T`: destroy it then, and treat the caller as new. And what can go
+    /// wrong on the way.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, ttl};
+    /// let sessions = Millpond::memory().sessions::<String>(ttl::EXTENDED);
+    /// let id = sessions.create("Ada").await?;
+    /// assert_eq!(sessions.get(&id).await?.as_deref(), Some("Ada"));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn get(&self, id: &SessionId) -> Result<Option<T>, Error>
+    where
+        T: DeserializeOwned,
+    {
+        let reply = if self.sliding {
+            let life = [Bytes::from_static(b"PX"), lifetime(self.ttl)?];
+            self.send(id, Effect::Repeatable, "GETEX", life).await?
+        } else {
+            self.send(id, Effect::Read, "GET", []).await?
+        };
+        let tally = self.pond.0.ledger.tally(&self.prefix);
+        let Some(bytes) = bulk(reply)? else {
+            tally.misses.add(1);
+            return Ok(None);
+        };
+        match value::decode(&bytes) {
+            Ok(value) => {
+                tally.hit(value::is_null(&bytes));
+                Ok(Some(value))
+            }
+            Err(what) => {
+                tally.decode_failures.add(1);
+                let kind = std::any::type_name::<T>();
+                Err(Error::new(
+                    ErrorKind::Decode,
+                    format!("what the session holds is no {kind} ({what}); destroy it"),
+                ))
+            }
+        }
+    }
+
+    /// Replaces what the session holds; false if it is over, and then nothing is stored: a session that
+    /// was destroyed stays so. Of two updates at once, the later one stands.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, ttl};
+    /// let sessions = Millpond::memory().sessions::<String>(ttl::EXTENDED);
+    /// let id = sessions.create("Ada").await?;
+    /// assert!(sessions.update(&id, "Ada Lovelace").await?);
+    /// sessions.destroy(&id).await?;
+    /// assert!(!sessions.update(&id, "Ada").await?);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn update<V>(&self, id: &SessionId, value: &V) -> Result<bool, Error>
+    where
+        V: Serialize + ?Sized,
+        T: std::borrow::Borrow<V>,
+    {
+        let (value, only_if_there) = (self.pond.storable(value)?, Bytes::from_static(b"XX"));
+        let reply = if self.sliding {
+            let life = [Bytes::from_static(b"PX"), lifetime(self.ttl)?];
+            let [px, life] = life;
+            let args = [value, only_if_there, px, life];
+            self.send(id, Effect::Repeatable, "SET", args).await?
+        } else {
+            let args = [value, only_if_there, Bytes::from_static(b"KEEPTTL")];
+            self.send(id, Effect::Repeatable, "SET", args).await?
+        };
+        Ok(reply != Reply::Nil)
+    }
+
+    /// Gives the session its whole life anew (sliding expiry); false if it is over.
+    ///
+    /// # Errors
+    /// What can go wrong on the way.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, ttl};
+    /// let sessions = Millpond::memory().sessions::<String>(ttl::EXTENDED);
+    /// let id = sessions.create("Ada").await?;
+    /// assert!(sessions.touch(&id).await?);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn touch(&self, id: &SessionId) -> Result<bool, Error> {
+        let life = [lifetime(self.ttl)?];
+        self.send(id, Effect::Repeatable, "PEXPIRE", life)
+            .await?
+            .to()
+    }
+
+    /// Moves the session to another id, with its whole life anew; the old id is worth nothing from then
+    /// on. `None` if the session is over. Do it whenever a caller logs in or gets more rights: somebody
+    /// may have made the caller use an id that they know (session fixation).
+    ///
+    /// # Errors
+    /// As [`create`](Self::create). On Redis Cluster the two ids are in two slots, so it takes two commands,
+    /// and a session whose second one fails is lost.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, ttl};
+    /// let sessions = Millpond::memory().sessions::<String>(ttl::EXTENDED);
+    /// let old = sessions.create("Ada").await?;
+    /// let new = sessions.rotate(&old).await?.unwrap();
+    /// assert_eq!(sessions.get(&new).await?.as_deref(), Some("Ada"));
+    /// assert_eq!(sessions.rotate(&old).await?, None);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn rotate(&self, id: &SessionId) -> Result<Option<SessionId>, Error> {
+        let new = SessionId::random()?;
+        let life = lifetime(self.ttl)?;
+        if self.pond.0.cluster {
+            let Some(value) = bulk(self.send(id, Effect::Once, "GETDEL", []).await?)? else {
+                return Ok(None);
+            };
+            let args = [value, Bytes::from_static(b"PX"), life];
+            self.send(&new, Effect::Repeatable, "SET", args).await?;
+            return Ok(Some(new));
+        }
+        let (old, key) = (self.key(id), self.key(&new));
+        let (full, target) = (self.pond.full(&old), self.pond.full(&key));
+        let keys = [full.value.clone(), target.value];
+        let command = Command::script(Script::Rotate, Effect::Repeatable, keys, [life]);
+        let moved = int(&self.pond.on_key(&old, &full, command).await?)? == 1;
+        Ok(moved.then_some(new))
+    }
+
+    /// Ends the session; true if it was there.
+    ///
+    /// # Errors
+    /// What can go wrong on the way; it may then still be there.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, ttl};
+    /// let sessions = Millpond::memory().sessions::<String>(ttl::EXTENDED);
+    /// let id = sessions.create("Ada").await?;
+    /// assert!(sessions.destroy(&id).await?);
+    /// assert_eq!(sessions.get(&id).await?, None);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn destroy(&self, id: &SessionId) -> Result<bool, Error> {
+        self.send(id, Effect::Repeatable, "DEL", []).await?.to()
+    }
+
+    /// How long the session has left.
+    ///
+    /// # Errors
+    /// What can go wrong on the way.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, ttl};
+    /// let sessions = Millpond::memory().sessions::<String>(ttl::EXTENDED);
+    /// let id = sessions.create("Ada").await?;
+    /// assert!(sessions.ttl(&id).await?.duration() > Some(ttl::LONG));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn ttl(&self, id: &SessionId) -> Result<TimeLeft, Error> {
+        TimeLeft::from_pttl(&self.send(id, Effect::Read, "PTTL", []).await?)
+    }
+}

@@ -7,39 +7,7 @@ use millpond::{ErrorKind, ManualClock, Millpond, Reply};
 use millpond_gateway::{RedisServer, needs_redis};
 use std::collections::BTreeSet;
 use std::time::Duration;
-
-/// A budget that a busy machine cannot exhaust.
-const LONG: Duration = Duration::from_secs(20);
-
-macro_rules! on_every_engine {
-    ($($behaviour:ident)*) => {
-        mod embedded {
-            $(#[tokio::test]
-            async fn $behaviour() {
-                super::$behaviour(&millpond::Millpond::memory()).await;
-            })*
-        }
-
-        #[cfg(feature = "upstash")]
-        mod upstash {
-            $(#[tokio::test]
-            async fn $behaviour() {
-                let gateway = super::support::gateway(super::needs_redis!()).await;
-                super::$behaviour(&super::support::pond(&gateway)).await;
-            })*
-        }
-
-        #[cfg(feature = "redis")]
-        mod redis {
-            $(#[tokio::test]
-            async fn $behaviour() {
-                let database = super::needs_redis!().database();
-                let pond = millpond::Millpond::builder().redis(database.url());
-                super::$behaviour(&pond.budget(super::LONG).build().unwrap()).await;
-            })*
-        }
-    };
-}
+use support::{LONG, on_every_engine};
 
 on_every_engine! {
     texts_and_counters_answer_alike

@@ -33,8 +33,44 @@ pub(crate) fn pond(gateway: &Gateway) -> Millpond {
 pub(crate) fn builder(gateway: &Gateway) -> Builder {
     Millpond::builder()
         .upstash(gateway.url(), gateway.token())
-        .budget(Duration::from_secs(20))
+        .budget(LONG)
 }
+
+/// Runs each of these functions as a test over every engine, with a `&Millpond` that nobody else uses.
+macro_rules! on_every_engine {
+    ($($behaviour:ident)*) => {
+        mod embedded {
+            $(#[tokio::test]
+            async fn $behaviour() {
+                super::$behaviour(&millpond::Millpond::memory()).await;
+            })*
+        }
+
+        #[cfg(feature = "upstash")]
+        mod upstash {
+            $(#[tokio::test]
+            async fn $behaviour() {
+                let gateway = super::support::gateway(millpond_gateway::needs_redis!()).await;
+                super::$behaviour(&super::support::pond(&gateway)).await;
+            })*
+        }
+
+        #[cfg(feature = "redis")]
+        mod redis {
+            $(#[tokio::test]
+            async fn $behaviour() {
+                let database = millpond_gateway::needs_redis!().database();
+                let pond = millpond::Millpond::builder().redis(database.url());
+                let pond = pond.budget(super::support::LONG).build().unwrap();
+                super::$behaviour(&pond).await;
+            })*
+        }
+    };
+}
+pub(crate) use on_every_engine;
+
+/// A budget that a busy machine cannot exhaust.
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 /// Lets the other tasks run until they have nothing left to do.
 pub(crate) async fn settle() {

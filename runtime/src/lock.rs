@@ -258,7 +258,8 @@ impl<'a> Attempt<'a> {
     async fn make(mut self) -> Result<Look, Error> {
         let Lock { pond, key, ttl, .. } = self.lock;
         let number = beside(&pond.name(key), "fence");
-        let now = pond.0.settings.clock.unix_ms();
+        // Finer than a lock can change hands, so that numbers do not run ahead of the clock.
+        let least = pond.0.settings.clock.unix_us();
         let command = Command::script(
             Script::Lock,
             // With the same token: taking it twice is taking it once.
@@ -267,7 +268,7 @@ impl<'a> Attempt<'a> {
             [
                 self.token.clone(),
                 lifetime(self.lock.terms.first(*ttl))?,
-                now.to_string().into(),
+                least.to_string().into(),
                 Bytes::from_static(NUMBER_LIFE.as_bytes()),
             ],
         );

@@ -28,6 +28,16 @@ impl Clock {
         }
     }
 
+    /// Microseconds since the Unix epoch.
+    pub(crate) fn unix_us(&self) -> u64 {
+        match self {
+            Self::System => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX)),
+            Self::Manual(clock) => clock.unix_ms().saturating_mul(1_000),
+        }
+    }
+
     /// A reading that never goes back; only differences mean anything.
     pub(crate) fn monotonic(&self) -> Duration {
         match self {

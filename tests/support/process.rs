@@ -66,6 +66,13 @@ impl Process {
             .expect("the other process listens");
     }
 
+    /// Sends it a signal by name: `STOP`, `CONT`, `KILL`.
+    pub(crate) async fn signal(&self, name: &str) {
+        let id = self.child.id().expect("it runs").to_string();
+        let kill = Command::new("kill").args(["-s", name, &id]).status().await;
+        assert!(kill.expect("kill starts").success());
+    }
+
     /// Waits for the next line that it says.
     pub(crate) async fn says(&mut self) -> String {
         while let Some(line) = self.lines.next_line().await.expect("its output is text") {

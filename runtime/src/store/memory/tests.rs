@@ -44,6 +44,7 @@ fn show(reply: &Result<Reply, Error>) -> String {
                 let items: Vec<String> = items.iter().map(text).collect();
                 format!("[{}]", items.join(" "))
             }
+            Reply::Error(error) => format!("({error})"),
         }
     }
     match reply {
@@ -415,12 +416,24 @@ fn a_put_moves_the_guard_and_stores() {
         &memory,
         Script::Put,
         &["k", "g"],
-        &["n1", "500", "v", "1000"],
+        &["n1", "500", "1000", "v"],
     );
     assert_eq!(put, "1");
     transcript(
         &memory,
         "GET g => n1\nPTTL g => 500\nGET k => v\nPTTL k => 1000",
+    );
+    let keys = ["k", "g", "l", "h"];
+    let both = script(
+        &memory,
+        Script::Put,
+        &keys,
+        &["n2", "500", "1000", "w", "x"],
+    );
+    assert_eq!(both, "1");
+    transcript(
+        &memory,
+        "GET g => n2\nGET h => n2\nGET k => w\nGET l => x\nPTTL l => 1000",
     );
     assert!(script(&memory, Script::Put, &["k"], &[]).contains("wrong number"));
 }

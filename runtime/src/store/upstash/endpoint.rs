@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_base_path_is_kept_and_one_slash_is_not() {
-        let url = |text| pipeline_url(text).unwrap().to_string();
+        let url = |text| super::url(text, "pipeline").unwrap().to_string();
         assert_eq!(url("https://x.upstash.io"), "https://x.upstash.io/pipeline");
         assert_eq!(
             url("https://x.upstash.io/"),
@@ -131,7 +131,7 @@ mod tests {
             ("https://user:hunter2@x.upstash.io", "user name or password"),
         ];
         for (text, part) in wrong {
-            let error = pipeline_url(text).unwrap_err();
+            let error = super::url(text, "pipeline").unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config, "{text}");
             assert!(error.to_string().contains(part), "{text}: {error}");
             assert!(!format!("{error:?}").contains("hunter2"));

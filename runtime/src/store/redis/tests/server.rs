@@ -222,7 +222,7 @@ fn encode(reply: &Result<Reply, Error>, answer: &mut Vec<u8>) {
     let mut head = String::new();
     let mut tail: &[u8] = b"";
     match reply {
-        Err(error) => write!(head, "-{error}\r\n").unwrap(),
+        Err(error) | Ok(Reply::Error(error)) => write!(head, "-{error}\r\n").unwrap(),
         Ok(Reply::Nil) => head.push_str("$-1\r\n"),
         Ok(Reply::Int(number)) => write!(head, ":{number}\r\n").unwrap(),
         Ok(Reply::Bulk(text)) if text == "OK" => head.push_str("+OK\r\n"),

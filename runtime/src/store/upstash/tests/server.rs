@@ -238,5 +238,6 @@ fn encode(reply: &Reply, top: bool) -> Value {
         Reply::Bulk(text) if top && text == "OK" => json!("OK"),
         Reply::Bulk(text) => json!(STANDARD.encode(text)),
         Reply::Array(items) => items.iter().map(|item| encode(item, false)).collect(),
+        Reply::Error(error) => json!({"error": error.to_string()}),
     }
 }

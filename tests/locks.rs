@@ -1,0 +1,474 @@
+//! Locks: one holder at a time, whoever dies, hangs, comes late or goes away.
+
+mod support;
+
+use futures_util::future::join_all;
+use millpond::{ErrorKind, LockGuard, ManualClock, Millpond, Reply, ttl};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use support::{on_every_engine, settle, within_a_minute};
+
+on_every_engine! {
+    one_at_a_time_holds_a_lock
+    each_holder_has_a_greater_number
+    a_lock_that_ran_out_is_not_taken_from_its_successor
+    a_guard_that_goes_away_gives_the_lock_back
+    a_waiter_is_next_as_soon_as_the_lock_is_free
+    a_deadline_ends_the_waiting
+    a_lock_taken_away_is_noticed
+    locks_made_by_other_clients_count
+    what_is_no_lock_is_told
+}
+
+const HALF_A_MINUTE: Duration = Duration::from_secs(30);
+
+async fn free(pond: &Millpond, key: &str) -> bool {
+    !pond.exists(key).await.unwrap()
+}
+
+/// Takes the lock from its holder, as its end would.
+async fn run_out(pond: &Millpond, key: &'static str) {
+    assert_eq!(pond.command(["DEL", key]).await.unwrap(), Reply::Int(1));
+}
+
+async fn one_at_a_time_holds_a_lock(pond: &Millpond) {
+    let (inside, most, runs) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
+    let jobs = (0..20).map(|_| async {
+        let guard = pond.lock("lock:job", HALF_A_MINUTE).await.unwrap();
+        most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        settle().await;
+        inside.fetch_sub(1, Ordering::SeqCst);
+        runs.fetch_add(1, Ordering::SeqCst);
+        assert!(guard.release().await.unwrap());
+    });
+    within_a_minute(join_all(jobs)).await;
+    assert_eq!((most.into_inner(), runs.into_inner()), (1, 20));
+    assert!(free(pond, "lock:job").await);
+}
+
+async fn each_holder_has_a_greater_number(pond: &Millpond) {
+    let mut last = 0;
+    for _ in 0..5 {
+        let guard = pond.lock("lock:n", HALF_A_MINUTE).await.unwrap();
+        assert!(guard.number() > last, "{} after {last}", guard.number());
+        last = guard.number();
+        guard.release().await.unwrap();
+    }
+    // Even where the numbers so far were forgotten.
+    pond.command(["DEL", "{lock:n}:fence"]).await.unwrap();
+    let guard = pond.lock("lock:n", HALF_A_MINUTE).await.unwrap();
+    assert!(guard.number() > last, "{} after {last}", guard.number());
+    let life = pond.ttl("{lock:n}:fence").await.unwrap().duration();
+    assert!(life > Some(ttl::WEEK), "{life:?}");
+}
+
+async fn a_lock_that_ran_out_is_not_taken_from_its_successor(pond: &Millpond) {
+    let late = pond.lock("lock:x", HALF_A_MINUTE).await.unwrap();
+    run_out(pond, "lock:x").await;
+    let successor = pond.try_lock("lock:x", HALF_A_MINUTE).await.unwrap();
+    let successor = successor.expect("the lock is free");
+    let error = late.extend(HALF_A_MINUTE).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked);
+    assert!(!late.is_held());
+    assert!(!late.release().await.unwrap());
+    assert!(successor.is_held());
+    assert!(
+        pond.try_lock("lock:x", HALF_A_MINUTE)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    successor.extend(ttl::LONG).await.unwrap();
+    assert!(pond.ttl("lock:x").await.unwrap().duration() > Some(ttl::SHORT));
+    assert!(successor.release().await.unwrap());
+}
+
+async fn a_guard_that_goes_away_gives_the_lock_back(pond: &Millpond) {
+    within_a_minute(async {
+        let guard = pond.lock("lock:x", ttl::WEEK).await.unwrap();
+        drop(guard);
+        let next = pond.lock("lock:x", HALF_A_MINUTE).await.unwrap();
+        // So does a holder that panics.
+        let holder = pond.clone();
+        let panicked = tokio::spawn(async move {
+            let _guard = next;
+            assert!(holder.exists("lock:none").await.unwrap(), "on purpose");
+        });
+        assert!(panicked.await.unwrap_err().is_panic());
+        let last = pond.lock("lock:x", HALF_A_MINUTE).await.unwrap();
+        assert!(last.release().await.unwrap());
+    })
+    .await;
+}
+
+async fn a_waiter_is_next_as_soon_as_the_lock_is_free(pond: &Millpond) {
+    within_a_minute(async {
+        let guard = pond.lock("lock:x", HALF_A_MINUTE).await.unwrap();
+        let waiter = pond.spawn({
+            let pond = pond.clone();
+            async move { pond.lock("lock:x", HALF_A_MINUTE).await }
+        });
+        settle().await;
+        assert!(!waiter.is_finished());
+        guard.release().await.unwrap();
+        let next = waiter.await.unwrap().unwrap();
+        assert!(next.is_held());
+    })
+    .await;
+}
+
+async fn a_deadline_ends_the_waiting(pond: &Millpond) {
+    let _guard = pond.lock("lock:x", HALF_A_MINUTE).await.unwrap();
+    for patience in [Duration::ZERO, Duration::from_millis(30)] {
+        let start = tokio::time::Instant::now();
+        let refused = pond.lock("lock:x", ttl::WEEK).wait(patience).await;
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Locked);
+        assert!(error.to_string().contains("try again later"), "{error}");
+        assert!(start.elapsed() >= patience);
+    }
+}
+
+async fn a_lock_taken_away_is_noticed(pond: &Millpond) {
+    within_a_minute(async {
+        let guard = pond
+            .lock("lock:x", Duration::from_millis(60))
+            .await
+            .unwrap();
+        pond.command(["SET", "lock:x", "another"]).await.unwrap();
+        guard.lost().await;
+        assert!(!guard.is_held());
+        assert!(!guard.release().await.unwrap());
+        let held = pond.command(["GET", "lock:x"]).await.unwrap();
+        assert_eq!(held, Reply::Bulk("another".into()));
+    })
+    .await;
+}
+
+/// `cacheSetIfNotExists(lockKey, Date.now(), lockTTL)` of the guide.
+async fn locks_made_by_other_clients_count(pond: &Millpond) {
+    let set = ["SET", "lock:job:7", "1767225600000", "NX", "EX", "30"];
+    pond.command(set).await.unwrap();
+    assert!(
+        pond.try_lock("lock:job:7", HALF_A_MINUTE)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    pond.command(["DEL", "lock:job:7"]).await.unwrap();
+    let guard = pond.try_lock("lock:job:7", HALF_A_MINUTE).await.unwrap();
+    assert_eq!(pond.command(set).await.unwrap(), Reply::Nil);
+    drop(guard);
+    // One without an end, too.
+    pond.command(["SET", "lock:forever", "1"]).await.unwrap();
+    let refused = pond.lock("lock:forever", HALF_A_MINUTE);
+    let refused = refused.wait(Duration::from_millis(5)).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Locked);
+}
+
+async fn what_is_no_lock_is_told(pond: &Millpond) {
+    let zero = pond.lock("lock:x", Duration::ZERO).await;
+    assert_eq!(zero.unwrap_err().kind(), ErrorKind::InvalidValue);
+    let unnamed = pond.lock("", HALF_A_MINUTE).await;
+    assert_eq!(unnamed.unwrap_err().kind(), ErrorKind::InvalidKey);
+    pond.hash("lock:hash").set("a", &1).await.unwrap();
+    let hash = pond.try_lock("lock:hash", HALF_A_MINUTE).await;
+    assert_eq!(hash.unwrap_err().kind(), ErrorKind::WrongType);
+    let guard = pond.lock("lock:x", HALF_A_MINUTE).await.unwrap();
+    let zero = guard.extend(Duration::ZERO).await;
+    assert_eq!(zero.unwrap_err().kind(), ErrorKind::InvalidValue);
+    let shown = format!("{guard:?}");
+    let token = pond.command(["GET", "lock:x"]).await.unwrap();
+    let token: String = token.to().unwrap();
+    assert!(
+        shown.contains("lock:x") && !shown.contains(&token),
+        "{shown}"
+    );
+}
+
+fn clocked() -> (ManualClock, Millpond) {
+    let clock = ManualClock::new();
+    let builder = Millpond::builder().memory().clock(clock.clone());
+    (clock, builder.build().unwrap())
+}
+
+#[tokio::test]
+async fn a_lock_is_counted_on_for_less_than_the_server_keeps_it() {
+    let (clock, pond) = clocked();
+    let guard = pond.lock("lock:x", HALF_A_MINUTE).fixed().await.unwrap();
+    clock.advance(Duration::from_secs(29));
+    assert!(guard.is_held());
+    clock.advance(Duration::from_millis(800));
+    assert!(!guard.is_held() && !free(&pond, "lock:x").await);
+    clock.advance(Duration::from_millis(200));
+    let successor = pond.try_lock("lock:x", HALF_A_MINUTE).await.unwrap();
+    assert!(successor.is_some_and(|next| next.number() > guard.number()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_is_extended_as_long_as_its_guard_lives() {
+    let (clock, pond) = clocked();
+    let guard = pond.lock("lock:x", HALF_A_MINUTE).await.unwrap();
+    for _ in 0..50 {
+        clock.advance(Duration::from_secs(10));
+        tokio::time::advance(Duration::from_secs(10)).await;
+        settle().await;
+        assert!(guard.is_held() && !free(&pond, "lock:x").await);
+    }
+    drop(guard);
+    settle().await;
+    assert!(free(&pond, "lock:x").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_is_held_for_no_longer_than_it_may_be() {
+    let (clock, pond) = clocked();
+    let lock = pond.lock("lock:x", HALF_A_MINUTE);
+    let guard = lock.at_most(Duration::from_secs(100)).await.unwrap();
+    let mut held = 0;
+    while guard.is_held() {
+        held += 1;
+        clock.advance(Duration::from_secs(1));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        settle().await;
+    }
+    assert!((98..=100).contains(&held), "{held}");
+    guard.lost().await;
+    clock.advance(Duration::from_secs(2));
+    assert!(free(&pond, "lock:x").await);
+    let brief = pond
+        .lock("lock:y", HALF_A_MINUTE)
+        .at_most(Duration::from_secs(5));
+    let _guard = brief.await.unwrap();
+    assert!(pond.ttl("lock:y").await.unwrap().duration() <= Some(Duration::from_secs(5)));
+}
+
+#[tokio::test]
+async fn a_wait_that_is_given_up_holds_nothing() {
+    let pond = Millpond::memory();
+    let guard = pond.lock("lock:x", HALF_A_MINUTE).await.unwrap();
+    let waiters: Vec<_> = (0..5)
+        .map(|_| {
+            let pond = pond.clone();
+            tokio::spawn(async move { pond.lock("lock:x", HALF_A_MINUTE).await })
+        })
+        .collect();
+    settle().await;
+    for waiter in &waiters[1..] {
+        waiter.abort();
+    }
+    settle().await;
+    guard.release().await.unwrap();
+    let mut waiters = waiters.into_iter();
+    let next: LockGuard = waiters.next().unwrap().await.unwrap().unwrap();
+    assert!(next.release().await.unwrap());
+    assert!(free(&pond, "lock:x").await);
+}
+
+#[cfg(feature = "upstash")]
+mod over_http {
+    use super::*;
+    use millpond_gateway::{Fault, Gateway, Matcher, needs_redis};
+    use support::process::{Process, orders, say};
+    use support::{gateway, pond};
+
+    #[tokio::test]
+    async fn a_lost_answer_does_not_lock_its_own_caller_out() {
+        let gateway = gateway(needs_redis!()).await;
+        let pond = pond(&gateway);
+        pond.lock("lock:warm", HALF_A_MINUTE)
+            .await
+            .unwrap()
+            .release()
+            .await
+            .unwrap();
+        gateway.inject("EVALSHA", Fault::ResetAfter);
+        let guard = pond.try_lock("lock:x", HALF_A_MINUTE).await.unwrap();
+        let guard = guard.expect("the second try finds its own token");
+        let number: u64 = pond.get("{lock:x}:fence").await.unwrap().unwrap();
+        assert_eq!(number, guard.number());
+        gateway.inject("EVALSHA", Fault::ResetAfter);
+        guard.release().await.unwrap();
+        assert!(free(&pond, "lock:x").await);
+    }
+
+    #[tokio::test]
+    async fn what_was_taken_for_a_caller_who_went_away_is_given_back() {
+        let gateway = gateway(needs_redis!()).await;
+        let pond = pond(&gateway);
+        within_a_minute(async {
+            let hold = gateway.hold(Matcher::argument("lock:x"));
+            let caller = pond.spawn({
+                let pond = pond.clone();
+                async move { pond.lock("lock:x", ttl::WEEK).await.map(drop) }
+            });
+            hold.arrived().await;
+            caller.abort();
+            assert!(caller.await.unwrap_err().is_cancelled());
+            hold.release();
+            let next = pond.lock("lock:x", HALF_A_MINUTE).wait(HALF_A_MINUTE).await;
+            assert!(next.unwrap().release().await.unwrap());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn of_those_who_wait_in_one_process_one_looks() {
+        let gateway = gateway(needs_redis!()).await;
+        let pond = pond(&gateway);
+        within_a_minute(async {
+            let guard = pond.lock("lock:x", HALF_A_MINUTE).await.unwrap();
+            gateway.clear();
+            let waiters: Vec<_> = (0..50)
+                .map(|_| {
+                    let pond = pond.clone();
+                    tokio::spawn(async move {
+                        let guard = pond.lock("lock:x", HALF_A_MINUTE).await.unwrap();
+                        guard.release().await.unwrap()
+                    })
+                })
+                .collect();
+            gateway.wait_for(|requests| requests.len() >= 4).await;
+            guard.release().await.unwrap();
+            for waiter in waiters {
+                assert!(waiter.await.unwrap());
+            }
+            // Two commands for each who had it, and a few looks before.
+            let sent = gateway.commands().len();
+            assert!(sent < 50 * 2 + 50, "{sent} commands");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_cannot_be_extended_is_given_up_before_it_runs_out() {
+        let gateway = gateway(needs_redis!()).await;
+        let pond = pond(&gateway);
+        within_a_minute(async {
+            let lock = pond.lock("lock:x", Duration::from_millis(400));
+            let guard = lock.await.unwrap();
+            gateway.refuse().await;
+            guard.lost().await;
+            assert!(!guard.is_held());
+            gateway.accept().await;
+        })
+        .await;
+    }
+
+    /// What a service that keeps a fencing number would do.
+    async fn write(pond: &Millpond, number: u64) -> bool {
+        let script = "local seen = tonumber(redis.call('GET', KEYS[1]) or 0) \
+                      if tonumber(ARGV[1]) < seen then return 0 end \
+                      redis.call('SET', KEYS[1], ARGV[1]) return 1";
+        let number = number.to_string();
+        let command = ["EVAL", script, "1", "protected", &number].map(str::to_owned);
+        pond.command(command).await.unwrap().to().unwrap()
+    }
+
+    #[tokio::test]
+    #[ignore = "the test below runs it in a process of its own"]
+    async fn the_other_process() {
+        let (Ok(url), Ok(token)) = (std::env::var("OTHER_URL"), std::env::var("OTHER_TOKEN"))
+        else {
+            return;
+        };
+        let builder = Millpond::builder().upstash(url, token);
+        let pond = builder.budget(Duration::from_secs(20)).build().unwrap();
+        let mut guard = None;
+        let mut orders = orders();
+        while let Some(order) = orders.recv().await {
+            match order.as_str() {
+                "lock" => {
+                    let guarded = pond.lock("lock:x", Duration::from_millis(500)).await;
+                    let guarded: LockGuard = guarded.unwrap();
+                    say(&guarded.number().to_string());
+                    guard = Some(guarded);
+                }
+                "finish" => {
+                    let guard = guard.take().unwrap();
+                    let believes = guard.is_held();
+                    let wrote = write(&pond, guard.number()).await;
+                    let released = guard.release().await.unwrap();
+                    say(&format!("{believes} {wrote} {released}"));
+                }
+                unknown => panic!("nobody taught me to {unknown}"),
+            }
+        }
+    }
+
+    async fn numbered(process: &mut Process) -> u64 {
+        process.tell("lock").await;
+        process.says().await.parse().unwrap()
+    }
+
+    fn other(gateway: &Gateway) -> Process {
+        Process::start(
+            "over_http::the_other_process",
+            &[
+                ("OTHER_URL", &gateway.url()),
+                ("OTHER_TOKEN", gateway.token()),
+            ],
+        )
+    }
+
+    #[tokio::test]
+    async fn a_holder_that_was_paused_harms_nobody_when_it_goes_on() {
+        let gateway = gateway(needs_redis!()).await;
+        let (pond, mut paused) = (pond(&gateway), other(&gateway));
+        within_a_minute(async {
+            let first = numbered(&mut paused).await;
+            // While it runs, its lock is extended beyond the half second.
+            gateway
+                .wait_for(|requests| {
+                    let commands = requests.iter().flat_map(|it| &it.commands);
+                    commands
+                        .filter(|it| it.contains(&"PEXPIRE".to_owned()))
+                        .count()
+                        >= 4
+                })
+                .await;
+            assert!(
+                pond.try_lock("lock:x", HALF_A_MINUTE)
+                    .await
+                    .unwrap()
+                    .is_none()
+            );
+
+            paused.signal("STOP").await;
+            let lock = pond.lock("lock:x", HALF_A_MINUTE);
+            let successor = lock.wait(HALF_A_MINUTE).await.unwrap();
+            assert!(successor.number() > first);
+            assert!(write(&pond, successor.number()).await);
+
+            paused.signal("CONT").await;
+            paused.tell("finish").await;
+            // It does not believe any more that it has the lock, its write is refused where the numbers
+            // are kept, and its release leaves the lock to us.
+            assert_eq!(paused.says().await, "false false false");
+            assert!(successor.is_held());
+            assert!(
+                pond.try_lock("lock:x", HALF_A_MINUTE)
+                    .await
+                    .unwrap()
+                    .is_none()
+            );
+            assert!(successor.release().await.unwrap());
+            paused.end().await;
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_holder_that_died_is_waited_for_no_longer_than_its_lock() {
+        let gateway = gateway(needs_redis!()).await;
+        let (pond, mut dead) = (pond(&gateway), other(&gateway));
+        within_a_minute(async {
+            let first = numbered(&mut dead).await;
+            dead.signal("KILL").await;
+            let lock = pond.lock("lock:x", HALF_A_MINUTE);
+            let guard = lock.wait(HALF_A_MINUTE).await.unwrap();
+            assert!(guard.number() > first);
+        })
+        .await;
+    }
+}

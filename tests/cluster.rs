@@ -154,6 +154,49 @@ async fn values_guards_scripts_and_pipelines_work_on_a_cluster() {
 }
 
 #[tokio::test]
+async fn what_takes_several_keys_finds_all_their_nodes() {
+    let _ = needs_redis!();
+    let cluster = Cluster::start().await;
+    let pond = cluster.pond();
+    let keys: Vec<String> = (0..20).map(|n| format!("many-{n}")).collect();
+    let entries = keys.iter().zip(0..).collect::<Vec<(&String, u32)>>();
+    pond.set_many(entries, MINUTE).await.unwrap();
+    let found: Vec<Option<u32>> = pond.get_many(&keys).await.unwrap();
+    assert_eq!(found, (0..20).map(Some).collect::<Vec<_>>());
+    assert_eq!(pond.delete_many(&keys).await.unwrap(), 20);
+
+    for n in 0..10 {
+        let counter = format!("counter-{n}");
+        assert_eq!(pond.increment(&counter, 2, MINUTE).await.unwrap(), 2);
+        let hash = pond.hash(format!("hash-{n}")).expires_in(MINUTE);
+        hash.set("field", &n).await.unwrap();
+        assert_eq!(hash.get("field").await.unwrap(), Some(n));
+        let lock = pond.lock(format!("lock-{n}"), MINUTE).await.unwrap();
+        assert!(pond.try_lock(lock.key(), MINUTE).await.unwrap().is_none());
+        assert!(lock.release().await.unwrap());
+        let sessions = pond.sessions::<u32>(MINUTE);
+        let old = sessions.create(&n).await.unwrap();
+        let new = sessions.rotate(&old).await.unwrap().unwrap();
+        assert_eq!(sessions.get(&new).await.unwrap(), Some(n));
+        assert_eq!(sessions.get(&old).await.unwrap(), None);
+        assert_eq!(sessions.rotate(&old).await.unwrap(), None);
+    }
+
+    let transaction = pond.transaction().command(["INCR", "{a}:1"]);
+    let results = transaction.command(["INCR", "{a}:2"]).send().await.unwrap();
+    assert!(results.iter().all(|result| *result == Ok(Reply::Int(1))));
+    let crossed = pond.transaction().command(["INCR", "slot-0"]);
+    let crossed = crossed.command(["INCR", "slot-1"]).send().await;
+    assert!(crossed.is_err());
+    let everywhere = pond.invalidate_pattern("many-*").await.unwrap_err();
+    assert_eq!(everywhere.kind(), ErrorKind::Unsupported);
+    assert!(
+        everywhere.to_string().contains("delete_many"),
+        "{everywhere}"
+    );
+}
+
+#[tokio::test]
 async fn a_slot_that_moved_is_followed() {
     let _ = needs_redis!();
     let cluster = Cluster::start().await;

@@ -619,7 +619,52 @@ async fn a_debug_of_a_transaction_shows_no_argument() {
 mod over_http {
     use super::*;
     use millpond_gateway::{Fault, Matcher, needs_redis};
-    use support::{gateway, pond};
+    use support::{gateway, needs_npm, node, pond};
+
+    #[cached(prefix = "ai", ttl = "1h", key = "<prompt:sha256>")]
+    async fn ask(prompt: &str) -> String {
+        assert_ne!(prompt, "Was kostet die Wäsche? 🧺", "the answer is cached");
+        "hi".to_owned()
+    }
+
+    #[tokio::test]
+    async fn what_node_counts_locks_and_caches_is_shared() {
+        let redis = needs_redis!();
+        needs_npm!();
+        let gateway = gateway(redis).await;
+        let pond = pond(&gateway);
+        node("operations.mjs", &["write"], &gateway).await;
+
+        assert_eq!(pond.increment("views:home", 2, None).await.unwrap(), 3);
+        assert_eq!(pond.decrement("score:ada", 7, None).await.unwrap(), 3);
+        let prefs = pond.hash("prefs:1");
+        let read: HashMap<String, serde_json::Value> = prefs.get_all().await.unwrap().unwrap();
+        assert_eq!(
+            (&read["theme"], &read["wide"]),
+            (&"dark".into(), &true.into())
+        );
+        prefs.set("theme", "light").await.unwrap();
+        prefs.set("tags", &["a"]).await.unwrap();
+        prefs.increment("size", 1).await.unwrap();
+        assert!(
+            pond.try_lock("lock:job:1", ttl::SHORT)
+                .await
+                .unwrap()
+                .is_none()
+        );
+        let _guard = pond.lock("lock:job:2", ttl::SHORT).await.unwrap();
+        let (cached, fresh) = pond
+            .scope(async {
+                (
+                    ask("Was kostet die Wäsche? 🧺").await,
+                    ask("Say \"hi\"\n").await,
+                )
+            })
+            .await;
+        assert_eq!((cached.as_str(), fresh.as_str()), ("Ein Körbchen.", "hi"));
+
+        node("operations.mjs", &["read"], &gateway).await;
+    }
 
     #[tokio::test]
     async fn a_transaction_is_one_request_of_its_own() {

@@ -136,33 +136,6 @@ async fn a_pipeline_is_never_divided_among_requests() {
 }
 
 #[tokio::test]
-async fn a_read_shows_the_token_of_the_last_write() {
-    let gateway = gateway(needs_redis!()).await;
-    let pond = pond(&gateway);
-    pond.get::<u32>("k").await.unwrap();
-    pond.set("k", &1, MINUTE).await.unwrap();
-    pond.get::<u32>("k").await.unwrap();
-    pond.get::<u32>("k").await.unwrap();
-    pond.set("k", &2, MINUTE).await.unwrap();
-    pond.get::<u32>("k").await.unwrap();
-    let requests = gateway.requests();
-    let reads = requests
-        .iter()
-        .filter(|it| !it.has_command("EVALSHA") && !it.has_command("EVAL"));
-    let tokens: Vec<&str> = reads
-        .filter_map(|it| it.header("upstash-sync-token"))
-        .collect();
-    let [before, once, again, then] = tokens[..] else {
-        panic!("four reads, each with a token: {tokens:?}");
-    };
-    assert_eq!(before, "");
-    assert!(
-        !once.is_empty() && once == again && again != then,
-        "{tokens:?}"
-    );
-}
-
-#[tokio::test]
 async fn a_lost_answer_harms_only_what_must_not_run_twice() {
     let gateway = gateway(needs_redis!()).await;
     let pond = pond(&gateway);
@@ -215,26 +188,6 @@ async fn a_refused_command_harms_none_that_left_with_it() {
             None
         ]
     );
-}
-
-#[tokio::test]
-async fn without_pipelining_each_call_is_a_request_of_its_own() {
-    let gateway = gateway(needs_redis!()).await;
-    let pond = Millpond::builder()
-        .upstash(gateway.url(), gateway.token())
-        .budget(Duration::from_secs(20))
-        .auto_pipelining(false)
-        .read_your_writes(false)
-        .build()
-        .unwrap();
-    let hold = gateway.hold(Matcher::any().always());
-    let calls: Vec<_> = (0..10).map(|_| spawn(&pond, "INCR n")).collect();
-    hold.arrivals(10).await;
-    hold.release();
-    for call in calls {
-        call.await.unwrap().unwrap();
-    }
-    assert_eq!(sizes(&gateway), [1; 10]);
 }
 
 #[tokio::test]

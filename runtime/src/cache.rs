@@ -38,6 +38,17 @@ pub(crate) struct Policy {
     pub(crate) flight: bool,
 }
 
+impl Policy {
+    /// The defaults of `#[cached]`, for values by hand.
+    pub(crate) fn by_hand(ttl: Duration) -> Self {
+        Self {
+            ttl,
+            null_ttl: Some(ttl.min(crate::ttl::SHORT)),
+            flight: true,
+        }
+    }
+}
+
 /// What to do for one call.
 pub(crate) enum Entered {
     /// The stored form of a value, from another caller's load.

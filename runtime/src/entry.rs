@@ -2,6 +2,7 @@
 
 use crate::cache::{Policy, guard};
 use crate::error::{Error, ErrorKind};
+use crate::explain::Explanation;
 use crate::key::Key;
 use crate::pond::{self, Millpond};
 use crate::rt::BoxFuture;
@@ -279,6 +280,38 @@ impl Slot {
     }
 }
 
+impl Millpond {
+    /// The typed entry of a key, for values that no annotated function stands for: what a function under
+    /// `#[cached]` would read and write there.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use millpond::{Entry, Lookup, Millpond, key, prefix, ttl};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    /// struct Generation { url: String }
+    ///
+    /// fn generation(pond: &Millpond, id: &str) -> Entry<Generation> {
+    ///     pond.entry(key!(prefix::GENERATION, "<id>"), ttl::EXTENDED)
+    /// }
+    ///
+    /// let pond = Millpond::memory();
+    /// let result = Generation { url: "https://example.com/1.png".to_owned() };
+    /// generation(&pond, "a1").put(&result).await?;
+    /// assert_eq!(generation(&pond, "a1").get().await?, Lookup::Hit(result));
+    /// generation(&pond, "a1").invalidate().await?;
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn entry<T>(&self, key: impl Into<Key>, ttl: Duration) -> Entry<T> {
+        Entry::new(Slot {
+            pond: self.clone(),
+            key: key.into(),
+            policy: Policy::by_hand(ttl),
+        })
+    }
+}
+
 impl<R> Entry<R> {
     pub(crate) fn new(slot: Slot) -> Self {
         Self(ValueEntry {
@@ -369,6 +402,25 @@ impl<T> ValueEntry<T> {
     /// ```
     pub async fn ttl(&self) -> Result<TimeLeft, Error> {
         self.slot.pond.ttl(&self.slot.key).await
+    }
+
+    /// Why a call finds what it finds: see [`Millpond::explain`].
+    ///
+    /// # Errors
+    /// As [`Millpond::explain`].
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Lookup, Millpond, TimeLeft, cached};
+    /// #[cached(prefix = "answer", key = "<id>")]
+    /// async fn answer(id: u64) -> u32 { 42 }
+    ///
+    /// # Millpond::memory().scope(async {
+    /// println!("{}", answer::entry(1).explain().await?);
+    /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
+    /// ```
+    pub async fn explain(&self) -> Result<Explanation, Error> {
+        self.slot.pond.explain(&self.slot.key).await
     }
 
     /// What is cached.

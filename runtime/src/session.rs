@@ -452,6 +452,6 @@ impl<T> Sessions<T> {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub async fn ttl(&self, id: &SessionId) -> Result<TimeLeft, Error> {
-        TimeLeft::from_pttl(&self.send(id, Effect::Read, "PTTL", []).await?)
+        TimeLeft::read(&self.send(id, Effect::Read, "PTTL", []).await?)
     }
 }

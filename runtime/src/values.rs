@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
 use crate::pond::{Millpond, bulk, int, text};
 use crate::store::command::{Command, Effect, Reply};
-use crate::{ttl, value};
+use crate::value;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -36,16 +36,6 @@ pub enum TimeLeft {
 }
 
 impl TimeLeft {
-    /// What `PTTL` answered.
-    pub(crate) fn from_pttl(reply: &Reply) -> Result<Self, Error> {
-        Ok(match int(reply)? {
-            -1 => Self::Forever,
-            left => u64::try_from(left).map_or(Self::Missing, |left| {
-                Self::Left(Duration::from_millis(left))
-            }),
-        })
-    }
-
     /// The time left, for a key that expires.
     ///
     /// ```
@@ -56,6 +46,16 @@ impl TimeLeft {
             Self::Left(left) => Some(left),
             Self::Missing | Self::Forever => None,
         }
+    }
+
+    /// The reply to `PTTL`.
+    pub(crate) fn read(reply: &Reply) -> Result<Self, Error> {
+        Ok(match int(reply)? {
+            -1 => Self::Forever,
+            left => u64::try_from(left).map_or(Self::Missing, |left| {
+                Self::Left(Duration::from_millis(left))
+            }),
+        })
     }
 }
 
@@ -267,7 +267,7 @@ impl Millpond {
         let reply = self
             .on_key(&key, &full, Command::new(Effect::Read, args))
             .await?;
-        TimeLeft::from_pttl(&reply)
+        TimeLeft::read(&reply)
     }
 
     /// Gives the key another lifetime, from now; true if it was there.
@@ -330,12 +330,7 @@ impl Millpond {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let null_ttl = Some(ttl.min(ttl::SHORT));
-        let policy = Policy {
-            ttl,
-            null_ttl,
-            flight: true,
-        };
+        let policy = Policy::by_hand(ttl);
         let key = key.into();
         let tally = self.0.ledger.tally(key.prefix());
         let lookup = Lookup {

@@ -7,8 +7,10 @@
 use super::algorithm::{Rule, Verdict};
 use super::snapshot::{Budgets, Key, Snapshot, make_room};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Blocked {
+    /// Off, nothing is remembered, so nothing is found.
+    on: bool,
     refusals: Budgets<Refusal>,
 }
 
@@ -19,6 +21,13 @@ struct Refusal {
 }
 
 impl Blocked {
+    pub(crate) fn new(on: bool) -> Self {
+        Self {
+            on,
+            refusals: Budgets::default(),
+        }
+    }
+
     /// The refusal of this call, if it is certain.
     pub(crate) fn find(&self, key: &Key, rule: Rule, now: u64, cost: u64) -> Option<Verdict> {
         let mut refusals = self.refusals.lock();
@@ -33,6 +42,9 @@ impl Blocked {
 
     /// Keeps in mind that this was too much to be allowed before `until`.
     pub(crate) fn remember(&self, key: Key, seen: Snapshot, until: u64, now: u64) {
+        if !self.on {
+            return;
+        }
         let mut refusals = self.refusals.lock();
         make_room(&mut refusals, |refusal| refusal.until > now);
         refusals.insert(key, Refusal { seen, until });

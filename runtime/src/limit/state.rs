@@ -19,6 +19,7 @@ pub(crate) struct LimitSettings {
     pub(crate) overrides: Vec<Limit>,
     /// `None`: where a console shows them, which is on Upstash.
     pub(crate) analytics: Option<bool>,
+    pub(crate) block_cache: bool,
 }
 
 impl Default for LimitSettings {
@@ -28,11 +29,17 @@ impl Default for LimitSettings {
             budget: Duration::from_secs(1),
             overrides: Vec::new(),
             analytics: None,
+            block_cache: true,
         }
     }
 }
 
 impl LimitSettings {
+    /// Whether checks are counted in the store.
+    pub(crate) fn counted(&self, home: Home) -> bool {
+        self.analytics.unwrap_or(home == Home::Upstash)
+    }
+
     /// What cannot work.
     pub(crate) fn mistake(&self) -> Option<&'static str> {
         if self.budget.is_zero() {
@@ -104,6 +111,31 @@ impl Builder {
         self.settings.limits.analytics = Some(on);
         self
     }
+
+    /// Whether this process remembers whom the store refused, and until when, so that a caller who is
+    /// certain to be refused again costs no command. On by default; `@upstash/ratelimit` calls it
+    /// `ephemeralCache`.
+    ///
+    /// Off, every check asks the store: a budget that other software gives back by hand is seen at
+    /// once, a flood of refused calls costs a command each, and in an outage a refusal that was known
+    /// gives way to `on_outage`.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use millpond::{Millpond, limit};
+    ///
+    /// let pond = Millpond::builder().limit_block_cache(false).build()?;
+    /// for _ in 0..7 {
+    ///     pond.limiter(&limit::AUTH).check("mallory").await?;
+    /// }
+    /// let stats = pond.stats().limits;
+    /// assert_eq!((stats.refusals, stats.blocked), (2, 0));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn limit_block_cache(mut self, on: bool) -> Self {
+        self.settings.limits.block_cache = on;
+        self
+    }
 }
 
 #[derive(Debug)]
@@ -155,8 +187,8 @@ impl Limits {
             },
             budget: settings.budget,
             overrides: settings.overrides.clone(),
-            analytics: settings.analytics.unwrap_or(home == Home::Upstash),
-            blocked: Blocked::default(),
+            analytics: settings.counted(home),
+            blocked: Blocked::new(settings.block_cache),
             fallback: Fallback::default(),
             events: Mutex::default(),
             flushing: Turn::default(),

@@ -193,6 +193,12 @@ async fn each_event_costs_what_the_table_says() {
         calls(costs, &pond).await;
         waiters(costs, &pond).await;
         values(costs, &pond).await;
+        several_values(costs, &pond).await;
+        counters(costs, &pond).await;
+        hashes(costs, &pond).await;
+        locks(costs, &pond).await;
+        sessions(costs, &pond).await;
+        transactions(costs, &pond).await;
         windows(costs, &pond).await;
         buckets(costs, &pond).await;
         several_limits(costs, &pond).await;
@@ -214,6 +220,12 @@ async fn first_uses(costs: &mut Costs, pond: &Millpond) {
     let limiter = pond.limiter(&WINDOWS[0]);
     limiter.check("first").await.unwrap();
     limiter.refund("first", 1).await.unwrap();
+    pond.increment("first", 1, ttl::SHORT).await.unwrap();
+    let lock = pond.lock("lock:first", MINUTE).await.unwrap();
+    lock.release().await.unwrap();
+    let sessions = pond.sessions::<u32>(MINUTE);
+    let id = sessions.create(&1).await.unwrap();
+    sessions.rotate(&id).await.unwrap();
 }
 
 async fn calls(costs: &mut Costs, pond: &Millpond) {
@@ -283,6 +295,108 @@ async fn values(costs: &mut Costs, pond: &Millpond) {
         let set = pond.set_if_absent("cost:absent", &5, ttl::SHORT);
         costs.of("`set_if_absent`", set).await;
     }
+}
+
+async fn several_values(costs: &mut Costs, pond: &Millpond) {
+    let keys = ["many:1", "many:2", "many:3"];
+    let event = "`set_many`, of three values";
+    let set = pond.set_many(keys.map(|key| (key, 1)), ttl::SHORT);
+    costs.of(event, set).await;
+    costs.of("`get_many`", pond.get_many::<u32>(keys)).await;
+    let event = "`delete_many`, of three keys";
+    costs.of(event, pond.delete_many(keys)).await;
+    let entries = (0..1_500).map(|n| (format!("many:{n}"), n));
+    pond.set_many(entries, ttl::SHORT).await.unwrap();
+    let event = "`invalidate_pattern`, per thousand keys in the database";
+    let all = costs.measure(pond.invalidate_pattern("many:*")).await;
+    let pages = all.sent.len() / 2;
+    assert!(pages >= 2, "two pages at the least: {all:?}");
+    for page in all.sent.chunks(2) {
+        let (sent, executed) = (page.to_vec(), 2);
+        costs.holds(event, &Cost { sent, executed });
+    }
+    assert_eq!(all.executed, pages as u64 * 2);
+}
+
+async fn counters(costs: &mut Costs, pond: &Millpond) {
+    let event = "`increment`, `decrement`";
+    costs.of(event, pond.increment("count", 1, None)).await;
+    costs.of(event, pond.decrement("count", 1, None)).await;
+    let event = "`increment`, `decrement`, with a lifetime, the first";
+    costs.of(event, pond.increment("timed", 1, MINUTE)).await;
+    let event = "`increment`, `decrement`, with a lifetime";
+    costs.of(event, pond.increment("timed", 1, MINUTE)).await;
+}
+
+async fn hashes(costs: &mut Costs, pond: &Millpond) {
+    let hash = pond.hash("hash:1");
+    costs.of("`hash().set`, `set_all`", hash.set("a", &1)).await;
+    let all = BTreeMap::from([("a", 1), ("b", 2)]);
+    costs
+        .of("`hash().set`, `set_all`", hash.set_all(&all))
+        .await;
+    costs.of("`hash().get`", hash.get::<u32>("a")).await;
+    let event = "`hash().get_many`, of any number of fields";
+    costs.of(event, hash.get_many::<u32>(["a", "b", "c"])).await;
+    let event = "`hash().get_all`";
+    costs
+        .of(event, hash.get_all::<BTreeMap<String, u32>>())
+        .await;
+    costs.of("`hash().increment`", hash.increment("a", 1)).await;
+    costs.of("`hash().exists`", hash.exists("a")).await;
+    costs.of("`hash().len`", hash.len()).await;
+    costs.of("`hash().delete`", hash.delete(["a", "b"])).await;
+    let timed = pond.hash("hash:2").expires_in(MINUTE);
+    let event = "a write to a hash that `expires_in`, the first";
+    costs.of(event, timed.set("a", &1)).await;
+    let event = "a write to a hash that `expires_in`";
+    costs.of(event, timed.increment("a", 1)).await;
+}
+
+async fn locks(costs: &mut Costs, pond: &Millpond) {
+    let mut guard = None;
+    let event = "a lock taken";
+    costs
+        .of(event, async {
+            guard = Some(pond.lock("lock:1", HOUR).await.unwrap());
+        })
+        .await;
+    let event = "a look at a lock that is held";
+    costs.of(event, pond.try_lock("lock:1", HOUR)).await;
+    let guard = guard.unwrap();
+    let event = "a lock extended, by itself or by hand, or released";
+    costs.of(event, guard.extend(HOUR)).await;
+    costs.of(event, guard.release()).await;
+}
+
+async fn sessions(costs: &mut Costs, pond: &Millpond) {
+    let sessions = pond.sessions::<u32>(HOUR);
+    let mut id = None;
+    costs
+        .of("`sessions().create`, `update`", async {
+            id = Some(sessions.create(&1).await.unwrap());
+        })
+        .await;
+    let id = id.unwrap();
+    let event = "`sessions().create`, `update`";
+    costs.of(event, sessions.update(&id, &2)).await;
+    costs.of("`sessions().get`", sessions.get(&id)).await;
+    let sliding = sessions.clone().sliding();
+    let event = "`sessions().get`, sliding";
+    costs.of(event, sliding.get(&id)).await;
+    costs.of("`sessions().touch`", sessions.touch(&id)).await;
+    let event = "`sessions().rotate`";
+    costs.of(event, sessions.rotate(&id)).await;
+    costs
+        .of("`sessions().destroy`", sessions.destroy(&id))
+        .await;
+}
+
+async fn transactions(costs: &mut Costs, pond: &Millpond) {
+    let transaction = pond.transaction();
+    let transaction = transaction.command(["INCR", "a"]).command(["INCR", "a"]);
+    let event = "`transaction`, of two `INCR`s";
+    costs.of(event, transaction.send()).await;
 }
 
 async fn windows(costs: &mut Costs, pond: &Millpond) {

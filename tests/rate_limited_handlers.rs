@@ -63,6 +63,12 @@ async fn above_other_attributes(Path(id): Path<u64>) -> impl IntoResponse {
     Json(id)
 }
 
+/// The compiler must see that such a handler's future is `Send`.
+#[rate_limited(kind = ONE, id = id)]
+async fn as_a_static_text(Path(id): Path<u64>) -> impl IntoResponse {
+    if id == 3 { "3" } else { "another" }
+}
+
 fn routes() -> Router {
     Router::new()
         .route("/response/{id}", get(as_a_response))
@@ -73,6 +79,7 @@ fn routes() -> Router {
         .route("/itself/{id}", get(as_itself))
         .route("/below/{id}", get(below_other_attributes))
         .route("/above/{id}", get(above_other_attributes))
+        .route("/static/{id}", get(as_a_static_text))
 }
 
 /// At 2026-01-01T00:00:00Z, with a cache of its own.
@@ -96,7 +103,10 @@ const REFUSAL: &str = r#"{"error":"Rate limit exceeded","message":"Too many requ
 
 #[tokio::test]
 async fn a_handler_says_when_to_come_back() {
-    for kind in ["response", "anything", "result", "itself", "below", "above"] {
+    let kinds = [
+        "response", "anything", "result", "itself", "below", "above", "static",
+    ];
+    for kind in kinds {
         served(async || {
             let (mut routes, path) = (routes(), format!("/{kind}/3"));
             let first = answer(&mut routes, &path).await;

@@ -11,5 +11,5 @@ async fn export(Path(user_id): Path<u64>) -> impl IntoResponse {
         })
         .id(&(user_id));
     let body = ::core::pin::pin!(async move { db::export(user_id). await });
-    ::millpond::__private::respond(call, body).await
+    ::millpond::__private::respond(call, body, ::millpond::__private::responding()).await
 }

@@ -10,7 +10,9 @@ mod site;
 pub use crate::key::{HashedPart, KeyPart, KeyWriter, OptionalPart};
 pub(crate) use call::answer;
 pub use call::{Call, cached, entry, invalidate, never, refreshed, uncached};
-pub use limit::{Cost, Identify, LimitCall, Refuse, Respond, admit, respond};
+pub use limit::{
+    Cost, Identify, LimitCall, Refuse, Respond, Responding, admit, respond, responding,
+};
 pub use mutation::{Slots, Targets, invalidating, invalidating_always, updating};
 pub use shape::{
     CacheValue, Cacheable, Fallible, Outcome, Plain, Probe, Shape, Shared, cacheable, probe,

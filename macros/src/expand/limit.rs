@@ -39,15 +39,15 @@ pub fn expand(limited: &Limited) -> TokenStream {
             }
         }
         Answer::Response(output) => {
-            let respond = located(
-                quote_spanned!(Span::mixed_site()=> #runtime::__private::respond),
+            let responding = located(
+                quote_spanned!(Span::mixed_site()=> #runtime::__private::responding),
                 output.span(),
             );
             let body = body(function, None);
             quote_spanned! {Span::mixed_site()=>
                 let call = #call;
                 #body
-                #respond(call, body).await
+                #runtime::__private::respond(call, body, #responding()).await
             }
         }
     };

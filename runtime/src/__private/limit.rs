@@ -173,14 +173,36 @@ pub trait Respond {
     fn refuse(refusal: RateLimited) -> Self::Answer;
 }
 
+/// How what a body returns, or a refusal, becomes a response. It carries what needs the trait, since the
+/// compiler cannot tell that a future is `Send` which asks for `&'static str: Respond` itself.
+pub struct Responding<R, A> {
+    respond: fn(R) -> A,
+    refuse: fn(RateLimited) -> A,
+}
+
+impl<R, A> std::fmt::Debug for Responding<R, A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Responding")
+    }
+}
+
+/// See [`Responding`].
+pub fn responding<R: Respond>() -> Responding<R, R::Answer> {
+    Responding {
+        respond: R::respond,
+        refuse: R::refuse,
+    }
+}
+
 /// Answers a request by the body, or by the refusal.
-pub async fn respond<F>(call: LimitCall, body: F) -> <F::Output as Respond>::Answer
-where
-    F: Future<Output: Respond>,
-{
+pub async fn respond<R, A>(
+    call: LimitCall,
+    body: impl Future<Output = R>,
+    responding: Responding<R, A>,
+) -> A {
     match admit(call).await {
-        Ok(()) => body.await.respond(),
-        Err(refusal) => F::Output::refuse(refusal),
+        Ok(()) => (responding.respond)(body.await),
+        Err(refusal) => (responding.refuse)(refusal),
     }
 }
 

@@ -740,3 +740,13 @@ mod over_http {
         assert_eq!(read, [None, None]);
     }
 }
+
+#[tokio::test]
+async fn the_embedded_engine_counts_its_batches() {
+    let pond = Millpond::memory();
+    pond.set("a", &1, ttl::SHORT).await.unwrap();
+    let two = pond.pipeline().command(["GET", "a"]).command(["GET", "b"]);
+    two.send().await;
+    let stats = pond.stats();
+    assert_eq!((stats.commands, stats.requests), (3, 2));
+}

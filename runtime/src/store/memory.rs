@@ -44,6 +44,7 @@ impl Memory {
         self.meter
             .commands
             .add(u64::try_from(count).unwrap_or(u64::MAX));
+        self.meter.requests.add(1);
         let now = self.clock.unix_ms();
         // A panic inside would be a bug of ours; the data is still better than refusing for ever.
         let mut keyspace = self.keyspace.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,6 +80,7 @@ impl Store for Memory {
         keyspace.begin(now);
         let value = keyspace.text(key).ok()??;
         self.meter.commands.add(1);
+        self.meter.requests.add(1);
         Some(value)
     }
 }

@@ -1,0 +1,34 @@
+//! The examples that need no server of their own, run as a reader would run them.
+
+use tokio::process::Command;
+
+/// What an example prints, on the embedded engine.
+async fn run(example: &str) -> String {
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--example", example])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_remove("UPSTASH_REDIS_REST_URL")
+        .env_remove("UPSTASH_REDIS_REST_TOKEN")
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_session_survives_reading_and_login_but_not_logout() {
+    let printed = run("sessions").await;
+    for line in [
+        "Hello stranger. home was seen 1 times; you saw 1 pages.",
+        "Hello stranger. prices was seen 1 times; you saw 2 pages.",
+        "The id stays while the visitor reads: true",
+        "At login the id changes: true",
+        "Hello Ada. home was seen 2 times; you saw 3 pages.",
+        "With the id from before the login: Hello stranger. home was seen 3 times; you saw 1 pages.",
+        "Logged out: true",
+        "Hello stranger. home was seen 4 times; you saw 1 pages.",
+    ] {
+        assert!(printed.contains(line), "{line}\n---\n{printed}");
+    }
+}

@@ -98,12 +98,14 @@ mod entry;
 mod error;
 mod json;
 mod key;
+mod keyring;
 mod pipeline;
 mod pond;
 mod rt;
 mod scope;
 mod stats;
 mod store;
+mod stored;
 mod value;
 mod values;
 

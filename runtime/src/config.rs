@@ -317,6 +317,9 @@ impl Builder {
     /// `MILLPOND_ENCRYPTION_KEY`, `2026-11:<key>,2026-01:<key>`: the first encrypts, the others
     /// only open. Needs the feature `encrypt`, which is on by default.
     ///
+    /// Nonces are random, so one key should encrypt no more than 2³² values: 1,000 a second for 49
+    /// days. Source: NIST SP 800-38D, section 8.3.
+    ///
     /// ```
     /// # #[cfg(feature = "encrypt")] {
     /// let pond = millpond::Millpond::builder()

@@ -55,6 +55,20 @@ mod configured {
     }
 }
 
+#[cfg(feature = "encrypt")]
+mod keys {
+    use millpond::Millpond;
+
+    #[rustfmt::skip]
+    pub(crate) fn run(new_key: &str, old_key: &str) -> Result<Millpond, millpond::Error> {
+        let pond = Millpond::builder()
+            .encryption_key("2026-11", new_key) // encrypts, and opens
+            .decryption_key("2026-01", old_key) // still opens what it encrypted
+            .build()?;
+        Ok(pond)
+    }
+}
+
 mod mutations {
     use millpond::{cached, invalidates, updates};
     use serde::{Deserialize, Serialize};
@@ -181,6 +195,8 @@ async fn the_examples_of_the_readme_run() {
     tested::run().await.unwrap();
     #[cfg(feature = "upstash")]
     configured::run().unwrap();
+    #[cfg(feature = "encrypt")]
+    keys::run(&"0b".repeat(32), &"0c".repeat(32)).unwrap();
 }
 
 #[test]

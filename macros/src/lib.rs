@@ -46,6 +46,8 @@ mod template;
 /// | `null = false` | `None` is not cached | `true` |
 /// | `skip(pool, trace_id)` | arguments and generic parameters that are deliberately not in the key; nothing is asked of their types | none |
 /// | `flight = "process"` or `"off"` | who loads a cold key: one caller per process, or everyone | `"process"` |
+/// | `compress` | a value of 1 KiB of JSON or more is stored as gzip, where that makes it smaller | off |
+/// | `encrypt` | every value, a `None` too, is stored encrypted (AES-256-GCM), and only such a value is read; needs a key, see below | off |
 /// | `when = expr` | uses the cache only if this, over the arguments, is true | always |
 /// | `unless = path` | a `fn(&T) -> bool`, or a closure that captures nothing: such a result is not stored | never |
 /// | `version = 2` | goes into the key, so that a new type starts cold | none |
@@ -63,6 +65,18 @@ mod template;
 /// tags. Between two placeholders stands a `:`. Every argument is in the key or in `skip(..)`; `self` is in it
 /// only where the template says so. A type parameter of the function that the value depends on has to be in
 /// the key: `prefix = T::PREFIX`, or `skip(T)`.
+///
+/// # Compressed and encrypted values
+///
+/// With `compress`, what a value takes in the database counts against `Builder::max_value_bytes`, and it may have 8
+/// times as many bytes before. With `encrypt`, the key comes from `Builder::encryption_key` or the environment
+/// variable `MILLPOND_ENCRYPTION_KEY`. Without one the function runs uncached, which is logged once, and `put` of its
+/// entry is an error; nothing is stored in plain text. A value that was tampered with, that stood under another key,
+/// or that somebody stored unencrypted is a miss. With both options a value is compressed first, so that its length
+/// tells something of its content.
+///
+/// Each option needs the feature of the same name of `millpond`, which is on by default; without it the build stops.
+/// `get` of an entry and `Millpond::get` open what they find, whatever the options.
 ///
 /// # What stands beside the function
 ///

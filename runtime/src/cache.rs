@@ -1,10 +1,13 @@
-//! The read path: `key → flight → store → decode → body → encode → store`.
+//! The read path: `key → flight → store → open → decode → body → encode → seal → store`.
 //!
 //! Everything here is compiled once; what depends on the function's types is in `private`.
 
+pub(crate) mod cipher;
 mod delivery;
+pub(crate) mod envelope;
 pub(crate) mod flight;
 pub(crate) mod guard;
+mod gzip;
 pub(crate) mod invalidation;
 pub(crate) mod pulse;
 
@@ -14,6 +17,7 @@ use crate::pond::{self, Inner, Millpond};
 use crate::rt;
 use crate::stats::Tally;
 use bytes::Bytes;
+use envelope::Sealing;
 use flight::{Lease, Outcome, Role, SharedError, Waited};
 use guard::Seen;
 use std::future::Future;
@@ -36,6 +40,7 @@ pub(crate) struct Policy {
     pub(crate) ttl: Duration,
     pub(crate) null_ttl: Option<Duration>,
     pub(crate) flight: bool,
+    pub(crate) sealing: Sealing,
 }
 
 impl Policy {
@@ -45,17 +50,18 @@ impl Policy {
             ttl,
             null_ttl: Some(ttl.min(crate::ttl::SHORT)),
             flight: true,
+            sealing: Sealing::default(),
         }
     }
 }
 
 /// What to do for one call.
 pub(crate) enum Entered {
-    /// The stored form of a value, from another caller's load.
+    /// The plain form of a value, from another caller's load.
     Shared(Bytes),
     /// The error of another caller's load.
     Failed(SharedError),
-    /// The stored form of a value. It was found by this call, which says whether it is one.
+    /// The plain form of a value. It was found by this call, which says whether it is one.
     Found(Bytes, Load),
     /// Run the body, and say what came of it.
     Load(Load),
@@ -98,7 +104,8 @@ impl Lookup {
         }
         let value = store.as_ref().ok()?.peek(name.as_bytes())?;
         self.tally.commands.add(1);
-        Some(value)
+        let encrypted = self.policy.sealing.encrypt;
+        self.pond.open(name.as_bytes(), value, encrypted).ok()
     }
 
     /// Looks the key up, or waits for who does.
@@ -124,9 +131,10 @@ impl Lookup {
         let load = Load::new(&self, full);
         if self.refresh || !self.policy.flight {
             let load = load.read(None).await;
-            return match load.found() {
-                Some(bytes) if !self.refresh => Entered::Found(bytes, load),
-                _ => load.begin(),
+            return if self.refresh {
+                load.begin()
+            } else {
+                load.look()
             };
         }
         self.fly(&name, load).await
@@ -164,21 +172,12 @@ impl Lookup {
                     }
                 }
             };
-            let load = load.read(Some(lease)).await;
-            return match load.found() {
-                Some(bytes) => Entered::Found(bytes, load),
-                None => load.begin(),
-            };
+            return load.read(Some(lease)).await.look();
         }
     }
 }
 
 impl Load {
-    /// The cache that the value goes to.
-    pub(crate) fn pond(&self) -> &Millpond {
-        &self.pond
-    }
-
     fn new(lookup: &Lookup, full: FullKey) -> Self {
         Self {
             pond: lookup.pond.clone(),
@@ -220,9 +219,16 @@ impl Load {
         self
     }
 
-    /// The bytes that the read found.
-    fn found(&self) -> Option<Bytes> {
-        self.seen.as_ref().and_then(|seen| seen.value.clone())
+    /// Opens what the read found. What is compared at the fill stays as it was found.
+    fn look(self) -> Entered {
+        let Some(stored) = self.seen.as_ref().and_then(|seen| seen.value.clone()) else {
+            return self.begin();
+        };
+        let encrypted = self.policy.sealing.encrypt;
+        match self.pond.open(&self.full.value, stored, encrypted) {
+            Ok(plain) => Entered::Found(plain, self),
+            Err(what) => Entered::Load(self.garbage(&what)),
+        }
     }
 
     /// Counts a miss; the body comes next.
@@ -285,29 +291,27 @@ impl Load {
         }
     }
 
-    /// The body returned something that has no stored form.
+    /// The body returned something that has no plain form.
     pub(crate) fn unstorable(self, error: &Error) {
-        self.tally.encode_failures.add(1);
-        let prefix = self.key.prefix();
-        tracing::warn!(prefix, %error, "a result cannot be cached");
+        unstorable(&self.tally, &self.key, error);
         if let Some(lease) = self.lease {
             lease.fail();
         }
     }
 
     /// Stores a value, if nothing moved since the read.
-    pub(crate) async fn store(mut self, bytes: Bytes, null: bool) {
+    pub(crate) async fn store(mut self, plain: Bytes, null: bool) {
         let ttl = match (null, self.policy.null_ttl) {
             (false, _) => self.policy.ttl,
             (true, Some(ttl)) => ttl,
-            (true, None) => return self.keep(bytes),
+            (true, None) => return self.keep(plain),
         };
         if self.lease.as_ref().is_some_and(Lease::is_detached) {
             self.tally.refused.add(1);
             return self.restart();
         }
         let (Some(seen), Ok(life)) = (self.seen.take(), crate::values::lifetime(ttl)) else {
-            return self.keep(bytes);
+            return self.keep(plain);
         };
         let settings = &self.pond.0.settings;
         if settings.clock.monotonic().saturating_sub(self.read_at) > settings.guard_life / 2 {
@@ -316,10 +320,18 @@ impl Load {
                 prefix = self.key.prefix(),
                 "a load took too long to be cached safely"
             );
-            return self.keep(bytes);
+            return self.keep(plain);
         }
+        let sealing = self.policy.sealing;
+        let stored = match self.pond.stored_form(&self.full, plain.clone(), sealing) {
+            Ok(stored) => stored,
+            Err(error) => {
+                unstorable(&self.tally, &self.key, &error);
+                return self.keep(plain);
+            }
+        };
         let departed = self.lease.as_ref().map_or(0, Lease::depart);
-        let fill = guard::fill(&self.full, &seen, bytes.clone(), life);
+        let fill = guard::fill(&self.full, &seen, stored, life);
         self.tally.commands.add(1);
         let within = self.budget.max(Duration::from_millis(1));
         let reply = self.watched(self.pond.send(vec![fill], within)).await.pop();
@@ -330,7 +342,7 @@ impl Load {
             Ok(1) => {
                 self.tally.stores.add(1);
                 if let Some(lease) = self.lease {
-                    lease.share(Outcome::Value(bytes), departed);
+                    lease.share(Outcome::Value(plain), departed);
                 }
             }
             Ok(_) => {
@@ -339,7 +351,7 @@ impl Load {
             }
             Err(error) => {
                 self.report("fill", &error);
-                self.keep(bytes);
+                self.keep(plain);
             }
         }
     }
@@ -360,5 +372,17 @@ impl Load {
         } else {
             tracing::warn!(prefix, step, %error, "the cache did not answer");
         }
+    }
+}
+
+/// A result cannot be stored, and its caller does not want to know.
+pub(crate) fn unstorable(tally: &Tally, key: &Key, error: &Error) {
+    tally.encode_failures.add(1);
+    let prefix = key.prefix();
+    if error.kind() == ErrorKind::Config {
+        // Is said once for each function, at its first call.
+        tracing::debug!(prefix, %error, "a result cannot be cached");
+    } else {
+        tracing::warn!(prefix, %error, "a result cannot be cached");
     }
 }

@@ -1,6 +1,7 @@
 //! How a `Millpond` is configured: the builder, and the environment.
 
 use crate::error::{Error, ErrorKind};
+use crate::keyring::{GivenKey, Keyring};
 use crate::limit::{Home, LimitSettings};
 use crate::pond::Millpond;
 use crate::rt::{Clock, ManualClock};
@@ -61,6 +62,7 @@ pub(crate) struct Settings {
     pub(crate) pipelining: bool,
     pub(crate) read_your_writes: bool,
     pub(crate) memory: usize,
+    pub(crate) keys: Keyring,
     pub(crate) limits: LimitSettings,
 }
 
@@ -78,6 +80,7 @@ impl Default for Settings {
             pipelining: true,
             read_your_writes: true,
             memory: 64 << 20,
+            keys: Keyring::default(),
             limits: LimitSettings::default(),
         }
     }
@@ -100,6 +103,7 @@ impl Default for Settings {
 #[must_use]
 pub struct Builder {
     engine: Engine,
+    keys: Vec<GivenKey>,
     pub(crate) settings: Settings,
 }
 
@@ -107,6 +111,7 @@ impl Builder {
     pub(crate) fn new() -> Self {
         Self {
             engine: Engine::Memory,
+            keys: Vec::new(),
             settings: Settings::default(),
         }
     }
@@ -227,8 +232,9 @@ impl Builder {
         self
     }
 
-    /// The largest value that is stored, in bytes. 4 MiB by default; Upstash takes requests of at
-    /// most 10 MB on most plans.
+    /// The largest value that is stored, in bytes as it is stored. 4 MiB by default; Upstash takes
+    /// requests of at most 10 MB on most plans. A value that is compressed may have 8 times as many
+    /// bytes before; what is more when it is unpacked is not read.
     ///
     /// ```
     /// let pond = millpond::Millpond::builder().max_value_bytes(64 * 1024).build()?;
@@ -303,6 +309,55 @@ impl Builder {
         self
     }
 
+    /// The key that encrypts the values of functions with the option `encrypt`, and opens them: 32
+    /// bytes in base64, as `openssl rand -base64 32` makes them, or in hex. Its id, 1 to 64
+    /// characters of `A-Z a-z 0-9 - _ .`, is stored with each value.
+    ///
+    /// Without a key in code, [`build`](Self::build) takes those of the environment variable
+    /// `MILLPOND_ENCRYPTION_KEY`, `2026-11:<key>,2026-01:<key>`: the first encrypts, the others
+    /// only open. Needs the feature `encrypt`, which is on by default.
+    ///
+    /// Nonces are random, so one key should encrypt no more than 2³² values: 1,000 a second for 49
+    /// days. Source: NIST SP 800-38D, section 8.3.
+    ///
+    /// ```
+    /// # #[cfg(feature = "encrypt")] {
+    /// let pond = millpond::Millpond::builder()
+    ///     .encryption_key("2026-11", "Oss2m0vkyHGUHDt8wy8JPmgVNCYIyJFUhyNmKSUoRcA=")
+    ///     .build()?;
+    /// # }
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn encryption_key(mut self, id: impl Into<String>, key: impl Into<String>) -> Self {
+        self.keys.push(GivenKey {
+            id: Secret::new(id),
+            key: Secret::new(key),
+            writes: true,
+        });
+        self
+    }
+
+    /// One more key that opens values, and encrypts none: the one before the last change of
+    /// [`encryption_key`](Self::encryption_key), for as long as values live that it has encrypted.
+    ///
+    /// ```
+    /// # #[cfg(feature = "encrypt")] {
+    /// let pond = millpond::Millpond::builder()
+    ///     .encryption_key("2026-11", "Oss2m0vkyHGUHDt8wy8JPmgVNCYIyJFUhyNmKSUoRcA=")
+    ///     .decryption_key("2026-01", "KLlDgh8lXGy9E8TNzCoGV5f1HCrGpTDZ1D6YjEYSC5o=")
+    ///     .build()?;
+    /// # }
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn decryption_key(mut self, id: impl Into<String>, key: impl Into<String>) -> Self {
+        self.keys.push(GivenKey {
+            id: Secret::new(id),
+            key: Secret::new(key),
+            writes: false,
+        });
+        self
+    }
+
     /// A clock that a test moves by hand.
     ///
     /// ```
@@ -318,8 +373,8 @@ impl Builder {
     /// Checks the configuration. Nothing is sent.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] for an address or a number that cannot work, and for an engine whose
-    /// feature is off.
+    /// [`ErrorKind::Config`] for an address, a number or a key that cannot work, and for an engine
+    /// whose feature is off.
     ///
     /// ```
     /// # #[cfg(feature = "upstash")] {
@@ -328,6 +383,11 @@ impl Builder {
     /// # }
     /// ```
     pub fn build(self) -> Result<Millpond, Error> {
+        self.build_in(|name| std::env::var(name).ok())
+    }
+
+    /// See [`build`](Self::build); the lookup stands for the environment.
+    fn build_in(mut self, lookup: impl Fn(&str) -> Option<String>) -> Result<Millpond, Error> {
         let wrong = |what: &str| Err(Error::new(ErrorKind::Config, what));
         if self.settings.guard_life < Duration::from_mins(1) {
             return wrong("guard_life is under 60 s; slower loads would undo invalidations");
@@ -346,6 +406,7 @@ impl Builder {
         if let Some(what) = self.settings.limits.mistake() {
             return wrong(what);
         }
+        self.settings.keys = Keyring::new(&self.keys, lookup)?;
         Millpond::start(&self.engine, self.settings)
     }
 

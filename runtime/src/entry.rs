@@ -1,11 +1,12 @@
 //! One cached value of one function: what its companion hands out.
 
-use crate::cache::{Policy, guard};
+use crate::cache::{self, Policy, guard};
 use crate::error::{Error, ErrorKind};
 use crate::explain::Explanation;
 use crate::key::Key;
 use crate::pond::{self, Millpond};
 use crate::rt::BoxFuture;
+use crate::stored::plain_form;
 use crate::value;
 use crate::values::TimeLeft;
 use bytes::Bytes;
@@ -129,20 +130,20 @@ impl<T> Lookup<T> {
 )]
 pub trait PutAs<T> {
     #[doc(hidden)]
-    fn storable(&self, pond: &Millpond) -> Result<Bytes, Error>;
+    fn plain_form(&self) -> Result<Bytes, Error>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize> PutAs<T> for T {
-    fn storable(&self, pond: &Millpond) -> Result<Bytes, Error> {
-        pond.storable(self)
+    fn plain_form(&self) -> Result<Bytes, Error> {
+        plain_form(self)
     }
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize> PutAs<Option<T>> for T {
-    fn storable(&self, pond: &Millpond) -> Result<Bytes, Error> {
-        pond.storable(self)
+    fn plain_form(&self) -> Result<Bytes, Error> {
+        plain_form(self)
     }
 }
 
@@ -151,15 +152,15 @@ macro_rules! borrowed_forms {
         $(
             #[diagnostic::do_not_recommend]
             impl<$($generics)*> PutAs<$owned> for $borrowed {
-                fn storable(&self, pond: &Millpond) -> Result<Bytes, Error> {
-                    pond.storable(self)
+                fn plain_form(&self) -> Result<Bytes, Error> {
+                    plain_form(self)
                 }
             }
 
             #[diagnostic::do_not_recommend]
             impl<$($generics)*> PutAs<Option<$owned>> for $borrowed {
-                fn storable(&self, pond: &Millpond) -> Result<Bytes, Error> {
-                    pond.storable(self)
+                fn plain_form(&self) -> Result<Bytes, Error> {
+                    plain_form(self)
                 }
             }
         )*
@@ -175,7 +176,8 @@ borrowed_forms! {
 impl Slot {
     async fn get<T: DeserializeOwned>(&self) -> Result<Lookup<T>, Error> {
         let tally = self.pond.0.ledger.tally(self.key.prefix());
-        let Some(bytes) = self.pond.get_bytes(&self.key).await? else {
+        let encrypted = self.policy.sealing.encrypt;
+        let Some(bytes) = self.pond.get_plain(&self.key, encrypted).await? else {
             return Ok(Lookup::Miss);
         };
         if value::is_null(&bytes) {
@@ -199,14 +201,23 @@ impl Slot {
         }
     }
 
-    pub(crate) async fn put(&self, bytes: Bytes) -> Result<(), Error> {
-        let ttl = if value::is_null(&bytes) {
-            self.policy.null_ttl
+    pub(crate) async fn put(&self, plain: Bytes) -> Result<(), Error> {
+        let Policy {
+            ttl,
+            null_ttl,
+            sealing,
+            ..
+        } = self.policy;
+        let ttl = if value::is_null(&plain) {
+            null_ttl
         } else {
-            Some(self.policy.ttl)
+            Some(ttl)
         };
         match ttl {
-            Some(ttl) => self.pond.put_bytes(self.key.clone(), bytes, ttl).await,
+            Some(ttl) => {
+                let key = self.key.clone();
+                self.pond.put_plain(key, plain, ttl, sealing).await
+            }
             // A `None` that is not to be cached: nothing may stay that says otherwise.
             None => self.pond.invalidate_all([self.key.clone()]).await.map(drop),
         }
@@ -243,11 +254,11 @@ impl Slot {
     /// Stores the changed value if the guard is what it was; false if the key must be invalidated.
     pub(crate) async fn update(
         &self,
-        bytes: Option<Bytes>,
+        plain: Option<Bytes>,
         before: Option<Observed>,
         within: Duration,
     ) -> bool {
-        let (Some(bytes), Some(Observed { seen, at })) = (bytes, before) else {
+        let (Some(plain), Some(Observed { seen, at })) = (plain, before) else {
             return false;
         };
         if within.is_zero() {
@@ -257,7 +268,7 @@ impl Slot {
         if settings.clock.monotonic().saturating_sub(at) > settings.guard_life / 2 {
             return false;
         }
-        let ttl = if value::is_null(&bytes) {
+        let ttl = if value::is_null(&plain) {
             self.policy.null_ttl
         } else {
             Some(self.policy.ttl)
@@ -267,7 +278,14 @@ impl Slot {
         };
         let full = self.pond.full(&self.key);
         let tally = self.pond.0.ledger.tally(self.key.prefix());
-        let command = guard::update(&full, &seen, bytes, life, settings.guard_life);
+        let stored = match self.pond.stored_form(&full, plain, self.policy.sealing) {
+            Ok(stored) => stored,
+            Err(error) => {
+                cache::unstorable(&tally, &self.key, &error);
+                return false;
+            }
+        };
+        let command = guard::update(&full, &seen, stored, life, settings.guard_life);
         let reply = self.pond.settled(&full, &tally, command, within).await;
         let stored = reply
             .and_then(|reply| pond::int(&reply))
@@ -463,8 +481,7 @@ impl<T> ValueEntry<T> {
     /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
     /// ```
     pub async fn put<V: PutAs<T> + ?Sized>(&self, value: &V) -> Result<(), Error> {
-        let bytes = value.storable(&self.slot.pond)?;
-        self.slot.put(bytes).await
+        self.slot.put(value.plain_form()?).await
     }
 
     #[doc(hidden)]
@@ -517,8 +534,7 @@ impl<T, E> Entry<Result<T, E>> {
     /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
     /// ```
     pub async fn put<V: PutAs<T> + ?Sized>(&self, value: &V) -> Result<(), Error> {
-        let bytes = value.storable(&self.slot.pond)?;
-        self.slot.put(bytes).await
+        self.slot.put(value.plain_form()?).await
     }
 
     #[doc(hidden)]

@@ -2,11 +2,13 @@
 
 mod fields;
 
+use crate::cache::envelope::Sealing;
 use crate::counter::{explained, written};
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
 use crate::pond::{Millpond, bulk, int, no_reply};
 use crate::store::command::{Command, Effect, Reply};
+use crate::stored::plain_form;
 use crate::value;
 use crate::values::TimeLeft;
 use bytes::Bytes;
@@ -94,6 +96,12 @@ impl Hash {
         &self.key
     }
 
+    /// A value for a field, if it may be stored.
+    fn checked(&self, plain: Bytes) -> Result<Bytes, Error> {
+        let full = self.pond.full(&self.key);
+        self.pond.stored_form(&full, plain, Sealing::default())
+    }
+
     async fn send(&self, command: Command) -> Result<Reply, Error> {
         let full = self.pond.full(&self.key);
         self.pond.on_key(&self.key, &full, command).await
@@ -142,7 +150,7 @@ impl Hash {
         field: impl Into<String>,
         value: &V,
     ) -> Result<bool, Error> {
-        let value = self.pond.storable(value)?;
+        let value = self.checked(plain_form(value)?)?;
         let reply = self.write("HSET", [field.into().into(), value]).await?;
         Ok(int(&reply)? > 0)
     }
@@ -165,7 +173,10 @@ impl Hash {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub async fn set_all<T: Serialize + ?Sized>(&self, members: &T) -> Result<(), Error> {
-        let pairs = fields::split(&self.pond.storable(members)?)?;
+        let pairs = fields::split(&plain_form(members)?)?;
+        for (_, value) in &pairs {
+            self.checked(value.clone())?;
+        }
         for page in pairs.chunks(MOST_FIELDS) {
             let args = page
                 .iter()

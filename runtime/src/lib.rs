@@ -32,7 +32,9 @@
 //! # Where the values live
 //!
 //! [`Millpond::from_env`] says which variables are looked for; [`Millpond::builder`] configures in code;
-//! [`install`] makes one the process's, [`Millpond::scope`] one task's.
+//! [`install`] makes one the process's, [`Millpond::scope`] one task's. Values are JSON that any client of
+//! the database reads; functions with the options `compress` and `encrypt` store them as gzip, or encrypted
+//! with the key of [`Builder::encryption_key`] or of the variable `MILLPOND_ENCRYPTION_KEY`.
 //!
 //! # What it costs
 //!
@@ -73,18 +75,20 @@
 //!
 //! - `upstash` (default): Upstash Redis, and anything that speaks its REST protocol.
 //! - `redis`: any Redis, Valkey or Redis Cluster over RESP.
+//! - `compress` (default): the option `compress` of [`macro@cached`], gzip.
+//! - `encrypt` (default): the option `encrypt` of [`macro@cached`], AES-256-GCM.
 //! - `axum`: refusals of limits as responses, layers for routes, and the caller's address.
 //!
 //! # Logging
 //!
 //! Events go to [`tracing`](https://docs.rs/tracing) under the target `millpond`: a warning when nothing
 //! is configured, when the cache did not answer, when a value could not be read or stored; an error when
-//! the configuration is wrong, and when two functions cache different types under the same keys. They
-//! name prefixes, never keys or values.
+//! the configuration is wrong, when two functions cache different types under the same keys, and when one is
+//! to encrypt and has no key. They name prefixes, never keys or values.
 //!
 //! # The way through the code
 //!
-//! `key → flight → store → decode → body → encode → store`
+//! `key → flight → store → open → decode → body → encode → seal → store`
 
 mod cache;
 mod config;
@@ -95,6 +99,7 @@ mod explain;
 mod hash;
 mod json;
 mod key;
+mod keyring;
 mod lock;
 mod many;
 mod pattern;
@@ -106,6 +111,7 @@ mod scope;
 mod session;
 mod stats;
 mod store;
+mod stored;
 mod value;
 mod values;
 

@@ -1,12 +1,13 @@
 //! Several values in one request.
 
+use crate::cache::envelope::Sealing;
 use crate::cache::guard;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
 use crate::pond::{Millpond, bulk, no_reply, text};
 use crate::store::command::{Command, Effect, Reply};
-use crate::value;
-use crate::values::{lifetime, no_such_value};
+use crate::stored::plain_form;
+use crate::values::lifetime;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -44,8 +45,9 @@ impl Millpond {
         match reply {
             Reply::Array(found) if found.len() == keys.len() => keys
                 .iter()
+                .zip(&fulls)
                 .zip(found)
-                .map(|(key, reply)| self.read_one(key, bulk(reply)?))
+                .map(|((key, full), reply)| self.read_one(key, full, bulk(reply)?))
                 .collect(),
             _ => Err(no_reply()),
         }
@@ -54,28 +56,14 @@ impl Millpond {
     fn read_one<T: DeserializeOwned>(
         &self,
         key: &Key,
-        bytes: Option<Bytes>,
+        full: &FullKey,
+        stored: Option<Bytes>,
     ) -> Result<Option<T>, Error> {
-        let tally = self.0.ledger.tally(key.prefix());
-        let Some(bytes) = bytes else {
-            tally.misses.add(1);
+        let Some(stored) = stored else {
+            self.0.ledger.tally(key.prefix()).misses.add(1);
             return Ok(None);
         };
-        let null = value::is_null(&bytes);
-        match value::decode(&bytes) {
-            Ok(value) => {
-                tally.hit(null);
-                Ok(Some(value))
-            }
-            Err(_) if null => {
-                tally.null_hits.add(1);
-                Ok(None)
-            }
-            Err(what) => {
-                tally.decode_failures.add(1);
-                Err(no_such_value::<T>(key, &what))
-            }
-        }
+        self.decoded(key, &self.opened(key, full, stored, false)?)
     }
 
     /// Stores values for the same time, in one command; loads under way will not overwrite them. On Redis
@@ -109,7 +97,11 @@ impl Millpond {
         let entries = fulls
             .iter()
             .zip(values)
-            .map(|(full, value)| Ok((full.clone(), self.storable(&value)?)))
+            .map(|(full, value)| {
+                let plain = plain_form(&value)?;
+                let stored = self.stored_form(full, plain, Sealing::default())?;
+                Ok((full.clone(), stored))
+            })
             .collect::<Result<Vec<_>, Error>>()?;
         if entries.is_empty() {
             return Ok(());

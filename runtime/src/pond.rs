@@ -91,9 +91,11 @@ impl Millpond {
     /// The cache that the environment asks for: Upstash with `UPSTASH_REDIS_REST_URL` and
     /// `UPSTASH_REDIS_REST_TOKEN`, else `KV_REST_API_URL` and `KV_REST_API_TOKEN`, else
     /// `UPSTASH_REDIS_URL` and `UPSTASH_REDIS_TOKEN`; with none of them the embedded engine.
+    /// `MILLPOND_ENCRYPTION_KEY` holds the keys of [`Builder::encryption_key`], if any.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] when one variable of a pair is missing, or an address cannot work.
+    /// [`ErrorKind::Config`] when one variable of a pair is missing, or an address or a key cannot
+    /// work.
     ///
     /// ```no_run
     /// let pond = millpond::Millpond::from_env()?;

@@ -1,10 +1,12 @@
 //! Sessions: what a service remembers of a caller between requests, under an id that nobody can guess.
 
+use crate::cache::envelope::Sealing;
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
 use crate::pond::{Millpond, bulk, int};
 use crate::prefix;
 use crate::store::command::{Command, Effect, Reply, Script, hex};
+use crate::stored::plain_form;
 use crate::value;
 use crate::values::{TimeLeft, lifetime};
 use bytes::Bytes;
@@ -130,6 +132,7 @@ pub struct Sessions<T> {
     ttl: Duration,
     sliding: bool,
     hashed: bool,
+    sealing: Sealing,
     value: PhantomData<fn() -> T>,
 }
 
@@ -168,6 +171,7 @@ impl Millpond {
             ttl,
             sliding: false,
             hashed: false,
+            sealing: Sealing::default(),
             value: PhantomData,
         }
     }
@@ -230,6 +234,55 @@ impl<T> Sessions<T> {
         }
     }
 
+    /// What sessions hold is encrypted, as by `encrypt` in [`macro@cached`](crate::cached): with the key of
+    /// [`Builder::encryption_key`](crate::Builder::encryption_key), and bound to the session. Needs the
+    /// feature `encrypt`, which is on by default.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, ttl};
+    /// # let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8=";
+    /// let pond = Millpond::builder().encryption_key("2026-11", key).build()?;
+    /// let sessions = pond.sessions::<String>(ttl::EXTENDED).hashed().encrypted();
+    /// let id = sessions.create("Ada").await?;
+    /// assert_eq!(sessions.get(&id).await?.as_deref(), Some("Ada"));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    #[cfg(feature = "encrypt")]
+    #[must_use]
+    pub fn encrypted(mut self) -> Self {
+        self.sealing.encrypt = true;
+        self
+    }
+
+    /// The stored form of what a session holds.
+    fn stored(&self, id: &SessionId, plain: Bytes) -> Result<Bytes, Error> {
+        let full = self.pond.full(&self.key(id));
+        self.pond.stored_form(&full, plain, self.sealing)
+    }
+
+    /// The plain form of it.
+    fn opened(&self, id: &SessionId, stored: Bytes) -> Result<Bytes, Error> {
+        let full = self.pond.full(&self.key(id));
+        let opened = self.pond.open(&full.value, stored, self.sealing.encrypt);
+        opened.map_err(|what| self.unreadable(&what))
+    }
+
+    /// The error for what cannot be read, without the id.
+    fn unreadable(&self, what: &str) -> Error {
+        self.pond
+            .0
+            .ledger
+            .tally(&self.prefix)
+            .decode_failures
+            .add(1);
+        let kind = std::any::type_name::<T>();
+        Error::new(
+            ErrorKind::Decode,
+            format!("what the session holds is no {kind} ({what}); destroy it"),
+        )
+    }
+
     fn key(&self, id: &SessionId) -> Key {
         let (prefix, id) = (&self.prefix, id.as_str());
         if self.hashed {
@@ -275,7 +328,7 @@ impl<T> Sessions<T> {
     {
         let id = SessionId::random()?;
         let args = [
-            self.pond.storable(value)?,
+            self.stored(&id, plain_form(value)?)?,
             Bytes::from_static(b"PX"),
             lifetime(self.ttl)?,
         ];
@@ -313,20 +366,10 @@ impl<T> Sessions<T> {
             tally.misses.add(1);
             return Ok(None);
         };
-        match value::decode(&bytes) {
-            Ok(value) => {
-                tally.hit(value::is_null(&bytes));
-                Ok(Some(value))
-            }
-            Err(what) => {
-                tally.decode_failures.add(1);
-                let kind = std::any::type_name::<T>();
-                Err(Error::new(
-                    ErrorKind::Decode,
-                    format!("what the session holds is no {kind} ({what}); destroy it"),
-                ))
-            }
-        }
+        let plain = self.opened(id, bytes)?;
+        let value = value::decode(&plain).map_err(|what| self.unreadable(&what))?;
+        tally.hit(value::is_null(&plain));
+        Ok(Some(value))
     }
 
     /// Replaces what the session holds; false if it is over, and then nothing is stored: a session that
@@ -350,10 +393,10 @@ impl<T> Sessions<T> {
         V: Serialize + ?Sized,
         T: std::borrow::Borrow<V>,
     {
-        let (value, only_if_there) = (self.pond.storable(value)?, Bytes::from_static(b"XX"));
+        let value = self.stored(id, plain_form(value)?)?;
+        let only_if_there = Bytes::from_static(b"XX");
         let reply = if self.sliding {
-            let life = [Bytes::from_static(b"PX"), lifetime(self.ttl)?];
-            let [px, life] = life;
+            let (px, life) = (Bytes::from_static(b"PX"), lifetime(self.ttl)?);
             let args = [value, only_if_there, px, life];
             self.send(id, Effect::Repeatable, "SET", args).await?
         } else {
@@ -388,8 +431,8 @@ impl<T> Sessions<T> {
     /// may have made the caller use an id that they know (session fixation).
     ///
     /// # Errors
-    /// As [`create`](Self::create). On Redis Cluster the two ids are in two slots, so it takes two commands,
-    /// and a session whose second one fails is lost.
+    /// As [`create`](Self::create). On Redis Cluster, and where sessions are
+    /// [encrypted](Self::encrypted), it takes two commands, and a session whose second one fails is lost.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -404,10 +447,12 @@ impl<T> Sessions<T> {
     pub async fn rotate(&self, id: &SessionId) -> Result<Option<SessionId>, Error> {
         let new = SessionId::random()?;
         let life = lifetime(self.ttl)?;
-        if self.pond.0.cluster {
+        // Two ids are in two slots, and what is encrypted is bound to its key.
+        if self.pond.0.cluster || self.sealing.encrypt {
             let Some(value) = bulk(self.send(id, Effect::Once, "GETDEL", []).await?)? else {
                 return Ok(None);
             };
+            let value = self.stored(&new, self.opened(id, value)?)?;
             let args = [value, Bytes::from_static(b"PX"), life];
             self.send(&new, Effect::Repeatable, "SET", args).await?;
             return Ok(Some(new));

@@ -84,14 +84,14 @@ tallies! {
     refused,
     /// Loads that were not stored because they took longer than half the life of a guard.
     too_slow,
-    /// Stored bytes that were not a value of the type asked for.
+    /// Stored bytes that were not a value of the type asked for, or that did not open.
     decode_failures,
-    /// Values that could not be stored: no JSON for them, or over the size limit.
+    /// Values that could not be stored: no JSON for them, over the size limit, or nothing to encrypt them with.
     encode_failures,
     /// Reads, fills and invalidations that failed.
     errors,
     /// Calls that could not use the cache: a key that did not render or that its own load asked for, no Tokio
-    /// runtime.
+    /// runtime, nothing to encrypt with.
     bypassed,
     /// Keys invalidated.
     invalidations,

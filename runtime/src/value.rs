@@ -1,6 +1,7 @@
-//! Values and bytes: plain JSON text, the bare word `__NULL__` for null, and raw text as other
+//! Values and their plain form: JSON text, the bare word `__NULL__` for null, and raw text as other
 //! clients of the database write strings.
 
+use crate::cache::envelope;
 use crate::json::{self, JsonError, Order};
 use bytes::Bytes;
 use serde::Serialize;
@@ -13,9 +14,13 @@ use serde::de::DeserializeOwned;
 /// ```
 pub const NULL_SENTINEL: &str = "__NULL__";
 
-/// The stored form of a value.
+/// The plain form of a value.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, JsonError> {
-    let text = json::write(value, Order::Declared)?;
+    let mut text = json::write(value, Order::Declared)?;
+    if text.starts_with(envelope::MARK) {
+        // JSON as before, and no envelope.
+        text.insert(0, b' ');
+    }
     Ok(if text == b"null" {
         Bytes::from_static(NULL_SENTINEL.as_bytes())
     } else {
@@ -28,7 +33,7 @@ pub(crate) fn is_null(bytes: &[u8]) -> bool {
     bytes == NULL_SENTINEL.as_bytes() || bytes == b"null"
 }
 
-/// What the stored bytes mean as a `T`; the error names what is wrong, never the content.
+/// What the plain form means as a `T`; the error names what is wrong, never the content.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let bytes = if is_null(bytes) { b"null" } else { bytes };
     // Checking the whole at once costs less than checking each string.

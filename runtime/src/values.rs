@@ -1,10 +1,12 @@
 //! Values by hand: what the attributes do, one step at a time.
 
+use crate::cache::envelope::Sealing;
 use crate::cache::{Lookup, Policy, guard};
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
 use crate::pond::{Millpond, bulk, int, text};
 use crate::store::command::{Command, Effect, Reply};
+use crate::stored::plain_form;
 use crate::value;
 use bytes::Bytes;
 use serde::Serialize;
@@ -78,24 +80,48 @@ impl Millpond {
         result
     }
 
-    /// Reads what is stored under a key, and counts a miss or a failure.
-    pub(crate) async fn get_bytes(&self, key: &Key) -> Result<Option<Bytes>, Error> {
+    /// Reads the plain form of what is stored under a key, and counts a miss or a failure.
+    pub(crate) async fn get_plain(
+        &self,
+        key: &Key,
+        encrypted: bool,
+    ) -> Result<Option<Bytes>, Error> {
         let full = self.full(key);
         let get = [Bytes::from_static(b"GET"), full.value.clone()];
         let reply = self
             .on_key(key, &full, Command::new(Effect::Read, get))
             .await?;
-        let bytes = bulk(reply)?;
-        if bytes.is_none() {
+        let Some(stored) = bulk(reply)? else {
             self.0.ledger.tally(key.prefix()).misses.add(1);
-        }
-        Ok(bytes)
+            return Ok(None);
+        };
+        self.opened(key, &full, stored, encrypted).map(Some)
     }
 
-    /// Reads a value. A stored null is `None` too, unless `T` is an `Option` itself.
+    /// The plain form of what was read under a key.
+    pub(crate) fn opened(
+        &self,
+        key: &Key,
+        full: &FullKey,
+        stored: Bytes,
+        encrypted: bool,
+    ) -> Result<Bytes, Error> {
+        self.open(&full.value, stored, encrypted).map_err(|what| {
+            self.0.ledger.tally(key.prefix()).decode_failures.add(1);
+            let text = format!(
+                "what is stored under {key} cannot be opened ({what}); delete the key, or let a \
+                 load overwrite it"
+            );
+            Error::new(ErrorKind::Decode, text)
+        })
+    }
+
+    /// Reads a value, be it compressed or encrypted. A stored null is `None` too, unless `T` is an
+    /// `Option` itself.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] if something else than a `T` is stored, [`ErrorKind::WrongType`] if
+    /// [`ErrorKind::Decode`] if something else than a `T` is stored, or something encrypted with a
+    /// key that this `Millpond` does not have, [`ErrorKind::WrongType`] if
     /// the key holds a list, a hash or the like, and what can go wrong on the way.
     ///
     /// ```
@@ -106,12 +132,21 @@ impl Millpond {
     /// ```
     pub async fn get<T: DeserializeOwned>(&self, key: impl Into<Key>) -> Result<Option<T>, Error> {
         let key = key.into();
+        match self.get_plain(&key, false).await? {
+            Some(plain) => self.decoded(&key, &plain),
+            None => Ok(None),
+        }
+    }
+
+    /// The value of a plain form that was read under a key.
+    pub(crate) fn decoded<T: DeserializeOwned>(
+        &self,
+        key: &Key,
+        plain: &[u8],
+    ) -> Result<Option<T>, Error> {
         let tally = self.0.ledger.tally(key.prefix());
-        let Some(bytes) = self.get_bytes(&key).await? else {
-            return Ok(None);
-        };
-        let null = value::is_null(&bytes);
-        match value::decode(&bytes) {
+        let null = value::is_null(plain);
+        match value::decode(plain) {
             Ok(value) => {
                 tally.hit(null);
                 Ok(Some(value))
@@ -122,7 +157,14 @@ impl Millpond {
             }
             Err(what) => {
                 tally.decode_failures.add(1);
-                Err(no_such_value::<T>(&key, &what))
+                let kind = std::any::type_name::<T>();
+                Err(Error::new(
+                    ErrorKind::Decode,
+                    format!(
+                        "what is stored under {key} is no {kind} ({what}); delete the key, or ask for \
+                         the type that it holds"
+                    ),
+                ))
             }
         }
     }
@@ -146,20 +188,22 @@ impl Millpond {
         value: &T,
         ttl: Duration,
     ) -> Result<(), Error> {
-        let bytes = self.storable(value)?;
-        self.put_bytes(key.into(), bytes, ttl).await
+        let plain = plain_form(value)?;
+        self.put_plain(key.into(), plain, ttl, Sealing::default())
+            .await
     }
 
     /// See [`Self::set`].
-    pub(crate) async fn put_bytes(
+    pub(crate) async fn put_plain(
         &self,
         key: Key,
-        bytes: Bytes,
+        plain: Bytes,
         ttl: Duration,
+        sealing: Sealing,
     ) -> Result<(), Error> {
         let full = self.full(&key);
-        let entry = vec![(full.clone(), bytes)];
-        let command = guard::put(entry, lifetime(ttl)?, self.0.settings.guard_life);
+        let entry = (full.clone(), self.stored_form(&full, plain, sealing)?);
+        let command = guard::put(vec![entry], lifetime(ttl)?, self.0.settings.guard_life);
         if let Err(error) = self.on_key(&key, &full, command).await {
             if matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Timeout) {
                 // It may be there, or may still arrive: neither it nor what it replaces may stay.
@@ -191,12 +235,12 @@ impl Millpond {
         ttl: Duration,
     ) -> Result<bool, Error> {
         let key = key.into();
-        let bytes = self.storable(value)?;
         let full = self.full(&key);
+        let stored = self.stored_form(&full, plain_form(value)?, Sealing::default())?;
         let args = [
             Bytes::from_static(b"SET"),
             full.value.clone(),
-            bytes,
+            stored,
             Bytes::from_static(b"NX"),
             Bytes::from_static(b"PX"),
             lifetime(ttl)?,
@@ -346,42 +390,6 @@ impl Millpond {
         let load = pin!(async { load().await });
         crate::__private::answer(lookup, shape, crate::__private::never, load).await
     }
-
-    /// The stored form of a value, if it may be stored.
-    pub(crate) fn storable<T: Serialize + ?Sized>(&self, value: &T) -> Result<Bytes, Error> {
-        let bytes = value::encode(value).map_err(|error| {
-            Error::with_source(
-                ErrorKind::InvalidValue,
-                "the value has no JSON; an infinity, a NaN, a map key that is no string and a \
-                 `Some(None)` cannot be stored",
-                error,
-            )
-        })?;
-        if bytes.len() > self.0.settings.max_value {
-            return Err(Error::new(
-                ErrorKind::TooLarge,
-                format!(
-                    "the value takes {} bytes, over the limit of {}; raise max_value_bytes or \
-                     store a reference",
-                    bytes.len(),
-                    self.0.settings.max_value
-                ),
-            ));
-        }
-        Ok(bytes)
-    }
-}
-
-/// The error for stored bytes that are not a `T`.
-pub(crate) fn no_such_value<T>(key: &Key, what: &str) -> Error {
-    let kind = std::any::type_name::<T>();
-    Error::new(
-        ErrorKind::Decode,
-        format!(
-            "what is stored under {key} is no {kind} ({what}); delete the key, or ask for the type \
-             that it holds"
-        ),
-    )
 }
 
 /// The longest lifetime that is accepted: a hundred years, far below what overflows in Redis.

@@ -9,13 +9,14 @@ use tokio::sync::mpsc;
 /// What a line of the other process begins with; the test harness prints lines of its own.
 const MARK: &str = "said: ";
 
-const CONFIGURATION: [&str; 6] = [
+const CONFIGURATION: [&str; 7] = [
     "UPSTASH_REDIS_REST_URL",
     "UPSTASH_REDIS_REST_TOKEN",
     "KV_REST_API_URL",
     "KV_REST_API_TOKEN",
     "UPSTASH_REDIS_URL",
     "UPSTASH_REDIS_TOKEN",
+    "MILLPOND_ENCRYPTION_KEY",
 ];
 
 /// The other process, as the test that started it holds it. It dies with its owner.

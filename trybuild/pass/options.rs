@@ -60,6 +60,27 @@ async fn e(id: u64, pond: Millpond) -> Result<Vec<u64>, String> {
     Ok(vec![id])
 }
 
+#[cached(prefix = "f", compress)]
+async fn f(id: u64) -> Vec<u64> {
+    vec![id]
+}
+
+#[cached(prefix = PREFIX, key = "<id>", encrypt, compress, version = 3, flight = "off", null = false)]
+async fn g(id: u64) -> Option<u64> {
+    Some(id)
+}
+
+struct Repo;
+
+impl Repo {
+    const PREFIX: &str = "repo";
+
+    #[cached(prefix = Self::PREFIX, encrypt)]
+    async fn h(&self, id: u64) -> Result<u64, String> {
+        Ok(id)
+    }
+}
+
 async fn calls(pond: Millpond) {
     let _ = everything(1, &pond).await;
     let _ = users::entry(1, &pond).key();
@@ -67,6 +88,9 @@ async fn calls(pond: Millpond) {
     let _ = forget_user!(1, &pond).await;
     let _ = (a(1).await, b(1).await, c(1).await, d(1).await);
     let _ = c::entry(1).key();
+    let _ = (f(1).await, f::entry(1).get().await);
+    let _ = (g(1).await, g::entry(1).put(&2).await);
+    let _ = (Repo.h(1).await, Repo.h_entry(1).key());
     let _ = e(1, pond.clone()).await;
     let _ = e::entry(1, pond).key();
 }

@@ -92,6 +92,8 @@ fn site(cache: &Cache) -> TokenStream {
                 null,
                 version,
                 flight,
+                compress,
+                encrypt,
             },
         ..
     } = cache;
@@ -109,8 +111,11 @@ fn site(cache: &Cache) -> TokenStream {
     };
     let version = version.map(|version| quote_spanned!(Span::mixed_site()=> .version(#version)));
     let flight = (!flight).then(|| quote_spanned!(Span::mixed_site()=> .no_flight()));
+    let compress = compress.then(|| quote_spanned!(Span::mixed_site()=> .compress()));
+    let encrypt = encrypt.then(|| quote_spanned!(Span::mixed_site()=> .encrypt()));
     quote_spanned! {Span::mixed_site()=>
-        #runtime::__private::Site::new(#id, #prefix, #template, #ttl) #null #version #flight
+        #runtime::__private::Site::new(#id, #prefix, #template, #ttl)
+            #null #version #flight #compress #encrypt
     }
 }
 

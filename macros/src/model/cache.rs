@@ -29,6 +29,8 @@ const OPTIONS: Known = Known {
         "null",
         "skip",
         "flight",
+        "compress",
+        "encrypt",
         "when",
         "unless",
         "version",
@@ -38,9 +40,7 @@ const OPTIONS: Known = Known {
         "in_impl",
         "crate",
     ],
-    later: &[
-        "local", "stale", "refresh", "tags", "compress", "encrypt", "all",
-    ],
+    later: &["local", "stale", "refresh", "tags", "all"],
 };
 
 /// Everything that the generated code says.

@@ -1,4 +1,4 @@
-//! The constant part of a cached function: prefix, lifetimes, version.
+//! The constant part of a cached function: prefix, lifetimes, version, stored form.
 use std::collections::HashSet;
 
 use proc_macro2::{Ident, Span};
@@ -20,6 +20,8 @@ pub struct Site {
     pub null: Null,
     pub version: Option<u32>,
     pub flight: bool,
+    pub compress: bool,
+    pub encrypt: bool,
 }
 
 pub enum Null {
@@ -45,6 +47,8 @@ pub fn check(
         null: null(options, errors),
         version: version(options, errors),
         flight: flight(options, errors),
+        compress: options.word("compress", errors),
+        encrypt: options.word("encrypt", errors),
     };
     check_constants(&site, arguments, errors);
     site
@@ -158,8 +162,8 @@ fn check_constants(site: &Site, arguments: &[Argument], errors: &mut Errors) {
 }
 
 impl Site {
-    /// Holds constants of the user's that an item can hold as well, and has them checked even where the
-    /// function is never built.
+    /// Holds what only the compiler can check (constants of the user's, features of the runtime), and an item
+    /// can hold it as well, to have it checked even where the function is never built.
     pub fn is_checked_early(&self) -> bool {
         let lengths = self
             .constant_lengths()
@@ -169,7 +173,8 @@ impl Site {
             Prefix::Literal(_) => None,
         };
         let mut constants = lengths.chain(prefix).peekable();
-        constants.peek().is_some() && constants.all(|is_free| is_free)
+        let is_featured = self.compress || self.encrypt;
+        (is_featured || constants.peek().is_some()) && constants.all(|is_free| is_free)
     }
 
     fn constant_lengths(&self) -> impl Iterator<Item = &Expr> {

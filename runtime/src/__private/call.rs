@@ -55,12 +55,14 @@ impl Call {
             ttl,
             null_ttl,
             flight,
+            sealing,
             ..
         } = *self.site;
         Policy {
             ttl,
             null_ttl,
             flight,
+            sealing,
         }
     }
 }
@@ -88,6 +90,10 @@ where
     let policy = call.policy();
     let pond = call.pond.unwrap_or_else(scope::current);
     let tally = pond.tally(call.site, std::any::type_name::<S::Value>());
+    if policy.sealing.encrypt && pond.lacks_key() {
+        tally.bypassed.add(1);
+        return body.await;
+    }
     let refresh = mode == Some(Mode::Refresh);
     let lookup = Lookup {
         pond,
@@ -149,7 +155,7 @@ where
             return shape.failure(error);
         }
     };
-    match (cacheable.stored_form)(load.pond(), &value) {
+    match (cacheable.plain_form)(&value) {
         Ok(bytes) if unless(&value) => load.keep(bytes),
         Ok(bytes) => {
             let null = value::is_null(&bytes);
@@ -162,7 +168,7 @@ where
 
 impl Millpond {
     /// The counters of a function. Its first call also reports two functions that share keys but
-    /// not a type.
+    /// not a type, and a key for encryption that is missing.
     fn tally(&self, site: &'static Site, kind: &'static str) -> Arc<Tally> {
         let id = (std::ptr::from_ref(site) as usize, kind.as_ptr() as usize);
         let checked = self.0.checked.read();
@@ -170,11 +176,17 @@ impl Millpond {
             return Arc::clone(tally);
         }
         let tally = self.0.ledger.tally(site.prefix);
-        self.0
+        let mut checked = self
+            .0
             .checked
             .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, Arc::clone(&tally));
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_first = checked.insert(id, Arc::clone(&tally)).is_none();
+        drop(checked);
+        if is_first && site.sealing.encrypt && self.lacks_key() {
+            let (prefix, error) = (site.prefix, crate::keyring::no_key());
+            tracing::error!(prefix, %error, "a function runs uncached");
+        }
         let mut types = self.0.types.lock().unwrap_or_else(PoisonError::into_inner);
         let first = *types.entry(site.keys()).or_insert(kind);
         if first != kind {

@@ -149,7 +149,7 @@ where
     }
 }
 
-type Form<V> = fn(&V, &Millpond) -> Result<bytes::Bytes, crate::Error>;
+type Form<V> = fn(&V) -> Result<bytes::Bytes, crate::Error>;
 
 /// The entries that a call updates with its value.
 pub struct Slots<S: Outcome> {
@@ -172,7 +172,7 @@ impl<S: Outcome> Slots<S> {
         S::Value: PutAs<T>,
     {
         self.slots
-            .push((slot.slot, <S::Value as PutAs<T>>::storable));
+            .push((slot.slot, <S::Value as PutAs<T>>::plain_form));
     }
 }
 
@@ -221,10 +221,7 @@ where
             return shape.failure(error);
         }
     };
-    let forms: Vec<_> = slots
-        .iter()
-        .map(|(slot, form)| form(&value, &slot.pond).ok())
-        .collect();
+    let forms: Vec<_> = slots.iter().map(|(_, form)| form(&value).ok()).collect();
     let mut stale = Targets::new();
     let start = Instant::now();
     for (((slot, _), bytes), seen) in slots.into_iter().zip(forms).zip(seen) {

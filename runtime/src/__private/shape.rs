@@ -3,7 +3,6 @@
 
 use crate::cache::flight::SharedError;
 use crate::error::{Error, ErrorKind};
-use crate::pond::Millpond;
 use crate::value;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -47,7 +46,7 @@ pub trait Outcome: Copy {
 pub struct Cacheable<S: Outcome> {
     pub(super) shape: S,
     pub(super) decode: fn(&[u8]) -> Result<S::Value, String>,
-    pub(super) stored_form: fn(&Millpond, &S::Value) -> Result<Bytes, Error>,
+    pub(super) plain_form: fn(&S::Value) -> Result<Bytes, Error>,
     pub(super) share: fn(&S::Error) -> Option<SharedError>,
     pub(super) take: fn(&SharedError) -> Option<S::Error>,
 }
@@ -67,14 +66,14 @@ where
     Cacheable {
         shape,
         decode: value::decode,
-        stored_form,
+        plain_form,
         share: S::share,
         take: S::take,
     }
 }
 
-fn stored_form<T: CacheValue>(pond: &Millpond, value: &T) -> Result<Bytes, Error> {
-    let bytes = pond.storable(value)?;
+fn plain_form<T: CacheValue>(value: &T) -> Result<Bytes, Error> {
+    let bytes = crate::stored::plain_form(value)?;
     if cfg!(debug_assertions) {
         value::survives::<T>(&bytes).map_err(|what| Error::new(ErrorKind::Decode, what))?;
     }

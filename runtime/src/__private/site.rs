@@ -1,5 +1,6 @@
 //! What the compiler knows about a cached function: built in a constant, checked there.
 
+use crate::cache::envelope::Sealing;
 use crate::key::KeyWriter;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ pub struct Site {
     pub(crate) null_ttl: Option<Duration>,
     pub(crate) version: Option<u32>,
     pub(crate) flight: bool,
+    pub(crate) sealing: Sealing,
 }
 
 /// A hundred years.
@@ -27,6 +29,11 @@ const fn check_life(life: Duration) {
         life.as_secs() <= MAX_LIFE,
         "the lifetime is over 100 years; write a shorter ttl"
     );
+}
+
+/// Stops the build of a function with an option that this build of millpond does not have.
+const fn check_feature(is_on: bool, otherwise: &str) {
+    assert!(is_on, "{}", otherwise);
 }
 
 /// Whether a prefix can be the first segment of a key; a constant that is not stops the build.
@@ -78,6 +85,10 @@ impl Site {
             null_ttl,
             version: None,
             flight: true,
+            sealing: Sealing {
+                compress: false,
+                encrypt: false,
+            },
         }
     }
 
@@ -107,6 +118,28 @@ impl Site {
     #[must_use]
     pub const fn no_flight(mut self) -> Self {
         self.flight = false;
+        self
+    }
+
+    /// Large values are compressed.
+    #[must_use]
+    pub const fn compress(mut self) -> Self {
+        check_feature(
+            cfg!(feature = "compress"),
+            "`compress` needs a feature of millpond; add `compress` to its features in Cargo.toml",
+        );
+        self.sealing.compress = true;
+        self
+    }
+
+    /// All values are encrypted.
+    #[must_use]
+    pub const fn encrypt(mut self) -> Self {
+        check_feature(
+            cfg!(feature = "encrypt"),
+            "`encrypt` needs a feature of millpond; add `encrypt` to its features in Cargo.toml",
+        );
+        self.sealing.encrypt = true;
         self
     }
 

@@ -37,7 +37,7 @@ pub(crate) type SharedError = Arc<Mutex<dyn Any + Send>>;
 /// What a flight came to.
 #[derive(Clone)]
 pub(crate) enum Outcome {
-    /// The stored form of a value.
+    /// The plain form of a value.
     Value(Bytes),
     /// An error that can be cloned.
     Error(SharedError),

@@ -1,6 +1,6 @@
 use millpond::cached;
 
-#[cached(prefix = "user", compress)]
+#[cached(prefix = "user", encrpt)]
 async fn get_user(user_id: u64) -> u64 {
     user_id
 }

@@ -115,6 +115,13 @@ mod stored;
 mod value;
 mod values;
 
+#[doc = include_str!("../docs/guide.md")]
+// It shows everything there is, so it is there where everything is.
+#[cfg(all(feature = "axum", feature = "redis", feature = "upstash"))]
+pub mod guide {
+    #[expect(unused_imports, reason = "the text links to them")]
+    use crate::*;
+}
 pub mod limit;
 pub mod prefix;
 #[doc = include_str!("../docs/settings.md")]

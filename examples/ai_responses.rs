@@ -57,7 +57,13 @@ async fn call_model(request: &Request<'_>) -> Result<Answer, AiError> {
 
 // The limit stands above the cache, so it counts misses: ten calls of the model a minute for each user.
 #[rate_limited(kind = "GENERATION", id = user_id)]
-#[cached(prefix = "ai", ttl = "1h", key = "<request:sha256>", skip(user_id), compress)]
+#[cached(
+    prefix = "ai",
+    ttl = "1h",
+    key = "<request:sha256>",
+    skip(user_id),
+    compress
+)]
 async fn ask(user_id: u64, request: Request<'_>) -> Result<Answer, AiError> {
     call_model(&request).await
 }

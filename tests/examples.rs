@@ -32,3 +32,19 @@ async fn a_session_survives_reading_and_login_but_not_logout() {
         assert!(printed.contains(line), "{line}\n---\n{printed}");
     }
 }
+
+#[tokio::test]
+async fn an_answer_of_the_model_is_paid_for_once() {
+    let printed = run("ai_responses").await;
+    for line in [
+        "key: ai:",
+        "the same answer: true",
+        "tokens paid for: 1000\ntokens paid for: 2000",
+        "not cached: the prompt is empty",
+        "refused: 2 of 12",
+        "answered from the cache all the same: true",
+        "compressed",
+    ] {
+        assert!(printed.contains(line), "{line}\n---\n{printed}");
+    }
+}

@@ -750,3 +750,26 @@ async fn the_embedded_engine_counts_its_batches() {
     let stats = pond.stats();
     assert_eq!((stats.commands, stats.requests), (3, 2));
 }
+
+/// Several keys at once are opened like one.
+#[cfg(feature = "compress")]
+#[tokio::test]
+async fn a_compressed_value_is_one_of_several() {
+    #[cached(prefix = "large", key = "<id>", compress)]
+    async fn large(id: u32) -> String {
+        id.to_string().repeat(2_000)
+    }
+
+    let pond = Millpond::memory();
+    pond.scope(large(7)).await;
+    pond.set("large:8", "small", ttl::SHORT).await.unwrap();
+    let stored: String = pond
+        .command(["GET", "large:7"])
+        .await
+        .unwrap()
+        .to()
+        .unwrap();
+    assert!(stored.len() < 1_000, "{}", stored.len());
+    let both: Vec<Option<String>> = pond.get_many(["large:7", "large:8"]).await.unwrap();
+    assert_eq!(both, [Some("7".repeat(2_000)), Some("small".to_owned())]);
+}

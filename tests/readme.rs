@@ -162,6 +162,37 @@ mod limited {
     }
 }
 
+mod by_hand {
+    use millpond::ttl;
+    use serde::{Deserialize, Serialize};
+    use std::time::Duration;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Session {
+        user: u64,
+    }
+
+    #[rustfmt::skip]
+    pub(crate) async fn run() -> Result<(), millpond::Error> {
+        let pond = millpond::current();
+        let views = pond.increment("views:home", 1, ttl::WEEK).await?; // expires a week after the first view
+        pond.hash("user:7:prefs").set("theme", "dark").await?; // one field of many
+        let users: Vec<Option<String>> = pond.get_many(["user:7", "user:8"]).await?; // one command
+
+        let guard = pond.lock("lock:report", Duration::from_secs(30)).await?; // extended while held, released on drop
+        let sessions = pond.sessions::<Session>(ttl::EXTENDED).sliding();
+        let id = sessions.create(&Session { user: 7 }).await?; // 192 random bits, in no log
+
+        let both = pond.transaction().command(["INCR", "a"]).command(["GET", "a"]).send().await?;
+        println!("{}", pond.explain("user:7").await?); // why it is found, or missed
+
+        assert_eq!((views, users, both.len()), (1, vec![None, None], 2));
+        assert!(guard.is_held());
+        assert_eq!(sessions.get(&id).await?, Some(Session { user: 7 }));
+        Ok(())
+    }
+}
+
 mod tested {
     use millpond::{ManualClock, Millpond, cached};
     use std::time::Duration;
@@ -192,6 +223,7 @@ async fn the_examples_of_the_readme_run() {
     pond.scope(first::run()).await.unwrap();
     pond.scope(mutations::run()).await;
     pond.scope(limited::run()).await;
+    pond.scope(by_hand::run()).await.unwrap();
     tested::run().await.unwrap();
     #[cfg(feature = "upstash")]
     configured::run().unwrap();

@@ -289,3 +289,59 @@ mod over_http {
         assert!(sessions.ttl(&theirs).await.unwrap().duration() > Some(ttl::LONG));
     }
 }
+
+#[cfg(feature = "encrypt")]
+mod encrypted {
+    use super::*;
+    use millpond::Builder;
+
+    const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8=";
+
+    fn pond(builder: Builder) -> Millpond {
+        builder.encryption_key("2026-11", KEY).build().unwrap()
+    }
+
+    async fn holds(pond: &Millpond, id: &SessionId) -> String {
+        let get = ["GET".to_owned(), format!("session:{}", id.as_str())];
+        pond.command(get).await.unwrap().to().unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_a_session_holds_is_encrypted_and_bound_to_it() {
+        let pond = pond(Millpond::builder());
+        let sessions = super::sessions(&pond).encrypted();
+        let id = sessions.create(&session("ada")).await.unwrap();
+        assert!(!holds(&pond, &id).await.contains("ada"));
+        sessions.update(&id, &session("grace")).await.unwrap();
+        assert!(!holds(&pond, &id).await.contains("grace"));
+        let id = sessions.rotate(&id).await.unwrap().unwrap();
+        assert_eq!(sessions.get(&id).await.unwrap(), Some(session("grace")));
+
+        // Moved to the session of somebody else, or planted, it does not open.
+        let other = sessions.create(&session("mallory")).await.unwrap();
+        let planted = [
+            holds(&pond, &id).await,
+            r#"{"userId":"ada","createdAt":1}"#.to_owned(),
+        ];
+        for value in planted {
+            let key = format!("session:{}", other.as_str());
+            pond.command(["SET".to_owned(), key, value]).await.unwrap();
+            let error = sessions.get(&other).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Decode);
+            assert!(!error.to_string().contains(other.as_str()), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_key_no_session_begins() {
+        let pond = Millpond::memory();
+        let (sessions, ada) = (super::sessions(&pond).encrypted(), session("ada"));
+        let error = sessions.create(&ada).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(
+            error.to_string().contains("MILLPOND_ENCRYPTION_KEY"),
+            "{error}"
+        );
+        assert_eq!(pond.command(["DBSIZE"]).await.unwrap(), Reply::Int(0));
+    }
+}

@@ -36,6 +36,16 @@
 //! the database reads; functions with the options `compress` and `encrypt` store them as gzip, or encrypted
 //! with the key of [`Builder::encryption_key`] or of the variable `MILLPOND_ENCRYPTION_KEY`.
 //!
+//! # By hand
+//!
+//! Attributes are for functions; [`Millpond`] has the rest: values one by one or
+//! [several at once](Millpond::get_many), typed [entries](Millpond::entry), [counters](Millpond::increment),
+//! [hashes](Millpond::hash), [locks](Millpond::lock), [sessions](Millpond::sessions),
+//! [commands](Millpond::command), [pipelines](Millpond::pipeline), [transactions](Millpond::transaction), and
+//! [why a key is found or missed](Millpond::explain). The
+//! [guide](https://docs.rs/millpond/latest/millpond/guide/) shows all of it at work, and where each name of
+//! the TypeScript guide went.
+//!
 //! # What it costs
 //!
 //! | event | commands sent | commands executed by the server |

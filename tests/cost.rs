@@ -1,17 +1,37 @@
-//! The commands that each event sends, as the table in the README has them.
+//! What each event costs, as the second table of docs/settings.md has it: the commands that are sent,
+//! from the gateway's log, and those that the server executes, from its own count.
+//!
+//! A new row is a line in the table and a case in `each_event_costs_what_the_table_says`.
 
 #![cfg(feature = "upstash")]
 
 mod support;
 
-use millpond::{Millpond, cached, ttl};
-use millpond_gateway::{Gateway, RedisServer, needs_redis};
+use millpond::limit::Limit;
+use millpond::{ManualClock, Millpond, cached, invalidates, ttl, updates};
+use millpond_gateway::{Gateway, RedisServer, Reply, needs_redis};
+use std::collections::BTreeMap;
+use std::time::Duration;
 use support::source::{Source, source};
-use support::{gateway, settle, within_a_minute};
+use support::{builder, gateway, settle, within_a_minute};
+
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const WINDOWS: [Limit; 2] = [
+    Limit::fixed_window("FIXED", 10, MINUTE),
+    Limit::sliding_window("SLIDING", 10, MINUTE),
+];
+const BUCKET: Limit = Limit::token_bucket("BUCKET", 10, MINUTE, 10);
 
 #[cached(prefix = "cost", key = "<id>")]
 async fn read(id: u32) -> Option<u32> {
     (id > 0).then_some(id)
+}
+
+#[cached(prefix = "failing", key = "<id>")]
+async fn fail(id: u32) -> Result<u32, std::fmt::Error> {
+    let _ = id;
+    Err(std::fmt::Error)
 }
 
 #[cached(prefix = "shared", key = "<id>", skip(source))]
@@ -19,134 +39,325 @@ async fn read_slowly(id: u32, source: &Source<u32>) -> u32 {
     source.answer().await
 }
 
-/// The names of the commands in each request since the last look.
-fn sent(gateway: &Gateway) -> Vec<Vec<String>> {
-    let requests = gateway.requests();
-    gateway.clear();
-    requests
-        .into_iter()
-        .map(|request| {
-            let commands = request.commands.into_iter();
-            commands.map(|command| command[0].clone()).collect()
-        })
-        .collect()
+#[invalidates(read(id))]
+async fn change(id: u32) {}
+
+#[updates(read(id))]
+async fn replace(id: u32, by: u32) -> u32 {
+    by
 }
 
-/// The row of the README's table, squeezed.
-fn row(event: &str) -> String {
-    let table = include_str!("../README.md");
-    let row = table
-        .lines()
-        .find(|line| line.starts_with(&format!("| {event}")));
-    row.unwrap_or_else(|| panic!("no row `{event}` in the README"))
-        .to_owned()
+/// What something costs. The names are those of the commands, request by request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Cost {
+    sent: Vec<Vec<String>>,
+    executed: u64,
 }
 
-/// What the README says that this event sends.
-fn promised(event: &str) -> (usize, Vec<String>) {
-    let row = row(event);
-    let cell = row.split('|').nth(2).unwrap().trim();
-    let (number, rest) = cell
-        .split_once(|c: char| !c.is_ascii_digit())
-        .unwrap_or((cell, ""));
-    let names = rest
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned)
-        .collect();
-    (number.parse().unwrap(), names)
+/// What a row of the table promises.
+#[derive(Debug)]
+struct Row {
+    number: usize,
+    names: Vec<String>,
+    in_one_request: bool,
+    executed: u64,
+    /// Whether a case came by.
+    covered: bool,
 }
 
-fn assert_sent(gateway: &Gateway, event: &str, expected: &[&[&str]]) {
-    assert_eq!(sent(gateway), expected, "{event}");
-    let flat: Vec<&str> = expected.concat();
-    let (number, names) = promised(event);
-    assert_eq!(number, flat.len(), "{event}");
-    assert_eq!(names, flat, "{event}");
+const TABLE: &str = include_str!("../docs/settings.md");
+const HEAD: &str = "| event | commands sent | commands executed by the server |";
+
+/// The lines of the table of costs in a text.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.lines().map(|line| line.trim_start_matches("//! "));
+    let table = lines.skip_while(|line| *line != HEAD).skip(2);
+    table.take_while(|line| line.starts_with('|'))
 }
 
-async fn warm(pond: &Millpond) {
-    pond.scope(async {
-        read(99).await;
-        read::entry(99).put(&7).await.unwrap();
-    })
-    .await;
+fn rows() -> BTreeMap<&'static str, Row> {
+    let mut rows = BTreeMap::new();
+    for line in lines(TABLE) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [event, sent, executed] = cells[..] else {
+            panic!("a row of three cells: {line}");
+        };
+        let digits = sent.find(|c: char| !c.is_ascii_digit());
+        let (number, rest) = sent.split_at(digits.unwrap_or(sent.len()));
+        let names = rest.split('`').skip(1).step_by(2).map(str::to_owned);
+        let row = Row {
+            number: number.parse().expect(line),
+            names: names.collect(),
+            in_one_request: rest.contains("in one request"),
+            executed: executed.parse().expect(line),
+            covered: false,
+        };
+        assert!(rows.insert(event, row).is_none(), "two rows `{event}`");
+    }
+    rows
+}
+
+/// A gateway before a server of its own, and the rows that its cases fulfil.
+struct Costs {
+    gateway: Gateway,
+    rows: BTreeMap<&'static str, Row>,
+    _server: RedisServer,
+}
+
+impl Costs {
+    async fn start() -> Self {
+        let server = RedisServer::start().unwrap();
+        Self {
+            gateway: gateway(&server).await,
+            rows: rows(),
+            _server: server,
+        }
+    }
+
+    /// How many commands the server has executed, those inside scripts included, and without those
+    /// that only set up a connection or ask for this number.
+    async fn executed(&self) -> u64 {
+        const HOUSEKEEPING: [&str; 8] = [
+            "auth", "client", "command", "config", "hello", "info", "script", "select",
+        ];
+        let info = ["INFO", "commandstats"];
+        let info = self.gateway.database().command(info).await.unwrap();
+        let Reply::Bulk(info) = info else {
+            panic!("INFO answers with a text: {info:?}");
+        };
+        let info = String::from_utf8(info.to_vec()).unwrap();
+        let calls = info.lines().filter_map(|line| {
+            let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+            let name = name.split('|').next()?;
+            let calls = rest.split(',').next()?.parse::<u64>().ok()?;
+            (!HOUSEKEEPING.contains(&name)).then_some(calls)
+        });
+        calls.sum()
+    }
+
+    /// What this costs.
+    async fn measure<T>(&self, what: impl Future<Output = T>) -> Cost {
+        self.gateway.clear();
+        let before = self.executed().await;
+        what.await;
+        self.gateway.idle().await;
+        let requests = self.gateway.requests().into_iter();
+        let names = |commands: Vec<Vec<String>>| {
+            let commands = commands.into_iter();
+            commands.map(|mut command| command.swap_remove(0)).collect()
+        };
+        Cost {
+            sent: requests.map(|request| names(request.commands)).collect(),
+            executed: self.executed().await - before,
+        }
+    }
+
+    /// Holds a cost against a row.
+    #[track_caller]
+    fn holds(&mut self, event: &str, cost: &Cost) {
+        let row = self.rows.get_mut(event);
+        let row = row.unwrap_or_else(|| panic!("no row `{event}` in docs/settings.md"));
+        row.covered = true;
+        let sent = cost.sent.concat();
+        assert_eq!((row.number, &row.names), (sent.len(), &sent), "{event}");
+        assert_eq!(row.executed, cost.executed, "{event}: {cost:?}");
+        assert!(!row.in_one_request || cost.sent.len() == 1, "{event}");
+    }
+
+    /// One case of a row.
+    async fn of<T>(&mut self, event: &str, what: impl Future<Output = T>) {
+        let cost = self.measure(what).await;
+        self.holds(event, &cost);
+    }
+
+    fn every_row_has_a_case(&self) {
+        let uncovered = self.rows.iter().filter(|(_, row)| !row.covered);
+        let uncovered: Vec<_> = uncovered.map(|(event, _)| event).collect();
+        assert!(uncovered.is_empty(), "rows without a case: {uncovered:?}");
+    }
 }
 
 #[tokio::test]
-async fn each_event_sends_what_the_readme_says() {
-    let redis = needs_redis!();
-    let gateway = gateway(redis).await;
-    let pond = support::pond(&gateway);
+async fn each_event_costs_what_the_table_says() {
+    let _ = needs_redis!();
+    // Scripts and counts are the server's, so it is one of its own.
+    let mut costs = Costs::start().await;
+    let clock = ManualClock::new();
+    let builder = builder(&costs.gateway).clock(clock.clone());
+    let builder = builder.limit_budget(Duration::from_secs(20));
+    let counted = builder.clone().build().unwrap();
+    let pond = builder.limit_analytics(false).build().unwrap();
     within_a_minute(pond.scope(async {
-        warm(&pond).await;
-        gateway.clear();
-
-        read(1).await;
-        assert_sent(&gateway, "miss and fill", &[&["MGET"], &["EVALSHA"]]);
-        read(1).await;
-        assert_sent(&gateway, "hit |", &[&["MGET"]]);
-        read(0).await;
-        assert_sent(&gateway, "miss and fill", &[&["MGET"], &["EVALSHA"]]);
-        read(0).await;
-        assert_sent(&gateway, "hit |", &[&["MGET"]]);
-        read::invalidate(1).await.unwrap();
-        assert_sent(&gateway, "`invalidate`, per key", &[&["SET", "DEL"]]);
-        read::entry(1).put(&5).await.unwrap();
-        assert_sent(&gateway, "`put`, `set`", &[&["EVALSHA"]]);
-        pond.set("cost:2", &5, ttl::SHORT).await.unwrap();
-        assert_sent(&gateway, "`put`, `set`", &[&["EVALSHA"]]);
+        let costs = &mut costs;
+        first_uses(costs, &pond).await;
+        calls(costs, &pond).await;
+        waiters(costs, &pond).await;
+        values(costs, &pond).await;
+        windows(costs, &pond).await;
+        buckets(costs, &pond).await;
+        several_limits(costs, &pond).await;
+        analytics(costs, &counted).await;
+        costs.every_row_has_a_case();
     }))
     .await;
-    let stats = pond.stats();
-    assert_eq!(
-        stats.commands,
-        stats.cache.commands + 2,
-        "the scripts were sent in full once"
-    );
 }
 
-#[tokio::test]
-async fn who_waited_for_anothers_load_sends_nothing() {
-    let redis = needs_redis!();
-    let gateway = gateway(redis).await;
-    let pond = support::pond(&gateway);
-    warm(&pond).await;
-    gateway.clear();
-    within_a_minute(async {
-        let (source, mut bodies) = source();
-        let calls: Vec<_> = (0..10)
-            .map(|_| {
-                let source = source.clone();
-                pond.spawn(async move { read_slowly(1, &source).await })
-            })
-            .collect();
+/// The server knows no script before; afterwards it knows those that the other cases use.
+async fn first_uses(costs: &mut Costs, pond: &Millpond) {
+    let event = "first use of a script on a server, by `set` for example";
+    costs.of(event, pond.set("cost:9", &9, ttl::SHORT)).await;
+    let stats = pond.stats();
+    let in_full = stats.commands - stats.cache.commands;
+    assert_eq!(in_full, 1, "the text of the script");
+    read(8).await;
+    replace(8, 9).await;
+    let limiter = pond.limiter(&WINDOWS[0]);
+    limiter.check("first").await.unwrap();
+    limiter.refund("first", 1).await.unwrap();
+}
+
+async fn calls(costs: &mut Costs, pond: &Millpond) {
+    let by_hand = |key: &'static str| {
+        let load = async || Ok::<_, std::fmt::Error>(7);
+        pond.get_or_set(key, ttl::SHORT, load)
+    };
+    costs.of("miss and fill", read(1)).await;
+    costs.of("hit", read(1)).await;
+    costs.of("miss and fill", read(0)).await;
+    costs.of("hit of a cached `None`", read(0)).await;
+    costs.of("miss and fill", by_hand("cost:by-hand")).await;
+    costs.of("hit", by_hand("cost:by-hand")).await;
+    costs.of("miss of a function that fails", fail(1)).await;
+    costs.of("`refresh`", read::refresh(1)).await;
+    let event = "`invalidate`, `delete`, `#[invalidates]`, per key";
+    costs.of(event, read::invalidate(1)).await;
+    costs.of(event, pond.delete("cost:2")).await;
+    costs.of(event, change(3)).await;
+    costs.of("`#[updates]`, per key", replace(1, 5)).await;
+    costs.of("`put`, `set`", read::entry(1).put(&5)).await;
+    costs.of("`get`", read::entry(1).get()).await;
+    costs.of("`exists`", read::entry(1).exists()).await;
+    costs.of("`ttl`", read::entry(1).ttl()).await;
+}
+
+async fn waiters(costs: &mut Costs, pond: &Millpond) {
+    let (source, mut bodies) = source();
+    let alone = costs.measure(async {
+        let source = source.clone();
+        let call = pond.spawn(async move { read_slowly(1, &source).await });
+        bodies.next().await.answer(1);
+        call.await.unwrap()
+    });
+    let alone = alone.await;
+    let ten = costs.measure(async {
+        let call = |_| {
+            let source = source.clone();
+            pond.spawn(async move { read_slowly(2, &source).await })
+        };
+        let calls: Vec<_> = (0..10).map(call).collect();
         let body = bodies.next().await;
         settle().await;
         body.answer(1);
         for call in calls {
             assert_eq!(call.await.unwrap(), 1);
         }
-    })
-    .await;
-    assert_eq!(sent(&gateway), [["MGET"], ["EVALSHA"]]);
-    let (number, _) = promised("hit by a caller who waited");
-    assert_eq!(number, 0);
+    });
+    assert_eq!(ten.await, alone, "nine of them waited");
     assert_eq!(pond.stats().prefix("shared").shared, 9);
+    let event = "hit by a caller who waited for another's load";
+    costs.holds(event, &Cost::default());
 }
 
-#[tokio::test]
-async fn a_script_that_the_server_does_not_know_is_sent_once() {
-    let _ = needs_redis!();
-    let server = RedisServer::start().unwrap();
-    let gateway = gateway(&server).await;
-    let pond = support::pond(&gateway);
-    within_a_minute(pond.scope(async {
-        read(1).await;
-        assert_eq!(sent(&gateway), [["MGET"], ["EVALSHA"], ["EVAL"]]);
-        read(2).await;
-        assert_eq!(sent(&gateway), [["MGET"], ["EVALSHA"]]);
-    }))
-    .await;
+async fn values(costs: &mut Costs, pond: &Millpond) {
+    let key = "cost:value";
+    costs
+        .of("`put`, `set`", pond.set(key, &5, ttl::SHORT))
+        .await;
+    costs.of("`get`", pond.get::<u32>(key)).await;
+    costs.of("`get`", pond.get::<u32>("cost:none")).await;
+    costs.of("`exists`", pond.exists(key)).await;
+    costs.of("`ttl`", pond.ttl(key)).await;
+    costs.of("`expire`", pond.expire(key, ttl::LONG)).await;
+    for _ in ["stored", "not stored"] {
+        let set = pond.set_if_absent("cost:absent", &5, ttl::SHORT);
+        costs.of("`set_if_absent`", set).await;
+    }
+}
+
+async fn windows(costs: &mut Costs, pond: &Millpond) {
+    for limit in &WINDOWS {
+        let limiter = pond.limiter(limit);
+        let first = "limit check, a window, the first in it";
+        costs.of(first, limiter.check("u")).await;
+        costs.of("limit check, a window", limiter.check("u")).await;
+        costs.of("`peek` of a window", limiter.peek("u")).await;
+        costs
+            .of("`refund` of a window", limiter.refund("u", 1))
+            .await;
+        let event = "limit check that costs more than the limit";
+        costs.of(event, limiter.check_n("u", 11)).await;
+        let event = "limit check, a window, refused";
+        costs.of(event, limiter.check_n("u", 10)).await;
+        let event = "limit check of a caller who is known to be refused";
+        costs.of(event, limiter.check_n("u", 10)).await;
+        costs.of("`reset`", limiter.reset("u")).await;
+    }
+}
+
+async fn buckets(costs: &mut Costs, pond: &Millpond) {
+    let limiter = pond.limiter(&BUCKET);
+    for _ in ["the first", "the next"] {
+        costs
+            .of("limit check, a token bucket", limiter.check_n("u", 2))
+            .await;
+    }
+    costs
+        .of("`peek` of a token bucket", limiter.peek("u"))
+        .await;
+    costs
+        .of("`refund` of a token bucket", limiter.refund("u", 1))
+        .await;
+    let event = "limit check, a token bucket, refused";
+    costs.of(event, limiter.check_n("u", 10)).await;
+    let event = "limit check of a caller who is known to be refused";
+    costs.of(event, limiter.check_n("u", 10)).await;
+    costs.of("`reset`", limiter.reset("u")).await;
+}
+
+async fn several_limits(costs: &mut Costs, pond: &Millpond) {
+    let hour = Limit::fixed_window("FIXED", 10, HOUR);
+    let both = pond.limiter(&WINDOWS[0]).and(&hour);
+    let event = "limit check of two windows at once, the first in both";
+    costs.of(event, both.check("both")).await;
+    let event = "limit check of two windows at once";
+    costs.of(event, both.check("both")).await;
+    let event = "limit check of two windows at once, refused";
+    costs.of(event, both.check_n("both", 10)).await;
+}
+
+async fn analytics(costs: &mut Costs, pond: &Millpond) {
+    let event = "analytics of one caller, once a second at most";
+    let limiter = pond.limiter(&WINDOWS[0]);
+    // Refused without a command, and counted.
+    costs
+        .of(event, async {
+            limiter.check_n("u", 11).await.unwrap();
+            pond.flush().await.unwrap();
+        })
+        .await;
+}
+
+#[test]
+fn the_short_tables_repeat_rows_of_the_long_one() {
+    let long: Vec<&str> = lines(TABLE).collect();
+    for (file, text) in [
+        ("README.md", include_str!("../README.md")),
+        ("lib.rs", include_str!("../runtime/src/lib.rs")),
+    ] {
+        let short: Vec<&str> = lines(text).collect();
+        assert!(short.len() > 3, "{file} has a table of costs");
+        for line in short {
+            assert!(long.contains(&line), "{file}: {line}");
+        }
+    }
 }

@@ -40,22 +40,16 @@
 //! |---|---|---|
 //! | hit | 1: `MGET` | 1 |
 //! | miss and fill | 2: `MGET`, `EVALSHA` | 5 |
-//! | [`Entry::invalidate`](ValueEntry::invalidate), [`Millpond::delete`], per key | 2, in one request: `SET`, `DEL` | 2 |
-//! | [`Entry::put`], [`Millpond::set`] | 1: `EVALSHA` | 3 |
-//! | `#[updates]` | 2: `MGET`, `EVALSHA` | 5 |
-//! | a caller who waited for another's load | 0 | 0 |
-//! | limit check, a window | 1: `EVALSHA` | 3; refused: 2 |
-//! | limit check, a token bucket | 1: `EVALSHA` | 4; refused: 2 |
+//! | `invalidate`, `delete`, `#[invalidates]`, per key | 2, in one request: `SET`, `DEL` | 2 |
+//! | `put`, `set` | 1: `EVALSHA` | 3 |
+//! | hit by a caller who waited for another's load | 0 | 0 |
+//! | limit check, a window | 1: `EVALSHA` | 3 |
+//! | limit check, a token bucket | 1: `EVALSHA` | 4 |
 //! | limit check of a caller who is known to be refused | 0 | 0 |
-//! | analytics of limits, per caller, outcome and second | 1: `ZINCRBY` | 1 |
-//!
-//! The first call in a window executes one command more; of a check of several limits, two. Several
-//! limits of one check are one `EVALSHA`, and each executes the rest of its row. Analytics are on by
-//! default on Upstash only; they leave at most once a second and process, 256 in a request, with a
-//! `PEXPIRE` each time.
 //!
 //! The first use of a script on a server costs one `EVAL` more. Commands that are issued while a request
-//! is under way leave together in the next one. [`Millpond::stats`] counts.
+//! is under way leave together in the next one. [`Millpond::stats`] counts. [`settings`] has the whole
+//! table, and every setting with its default.
 //!
 //! # Limits
 //!
@@ -109,6 +103,8 @@ mod values;
 
 pub mod limit;
 pub mod prefix;
+#[doc = include_str!("../docs/settings.md")]
+pub mod settings;
 pub mod ttl;
 
 #[doc(hidden)]

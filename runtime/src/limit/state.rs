@@ -35,6 +35,11 @@ impl Default for LimitSettings {
 }
 
 impl LimitSettings {
+    /// Whether checks are counted in the store.
+    pub(crate) fn counted(&self, home: Home) -> bool {
+        self.analytics.unwrap_or(home == Home::Upstash)
+    }
+
     /// What cannot work.
     pub(crate) fn mistake(&self) -> Option<&'static str> {
         if self.budget.is_zero() {
@@ -182,7 +187,7 @@ impl Limits {
             },
             budget: settings.budget,
             overrides: settings.overrides.clone(),
-            analytics: settings.analytics.unwrap_or(home == Home::Upstash),
+            analytics: settings.counted(home),
             blocked: Blocked::new(settings.block_cache),
             fallback: Fallback::default(),
             events: Mutex::default(),

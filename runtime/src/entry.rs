@@ -2,6 +2,7 @@
 
 use crate::cache::{Policy, guard};
 use crate::error::{Error, ErrorKind};
+use crate::explain::Explanation;
 use crate::key::Key;
 use crate::pond::{self, Millpond};
 use crate::rt::BoxFuture;
@@ -369,6 +370,25 @@ impl<T> ValueEntry<T> {
     /// ```
     pub async fn ttl(&self) -> Result<TimeLeft, Error> {
         self.slot.pond.ttl(&self.slot.key).await
+    }
+
+    /// Why a call finds what it finds: see [`Millpond::explain`].
+    ///
+    /// # Errors
+    /// As [`Millpond::explain`].
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Lookup, Millpond, TimeLeft, cached};
+    /// #[cached(prefix = "answer", key = "<id>")]
+    /// async fn answer(id: u64) -> u32 { 42 }
+    ///
+    /// # Millpond::memory().scope(async {
+    /// println!("{}", answer::entry(1).explain().await?);
+    /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
+    /// ```
+    pub async fn explain(&self) -> Result<Explanation, Error> {
+        self.slot.pond.explain(&self.slot.key).await
     }
 
     /// What is cached.

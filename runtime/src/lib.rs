@@ -90,6 +90,7 @@ mod cache;
 mod config;
 mod entry;
 mod error;
+mod explain;
 mod json;
 mod key;
 mod pipeline;
@@ -113,6 +114,7 @@ pub mod __private;
 pub use config::Builder;
 pub use entry::{Entry, Invalidation, Lookup, PutAs, ValueEntry};
 pub use error::{Error, ErrorKind};
+pub use explain::{Explanation, ValueKind};
 pub use key::Key;
 pub use limit::{Limit, RateLimited, identifier};
 /// ```

@@ -70,8 +70,13 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
 fn is_raw_text(text: &str) -> bool {
     match serde_json::from_str::<serde_json::Value>(text) {
         Ok(json) => json.is_number() || json.is_boolean(),
-        Err(_) => !text.starts_with(['{', '[', '"']),
+        Err(_) => !looks_like_json(text),
     }
+}
+
+/// Whether a text that is no JSON may be the beginning of some.
+pub(crate) fn looks_like_json(text: &str) -> bool {
+    text.starts_with(['{', '[', '"'])
 }
 
 /// In debug builds: whether what will be stored reads back as the same value.

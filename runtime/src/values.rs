@@ -47,6 +47,16 @@ impl TimeLeft {
             Self::Missing | Self::Forever => None,
         }
     }
+
+    /// The reply to `PTTL`.
+    pub(crate) fn read(reply: &Reply) -> Result<Self, Error> {
+        Ok(match int(reply)? {
+            -1 => Self::Forever,
+            left => u64::try_from(left).map_or(Self::Missing, |left| {
+                Self::Left(Duration::from_millis(left))
+            }),
+        })
+    }
 }
 
 impl Millpond {
@@ -258,12 +268,7 @@ impl Millpond {
         let reply = self
             .on_key(&key, &full, Command::new(Effect::Read, args))
             .await?;
-        Ok(match int(&reply)? {
-            -1 => TimeLeft::Forever,
-            left => u64::try_from(left).map_or(TimeLeft::Missing, |left| {
-                TimeLeft::Left(Duration::from_millis(left))
-            }),
-        })
+        TimeLeft::read(&reply)
     }
 
     /// Gives the key another lifetime, from now; true if it was there.

@@ -156,6 +156,11 @@ impl Flights {
         super::pulse::leads(self.id, key)
     }
 
+    /// Whether a call is looking this key up, or loading it.
+    pub(crate) fn is_loading(&self, key: &str) -> bool {
+        self.shard(key).contains_key(key)
+    }
+
     /// Leads the flight of this key, or waits in it.
     pub(crate) fn join(self: &Arc<Self>, key: &str) -> Role {
         let mut shard = self.shard(key);

@@ -89,6 +89,7 @@ fn lookup(name: &[u8]) -> Option<(i8, Writes, Run)> {
         b"MSET" => (-3, Over, strings::mset),
         b"APPEND" => (3, Beside, strings::append),
         b"STRLEN" => (2, No, strings::strlen),
+        b"GETRANGE" => (4, No, strings::getrange),
         b"INCR" => (2, Over, strings::incr),
         b"DECR" => (2, Over, strings::decr),
         b"INCRBY" => (3, Over, strings::incrby),

@@ -161,6 +161,27 @@ pub(crate) fn strlen(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
     ))
 }
 
+pub(crate) fn getrange(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+    let (start, end) = (integer_or_error(args.at(2))?, integer_or_error(args.at(3))?);
+    let text = keyspace.text(args.at(1))?.unwrap_or_default();
+    let len = i64::try_from(text.len()).unwrap_or(i64::MAX);
+    // Unlike in LRANGE, an end before the text counts as its first byte.
+    let place = |at: i64| match at {
+        0.. => at,
+        _ => at.saturating_add(len).max(0),
+    };
+    let range = (place(start), place(end).min(len - 1));
+    let part = match range {
+        _ if end < start && end < 0 && start < 0 => Bytes::new(),
+        (first, last) if first <= last => {
+            let index = |at: i64| usize::try_from(at).unwrap_or(0);
+            text.slice(index(first)..=index(last))
+        }
+        _ => Bytes::new(),
+    };
+    Ok(Reply::Bulk(part))
+}
+
 pub(crate) fn incr(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
     increase(keyspace, args.at(1), 1)
 }

@@ -1,0 +1,256 @@
+//! Why a key is found or missed: what the server holds under it and what this process knows of it,
+//! and never the content.
+
+mod found;
+mod words;
+
+use crate::error::Error;
+use crate::key::Key;
+use crate::pond::{self, Millpond};
+use crate::values::TimeLeft;
+use found::Found;
+use std::time::Duration;
+
+/// What a key holds and what is known of it; made by [`Millpond::explain`]. As text it says in a few
+/// lines what that means and what to do. It holds the key, but nothing of the value.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use millpond::{Millpond, ttl};
+///
+/// let pond = Millpond::builder().namespace("staging").build()?;
+/// pond.set("user:42", "Ada", ttl::MEDIUM).await?;
+/// pond.delete("user:42").await?;
+/// let why = pond.explain("user:42").await?;
+/// assert_eq!(why.key(), "staging:user:42");
+/// assert!(why.to_string().contains("invalidated or written within the last 5 min"));
+/// # Ok::<_, millpond::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    key: String,
+    /// What `TYPE` answers; nothing for a key that is not there.
+    redis_type: Option<String>,
+    left: TimeLeft,
+    /// Bytes of a string, members of anything else.
+    size: Option<u64>,
+    value: Option<ValueKind>,
+    guard: TimeLeft,
+    guard_life: Duration,
+    loading: bool,
+    undelivered: bool,
+}
+
+/// What the bytes of a stored value look like; see [`Explanation::value`].
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use millpond::{Millpond, ValueKind, ttl};
+///
+/// let pond = Millpond::memory();
+/// pond.set("user:42", &None::<u8>, ttl::SHORT).await?;
+/// assert_eq!(pond.explain("user:42").await?.value(), Some(ValueKind::Null));
+/// # Ok::<_, millpond::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ValueKind {
+    /// JSON: what millpond stores, and most other clients.
+    Json,
+    /// A cached `None`: known to be nothing.
+    Null,
+    /// Text that is no JSON; it reads as a `String`, which is how `@upstash/redis` writes strings.
+    Text,
+    /// A header of millpond's with the value behind it, compressed or encrypted.
+    Envelope,
+    /// None of these. A read of it fails, and the next load overwrites it.
+    Unknown,
+}
+
+impl Millpond {
+    /// Looks into a key and into what this process knows of it: for the question why a value that was
+    /// stored is not found. One request of commands that only read, which changes nothing and
+    /// delivers nothing; of the value, its first kilobyte at the most.
+    ///
+    /// This version keeps no copies of values in the process beside the embedded engine, so there is
+    /// none to look into.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidKey`](crate::ErrorKind::InvalidKey), and what can go wrong on the way.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use millpond::{Millpond, TimeLeft};
+    ///
+    /// let pond = Millpond::memory();
+    /// let why = pond.explain("user:42").await?;
+    /// assert!(!why.exists());
+    /// assert_eq!(why.guard(), TimeLeft::Missing);   // nobody invalidated it lately
+    /// println!("{why}");
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn explain(&self, key: impl Into<Key>) -> Result<Explanation, Error> {
+        let key = key.into();
+        key.check()?;
+        let full = self.full(&key);
+        let name = pond::text(&full);
+        let loading = self.0.flights.is_loading(&name);
+        let undelivered = self.0.pending.ticket(&full).is_some();
+        let commands = found::questions(&full);
+        let tally = self.0.ledger.tally(key.prefix());
+        tally.commands.add(commands.len() as u64);
+        let replies = self.send(commands, self.0.settings.budget).await;
+        let found = Found::read(replies).inspect_err(|_| tally.errors.add(1))?;
+        Ok(Explanation {
+            key: name,
+            redis_type: found.redis_type,
+            left: found.left,
+            size: found.size,
+            value: found.value,
+            guard: found.guard,
+            guard_life: self.0.settings.guard_life,
+            loading,
+            undelivered,
+        })
+    }
+}
+
+impl Explanation {
+    /// The key as the server knows it, the namespace included.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let pond = millpond::Millpond::builder().namespace("staging").build()?;
+    /// assert_eq!(pond.explain("user:42").await?.key(), "staging:user:42");
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Whether the server holds anything under the key.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// assert!(!millpond::Millpond::memory().explain("user:42").await?.exists());
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn exists(&self) -> bool {
+        self.redis_type.is_some()
+    }
+
+    /// How long the key has left.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, TimeLeft};
+    /// assert_eq!(Millpond::memory().explain("user:42").await?.ttl(), TimeLeft::Missing);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn ttl(&self) -> TimeLeft {
+        self.left
+    }
+
+    /// What Redis calls the type of what is there: `string` for a cached value, else `hash`, `list`,
+    /// `set`, `zset`, `stream` or whatever the server has.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # let pond = millpond::Millpond::memory();
+    /// pond.command(["RPUSH", "jobs", "a", "b"]).await?;
+    /// assert_eq!(pond.explain("jobs").await?.redis_type(), Some("list"));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn redis_type(&self) -> Option<&str> {
+        self.redis_type.as_deref()
+    }
+
+    /// How many bytes a string has.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, ttl};
+    /// # let pond = Millpond::memory();
+    /// pond.set("user:42", "Ada", ttl::SHORT).await?;
+    /// assert_eq!(pond.explain("user:42").await?.bytes(), Some(5));   // the quotes of the JSON too
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn bytes(&self) -> Option<u64> {
+        self.size.filter(|_| self.is_string())
+    }
+
+    /// How many fields, items or members a hash, a list, a set or a sorted set has.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # let pond = millpond::Millpond::memory();
+    /// pond.command(["RPUSH", "jobs", "a", "b"]).await?;
+    /// assert_eq!(pond.explain("jobs").await?.members(), Some(2));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn members(&self) -> Option<u64> {
+        self.size.filter(|_| !self.is_string())
+    }
+
+    /// What kind of value a string is, judged by its first kilobyte.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, ValueKind};
+    /// # let pond = Millpond::memory();
+    /// pond.command(["SET", "greeting", "hello"]).await?;   // as another client would write it
+    /// assert_eq!(pond.explain("greeting").await?.value(), Some(ValueKind::Text));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn value(&self) -> Option<ValueKind> {
+        self.value
+    }
+
+    /// How long the guard of the key has left. It is there for the time of
+    /// [`Builder::guard_life`](crate::Builder::guard_life) after the key was invalidated or written
+    /// by hand or by `#[updates]`; loads leave none.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, TimeLeft};
+    /// # let pond = Millpond::memory();
+    /// pond.delete("user:42").await?;
+    /// assert!(matches!(pond.explain("user:42").await?.guard(), TimeLeft::Left(_)));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn guard(&self) -> TimeLeft {
+        self.guard
+    }
+
+    /// Whether a call in this process was looking the key up or loading it; those that do not wait for
+    /// each other (`flight = "off"`) are not known.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// assert!(!millpond::Millpond::memory().explain("user:42").await?.is_loading());
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn is_loading(&self) -> bool {
+        self.loading
+    }
+
+    /// Whether an invalidation of the key by this process still waited to be delivered. Until it is
+    /// through, calls in this process do not believe what the server holds.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let why = millpond::Millpond::memory().explain("user:42").await?;
+    /// assert!(!why.has_undelivered_invalidation());
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn has_undelivered_invalidation(&self) -> bool {
+        self.undelivered
+    }
+
+    fn is_string(&self) -> bool {
+        self.redis_type() == Some("string")
+    }
+}

@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 /// What a line of the other process begins with; the test harness prints lines of its own.
 const MARK: &str = "said: ";
 
-const CONFIGURATION: [&str; 6] = [
+/// The variables that `Millpond::from_env` reads.
+pub(crate) const CONFIGURATION: [&str; 6] = [
     "UPSTASH_REDIS_REST_URL",
     "UPSTASH_REDIS_REST_TOKEN",
     "KV_REST_API_URL",

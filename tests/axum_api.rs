@@ -1,9 +1,12 @@
 //! `cargo run --example axum_api`, driven over its socket by an HTTP client.
 #![cfg(feature = "axum")]
 
+mod support;
+
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use std::process::Stdio;
+use support::example::executable;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -16,9 +19,7 @@ struct Service {
 impl Service {
     /// Starts it as a reader of the example would, on a free port.
     async fn start() -> Self {
-        let mut process = Command::new(env!("CARGO"))
-            .args(["run", "--quiet", "--example", "axum_api"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
+        let mut process = Command::new(executable("axum_api"))
             .env("ADDRESS", "127.0.0.1:0")
             .env_remove("UPSTASH_REDIS_REST_URL")
             .env_remove("UPSTASH_REDIS_REST_TOKEN")

@@ -238,7 +238,11 @@ async fn a_service() {
         .iter()
         .map(|level| log.text().matches(level).count())
         .collect();
-    say(&format!("{returned:?} {warnings:?} {outcome}"));
+    let log = log.text();
+    let warned = log.lines().find(|line| line.contains("WARN"));
+    let warned = warned.and_then(|line| line.split_once(": "));
+    let warned = warned.map_or_else(String::new, |(_, message)| format!("; {message}"));
+    say(&format!("{returned:?} {warnings:?} {outcome}{warned}"));
 }
 
 async fn a_service_with(environment: &[(&str, &str)]) -> String {
@@ -289,7 +293,11 @@ async fn with_a_wrong_address_in_the_environment_functions_run_and_one_error_is_
 #[tokio::test]
 async fn with_nothing_configured_the_embedded_engine_serves_and_one_warning_says_so() {
     let said = a_service_with(&[]).await;
-    assert_eq!(said, "[1, 1] [0, 1] Some(1)");
+    let (served, warned) = said.split_once("; ").unwrap();
+    assert_eq!(served, "[1, 1] [0, 1] Some(1)");
+    let begins = "Missing Upstash Redis credentials: neither UPSTASH_REDIS_REST_URL nor \
+                  UPSTASH_REDIS_REST_TOKEN is set";
+    assert!(warned.starts_with(begins), "{warned}");
 }
 
 #[tokio::test]

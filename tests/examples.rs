@@ -1,12 +1,13 @@
 //! The examples that need no server of their own, run as a reader would run them.
 
+mod support;
+
+use support::example::executable;
 use tokio::process::Command;
 
 /// What an example prints, on the embedded engine.
 async fn run(example: &str) -> String {
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--example", example])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+    let output = Command::new(executable(example))
         .env_remove("UPSTASH_REDIS_REST_URL")
         .env_remove("UPSTASH_REDIS_REST_TOKEN")
         .output()

@@ -245,7 +245,9 @@ impl Builder {
         self
     }
 
-    /// How often a request that failed is sent again, within the budget. 5 by default.
+    /// How often a request that failed is sent again, within the budget. 5 by default, of which the
+    /// pauses of the default [`backoff`](Self::backoff) leave room for three or four in the default
+    /// [`budget`](Self::budget).
     ///
     /// ```
     /// let pond = millpond::Millpond::builder().retries(2).build()?;

@@ -89,12 +89,19 @@
 //! - `encrypt` (default): the option `encrypt` of [`macro@cached`], AES-256-GCM.
 //! - `axum`: refusals of limits as responses, layers for routes, and the caller's address.
 //!
+//! # When something is off
+//!
+//! [`Millpond::explain`] and [`ValueEntry::explain`] say why a key is found or missed, [`Millpond::stats`]
+//! what happened, by prefix, and [`limit::Decision::reason`] why a check decided as it did.
+//! `cargo run --example doctor`, in the repository, checks the environment, the database and the clocks.
+//!
 //! # Logging
 //!
 //! Events go to [`tracing`](https://docs.rs/tracing) under the target `millpond`: a warning when nothing
-//! is configured, when the cache did not answer, when a value could not be read or stored; an error when
-//! the configuration is wrong, when two functions cache different types under the same keys, and when one is
-//! to encrypt and has no key. They name prefixes, never keys or values.
+//! is configured (`Missing Upstash Redis credentials`), when the cache did not answer, when a value could
+//! not be read or stored; an error when the configuration is wrong, when two functions cache different
+//! types under the same keys, and when one is to encrypt and has no key. They name prefixes, never keys or
+//! values.
 //!
 //! # The way through the code
 //!

@@ -90,8 +90,11 @@ impl Millpond {
 
     /// The cache that the environment asks for: Upstash with `UPSTASH_REDIS_REST_URL` and
     /// `UPSTASH_REDIS_REST_TOKEN`, else `KV_REST_API_URL` and `KV_REST_API_TOKEN`, else
-    /// `UPSTASH_REDIS_URL` and `UPSTASH_REDIS_TOKEN`; with none of them the embedded engine.
+    /// `UPSTASH_REDIS_URL` and `UPSTASH_REDIS_TOKEN`; with none of them the embedded engine, and one
+    /// warning in the log that begins with `Missing Upstash Redis credentials`.
     /// `MILLPOND_ENCRYPTION_KEY` holds the keys of [`Builder::encryption_key`], if any.
+    ///
+    /// `cargo run --example doctor`, in the repository, checks what the environment says.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when one variable of a pair is missing, or an address or a key cannot
@@ -105,8 +108,8 @@ impl Millpond {
         let builder = Builder::from_lookup(|name| std::env::var(name).ok())?;
         if builder.is_memory() {
             tracing::warn!(
-                "millpond caches in this process only: neither UPSTASH_REDIS_REST_URL nor \
-                 UPSTASH_REDIS_REST_TOKEN is set"
+                "Missing Upstash Redis credentials: neither UPSTASH_REDIS_REST_URL nor \
+                 UPSTASH_REDIS_REST_TOKEN is set; millpond caches in this process only"
             );
         }
         builder.build()

@@ -1,6 +1,7 @@
 //! The first table of docs/settings.md against the code, in both directions.
 
 use crate::config::{Builder, ENVIRONMENT, Settings};
+use crate::keyring::VARIABLE as KEYS;
 use crate::limit::{Home, LimitSettings};
 use crate::rt::Clock;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +48,7 @@ fn code() -> BTreeMap<String, String> {
         read_your_writes,
         memory,
         limits,
+        keys,
     } = builder.settings;
     let counted = [Home::Upstash, Home::Elsewhere, Home::Cluster].map(|home| limits.counted(home));
     let LimitSettings {
@@ -63,6 +65,9 @@ fn code() -> BTreeMap<String, String> {
         ("redis_cluster", remote.to_owned()),
         ("namespace", option(namespace.as_ref())),
         ("auto_pipelining", switch(pipelining)),
+        (KEYS, option(keys.writer().map(|_| "some"))),
+        ("encryption_key", option(keys.writer().map(|_| "some"))),
+        ("decryption_key", option(keys.writer().map(|_| "some"))),
         ("retries", retries.to_string()),
         ("backoff", time(backoff)),
         ("read_your_writes", switch(read_your_writes)),

@@ -79,13 +79,15 @@ impl Millpond {
         Builder::new()
     }
 
-    /// An embedded cache of its own with default settings: what a test wants.
+    /// An embedded cache of its own with default settings: what a test wants. If the variable
+    /// `MILLPOND_ENCRYPTION_KEY` is wrong, that is logged, and every operation of the result fails
+    /// with the reason.
     ///
     /// ```
     /// let pond = millpond::Millpond::memory();
     /// ```
     pub fn memory() -> Self {
-        Builder::new().build().unwrap_or_else(Self::broken)
+        Builder::new().build().unwrap_or_else(Self::unconfigured)
     }
 
     /// The cache that the environment asks for: Upstash with `UPSTASH_REDIS_REST_URL` and
@@ -121,8 +123,9 @@ impl Millpond {
         Ok(Self::with_store(Ok(store), settings, ledger, engine.home()))
     }
 
-    /// A cache that answers everything with this error; attributes run the body.
-    pub(crate) fn broken(error: Error) -> Self {
+    /// A cache that answers everything with this error, which is logged; attributes run the body.
+    pub(crate) fn unconfigured(error: Error) -> Self {
+        tracing::error!(%error, "millpond is not configured; functions run uncached");
         let ledger = Ledger::default();
         Self::with_store(Err(error), Settings::default(), ledger, Home::default())
     }

@@ -54,12 +54,7 @@ pub fn current() -> Millpond {
         return pond.clone();
     }
     DEFAULT
-        .get_or_init(|| {
-            Millpond::from_env().unwrap_or_else(|error| {
-                tracing::error!(%error, "millpond is not configured; functions run uncached");
-                Millpond::broken(error)
-            })
-        })
+        .get_or_init(|| Millpond::from_env().unwrap_or_else(Millpond::unconfigured))
         .clone()
 }
 

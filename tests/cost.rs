@@ -312,8 +312,11 @@ async fn several_values(costs: &mut Costs, pond: &Millpond) {
     let pages = all.sent.len() / 2;
     assert!(pages >= 2, "two pages at the least: {all:?}");
     for page in all.sent.chunks(2) {
-        let (sent, executed) = (page.to_vec(), 2);
-        costs.holds(event, &Cost { sent, executed });
+        let page = Cost {
+            sent: page.to_vec(),
+            executed: 2,
+        };
+        costs.holds(event, &page);
     }
     assert_eq!(all.executed, pages as u64 * 2);
 }

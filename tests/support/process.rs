@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 /// What a line of the other process begins with; the test harness prints lines of its own.
 const MARK: &str = "said: ";
 
-const CONFIGURATION: [&str; 7] = [
+pub(crate) const CONFIGURATION: [&str; 7] = [
     "UPSTASH_REDIS_REST_URL",
     "UPSTASH_REDIS_REST_TOKEN",
     "KV_REST_API_URL",

@@ -65,9 +65,18 @@ fn code() -> BTreeMap<String, String> {
         ("redis_cluster", remote.to_owned()),
         ("namespace", option(namespace.as_ref())),
         ("auto_pipelining", switch(pipelining)),
-        (KEYS, option(keys.writer().map(|_| "some"))),
-        ("encryption_key", option(keys.writer().map(|_| "some"))),
-        ("decryption_key", option(keys.writer().map(|_| "some"))),
+        (
+            KEYS,
+            option(keys.writer().map(|(id, _)| id.to_owned()).as_ref()),
+        ),
+        (
+            "encryption_key",
+            option(keys.writer().map(|(id, _)| id.to_owned()).as_ref()),
+        ),
+        (
+            "decryption_key",
+            option(keys.writer().map(|(id, _)| id.to_owned()).as_ref()),
+        ),
         ("retries", retries.to_string()),
         ("backoff", time(backoff)),
         ("read_your_writes", switch(read_your_writes)),

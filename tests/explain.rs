@@ -4,44 +4,11 @@ mod support;
 
 use millpond::{ErrorKind, Explanation, Key, Millpond, TimeLeft, ValueKind, cached, ttl};
 use std::time::Duration;
-use support::settle;
 use support::source::{Source, source};
+use support::{on_every_engine, settle};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const GUARD: Duration = Duration::from_mins(5);
-
-/// A budget that a busy machine cannot exhaust.
-const LONG: Duration = Duration::from_secs(20);
-
-macro_rules! on_every_engine {
-    ($($behaviour:ident)*) => {
-        mod embedded {
-            $(#[tokio::test]
-            async fn $behaviour() {
-                super::$behaviour(&millpond::Millpond::memory()).await;
-            })*
-        }
-
-        #[cfg(feature = "upstash")]
-        mod upstash {
-            $(#[tokio::test]
-            async fn $behaviour() {
-                let gateway = super::support::gateway(millpond_gateway::needs_redis!()).await;
-                super::$behaviour(&super::support::pond(&gateway)).await;
-            })*
-        }
-
-        #[cfg(feature = "redis")]
-        mod redis {
-            $(#[tokio::test]
-            async fn $behaviour() {
-                let database = millpond_gateway::needs_redis!().database();
-                let pond = millpond::Millpond::builder().redis(database.url());
-                super::$behaviour(&pond.budget(super::LONG).build().unwrap()).await;
-            })*
-        }
-    };
-}
 
 on_every_engine! {
     a_key_that_was_never_there_says_so

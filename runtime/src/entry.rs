@@ -1,16 +1,19 @@
 //! One cached value of one function: what its companion hands out.
 
+mod lookup;
+mod put_as;
+
 use crate::cache::{self, Policy, guard};
 use crate::error::{Error, ErrorKind};
 use crate::explain::Explanation;
 use crate::key::Key;
 use crate::pond::{self, Millpond};
 use crate::rt::BoxFuture;
-use crate::stored::plain_form;
+use crate::time_left::TimeLeft;
 use crate::value;
-use crate::values::TimeLeft;
 use bytes::Bytes;
-use serde::Serialize;
+pub use lookup::Lookup;
+pub use put_as::PutAs;
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::future::Future;
@@ -68,109 +71,6 @@ pub(crate) struct Slot {
     pub(crate) pond: Millpond,
     pub(crate) key: Key,
     pub(crate) policy: Policy,
-}
-
-/// What a look into the cache found.
-///
-/// ```
-/// assert_eq!(millpond::Lookup::Hit(1).into_value(), Some(1));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Lookup<T> {
-    /// A value.
-    Hit(T),
-    /// A cached `None`: known to be nothing.
-    Null,
-    /// Nothing.
-    Miss,
-}
-
-impl<T> Lookup<T> {
-    /// The value, if one was found.
-    ///
-    /// ```
-    /// assert_eq!(millpond::Lookup::<u8>::Miss.into_value(), None);
-    /// ```
-    pub fn into_value(self) -> Option<T> {
-        match self {
-            Self::Hit(value) => Some(value),
-            Self::Null | Self::Miss => None,
-        }
-    }
-
-    /// Whether anything was found, be it a cached `None`.
-    ///
-    /// ```
-    /// assert!(millpond::Lookup::<u8>::Null.is_cached());
-    /// ```
-    pub fn is_cached(&self) -> bool {
-        !matches!(self, Self::Miss)
-    }
-}
-
-/// What an entry of `T` takes: a `T` or what it borrows as, and for an `Option<T>` also a `T`.
-///
-/// ```
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// # use millpond::{Millpond, cached};
-/// #[cached(prefix = "name", key = "<id>")]
-/// async fn name(id: u64) -> Option<String> { None }
-///
-/// # Millpond::memory().scope(async {
-/// name::entry(1).put("Ada").await?;
-/// name::entry(1).put(&"Ada".to_owned()).await?;
-/// name::entry(1).put(&Some("Ada".to_owned())).await?;
-/// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not what the cached function stores, which is `{T}`",
-    label = "expected a `{T}` to put into the cache",
-    note = "the value must be the success value of the cached function"
-)]
-pub trait PutAs<T> {
-    #[doc(hidden)]
-    fn plain_form(&self) -> Result<Bytes, Error>;
-}
-
-#[diagnostic::do_not_recommend]
-impl<T: Serialize> PutAs<T> for T {
-    fn plain_form(&self) -> Result<Bytes, Error> {
-        plain_form(self)
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<T: Serialize> PutAs<Option<T>> for T {
-    fn plain_form(&self) -> Result<Bytes, Error> {
-        plain_form(self)
-    }
-}
-
-macro_rules! borrowed_forms {
-    ($([$($generics:tt)*] $borrowed:ty => $owned:ty),* $(,)?) => {
-        $(
-            #[diagnostic::do_not_recommend]
-            impl<$($generics)*> PutAs<$owned> for $borrowed {
-                fn plain_form(&self) -> Result<Bytes, Error> {
-                    plain_form(self)
-                }
-            }
-
-            #[diagnostic::do_not_recommend]
-            impl<$($generics)*> PutAs<Option<$owned>> for $borrowed {
-                fn plain_form(&self) -> Result<Bytes, Error> {
-                    plain_form(self)
-                }
-            }
-        )*
-    };
-}
-
-borrowed_forms! {
-    [] str => String,
-    [T: Serialize] [T] => Vec<T>,
-    [T: Serialize] T => std::sync::Arc<T>,
 }
 
 impl Slot {

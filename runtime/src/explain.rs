@@ -7,7 +7,7 @@ mod words;
 use crate::error::Error;
 use crate::key::Key;
 use crate::pond::{self, Millpond};
-use crate::values::TimeLeft;
+use crate::time_left::TimeLeft;
 use found::Found;
 use std::time::Duration;
 

@@ -129,6 +129,7 @@ mod session;
 mod stats;
 mod store;
 mod stored;
+mod time_left;
 mod value;
 mod values;
 
@@ -238,5 +239,5 @@ pub use rt::ManualClock;
 pub use scope::{current, install};
 pub use session::{SessionId, Sessions};
 pub use stats::{CacheStats, Stats};
+pub use time_left::TimeLeft;
 pub use value::NULL_SENTINEL;
-pub use values::TimeLeft;

@@ -1,5 +1,7 @@
 //! Sessions: what a service remembers of a caller between requests, under an id that nobody can guess.
 
+mod id;
+
 use crate::cache::envelope::Sealing;
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
@@ -7,100 +9,17 @@ use crate::pond::{Millpond, bulk, int};
 use crate::prefix;
 use crate::store::command::{Command, Effect, Reply, Script, hex};
 use crate::stored::plain_form;
+use crate::time_left::TimeLeft;
 use crate::value;
-use crate::values::{TimeLeft, lifetime};
+use crate::values::lifetime;
 use bytes::Bytes;
+pub use id::SessionId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::marker::PhantomData;
-use std::str::FromStr;
 use std::time::Duration;
-
-/// Characters of an id, six random bits each: 192 in all.
-const LENGTH: usize = 32;
-
-/// What ids made elsewhere may be: at least as long that they can hold 120 random bits, like those of
-/// `crypto.randomUUID()`.
-const SHORTEST: usize = 20;
-const LONGEST: usize = 128;
-
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-/// The id of a session: a secret, since whoever knows it is the caller. It stands in no log, no error and
-/// no `Debug`; [`as_str`](Self::as_str) is for the cookie.
-///
-/// Ids are 32 characters that need no escaping in URLs and cookies, with 192 bits from the system's
-/// random numbers. Text from outside is checked by `parse`, which takes 20 to 128 such characters, so
-/// that sessions made by other services (`crypto.randomUUID()`) are found, too.
-///
-/// ```
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// use millpond::{ErrorKind, Millpond, SessionId, ttl};
-///
-/// let sessions = Millpond::memory().sessions::<String>(ttl::EXTENDED);
-/// let id = sessions.create("Ada").await?;
-/// let cookie = format!("sid={}; HttpOnly; Secure; SameSite=Lax", id.as_str());
-/// assert_eq!(format!("{id:?}"), "SessionId");
-///
-/// let from_cookie: SessionId = cookie[4..36].parse()?;
-/// assert_eq!(from_cookie, id);
-/// let error = "../../etc".parse::<SessionId>().unwrap_err();
-/// assert_eq!(error.kind(), ErrorKind::InvalidKey);
-/// # Ok::<_, millpond::Error>(()) }).unwrap();
-/// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct SessionId(String);
-
-impl SessionId {
-    fn random() -> Result<Self, Error> {
-        let mut bytes = [0; LENGTH];
-        // No second best here: an id that can be guessed is worse than none.
-        getrandom::fill(&mut bytes).map_err(|error| {
-            Error::with_source(
-                ErrorKind::Unsupported,
-                "the system gives no random numbers, so no session id is safe",
-                error,
-            )
-        })?;
-        let letters = bytes
-            .iter()
-            .map(|byte| char::from(ALPHABET[usize::from(byte % 64)]));
-        Ok(Self(letters.collect()))
-    }
-
-    /// The id as text, for the cookie or the client. Keep it out of logs.
-    ///
-    /// ```
-    /// let id: millpond::SessionId = "7d9f1c1e-3f70-4d0c-8a65-0f4f3f5d3a11".parse().unwrap();
-    /// assert_eq!(id.as_str().len(), 36);
-    /// ```
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionId")
-    }
-}
-
-impl FromStr for SessionId {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let fits = (SHORTEST..=LONGEST).contains(&text.len());
-        if fits && text.bytes().all(|byte| ALPHABET.contains(&byte)) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(Error::new(
-            ErrorKind::InvalidKey,
-            "this is no session id (20 to 128 letters, digits, `-` and `_`); treat the caller as new",
-        ))
-    }
-}
 
 /// Sessions that hold a `T` each; made by [`Millpond::sessions`]. Cheap to make and to clone.
 ///

@@ -6,8 +6,8 @@ use crate::error::Error;
 use crate::key::FullKey;
 use crate::pond;
 use crate::store::command::{Command, Effect, Reply};
+use crate::time_left::TimeLeft;
 use crate::value;
-use crate::values::TimeLeft;
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 

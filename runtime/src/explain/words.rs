@@ -1,7 +1,7 @@
 //! An explanation as a person reads it: what is there, what happened to it, what to do.
 
 use super::{Explanation, ValueKind};
-use crate::values::TimeLeft;
+use crate::time_left::TimeLeft;
 use std::fmt;
 use std::time::Duration;
 

@@ -1,0 +1,40 @@
+//! What a look into the cache found.
+
+/// What a look into the cache found.
+///
+/// ```
+/// assert_eq!(millpond::Lookup::Hit(1).into_value(), Some(1));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Lookup<T> {
+    /// A value.
+    Hit(T),
+    /// A cached `None`: known to be nothing.
+    Null,
+    /// Nothing.
+    Miss,
+}
+
+impl<T> Lookup<T> {
+    /// The value, if one was found.
+    ///
+    /// ```
+    /// assert_eq!(millpond::Lookup::<u8>::Miss.into_value(), None);
+    /// ```
+    pub fn into_value(self) -> Option<T> {
+        match self {
+            Self::Hit(value) => Some(value),
+            Self::Null | Self::Miss => None,
+        }
+    }
+
+    /// Whether anything was found, be it a cached `None`.
+    ///
+    /// ```
+    /// assert!(millpond::Lookup::<u8>::Null.is_cached());
+    /// ```
+    pub fn is_cached(&self) -> bool {
+        !matches!(self, Self::Miss)
+    }
+}

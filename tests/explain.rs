@@ -265,7 +265,8 @@ async fn the_key_is_the_one_that_the_server_knows() {
 
 #[cfg(feature = "upstash")]
 mod over_http {
-    use super::{LONG, MINUTE, explain, told};
+    use super::support::LONG;
+    use super::{MINUTE, explain, told};
     use crate::support::{builder, gateway, within_a_minute};
     use millpond::{ErrorKind, Millpond};
     use millpond_gateway::{Fault, Matcher, needs_redis};

@@ -174,9 +174,22 @@ async fn an_invalidation_from_node_is_not_undone_by_a_load_under_way() {
 #[test]
 fn the_documented_invalidation_is_the_tested_one() {
     let script = include_str!("interop/invalidate.mjs");
-    let documented = include_str!("../docs/interop.md");
-    let (_, code) = documented.split_once("```ts\n").unwrap();
-    let (code, _) = code.split_once("```").unwrap();
+    let code = documented("From TypeScript:\n\n");
     assert!(code.lines().count() > 3);
     assert!(script.contains(code), "{code}");
+}
+
+#[test]
+fn the_documented_hash_of_a_prompt_is_the_tested_one() {
+    let script = include_str!("interop/operations.mjs");
+    let code = documented("in TypeScript:\n\n").trim();
+    let code = code.strip_prefix("const key = ").unwrap();
+    assert!(script.contains(code), "{code}");
+}
+
+/// The code of docs/interop.md behind these words.
+fn documented(words: &str) -> &'static str {
+    let page = include_str!("../docs/interop.md");
+    let (_, code) = page.split_once(&format!("{words}```ts\n")).unwrap();
+    code.split_once("```").unwrap().0
 }

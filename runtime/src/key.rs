@@ -131,10 +131,11 @@ const GUARD: &str = "guard";
 
 /// The name of a key that goes with another one, in the same slot of a cluster.
 pub(crate) fn beside(key: &str, what: &str) -> String {
+    // On the way of every call, so it is put together in one piece.
     if has_hash_tag(key) {
-        format!("{key}:{what}")
+        [key, ":", what].concat()
     } else {
-        format!("{{{key}}}:{what}")
+        ["{", key, "}:", what].concat()
     }
 }
 

@@ -222,9 +222,16 @@ impl Millpond {
         command: Command,
         within: Duration,
     ) -> Result<Reply, Error> {
-        let (keys, commands) = (std::slice::from_ref(full), vec![command]);
-        let mut replies = self.settled_all(keys, tally, commands, within).await?;
-        replies.pop().unwrap_or_else(|| Err(no_reply()))
+        let commands = vec![command];
+        let mut replies = if self.0.pending.ticket(full).is_some() {
+            let keys = std::slice::from_ref(full);
+            self.settled_all(keys, tally, commands, within).await?
+        } else {
+            tally.commands.add(1);
+            self.send(commands, within).await
+        };
+        let reply = replies.pop().unwrap_or_else(|| Err(no_reply()));
+        reply.map_err(advised)
     }
 
     /// Sends commands on keys. Invalidations of them that still wait go in front; where one of those
@@ -255,10 +262,7 @@ impl Millpond {
         for ticket in &tickets {
             self.0.pending.delivered(ticket);
         }
-        Ok(answers
-            .into_iter()
-            .map(|reply| reply.map_err(advised))
-            .collect())
+        Ok(answers)
     }
 
     /// Whether this is a clone of the other.

@@ -243,6 +243,85 @@ async fn a_lock_is_held_for_no_longer_than_it_may_be() {
     assert!(pond.ttl("lock:y").await.unwrap().duration() <= Some(Duration::from_secs(5)));
 }
 
+/// Lets both clocks run, and the tasks with them.
+async fn wait(clock: &ManualClock, time: Duration) {
+    settle().await;
+    clock.advance(time);
+    tokio::time::advance(time).await;
+    settle().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bound_beyond_all_time_is_none() {
+    let (clock, pond) = clocked();
+    wait(&clock, HALF_A_MINUTE).await;
+    let lock = pond.lock("lock:x", HALF_A_MINUTE);
+    let guard = lock.at_most(Duration::MAX).await.unwrap();
+    for _ in 0..6 {
+        wait(&clock, Duration::from_secs(10)).await;
+        assert!(guard.is_held() && !free(&pond, "lock:x").await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_lock_is_told_when_it_comes() {
+    let (clock, pond) = clocked();
+    let hour = Duration::from_hours(1);
+    let brief = pond.lock("lock:x", hour).at_most(Duration::from_secs(5));
+    let guard = brief.await.unwrap();
+    let mut told = std::pin::pin!(guard.lost());
+    for second in 1..=5 {
+        assert!(futures_util::poll!(told.as_mut()).is_pending(), "{second}");
+        wait(&clock, Duration::from_secs(1)).await;
+    }
+    assert!(futures_util::poll!(told.as_mut()).is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_given_by_hand_is_not_taken_away_by_itself() {
+    let (clock, pond) = clocked();
+    let guard = pond.lock("lock:x", HALF_A_MINUTE).await.unwrap();
+    guard.extend(Duration::from_mins(10)).await.unwrap();
+    guard.extend(Duration::from_secs(1)).await.unwrap();
+    for _ in 0..6 {
+        wait(&clock, Duration::from_secs(10)).await;
+    }
+    let left = pond.ttl("lock:x").await.unwrap().duration();
+    assert_eq!(left, Some(Duration::from_mins(9)));
+    // When that is over, it is extended again.
+    for _ in 0..120 {
+        wait(&clock, Duration::from_secs(10)).await;
+        assert!(guard.is_held() && !free(&pond, "lock:x").await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_was_lost_once_stays_lost() {
+    let (clock, pond) = clocked();
+    let guard = pond.lock("lock:x", HALF_A_MINUTE).fixed().await.unwrap();
+    wait(&clock, Duration::from_millis(29_800)).await;
+    guard.lost().await;
+    assert!(!free(&pond, "lock:x").await, "the server keeps it longer");
+    let error = guard.extend(HALF_A_MINUTE).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked);
+    assert!(!guard.is_held());
+}
+
+#[test]
+fn a_lock_whose_runtime_is_gone_is_lost_when_it_runs_out() {
+    let runtime = || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap()
+    };
+    let pond = Millpond::memory();
+    let first = runtime();
+    let lock = pond.lock("lock:x", Duration::from_millis(50));
+    let guard = first.block_on(lock.into_future()).unwrap();
+    drop(first);
+    runtime().block_on(within_a_minute(guard.lost()));
+    assert!(!guard.is_held());
+}
+
 #[tokio::test]
 async fn a_wait_that_is_given_up_holds_nothing() {
     let pond = Millpond::memory();
@@ -355,6 +434,19 @@ mod over_http {
         .await;
     }
 
+    #[tokio::test]
+    async fn a_lock_whose_extension_hangs_is_given_up_before_it_runs_out() {
+        let gateway = gateway(needs_redis!()).await;
+        let pond = pond(&gateway);
+        let lock = pond.lock("lock:x", Duration::from_millis(400));
+        let guard = lock.await.unwrap();
+        let hold = gateway.hold_before(Matcher::argument("lock:x"));
+        // Much less than the budget of the extension.
+        let lost = tokio::time::timeout(Duration::from_secs(10), guard.lost()).await;
+        assert!(lost.is_ok() && !guard.is_held());
+        drop(hold);
+    }
+
     /// What a service that keeps a fencing number would do.
     async fn write(pond: &Millpond, number: u64) -> bool {
         let script = "local seen = tonumber(redis.call('GET', KEYS[1]) or 0) \
@@ -421,10 +513,8 @@ mod over_http {
             gateway
                 .wait_for(|requests| {
                     let commands = requests.iter().flat_map(|it| &it.commands);
-                    commands
-                        .filter(|it| it.contains(&"PEXPIRE".to_owned()))
-                        .count()
-                        >= 4
+                    // The first one takes it.
+                    commands.filter(|it| it[0] == "EVALSHA").count() > 4
                 })
                 .await;
             assert!(

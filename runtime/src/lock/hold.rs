@@ -9,6 +9,7 @@ use crate::store::command::{Command, Effect, Script};
 use crate::values::lifetime;
 use bytes::Bytes;
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -83,8 +84,17 @@ impl Hold {
         self.pond.0.settings.clock.monotonic()
     }
 
+    /// For how much longer it is.
+    fn left(&self) -> Duration {
+        self.until().saturating_sub(self.now())
+    }
+
+    fn is_lost(&self) -> bool {
+        *self.lost.borrow()
+    }
+
     fn is_held(&self) -> bool {
-        !*self.lost.borrow() && self.now() < *self.until()
+        !self.is_lost() && !self.left().is_zero()
     }
 
     fn lose(&self) {
@@ -97,54 +107,81 @@ impl Hold {
         int(&self.pond.on_key(&self.key, &self.full, command).await?)
     }
 
-    /// Gives the lock this lifetime from now; false if it is not ours any more.
+    /// Gives the lock at least this lifetime from now; false if it is not ours any more.
     async fn extend(&self, ttl: Duration) -> Result<bool, Error> {
+        let life = lifetime(ttl)?;
+        if self.is_lost() {
+            return Ok(false);
+        }
         let sent = self.now();
-        let command = [Bytes::from_static(b"PEXPIRE"), lifetime(ttl)?];
-        let ours = self.if_ours(&command).await? == 1;
+        let command = Command::script(
+            Script::Extend,
+            Effect::Repeatable,
+            [self.full.value.clone()],
+            [self.token.clone(), life],
+        );
+        let ours = int(&self.pond.on_key(&self.key, &self.full, command).await?)? == 1;
         if ours {
-            *self.until() = sent.saturating_add(sure(ttl));
+            // Two extensions may be answered in another order than they ran, and neither takes
+            // anything away.
+            let mut until = self.until();
+            *until = sent.saturating_add(sure(ttl)).max(*until);
         } else {
             self.lose();
         }
         Ok(ours)
     }
 
-    /// The lifetime of the next extension, cut where the holder may have the lock no longer.
+    /// The lifetime of the next extension; none where the holder may have the lock no longer.
     fn next_life(&self) -> Option<Duration> {
-        let Some(longest) = self.terms.longest else {
-            return Some(self.ttl);
+        let end = match self.terms.longest {
+            _ if !self.terms.extended => return None,
+            None => return Some(self.ttl),
+            Some(longest) => self.since.saturating_add(longest),
         };
-        let left = (self.since + longest).saturating_sub(self.now());
-        let gains = self.now() + left > *self.until() + Duration::from_millis(1);
-        gains.then(|| self.ttl.min(left))
+        let life = self.ttl.min(end.saturating_sub(self.now()));
+        // More than what `sure` leaves out, or it would be extended again and again at the end.
+        let worth = self.ttl / 50 + Duration::from_millis(2);
+        (life > self.left() + worth).then_some(life)
+    }
+
+    /// How long the lock can do without an extension: until a third of its lifetime is over.
+    fn ease(&self) -> Duration {
+        self.left().saturating_sub(self.ttl / 3 * 2)
     }
 
     /// Extends the lock until the guard goes away or the lock does.
     async fn keep(&self, mut guard: oneshot::Receiver<()>) {
-        let mut pause = self.ttl / 3;
+        let mut pause = self.ease();
         loop {
-            if rt::timeout(pause, &mut guard).await.is_some() {
+            let left = self.left();
+            let pace = (self.ttl / 10).min(left);
+            if rt::timeout(pause.max(pace), &mut guard).await.is_some() {
                 return;
             }
-            let left = self.until().saturating_sub(self.now());
-            let life = self.next_life().filter(|_| self.terms.extended);
+            let left = self.left();
             if left.is_zero() {
                 // Whatever the server says: we could not be sure of it in between.
                 self.lose();
                 return;
             }
-            let Some(life) = life else {
+            pause = self.ease();
+            if !pause.is_zero() {
+                // It was extended by hand.
+                continue;
+            }
+            let Some(life) = self.next_life() else {
                 pause = left;
                 continue;
             };
-            match self.extend(life).await {
-                Ok(true) => pause = (self.ttl / 3).min(life),
-                Ok(false) => return,
-                Err(error) => {
+            match rt::timeout(left, self.extend(life)).await {
+                Some(Ok(true)) => pause = self.ease(),
+                Some(Ok(false)) => return,
+                Some(Err(error)) => {
                     tracing::warn!(prefix = self.key.prefix(), %error, "a lock was not extended yet");
-                    pause = (self.ttl / 10).min(left);
                 }
+                // Its time is up, which the next look finds.
+                None => {}
             }
         }
     }
@@ -269,7 +306,7 @@ impl LockGuard {
     }
 
     /// Waits until the lock is lost: it ran out, was taken by somebody else, or could not be extended in
-    /// time. Pending as long as it is held.
+    /// time. Pending as long as it is held. What was lost once stays lost.
     ///
     /// # Cancel safety
     /// May be dropped and called again.
@@ -287,11 +324,21 @@ impl LockGuard {
     pub async fn lost(&self) {
         let mut lost = self.hold.lost.subscribe();
         // The sender lives as long as this guard.
-        let _ = lost.wait_for(|lost| *lost).await;
+        let mut told = pin!(async { drop(lost.wait_for(|lost| *lost).await) });
+        loop {
+            let left = self.hold.left();
+            if left.is_zero() {
+                // Nobody else may be there to see it: the runtime that extended the lock may be gone.
+                self.hold.lose();
+            }
+            if rt::timeout(left, told.as_mut()).await.is_some() {
+                return;
+            }
+        }
     }
 
-    /// Gives the lock this lifetime from now, beside what happens by itself: before a step that cannot be
-    /// interrupted, say.
+    /// Gives the lock at least this lifetime from now, beside what happens by itself: before a step that
+    /// cannot be interrupted, say. No extension takes away what an earlier one gave.
     ///
     /// # Errors
     /// [`ErrorKind::Locked`] if it is not ours any more, [`ErrorKind::InvalidValue`] for a lifetime of zero,

@@ -36,6 +36,9 @@ pub(crate) enum Script {
     /// `KEYS lock, number`; `ARGV token, ttl ms, least number, number's ttl ms`. Takes a lock that is free
     /// or has this token: 1 and its number, or 0 and the milliseconds that it is still held for.
     Lock,
+    /// `KEYS lock`; `ARGV token, ttl ms`. Gives a lock that has this token at least this lifetime: 1,
+    /// or 0 if it has another.
+    Extend,
     /// `KEYS key`; `ARGV text, name of a command, its arguments behind the key`. Runs the command if the
     /// key holds the text; its reply, else 0.
     IfEqual,
@@ -45,7 +48,7 @@ pub(crate) enum Script {
 
 impl Script {
     /// All of them, for tests and warm-up.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Fill,
         Self::Put,
         Self::Update,
@@ -53,6 +56,7 @@ impl Script {
         Self::LimitRefund,
         Self::Create,
         Self::Lock,
+        Self::Extend,
         Self::IfEqual,
         Self::Rotate,
     ];
@@ -67,6 +71,7 @@ impl Script {
             Self::LimitRefund => include_str!("scripts/limit_refund.lua"),
             Self::Create => include_str!("scripts/create.lua"),
             Self::Lock => include_str!("scripts/lock.lua"),
+            Self::Extend => include_str!("scripts/extend.lua"),
             Self::IfEqual => include_str!("scripts/if_equal.lua"),
             Self::Rotate => include_str!("scripts/rotate.lua"),
         }

@@ -84,6 +84,16 @@ pub(crate) fn run(
             keyspace.set_text(number, next.to_string().as_bytes(), Some(number_expires_at));
             Ok(Reply::Array(vec![Reply::Int(1), Reply::Int(next)]))
         }
+        (Script::Extend, [lock], [token, ttl]) => {
+            if keyspace.text(lock)?.as_ref() != Some(token) {
+                return Ok(Reply::Int(0));
+            }
+            let expires_at = expiry::after_millis(keyspace, ttl)?;
+            if keyspace.expires_at(lock).is_none_or(|at| at < expires_at) {
+                keyspace.set_deadline(lock, Some(expires_at));
+            }
+            Ok(Reply::Int(1))
+        }
         (Script::IfEqual, [key], [text, command @ ..]) => {
             if keyspace.text(key)?.as_ref() == Some(text) {
                 on_key(keyspace, key, command)

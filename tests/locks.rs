@@ -344,6 +344,69 @@ async fn a_wait_that_is_given_up_holds_nothing() {
     assert!(free(&pond, "lock:x").await);
 }
 
+#[tokio::test(start_paused = true)]
+async fn of_those_who_wait_for_long_one_looks() {
+    let pond = Millpond::memory();
+    let _guard = pond.lock("lock:x", ttl::LONG).await.unwrap();
+    let before = pond.stats().commands;
+    let waiters = (0..50).map(|_| pond.lock("lock:x", HALF_A_MINUTE).into_future());
+    let refused = join_all(waiters).await;
+    assert!(refused.iter().all(Result::is_err));
+    // About one a second for all of them, and one each in the end.
+    let looks = pond.stats().commands - before;
+    assert!((80..160).contains(&looks), "{looks}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiter_that_nobody_polls_holds_up_nobody() {
+    let pond = Millpond::memory();
+    let guard = pond.lock("lock:x", ttl::LONG).await.unwrap();
+    let mut kept = std::pin::pin!(pond.lock("lock:x", ttl::LONG).into_future());
+    assert!(futures_util::poll!(kept.as_mut()).is_pending());
+    let (others, ()) = tokio::join!(
+        join_all((0..5).map(|_| async {
+            let guard = pond.lock("lock:x", HALF_A_MINUTE).await?;
+            guard.release().await
+        })),
+        async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            guard.release().await.unwrap();
+        }
+    );
+    assert!(others.into_iter().all(Result::unwrap));
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn a_lock_that_comes_late_for_a_caller_who_went_away_is_given_back() {
+    millpond_gateway::needs_redis!();
+    let server = millpond_gateway::RedisServer::start().unwrap();
+    let database = server.database();
+    let pond = Millpond::builder().redis(database.url());
+    let pond = pond.budget(support::LONG).retries(9).build().unwrap();
+    within_a_minute(async {
+        server.stop();
+        let caller = pond.spawn({
+            let pond = pond.clone();
+            async move { pond.lock("lock:x", ttl::WEEK).await.map(drop) }
+        });
+        // By now its pauses are long, and those of a new command are short.
+        while pond.stats().retries < 4 {
+            tokio::task::yield_now().await;
+        }
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        settle().await;
+        server.restart().unwrap();
+        while free(&pond, "{lock:x}:fence").await {
+            tokio::task::yield_now().await;
+        }
+        let next = pond.lock("lock:x", HALF_A_MINUTE).wait(ttl::SHORT).await;
+        assert!(next.unwrap().release().await.unwrap());
+    })
+    .await;
+}
+
 #[cfg(feature = "upstash")]
 mod over_http {
     use super::*;

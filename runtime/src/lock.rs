@@ -6,7 +6,7 @@ mod queue;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key, beside};
 use crate::pond::{Millpond, int};
-use crate::rt;
+use crate::rt::{self, BoxFuture};
 use crate::store::command::{Command, Effect, Reply, Script};
 use crate::values::lifetime;
 use bytes::Bytes;
@@ -116,7 +116,8 @@ impl Millpond {
 
 impl Lock {
     /// How long to wait for another holder. Looks at the server come 25 ms apart at first and at most a
-    /// second apart in the end, jittered; of the waiters in one process only one looks.
+    /// second apart in the end, jittered; of the waiters in one process only one looks, and each once
+    /// more when its time is up.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -193,12 +194,10 @@ impl Lock {
         let left = || self.patience.saturating_sub(start.elapsed());
         let name = self.pond.name(&self.key);
         let queue = self.pond.0.queues.of(&name);
-        // Whoever waits longer than this for a turn looks for itself: the one whose turn it is may be a
-        // future that nobody polls.
-        let turn = rt::timeout(left().min(LONGEST_PAUSE), queue.turn());
-        let _turn = turn.await;
+        let _turn = queue.turn(left()).await;
         let mut pause = FIRST_PAUSE;
         loop {
+            queue.looks();
             let free_in = match Attempt::new(&self)?.make().await? {
                 Look::Taken(guard) => return Ok(guard),
                 Look::Held(left) => left,
@@ -241,8 +240,12 @@ struct Attempt<'a> {
     lock: &'a Lock,
     full: FullKey,
     token: Bytes,
-    open: bool,
+    /// The command, as long as its answer is out.
+    sending: Option<Sending>,
 }
+
+/// A command under way.
+type Sending = BoxFuture<Result<Reply, Error>>;
 
 impl<'a> Attempt<'a> {
     fn new(lock: &'a Lock) -> Result<Self, Error> {
@@ -251,7 +254,7 @@ impl<'a> Attempt<'a> {
             lock,
             full: lock.pond.full(&lock.key),
             token: rt::nonce().into(),
-            open: false,
+            sending: None,
         })
     }
 
@@ -273,10 +276,16 @@ impl<'a> Attempt<'a> {
             ],
         );
         let sent = pond.0.settings.clock.monotonic();
-        self.open = true;
-        let reply = pond.on_key(key, &self.full, command).await;
+        let sending: Sending = {
+            let (pond, key, full) = (pond.clone(), key.clone(), self.full.clone());
+            Box::pin(async move { pond.on_key(&key, &full, command).await })
+        };
+        let reply = self.sending.insert(sending).as_mut().await;
+        self.sending = None;
         // After an error of the server's own, nothing was taken.
-        self.open = matches!(&reply, Err(error) if is_doubtful(error));
+        if matches!(&reply, Err(error) if is_doubtful(error)) {
+            self.give_back(None);
+        }
         let (taken, number) = match reply? {
             Reply::Array(parts) => match parts.as_slice() {
                 [taken, number] => (int(taken)? == 1, int(number)?),
@@ -310,10 +319,17 @@ fn is_doubtful(error: &Error) -> bool {
     )
 }
 
+impl Attempt<'_> {
+    fn give_back(&self, sending: Option<Sending>) {
+        let Lock { pond, key, .. } = self.lock;
+        hold::release_later(pond, key, &self.full, &self.token, sending);
+    }
+}
+
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        if self.open {
-            hold::release_later(&self.lock.pond, &self.lock.key, &self.full, &self.token);
+        if let Some(sending) = self.sending.take() {
+            self.give_back(Some(sending));
         }
     }
 }

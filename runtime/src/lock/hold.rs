@@ -1,6 +1,6 @@
 //! A lock that was taken: extended while its guard lives, given back afterwards.
 
-use super::Lock;
+use super::{Lock, Sending};
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
 use crate::pond::{Millpond, int};
@@ -202,11 +202,21 @@ fn if_ours(full: &FullKey, token: &Bytes, command: &[Bytes]) -> Command {
     )
 }
 
-/// Gives back in the background what may have been taken. Without a runtime it runs out by itself.
-pub(super) fn release_later(pond: &Millpond, key: &Key, full: &FullKey, token: &Bytes) {
+/// Gives back in the background what may have been taken, or may yet be by a command that is under way:
+/// it comes to its end first, lest it take the lock afterwards. Without a runtime it runs out by itself.
+pub(super) fn release_later(
+    pond: &Millpond,
+    key: &Key,
+    full: &FullKey,
+    token: &Bytes,
+    sending: Option<Sending>,
+) {
     let command = if_ours(full, token, &[Bytes::from_static(b"DEL")]);
     let (pond, key, full) = (pond.clone(), key.clone(), full.clone());
     rt::spawn(async move {
+        if let Some(sending) = sending {
+            let _ = sending.await;
+        }
         if let Err(error) = pond.on_key(&key, &full, command).await {
             tracing::debug!(prefix = key.prefix(), %error, "a lock was not released and runs out");
         }
@@ -397,7 +407,7 @@ impl Drop for LockGuard {
                 ..
             } = &*self.hold;
             self.hold.lose();
-            release_later(pond, key, full, token);
+            release_later(pond, key, full, token, None);
         }
     }
 }

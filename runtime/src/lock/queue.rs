@@ -1,39 +1,61 @@
 //! Those in this process who wait for one lock: one of them looks at the server, and a release in this
 //! process wakes it at once.
 
+use crate::rt;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// How long whoever has the turn may go without a look, before another looks in its place: it may be a
+/// future that nobody polls. Longer than the longest pause between two looks.
+const SILENCE: Duration = Duration::from_millis(1_500);
 
 /// The locks that somebody in this process waits for.
 #[derive(Default)]
-pub(crate) struct Queues(Arc<Mutex<HashMap<String, Arc<Waiters>>>>);
+pub(crate) struct Queues(Arc<Mutex<HashMap<String, Line>>>);
 
-#[derive(Default)]
+struct Line {
+    waiters: Arc<Waiters>,
+    places: usize,
+}
+
 struct Waiters {
     turn: tokio::sync::Mutex<()>,
     freed: Notify,
+    /// When one of them looked last.
+    looked: Mutex<Instant>,
 }
 
 impl Queues {
     /// A place among those who wait for the lock of this name.
     pub(super) fn of(&self, name: &str) -> Queue {
-        let waiters = Arc::clone(self.lock().entry(name.to_owned()).or_default());
+        let mut all = self.lock();
+        let line = all.entry(name.to_owned()).or_insert_with(|| Line {
+            waiters: Arc::new(Waiters {
+                turn: tokio::sync::Mutex::default(),
+                freed: Notify::new(),
+                looked: Mutex::new(rt::now()),
+            }),
+            places: 0,
+        });
+        line.places += 1;
         Queue {
             all: Self(Arc::clone(&self.0)),
             name: name.to_owned(),
-            waiters,
+            waiters: Arc::clone(&line.waiters),
         }
     }
 
     /// Wakes whoever looks, if anybody waits.
     pub(super) fn free(&self, name: &str) {
-        if let Some(waiters) = self.lock().get(name) {
-            waiters.freed.notify_one();
+        if let Some(line) = self.lock().get(name) {
+            line.waiters.freed.notify_one();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Waiters>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Line>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -46,9 +68,36 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Waits until no other of them looks.
-    pub(super) async fn turn(&self) -> impl Sized + '_ {
-        self.waiters.turn.lock().await
+    /// Waits until no other of them looks, but no longer than this.
+    pub(super) async fn turn(&self, patience: Duration) -> Option<impl Sized + '_> {
+        let start = rt::now();
+        loop {
+            let left = patience.saturating_sub(start.elapsed());
+            let turn = rt::timeout(left.min(SILENCE), self.waiters.turn.lock()).await;
+            if turn.is_some() || left.is_zero() || self.takes_over() {
+                return turn;
+            }
+        }
+    }
+
+    /// Whether nobody has looked for too long. Then this one does, and of all who ask it alone.
+    fn takes_over(&self) -> bool {
+        let mut looked = self.looked();
+        let silent = looked.elapsed() >= SILENCE;
+        if silent {
+            *looked = rt::now();
+        }
+        silent
+    }
+
+    /// Says that this one looks.
+    pub(super) fn looks(&self) {
+        *self.looked() = rt::now();
+    }
+
+    fn looked(&self) -> MutexGuard<'_, Instant> {
+        let looked = self.waiters.looked.lock();
+        looked.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the lock is released in this process.
@@ -60,9 +109,11 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         let mut all = self.all.lock();
-        // This place and the table's own.
-        if Arc::strong_count(&self.waiters) <= 2 {
-            all.remove(&self.name);
+        if let Some(line) = all.get_mut(&self.name) {
+            line.places -= 1;
+            if line.places == 0 {
+                all.remove(&self.name);
+            }
         }
     }
 }

@@ -34,6 +34,7 @@ on_every_engine! {
     a_transaction_runs_as_one
     a_transaction_with_a_mistake_runs_not_at_all
     a_failure_inside_a_transaction_harms_no_neighbour
+    no_command_harms_the_callers_beside_it
     replies_become_values
     a_reply_of_another_shape_is_told
 }
@@ -531,6 +532,33 @@ async fn a_failure_inside_a_transaction_harms_no_neighbour(pond: &Millpond) {
     assert_eq!(results[3].as_ref().unwrap(), &Reply::Bulk("Ada".into()));
     let both: Vec<Option<String>> = results[4].clone().unwrap().to().unwrap();
     assert_eq!(both, [Some("Ada".into()), None]);
+}
+
+/// Over RESP they share a connection, on which each answer must stay that to its own command.
+async fn no_command_harms_the_callers_beside_it(pond: &Millpond) {
+    pond.set("a", &7, ttl::SHORT).await.unwrap();
+    let empty = pond.command(Vec::<&str>::new()).await;
+    assert_eq!(kind(empty), ErrorKind::InvalidValue);
+    for words in [
+        vec!["MULTI"],
+        vec!["discard"],
+        vec!["SELECT", "7"],
+        vec!["SUBSCRIBE", "channel"],
+        vec!["CLIENT", "REPLY", "OFF"],
+        vec!["WATCH", "a"],
+        vec!["QUIT"],
+    ] {
+        let pipeline = pond.pipeline().command(words.clone());
+        let replies = pipeline.command(["GET", "a"]).send().await;
+        assert!(replies[0].is_err(), "{words:?}: {replies:?}");
+        assert_eq!(replies[1], Ok(Reply::Bulk("7".into())), "{words:?}");
+        let again = pond.get::<u32>("a").await.unwrap();
+        assert_eq!(again, Some(7), "{words:?}");
+        let transaction = pond.transaction().command(words.clone());
+        let discarded = transaction.command(["SET", "b", "1"]).send().await;
+        assert!(discarded.is_err(), "{words:?}: {discarded:?}");
+        assert!(!pond.exists("b").await.unwrap(), "{words:?}");
+    }
 }
 
 async fn replies_become_values(pond: &Millpond) {

@@ -8,9 +8,12 @@ use std::fmt;
 
 impl Millpond {
     /// Sends any command. The keys in it are taken as they are, without the namespace. Unless it is
-    /// one that only reads, it is never repeated once it may have left.
+    /// one that only reads, it is never repeated once it may have left. One that waits on the server
+    /// (`BLPOP`) keeps the callers behind it waiting, too.
     ///
     /// # Errors
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for what would change the connection that
+    /// all callers share (`MULTI`, `SUBSCRIBE`, `SELECT`, …).
     /// [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when no answer came back, what the server answers, and what
     /// can go wrong on the way.
     ///

@@ -74,7 +74,9 @@ pub(crate) fn run_all(keyspace: &mut Keyspace, all: &[Vec<Bytes>]) -> Outcome {
 
 /// The command of this name, if it takes so many arguments.
 fn find(args: &[Bytes]) -> Result<(Writes, Run), Error> {
-    let name = args.first().map_or(&[][..], |name| name.as_ref());
+    let Some(name) = args.first() else {
+        return Err(Error::new(ErrorKind::InvalidValue, "an empty command"));
+    };
     let mut upper = [0; LONGEST];
     let known = upper.get_mut(..name.len()).and_then(|upper| {
         upper.copy_from_slice(name);

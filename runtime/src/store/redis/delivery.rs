@@ -9,6 +9,7 @@ use crate::store::repeat::{Failure, Stage, Tries};
 use crate::store::sequence::{Said, open_again};
 use crate::store::server_error::{is_transient, server_error};
 use crate::store::waiting::Replies;
+use bytes::Bytes;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -34,12 +35,70 @@ pub(crate) struct Line {
 }
 
 pub(crate) fn lines(commands: Vec<Command>) -> Vec<Line> {
-    let line = |command| Line {
+    let line = |command: Command| Line {
+        outcome: harmless(&command.call).err().map(Err),
         command,
         in_full: false,
-        outcome: None,
     };
     commands.into_iter().map(line).collect()
+}
+
+/// Commands that change what the connection is, or how many answers come on it. All callers of one
+/// runtime share it, so the next answer would be that to somebody else's command.
+const OF_A_CONNECTION: [&str; 24] = [
+    "ASKING",
+    "AUTH",
+    "CLIENT",
+    "DISCARD",
+    "EXEC",
+    "HELLO",
+    "MONITOR",
+    "MULTI",
+    "PSUBSCRIBE",
+    "PSYNC",
+    "PUNSUBSCRIBE",
+    "QUIT",
+    "READONLY",
+    "READWRITE",
+    "REPLCONF",
+    "RESET",
+    "SELECT",
+    "SSUBSCRIBE",
+    "SUBSCRIBE",
+    "SUNSUBSCRIBE",
+    "SYNC",
+    "UNSUBSCRIBE",
+    "UNWATCH",
+    "WATCH",
+];
+
+/// Refuses what must not be sent on a connection that others use.
+fn harmless(call: &Call) -> Result<(), Error> {
+    match call {
+        Call::Plain(words) => fits(words),
+        Call::Script { .. } => Ok(()),
+        Call::Transaction(commands) => commands.iter().try_for_each(|words| fits(words)),
+    }
+}
+
+fn fits(words: &[Bytes]) -> Result<(), Error> {
+    let Some(name) = words.first() else {
+        return Err(Error::new(
+            crate::error::ErrorKind::InvalidValue,
+            "an empty command",
+        ));
+    };
+    let same = |known: &&&str| name.eq_ignore_ascii_case(known.as_bytes());
+    match OF_A_CONNECTION.iter().find(same) {
+        None => Ok(()),
+        Some(name) => Err(Error::new(
+            crate::error::ErrorKind::Unsupported,
+            format!(
+                "{name} changes the connection, which all callers share; for MULTI and EXEC use \
+                 transaction(), for the others a connection of your own"
+            ),
+        )),
+    }
 }
 
 /// Who was first: the task that sends, or the caller that gives up.

@@ -29,6 +29,7 @@ on_every_engine! {
     a_pattern_removes_what_matches
     a_pattern_that_matches_everything_is_refused
     a_pattern_leaves_guards_and_a_namespace_alone
+    a_pattern_leaves_the_numbers_of_locks
     a_pattern_undoes_loads_under_way_here
     a_pattern_walks_through_thousands_of_keys
     a_transaction_runs_as_one
@@ -427,6 +428,18 @@ async fn a_pattern_leaves_guards_and_a_namespace_alone(pond: &Millpond) {
     pond.set("user:{7}:name", &1, ttl::SHORT).await.unwrap();
     assert_eq!(pond.invalidate_pattern("user:*").await.unwrap(), 1);
     assert!(pond.exists("user:{7}:posts:guard").await.unwrap());
+}
+
+async fn a_pattern_leaves_the_numbers_of_locks(pond: &Millpond) {
+    // As a holder whose clock is far ahead would leave it.
+    let ahead = ["SET", "lock:{7}:fence", "8000000000000000"];
+    pond.command(ahead).await.unwrap();
+    let guard = pond.lock("lock:{7}", ttl::SHORT).await.unwrap();
+    let number = guard.number();
+    assert_eq!(pond.invalidate_pattern("lock:*").await.unwrap(), 1);
+    assert!(!guard.release().await.unwrap(), "the pattern matched it");
+    let next = pond.lock("lock:{7}", ttl::SHORT).await.unwrap();
+    assert_eq!(next.number(), number + 1);
 }
 
 #[tokio::test]

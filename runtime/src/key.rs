@@ -129,6 +129,9 @@ impl FullKey {
 
 const GUARD: &str = "guard";
 
+/// What the key is called that holds the number of a lock's last holder.
+pub(crate) const FENCE: &str = "fence";
+
 /// The name of a key that goes with another one, in the same slot of a cluster.
 pub(crate) fn beside(key: &str, what: &str) -> String {
     // On the way of every call, so it is put together in one piece.
@@ -139,11 +142,10 @@ pub(crate) fn beside(key: &str, what: &str) -> String {
     }
 }
 
-/// Whether a name that a server lists is that of a guard.
-pub(crate) fn is_guard(name: &str) -> bool {
-    name.strip_suffix(GUARD)
-        .and_then(|rest| rest.strip_suffix(':'))
-        .is_some_and(has_hash_tag)
+/// Whether a name that a server lists is that of a guard, or of a lock's number.
+pub(crate) fn is_beside(name: &str) -> bool {
+    name.rsplit_once(':')
+        .is_some_and(|(key, what)| [GUARD, FENCE].contains(&what) && has_hash_tag(key))
 }
 
 /// Whether Redis Cluster takes only a part of this key for its slot.

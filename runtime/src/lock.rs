@@ -4,7 +4,7 @@ mod hold;
 mod queue;
 
 use crate::error::{Error, ErrorKind};
-use crate::key::{FullKey, Key, beside};
+use crate::key::{FENCE, FullKey, Key, beside};
 use crate::pond::{Millpond, int};
 use crate::rt::{self, BoxFuture};
 use crate::store::command::{Command, Effect, Reply, Script};
@@ -260,7 +260,7 @@ impl<'a> Attempt<'a> {
 
     async fn make(mut self) -> Result<Look, Error> {
         let Lock { pond, key, ttl, .. } = self.lock;
-        let number = beside(&pond.name(key), "fence");
+        let number = beside(&pond.name(key), FENCE);
         // Finer than a lock can change hands, so that numbers do not run ahead of the clock.
         let least = pond.0.settings.clock.unix_us();
         let command = Command::script(

@@ -1,7 +1,7 @@
 //! Keys by a pattern: expensive, and only for what has no better name.
 
 use crate::error::{Error, ErrorKind};
-use crate::key::{Key, is_guard};
+use crate::key::{Key, is_beside};
 use crate::pond::{Millpond, int};
 use crate::store::command::{Command, Effect};
 use crate::store::glob;
@@ -114,7 +114,7 @@ impl Millpond {
     ///
     /// What it cannot reach: keys that are created while it walks; loads under way in other processes,
     /// which may store what they read before (here they will not); guards, which stay, and with them the
-    /// invalidations that they stand for.
+    /// invalidations that they stand for; and the numbers of locks, so that they still grow.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidValue`] for a pattern that names nothing and so matches everything (`*`);
@@ -161,7 +161,7 @@ impl Millpond {
             let reply = self.one(Command::new(Effect::Read, scan)).await?;
             let (next, page): (String, Vec<Bytes>) = reply.to()?;
             let mut doomed = page;
-            doomed.retain(|key| !is_guard(&String::from_utf8_lossy(key)));
+            doomed.retain(|key| !is_beside(&String::from_utf8_lossy(key)));
             if !doomed.is_empty() {
                 let name = Bytes::from_static(b"DEL");
                 let words = std::iter::once(name).chain(doomed);

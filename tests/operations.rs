@@ -18,6 +18,7 @@ on_every_engine! {
     two_who_count_at_once_lose_nothing
     fields_change_on_their_own
     a_hash_becomes_a_struct_and_a_struct_a_hash
+    a_map_of_whatever_json_takes_for_names_is_read_as_it_was_stored
     fields_of_other_clients_are_read
     a_field_that_does_not_decode_is_named_and_not_quoted
     a_hash_keeps_the_lifetime_that_it_was_created_with
@@ -201,6 +202,41 @@ async fn a_hash_becomes_a_struct_and_a_struct_a_hash(pond: &Millpond) {
     assert!(error.to_string().contains("struct or a map"), "{error}");
     let infinite = stock.set("price", &f64::INFINITY).await;
     assert_eq!(kind(infinite), ErrorKind::InvalidValue);
+}
+
+async fn a_map_of_whatever_json_takes_for_names_is_read_as_it_was_stored(pond: &Millpond) {
+    #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+    struct UserId(u64);
+    #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+    struct Name(String);
+    #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+    enum Size {
+        Small,
+        Large,
+    }
+
+    async fn survives<K>(pond: &Millpond, key: &str, names: [K; 2])
+    where
+        K: Ord + std::fmt::Debug + Serialize + serde::de::DeserializeOwned,
+    {
+        let members = BTreeMap::from(names.map(|name| (name, 7)));
+        let hash = pond.hash(key);
+        hash.set_all(&members).await.unwrap();
+        let read = hash.get_all::<BTreeMap<K, u32>>().await;
+        assert_eq!(read.unwrap(), Some(members), "{key}");
+    }
+
+    survives(pond, "u32", [1_u32, 2]).await;
+    survives(pond, "i128", [i128::MIN, i128::MAX]).await;
+    survives(pond, "newtype", [UserId(1), UserId(u64::MAX)]).await;
+    survives(pond, "texts", [Name("1".into()), Name("a b".into())]).await;
+    survives(pond, "enum", [Size::Small, Size::Large]).await;
+    survives(pond, "bool", [true, false]).await;
+    survives(pond, "char", ['7', 'ä']).await;
+    let named = pond.hash("texts").get_all::<BTreeMap<u32, u32>>().await;
+    let error = named.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Decode);
+    assert!(!error.to_string().contains("a b"), "{error}");
 }
 
 async fn fields_of_other_clients_are_read(pond: &Millpond) {

@@ -5,6 +5,7 @@ use crate::value;
 use bytes::Bytes;
 use serde::de::value::MapDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, IntoDeserializer, Visitor};
+use serde::forward_to_deserialize_any;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,7 +33,7 @@ pub(super) fn join<T: DeserializeOwned>(words: &[Bytes]) -> Result<T, Wrong> {
     let (pairs, _) = words.as_chunks::<2>();
     let fields = pairs.iter().map(|[name, bytes]| {
         let field = Field { name, bytes };
-        (String::from_utf8_lossy(name).into_owned(), field)
+        (Name(name), field)
     });
     T::deserialize(MapDeserializer::new(fields))
 }
@@ -114,6 +115,80 @@ macro_rules! as_json {
             self.json(|json| json.$method($($arg,)* visitor))
         })*
     };
+}
+
+/// The name of a field: a text, or what JSON writes as one where it is the name of a member.
+struct Name<'de>(&'de [u8]);
+
+impl<'de> IntoDeserializer<'de, Wrong> for Name<'de> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'de> Name<'de> {
+    fn wrong() -> Wrong {
+        Wrong("a field has a name that is none of the type's".to_owned())
+    }
+
+    fn json<R>(
+        self,
+        read: impl FnOnce(&mut Json<'de>) -> serde_json::Result<R>,
+    ) -> Result<R, Wrong> {
+        let mut json = Json::from_slice(self.0);
+        let read = read(&mut json).and_then(|name| json.end().map(|()| name));
+        read.map_err(|_| Self::wrong())
+    }
+}
+
+impl<'de> Deserializer<'de> for Name<'de> {
+    type Error = Wrong;
+
+    as_json! {
+        deserialize_bool();
+        deserialize_i8();
+        deserialize_i16();
+        deserialize_i32();
+        deserialize_i64();
+        deserialize_i128();
+        deserialize_u8();
+        deserialize_u16();
+        deserialize_u32();
+        deserialize_u64();
+        deserialize_u128();
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        visitor.visit_string(String::from_utf8_lossy(self.0).into_owned())
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Wrong> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Wrong> {
+        visitor.visit_enum(String::from_utf8_lossy(self.0).into_deserializer())
+    }
+
+    forward_to_deserialize_any! {
+        f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
+        identifier ignored_any
+    }
 }
 
 macro_rules! as_text {

@@ -307,6 +307,16 @@ async fn a_lock_that_was_lost_once_stays_lost() {
     assert!(!guard.is_held());
 }
 
+#[tokio::test]
+async fn a_guard_that_goes_away_on_a_thread_of_its_own_gives_the_lock_back() {
+    let pond = Millpond::memory();
+    let guard = pond.lock("lock:x", ttl::WEEK).await.unwrap();
+    let worker = std::thread::spawn(move || drop(guard));
+    worker.join().unwrap();
+    settle().await;
+    assert!(free(&pond, "lock:x").await);
+}
+
 #[test]
 fn a_lock_whose_runtime_is_gone_is_lost_when_it_runs_out() {
     let runtime = || {
@@ -320,6 +330,8 @@ fn a_lock_whose_runtime_is_gone_is_lost_when_it_runs_out() {
     drop(first);
     runtime().block_on(within_a_minute(guard.lost()));
     assert!(!guard.is_held());
+    // Nobody can give it back here, and nothing panics.
+    drop(guard);
 }
 
 #[tokio::test]

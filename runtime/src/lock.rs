@@ -55,8 +55,14 @@ impl Millpond {
     /// that dies, or hangs with its whole process, loses it `ttl` after the last extension. Awaited, it
     /// waits for `ttl` unless [`wait`](Lock::wait) says otherwise.
     ///
-    /// A lock keeps two holders apart as long as nobody is paused for longer than `ttl`; whoever may be
-    /// must hand [`LockGuard::number`] to what the lock protects.
+    /// A lock keeps two holders apart as long as no holder is paused for longer than `ttl`, its process or
+    /// the whole machine (whose sleep its clock does not count), and as long as the server keeps what it
+    /// has taken: one that evicts keys, as the embedded engine does when it is full, or a failover that
+    /// loses acknowledged writes can give a lock to a second holder. Where that matters, hand
+    /// [`LockGuard::number`] to what the lock protects.
+    ///
+    /// It needs a Tokio runtime with timers (`enable_all`): without them a lock is not extended, and one
+    /// that is held is waited for until it is released in this process.
     ///
     /// # Errors
     /// Of awaiting it: [`ErrorKind::Locked`] when somebody else held it all the time,
@@ -322,7 +328,14 @@ fn is_doubtful(error: &Error) -> bool {
 impl Attempt<'_> {
     fn give_back(&self, sending: Option<Sending>) {
         let Lock { pond, key, .. } = self.lock;
-        hold::release_later(pond, key, &self.full, &self.token, sending);
+        hold::release_later(
+            &rt::Home::here(),
+            pond,
+            key,
+            &self.full,
+            &self.token,
+            sending,
+        );
     }
 }
 

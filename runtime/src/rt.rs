@@ -158,6 +158,25 @@ pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> bool {
     }
 }
 
+/// A runtime to come back to.
+#[derive(Clone)]
+pub(crate) struct Home(Option<tokio::runtime::Handle>);
+
+impl Home {
+    /// The current one, if there is one.
+    pub(crate) fn here() -> Self {
+        Self(tokio::runtime::Handle::try_current().ok())
+    }
+
+    /// Runs a task on the current runtime, else on this one; on one that is gone it is dropped.
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        match (&self.0, in_runtime()) {
+            (Some(home), false) => drop(home.spawn(future)),
+            _ => drop(spawn(future)),
+        }
+    }
+}
+
 /// Waits for the future, but no longer than this. What is ready at once needs no timer.
 pub(crate) async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let mut future = std::pin::pin!(future);

@@ -50,6 +50,8 @@ pub(super) struct Hold {
     /// Until when the lock is certainly ours, by this process's clock.
     until: Mutex<Duration>,
     lost: watch::Sender<bool>,
+    /// Where it was taken: its guard may go away on a thread that has no runtime.
+    home: rt::Home,
 }
 
 impl Hold {
@@ -73,6 +75,7 @@ impl Hold {
             since: sent,
             until: Mutex::new(sent.saturating_add(sure(lock.terms.first(lock.ttl)))),
             lost: watch::Sender::new(false),
+            home: rt::Home::here(),
         }
     }
 
@@ -205,6 +208,7 @@ fn if_ours(full: &FullKey, token: &Bytes, command: &[Bytes]) -> Command {
 /// Gives back in the background what may have been taken, or may yet be by a command that is under way:
 /// it comes to its end first, lest it take the lock afterwards. Without a runtime it runs out by itself.
 pub(super) fn release_later(
+    home: &rt::Home,
     pond: &Millpond,
     key: &Key,
     full: &FullKey,
@@ -213,7 +217,7 @@ pub(super) fn release_later(
 ) {
     let command = if_ours(full, token, &[Bytes::from_static(b"DEL")]);
     let (pond, key, full) = (pond.clone(), key.clone(), full.clone());
-    rt::spawn(async move {
+    home.spawn(async move {
         if let Some(sending) = sending {
             let _ = sending.await;
         }
@@ -224,8 +228,8 @@ pub(super) fn release_later(
     });
 }
 
-/// A lock that is held, from [`Millpond::lock`]. Dropped, it is released in the background;
-/// [`release`](Self::release) tells how that went.
+/// A lock that is held, from [`Millpond::lock`]. Dropped, it is released in the background, on the runtime
+/// where it was taken if there is none around; [`release`](Self::release) tells how that went.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -371,7 +375,8 @@ impl LockGuard {
         ))
     }
 
-    /// Gives the lock back; false if it was not ours any more, and then it is left to whoever has it.
+    /// Gives the lock back; false if it was not ours any more, and then it is left to whoever has it. Also
+    /// false where the answer was lost and the second try found it given back.
     ///
     /// # Errors
     /// What can go wrong on the way; the lock then runs out by itself.
@@ -404,10 +409,11 @@ impl Drop for LockGuard {
                 key,
                 full,
                 token,
+                home,
                 ..
             } = &*self.hold;
             self.hold.lose();
-            release_later(pond, key, full, token, None);
+            release_later(home, pond, key, full, token, None);
         }
     }
 }

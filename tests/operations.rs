@@ -682,6 +682,21 @@ async fn a_reply_of_another_shape_is_told(pond: &Millpond) {
 }
 
 #[tokio::test]
+async fn keys_are_lent_or_given_away() {
+    let pond = Millpond::memory();
+    let (owned, lent) = (vec!["a".to_owned(), "b".to_owned()], ["a", "b"]);
+    let prices = HashMap::from([("a".to_owned(), 1), ("b".to_owned(), 2)]);
+    pond.set_many(&prices, ttl::SHORT).await.unwrap();
+    let read: [Vec<Option<u32>>; 3] = [
+        pond.get_many(&owned).await.unwrap(),
+        pond.get_many(&lent).await.unwrap(),
+        pond.get_many(lent.iter()).await.unwrap(),
+    ];
+    assert_eq!(read, [const { [Some(1), Some(2)] }; 3]);
+    assert_eq!(pond.delete_many(&lent).await.unwrap(), 2);
+}
+
+#[tokio::test]
 async fn a_debug_of_a_transaction_shows_no_argument() {
     let pond = Millpond::memory();
     let transaction = pond.transaction().command(["SET", "a", "hunter2"]);

@@ -99,6 +99,13 @@ impl From<&str> for Key {
     }
 }
 
+/// What a list of texts has for items, when it is lent.
+impl From<&&str> for Key {
+    fn from(text: &&str) -> Self {
+        (*text).into()
+    }
+}
+
 impl From<&String> for Key {
     fn from(text: &String) -> Self {
         text.clone().into()

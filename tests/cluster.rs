@@ -255,3 +255,29 @@ async fn a_node_that_is_gone_fails_what_is_on_it_and_nothing_else() {
     assert!(lost.contains(&error.kind()), "{error:?}");
     assert_eq!(pond.command(["INCR", "bar"]).await.unwrap(), Reply::Int(2));
 }
+
+/// Node by node: one refuses, which is certain, and the next one dies before it answers.
+#[tokio::test]
+async fn values_that_were_stored_perhaps_are_invalidated_whatever_became_of_the_others() {
+    let _ = needs_redis!();
+    let mut cluster = Cluster::start().await;
+    let pond = cluster.pond();
+    // In the first and the second range of slots.
+    let entries = ["price:{b}", "price:{c}"].map(|key| (key, 1));
+    pond.set_many(entries, MINUTE).await.unwrap();
+    let [full, dying, _] = cluster.ports.map(|port| Database::at(port, 0));
+    let no_room = ["CONFIG", "SET", "maxmemory", "1"];
+    full.command(no_room).await.unwrap();
+    let silence = ["CLIENT", "PAUSE", "60000", "WRITE"];
+    dying.command(silence).await.unwrap();
+    let storing = pond.spawn({
+        let pond = pond.clone();
+        async move { pond.set_many(entries, MINUTE).await }
+    });
+    let info = ["INFO", "clients"];
+    answer(cluster.ports[1], &info, "blocked_clients:1").await;
+    drop(cluster.shells[1].stdin.take());
+    let error = storing.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Server, "{error}");
+    assert_eq!(pond.stats().pending_invalidations, 2);
+}

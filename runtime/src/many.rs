@@ -114,12 +114,22 @@ impl Millpond {
         } else {
             vec![guard::put(entries, life, guard_life)]
         };
-        if let Err(error) = self.on_keys(&keys, &fulls, commands).await {
-            if matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Timeout) {
+        let tally = self.0.ledger.tally(keys.first().map_or("", Key::prefix));
+        let budget = self.0.settings.budget;
+        let failed = match self.settled_all(&fulls, &tally, commands, budget).await {
+            Ok(replies) => replies.into_iter().filter_map(Result::err).collect(),
+            Err(error) => vec![error],
+        };
+        if let Some(first) = failed.first() {
+            tally.errors.add(1);
+            let unknown = |error: &Error| {
+                matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Timeout)
+            };
+            if failed.iter().any(unknown) {
                 // They may be there: neither they nor what they replace may stay.
                 self.owe(fulls);
             }
-            return Err(error);
+            return Err(first.clone());
         }
         for (key, full) in keys.iter().zip(&fulls) {
             self.0.flights.detach(&text(full));

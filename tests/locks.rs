@@ -447,6 +447,26 @@ mod over_http {
     }
 
     #[tokio::test]
+    async fn a_number_is_never_less_than_another_though_it_was_evicted_meanwhile() {
+        let gateway = gateway(needs_redis!()).await;
+        let pond = pond(&gateway);
+        within_a_minute(async {
+            let first = pond.lock("lock:x", HALF_A_MINUTE).await.unwrap();
+            let number = first.number();
+            first.release().await.unwrap();
+            let hold = gateway.hold(Matcher::argument("lock:x"));
+            let taking = tokio::spawn(pond.lock("lock:x", HALF_A_MINUTE).into_future());
+            hold.arrived().await;
+            let evicted = gateway.database().command(["DEL", "{lock:x}:fence"]);
+            evicted.await.unwrap();
+            hold.fail(Fault::ResetAfter);
+            let second = taking.await.unwrap().unwrap();
+            assert!(second.number() > number, "{} {number}", second.number());
+        })
+        .await;
+    }
+
+    #[tokio::test]
     async fn what_was_taken_for_a_caller_who_went_away_is_given_back() {
         let gateway = gateway(needs_redis!()).await;
         let pond = pond(&gateway);

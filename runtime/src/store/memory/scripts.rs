@@ -75,7 +75,8 @@ pub(crate) fn run(
             let number_expires_at = expiry::after_millis(keyspace, number_ttl)?;
             let held = keyspace.text(number)?;
             let held = held.and_then(|text| integer(&text)).unwrap_or(0);
-            let next = if is_mine {
+            // Even where the number of this taking was evicted.
+            let next = if is_mine && held > 0 {
                 held
             } else {
                 held.saturating_add(1).max(integer_or_error(least)?)

@@ -29,6 +29,7 @@ on_every_engine! {
     one_bad_value_stores_none
     a_pattern_removes_what_matches
     a_pattern_that_matches_everything_is_refused
+    a_pattern_under_a_key_that_did_not_render_removes_nothing
     a_pattern_leaves_guards_and_a_namespace_alone
     a_pattern_leaves_the_numbers_of_locks
     a_pattern_undoes_loads_under_way_here
@@ -456,6 +457,23 @@ async fn a_pattern_that_matches_everything_is_refused(pond: &Millpond) {
     }
     assert!(pond.exists("a:b").await.unwrap());
     assert_eq!(pond.invalidate_pattern("*b").await.unwrap(), 1);
+}
+
+async fn a_pattern_under_a_key_that_did_not_render_removes_nothing(pond: &Millpond) {
+    struct Broken;
+    impl std::fmt::Display for Broken {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("4").and(Err(std::fmt::Error))
+        }
+    }
+    pond.set("user:4:posts", &1, ttl::SHORT).await.unwrap();
+    let id = Broken;
+    let pattern = Pattern::under(key!("user:<id>"));
+    let refused = pond.invalidate_pattern(pattern).await;
+    assert_eq!(kind(refused), ErrorKind::InvalidKey);
+    let unnamed = pond.invalidate_pattern(Pattern::under("")).await;
+    assert_eq!(kind(unnamed), ErrorKind::InvalidKey);
+    assert!(pond.exists("user:4:posts").await.unwrap());
 }
 
 async fn a_pattern_leaves_guards_and_a_namespace_alone(pond: &Millpond) {

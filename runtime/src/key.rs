@@ -57,16 +57,22 @@ impl Key {
     }
 
     /// Why this key cannot be used, if it cannot.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        let problem = match self.problem {
-            Some(problem) => problem,
-            None if self.text.is_empty() => "the key is empty; give it a name",
+    pub(crate) fn problem(&self) -> Option<&'static str> {
+        match self.problem {
+            Some(problem) => Some(problem),
+            None if self.text.is_empty() => Some("the key is empty; give it a name"),
             None if self.text.len() > MAX_KEY => {
-                "the key is longer than 31 KiB; hash the long part with <name:sha256>"
+                Some("the key is longer than 31 KiB; hash the long part with <name:sha256>")
             }
-            None => return Ok(()),
-        };
-        Err(Error::new(ErrorKind::InvalidKey, problem))
+            None => None,
+        }
+    }
+
+    /// The same as an error.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let unusable = |problem| Error::new(ErrorKind::InvalidKey, problem);
+        self.problem()
+            .map_or(Ok(()), |problem| Err(unusable(problem)))
     }
 }
 

@@ -23,7 +23,11 @@ const PAGE: &str = "1000";
 /// assert_eq!(Pattern::escape(name), r"what\*ever");
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Pattern(String);
+pub struct Pattern {
+    text: String,
+    /// Why the key cannot be used that it was made of.
+    problem: Option<&'static str>,
+}
 
 impl Pattern {
     /// Every key that goes on behind this one: `user:42` gives `user:42:*`. The key may hold anything.
@@ -34,7 +38,10 @@ impl Pattern {
     /// ```
     pub fn under(key: impl Into<Key>) -> Self {
         let key = key.into();
-        Self(format!("{}:*", Self::escape(key.as_str())))
+        Self {
+            text: format!("{}:*", Self::escape(key.as_str())),
+            problem: key.problem(),
+        }
     }
 
     /// Text that means itself, to be put into a pattern: what users chose could hold a `*`.
@@ -61,12 +68,15 @@ impl Pattern {
     /// assert_eq!(millpond::Pattern::from("api:*").as_str(), "api:*");
     /// ```
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Whether the pattern says anything about the keys that it matches.
     fn check(&self) -> Result<(), Error> {
-        let mut rest = self.0.as_bytes();
+        if let Some(problem) = self.problem {
+            return Err(Error::new(ErrorKind::InvalidKey, problem));
+        }
+        let mut rest = self.text.as_bytes();
         let names_something = loop {
             rest = match rest {
                 [] => break false,
@@ -90,19 +100,22 @@ impl Pattern {
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Pattern").field(&self.0).finish()
+        f.debug_tuple("Pattern").field(&self.text).finish()
     }
 }
 
 impl From<&str> for Pattern {
     fn from(text: &str) -> Self {
-        Self(text.to_owned())
+        text.to_owned().into()
     }
 }
 
 impl From<String> for Pattern {
     fn from(text: String) -> Self {
-        Self(text)
+        Self {
+            text,
+            problem: None,
+        }
     }
 }
 
@@ -118,6 +131,7 @@ impl Millpond {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidValue`] for a pattern that names nothing and so matches everything (`*`);
+    /// [`ErrorKind::InvalidKey`] for one under a key that cannot be used;
     /// [`ErrorKind::Unsupported`] on Redis Cluster, where each node knows only its own keys; what can go
     /// wrong on the way. What was removed before the error stays removed.
     ///

@@ -7,6 +7,7 @@ use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use std::process::Stdio;
 use support::example::executable;
+use support::process::CONFIGURATION;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -19,10 +20,12 @@ struct Service {
 impl Service {
     /// Starts it as a reader of the example would, on a free port.
     async fn start() -> Self {
-        let mut process = Command::new(executable("axum_api"))
+        let mut command = Command::new(executable("axum_api"));
+        for name in CONFIGURATION {
+            command.env_remove(name);
+        }
+        let mut process = command
             .env("ADDRESS", "127.0.0.1:0")
-            .env_remove("UPSTASH_REDIS_REST_URL")
-            .env_remove("UPSTASH_REDIS_REST_TOKEN")
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()

@@ -123,7 +123,8 @@ impl Millpond {
 impl Lock {
     /// How long to wait for another holder. Looks at the server come 25 ms apart at first and at most a
     /// second apart in the end, jittered; of the waiters in one process only one looks, and each once
-    /// more when its time is up.
+    /// more when its time is up. They take turns; between processes nobody is next, and one whose waiters
+    /// are many can keep the lock among them.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {

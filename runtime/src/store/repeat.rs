@@ -22,7 +22,9 @@ pub(crate) enum Stage {
     Lost,
     /// The server read it and ran nothing, perhaps because of one command in it.
     Refused,
-    /// Sending it again would bring the same.
+    /// It ran, or may have, and sending it again would bring no better answer.
+    Unread,
+    /// It did not run, and sending it again would bring the same.
     Lasting,
 }
 
@@ -46,14 +48,14 @@ impl Failure {
         match self.stage {
             Stage::NotSent => true,
             Stage::Lost => effect != Effect::Once,
-            Stage::Refused | Stage::Lasting => false,
+            Stage::Refused | Stage::Unread | Stage::Lasting => false,
         }
     }
 
     /// What the failure means for a command that is not sent again.
     pub(crate) fn verdict(&self, effect: Effect) -> Error {
         match self.stage {
-            Stage::Lost => after_sending(effect, &self.error),
+            Stage::Lost | Stage::Unread => after_sending(effect, &self.error),
             Stage::NotSent | Stage::Refused | Stage::Lasting => self.error.clone(),
         }
     }

@@ -166,7 +166,7 @@ impl Endpoint {
             stage: match kind {
                 // Reads changed nothing, so they may come again in smaller requests.
                 Kind::Reads => Stage::Refused,
-                Kind::Writes => Stage::Lasting,
+                Kind::Writes => Stage::Unread,
             },
             error: Error::new(
                 ErrorKind::TooLarge,

@@ -487,6 +487,72 @@ mod over_http {
     }
 
     #[tokio::test]
+    async fn a_wait_outlasts_a_server_that_does_not_answer_for_a_while() {
+        let gateway = gateway(needs_redis!()).await;
+        let builder = support::builder(&gateway).retries(0);
+        let pond = builder.budget(Duration::from_millis(100)).build().unwrap();
+        within_a_minute(async {
+            gateway.refuse().await;
+            let waiter = pond.spawn({
+                let pond = pond.clone();
+                async move { pond.lock("lock:x", HALF_A_MINUTE).await }
+            });
+            while pond.stats().prefix("lock").errors < 2 {
+                tokio::task::yield_now().await;
+            }
+            gateway.accept().await;
+            assert!(waiter.await.unwrap().unwrap().is_held());
+
+            gateway.refuse().await;
+            let lock = pond.lock("lock:y", HALF_A_MINUTE);
+            let error = lock.wait(Duration::from_millis(50)).await.unwrap_err();
+            assert!(
+                matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout),
+                "{error:?}"
+            );
+            gateway.accept().await;
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn flush_waits_for_locks_whose_guards_went_away() {
+        let gateway = gateway(needs_redis!()).await;
+        let pond = pond(&gateway);
+        within_a_minute(async {
+            let guard = pond.lock("lock:x", ttl::WEEK).await.unwrap();
+            let hold = gateway.hold_before(Matcher::argument("DEL"));
+            drop(guard);
+            hold.arrived().await;
+            let flush = pond.spawn({
+                let pond = pond.clone();
+                async move { pond.flush().await }
+            });
+            settle().await;
+            assert!(!flush.is_finished());
+            hold.release();
+            flush.await.unwrap().unwrap();
+            assert!(free(&pond, "lock:x").await);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_release_whose_request_fails_is_tried_again() {
+        let gateway = gateway(needs_redis!()).await;
+        let builder = support::builder(&gateway).retries(0);
+        let pond = builder.build().unwrap();
+        within_a_minute(async {
+            let guard = pond.lock("lock:x", ttl::WEEK).await.unwrap();
+            gateway.inject(Matcher::argument("DEL").times(2), Fault::ResetBefore);
+            drop(guard);
+            pond.flush().await.unwrap();
+            assert!(free(&pond, "lock:x").await);
+        })
+        .await;
+    }
+
+    #[tokio::test]
     async fn of_those_who_wait_in_one_process_one_looks() {
         let gateway = gateway(needs_redis!()).await;
         let pond = pond(&gateway);

@@ -121,7 +121,7 @@ impl Millpond {
 }
 
 impl Lock {
-    /// How long to wait for another holder. Looks at the server come 25 ms apart at first and at most a
+    /// How long to wait for another holder, or for a server that does not answer. Looks at the server come 25 ms apart at first and at most a
     /// second apart in the end, jittered; of the waiters in one process only one looks, and each once
     /// more when its time is up. They take turns; between processes nobody is next, and one whose waiters
     /// are many can keep the lock among them.
@@ -205,24 +205,33 @@ impl Lock {
         let mut pause = FIRST_PAUSE;
         loop {
             queue.looks();
-            let free_in = match Attempt::new(&self)?.make().await? {
-                Look::Taken(guard) => return Ok(guard),
-                Look::Held(left) => left,
+            let (free_in, why) = match Attempt::new(&self)?.make().await {
+                Ok(Look::Taken(guard)) => return Ok(guard),
+                Ok(Look::Held(left)) => (left, None),
+                // A server that does not answer now may well do so while there is patience.
+                Err(error) if is_doubtful(&error) => (LONGEST_PAUSE, Some(error)),
+                Err(error) => return Err(error),
             };
             let left = left();
             if left.is_zero() {
-                return Err(Error::new(
-                    ErrorKind::Locked,
-                    format!(
-                        "somebody else held the lock for the {:?} that were waited; try again later",
-                        self.patience
-                    ),
-                ));
+                return Err(why.unwrap_or_else(|| self.refused()));
             }
             let wait = rt::jitter(pause).min(free_in).min(left);
             rt::timeout(wait, queue.freed()).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+}
+
+impl Lock {
+    fn refused(&self) -> Error {
+        let patience = self.patience;
+        Error::new(
+            ErrorKind::Locked,
+            format!(
+                "somebody else held the lock for the {patience:?} that were waited; try again later"
+            ),
+        )
     }
 }
 

@@ -351,7 +351,7 @@ impl<T> Sessions<T> {
     ///
     /// # Errors
     /// As [`create`](Self::create). On Redis Cluster, and where sessions are
-    /// [encrypted](Self::encrypted), it takes two commands, and a session whose second one fails is lost.
+    /// [encrypted](Self::encrypted), it takes three commands; if one fails, the old id may still be good.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -368,13 +368,7 @@ impl<T> Sessions<T> {
         let life = lifetime(self.ttl)?;
         // Two ids are in two slots, and what is encrypted is bound to its key.
         if self.pond.0.cluster || self.sealing.encrypt {
-            let Some(value) = bulk(self.send(id, Effect::Once, "GETDEL", []).await?)? else {
-                return Ok(None);
-            };
-            let value = self.stored(&new, self.opened(id, value)?)?;
-            let args = [value, Bytes::from_static(b"PX"), life];
-            self.send(&new, Effect::Repeatable, "SET", args).await?;
-            return Ok(Some(new));
+            return self.copied(id, new, life).await;
         }
         let (old, key) = (self.key(id), self.key(&new));
         let (full, target) = (self.pond.full(&old), self.pond.full(&key));
@@ -382,6 +376,27 @@ impl<T> Sessions<T> {
         let command = Command::script(Script::Rotate, Effect::Repeatable, keys, [life]);
         let moved = int(&self.pond.on_key(&old, &full, command).await?)? == 1;
         Ok(moved.then_some(new))
+    }
+
+    /// Rotates in three commands; nothing is lost before the last one.
+    async fn copied(
+        &self,
+        id: &SessionId,
+        new: SessionId,
+        life: Bytes,
+    ) -> Result<Option<SessionId>, Error> {
+        let Some(value) = bulk(self.send(id, Effect::Read, "GET", []).await?)? else {
+            return Ok(None);
+        };
+        let value = self.stored(&new, self.opened(id, value)?)?;
+        let args = [value, Bytes::from_static(b"PX"), life];
+        self.send(&new, Effect::Repeatable, "SET", args).await?;
+        if self.send(id, Effect::Once, "DEL", []).await?.to()? {
+            return Ok(Some(new));
+        }
+        // It was destroyed meanwhile, and must not go on under another id.
+        self.destroy(&new).await?;
+        Ok(None)
     }
 
     /// Ends the session; true if it was there.

@@ -165,8 +165,8 @@ impl Millpond {
         });
     }
 
-    /// Delivers what waits to be delivered, invalidations and the analytics of limits: call it at
-    /// shutdown, or before a serverless runtime freezes the process.
+    /// Delivers what waits to be delivered, invalidations, locks whose guards went away and the analytics
+    /// of limits: call it at shutdown, or before a serverless runtime freezes the process.
     ///
     /// # Errors
     /// Why something could not be delivered; it still waits, except analytics that may have arrived.
@@ -177,6 +177,7 @@ impl Millpond {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub async fn flush(&self) -> Result<(), Error> {
+        self.0.queues.released(self.0.settings.budget).await;
         loop {
             let keys = self.0.pending.some(COURIER_LOAD);
             if keys.is_empty() {

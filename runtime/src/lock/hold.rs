@@ -1,6 +1,6 @@
 //! A lock that was taken: extended while its guard lives, given back afterwards.
 
-use super::{Lock, Sending};
+use super::{FIRST_PAUSE, Lock, Sending, is_doubtful};
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
 use crate::pond::{Millpond, int};
@@ -13,6 +13,9 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
+
+/// How often a release in the background is tried, over about ten seconds.
+const RELEASES: u32 = 5;
 
 /// How long a lock is to be held.
 #[derive(Clone, Copy, Debug)]
@@ -217,12 +220,26 @@ pub(super) fn release_later(
 ) {
     let command = if_ours(full, token, &[Bytes::from_static(b"DEL")]);
     let (pond, key, full) = (pond.clone(), key.clone(), full.clone());
+    let release = pond.0.queues.release();
     home.spawn(async move {
+        let _release = release;
         if let Some(sending) = sending {
             let _ = sending.await;
         }
-        if let Err(error) = pond.on_key(&key, &full, command).await {
-            tracing::debug!(prefix = key.prefix(), %error, "a lock was not released and runs out");
+        let mut pause = FIRST_PAUSE;
+        for left in (0..RELEASES).rev() {
+            match pond.on_key(&key, &full, command.clone()).await {
+                Err(error) if left > 0 && is_doubtful(&error) => {
+                    rt::sleep(rt::jitter(pause)).await;
+                    pause *= 4;
+                }
+                Err(error) => {
+                    let prefix = key.prefix();
+                    tracing::debug!(prefix, %error, "a lock was not released and runs out");
+                    break;
+                }
+                Ok(_) => break,
+            }
         }
         pond.0.queues.free(&pond.name(&key));
     });

@@ -5,16 +5,19 @@ use crate::rt;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 /// How long whoever has the turn may go without a look, before another looks in its place: it may be a
 /// future that nobody polls. Longer than the longest pause between two looks.
 const SILENCE: Duration = Duration::from_millis(1_500);
 
-/// The locks that somebody in this process waits for.
-#[derive(Default)]
-pub(crate) struct Queues(Arc<Mutex<HashMap<String, Line>>>);
+/// The locks that somebody in this process waits for, and how many are being given back.
+#[derive(Clone, Default)]
+pub(crate) struct Queues {
+    lines: Arc<Mutex<HashMap<String, Line>>>,
+    releases: Arc<watch::Sender<usize>>,
+}
 
 struct Line {
     waiters: Arc<Waiters>,
@@ -42,7 +45,7 @@ impl Queues {
         });
         line.places += 1;
         Queue {
-            all: Self(Arc::clone(&self.0)),
+            all: self.clone(),
             name: name.to_owned(),
             waiters: Arc::clone(&line.waiters),
         }
@@ -56,7 +59,29 @@ impl Queues {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Line>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a release in the background until it is dropped.
+    pub(super) fn release(&self) -> Release {
+        self.releases.send_modify(|count| *count += 1);
+        Release(Arc::clone(&self.releases))
+    }
+
+    /// Waits until none is under way, but no longer than this.
+    pub(crate) async fn released(&self, patience: Duration) {
+        let mut releases = self.releases.subscribe();
+        let none = releases.wait_for(|count| *count == 0);
+        rt::timeout(patience, none).await;
+    }
+}
+
+/// A release in the background.
+pub(super) struct Release(Arc<watch::Sender<usize>>);
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
     }
 }
 

@@ -836,6 +836,31 @@ mod over_http {
         assert_eq!(read.unwrap()[0].as_ref().unwrap(), &Reply::Bulk("2".into()));
     }
 
+    /// The value alone would not show that there was a change in between.
+    #[tokio::test]
+    async fn what_another_process_stored_and_lost_meanwhile_is_not_loaded_over() {
+        let gateway = gateway(needs_redis!()).await;
+        let (pond, other) = (pond(&gateway), pond(&gateway));
+        within_a_minute(async {
+            for (id, key) in [(3, "slow:3"), (4, "slow:4")] {
+                let (source, mut bodies) = source();
+                let load = pond.spawn(async move { slow(id, &source).await });
+                let body = bodies.next().await;
+                if id == 3 {
+                    other.set_many([(key, 7)], ttl::SHORT).await.unwrap();
+                } else {
+                    other.set(key, &7, ttl::SHORT).await.unwrap();
+                }
+                other.command(["DEL", key]).await.unwrap();
+                body.answer(1);
+                assert_eq!(load.await.unwrap(), 1);
+                assert_eq!(pond.get::<u32>(key).await.unwrap(), None);
+            }
+            assert_eq!(pond.stats().prefix("slow").refused, 2);
+        })
+        .await;
+    }
+
     #[tokio::test]
     async fn keys_that_were_stored_perhaps_are_invalidated() {
         let gateway = gateway(needs_redis!()).await;

@@ -399,7 +399,8 @@ impl<T> Sessions<T> {
         Ok(None)
     }
 
-    /// Ends the session; true if it was there.
+    /// Ends the session; true if it was there. False, too, where the answer was lost and the second try
+    /// found nothing any more.
     ///
     /// # Errors
     /// What can go wrong on the way; it may then still be there.

@@ -28,8 +28,6 @@ pub(crate) struct Limits {
 pub(crate) trait Item: Send + 'static {
     fn effect(&self) -> Effect;
     fn bytes(&self) -> usize;
-    /// Whether it must have a request to itself.
-    fn is_alone(&self) -> bool;
 }
 
 /// Takes parcels to the server and answers each through [`Parcel::answer`].
@@ -181,14 +179,12 @@ impl<C: Carrier> Lane<C> {
         if kind == Kind::Reads {
             queue.waiting.retain(|parcel| !parcel.caller.is_closed());
         }
-        let (mut commands, mut bytes, mut alone) = (0, 0, false);
+        let (mut commands, mut bytes) = (0, 0);
         let mut fits = |parcel: &Parcel<C::Item>| {
             let first = commands == 0;
             commands += parcel.items.len();
             bytes += parcel.items.iter().map(Item::bytes).sum::<usize>();
-            alone |= parcel.items.iter().any(Item::is_alone);
-            let together = limits.together && !alone;
-            first || (together && commands <= limits.commands && bytes <= limits.bytes)
+            first || (limits.together && commands <= limits.commands && bytes <= limits.bytes)
         };
         let count = queue.waiting.iter().take_while(|it| fits(it)).count();
         if count == 0 {

@@ -76,6 +76,11 @@ impl Encoded {
         })
     }
 
+    /// Whether it goes to another address than all others, and so alone.
+    pub(crate) fn is_alone(&self) -> bool {
+        matches!(self.form, Form::Transaction(_))
+    }
+
     /// How many commands of the caller's it holds.
     pub(crate) fn count(&self) -> usize {
         self.count
@@ -127,10 +132,6 @@ impl Item for Encoded {
             Form::Plain(json) | Form::Transaction(json) => json.len(),
             Form::Script { tail, .. } => tail.len() + 64,
         }
-    }
-
-    fn is_alone(&self) -> bool {
-        matches!(self.form, Form::Transaction(_))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Locks: one holder at a time, in any process, until it is done, gone, or too late.
 
+mod guard;
 mod hold;
 mod queue;
 
@@ -10,7 +11,7 @@ use crate::rt::{self, BoxFuture};
 use crate::store::command::{Command, Effect, Reply, Script};
 use crate::values::lifetime;
 use bytes::Bytes;
-pub use hold::LockGuard;
+pub use guard::LockGuard;
 use hold::{Hold, Terms};
 pub(crate) use queue::Queues;
 use std::future::{Future, IntoFuture};

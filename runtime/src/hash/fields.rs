@@ -117,6 +117,24 @@ macro_rules! as_json {
     };
 }
 
+macro_rules! numbers_as_json {
+    () => {
+        as_json! {
+            deserialize_bool();
+            deserialize_i8();
+            deserialize_i16();
+            deserialize_i32();
+            deserialize_i64();
+            deserialize_i128();
+            deserialize_u8();
+            deserialize_u16();
+            deserialize_u32();
+            deserialize_u64();
+            deserialize_u128();
+        }
+    };
+}
+
 /// The name of a field: a text, or what JSON writes as one where it is the name of a member.
 struct Name<'de>(&'de [u8]);
 
@@ -146,19 +164,7 @@ impl<'de> Name<'de> {
 impl<'de> Deserializer<'de> for Name<'de> {
     type Error = Wrong;
 
-    as_json! {
-        deserialize_bool();
-        deserialize_i8();
-        deserialize_i16();
-        deserialize_i32();
-        deserialize_i64();
-        deserialize_i128();
-        deserialize_u8();
-        deserialize_u16();
-        deserialize_u32();
-        deserialize_u64();
-        deserialize_u128();
-    }
+    numbers_as_json!();
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         visitor.visit_string(String::from_utf8_lossy(self.0).into_owned())
@@ -205,18 +211,9 @@ macro_rules! as_text {
 impl<'de> Deserializer<'de> for Field<'de> {
     type Error = Wrong;
 
+    numbers_as_json!();
+
     as_json! {
-        deserialize_bool();
-        deserialize_i8();
-        deserialize_i16();
-        deserialize_i32();
-        deserialize_i64();
-        deserialize_i128();
-        deserialize_u8();
-        deserialize_u16();
-        deserialize_u32();
-        deserialize_u64();
-        deserialize_u128();
         deserialize_f32();
         deserialize_f64();
         deserialize_bytes();

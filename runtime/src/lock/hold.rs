@@ -1,16 +1,15 @@
 //! A lock that was taken: extended while its guard lives, given back afterwards.
 
 use super::{FIRST_PAUSE, Lock, Sending, is_doubtful};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::key::{FullKey, Key};
 use crate::pond::{Millpond, int};
 use crate::rt;
 use crate::store::command::{Command, Effect, Script};
 use crate::values::lifetime;
 use bytes::Bytes;
-use std::fmt;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
@@ -82,6 +81,14 @@ impl Hold {
         }
     }
 
+    pub(super) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
     fn until(&self) -> MutexGuard<'_, Duration> {
         self.until.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -99,7 +106,7 @@ impl Hold {
         *self.lost.borrow()
     }
 
-    fn is_held(&self) -> bool {
+    pub(super) fn is_held(&self) -> bool {
         !self.is_lost() && !self.left().is_zero()
     }
 
@@ -114,7 +121,7 @@ impl Hold {
     }
 
     /// Gives the lock at least this lifetime from now; false if it is not ours any more.
-    async fn extend(&self, ttl: Duration) -> Result<bool, Error> {
+    pub(super) async fn extend(&self, ttl: Duration) -> Result<bool, Error> {
         let life = lifetime(ttl)?;
         if self.is_lost() {
             return Ok(false);
@@ -157,7 +164,7 @@ impl Hold {
     }
 
     /// Extends the lock until the guard goes away or the lock does.
-    async fn keep(&self, mut guard: oneshot::Receiver<()>) {
+    pub(super) async fn keep(&self, mut guard: oneshot::Receiver<()>) {
         let mut pause = self.ease();
         loop {
             let left = self.left();
@@ -190,6 +197,47 @@ impl Hold {
                 None => {}
             }
         }
+    }
+}
+
+/// The ends of a lock.
+impl Hold {
+    /// Waits until the lock is lost.
+    pub(super) async fn lost(&self) {
+        let mut lost = self.lost.subscribe();
+        // The sender lives as long as this.
+        let mut told = pin!(async { drop(lost.wait_for(|lost| *lost).await) });
+        loop {
+            let left = self.left();
+            if left.is_zero() {
+                // Nobody else may be there to see it: the runtime that extended the lock may be gone.
+                self.lose();
+            }
+            if rt::timeout(left, told.as_mut()).await.is_some() {
+                return;
+            }
+        }
+    }
+
+    /// Gives the lock back; false if it was not ours any more.
+    pub(super) async fn release(&self) -> Result<bool, Error> {
+        let released = self.if_ours(&[Bytes::from_static(b"DEL")]).await;
+        self.lose();
+        self.pond.0.queues.free(&self.pond.name(&self.key));
+        Ok(released? == 1)
+    }
+
+    pub(super) fn release_in_background(&self) {
+        let Self {
+            home,
+            pond,
+            key,
+            full,
+            token,
+            ..
+        } = self;
+        self.lose();
+        release_later(home, pond, key, full, token, None);
     }
 }
 
@@ -243,194 +291,4 @@ pub(super) fn release_later(
         }
         pond.0.queues.free(&pond.name(&key));
     });
-}
-
-/// A lock that is held, from [`Millpond::lock`]. Dropped, it is released in the background, on the runtime
-/// where it was taken if there is none around; [`release`](Self::release) tells how that went.
-///
-/// ```
-/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// # use millpond::Millpond;
-/// # use std::time::Duration;
-/// let pond = Millpond::memory();
-/// let guard = pond.lock("lock:report", Duration::from_secs(30)).await?;
-/// tokio::select! {
-///     () = async { /* the work */ } => {}
-///     () = guard.lost() => { /* stop: somebody else may have it now */ }
-/// }
-/// guard.release().await?;
-/// # Ok::<_, millpond::Error>(()) }).unwrap();
-/// ```
-#[must_use = "the lock is released when its guard is dropped"]
-pub struct LockGuard {
-    hold: Arc<Hold>,
-    /// Dropped with the guard, which ends the task that extends the lock.
-    _alive: oneshot::Sender<()>,
-    released: bool,
-}
-
-impl fmt::Debug for LockGuard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LockGuard")
-            .field("key", &self.hold.key)
-            .field("number", &self.hold.number)
-            .field("held", &self.is_held())
-            .finish_non_exhaustive()
-    }
-}
-
-impl LockGuard {
-    pub(super) fn new(hold: Hold) -> Self {
-        let hold = Arc::new(hold);
-        let (alive, guard) = oneshot::channel();
-        let kept = Arc::clone(&hold);
-        rt::spawn(async move { kept.keep(guard).await });
-        Self {
-            hold,
-            _alive: alive,
-            released: false,
-        }
-    }
-
-    /// The key, without the namespace of the cache.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-    /// # use millpond::{Millpond, ttl};
-    /// let guard = Millpond::memory().lock("lock:report", ttl::SHORT).await?;
-    /// assert_eq!(guard.key().as_str(), "lock:report");
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub fn key(&self) -> &Key {
-        &self.hold.key
-    }
-
-    /// A number that is greater than that of every earlier holder of this lock (a fencing number). What
-    /// the lock protects can keep the greatest it has seen and refuse a smaller one, which comes from a
-    /// holder that was paused and does not know that it lost the lock. Numbers are not consecutive.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-    /// # use millpond::{Millpond, ttl};
-    /// let pond = Millpond::memory();
-    /// let first = pond.lock("lock:report", ttl::SHORT).await?;
-    /// let number = first.number();
-    /// first.release().await?;
-    /// assert!(pond.lock("lock:report", ttl::SHORT).await?.number() > number);
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub fn number(&self) -> u64 {
-        self.hold.number
-    }
-
-    /// Whether the lock is certainly held still, as far as this process can know without asking: it was
-    /// not found lost, and its time by this process's clock is not up. No command is sent.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-    /// # use millpond::{Millpond, ttl};
-    /// assert!(Millpond::memory().lock("lock:report", ttl::SHORT).await?.is_held());
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub fn is_held(&self) -> bool {
-        self.hold.is_held()
-    }
-
-    /// Waits until the lock is lost: it ran out, was taken by somebody else, or could not be extended in
-    /// time. Pending as long as it is held. What was lost once stays lost.
-    ///
-    /// # Cancel safety
-    /// May be dropped and called again.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-    /// # use millpond::{Millpond, ttl};
-    /// let pond = Millpond::memory();
-    /// let guard = pond.lock("lock:report", ttl::SHORT).await?;
-    /// pond.delete("lock:report").await?;   // by force
-    /// assert!(guard.extend(ttl::SHORT).await.is_err());
-    /// guard.lost().await;
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub async fn lost(&self) {
-        let mut lost = self.hold.lost.subscribe();
-        // The sender lives as long as this guard.
-        let mut told = pin!(async { drop(lost.wait_for(|lost| *lost).await) });
-        loop {
-            let left = self.hold.left();
-            if left.is_zero() {
-                // Nobody else may be there to see it: the runtime that extended the lock may be gone.
-                self.hold.lose();
-            }
-            if rt::timeout(left, told.as_mut()).await.is_some() {
-                return;
-            }
-        }
-    }
-
-    /// Gives the lock at least this lifetime from now, beside what happens by itself: before a step that
-    /// cannot be interrupted, say. No extension takes away what an earlier one gave.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Locked`] if it is not ours any more, [`ErrorKind::InvalidValue`] for a lifetime of zero,
-    /// and what can go wrong on the way.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-    /// # use millpond::{Millpond, ttl};
-    /// let guard = Millpond::memory().lock("lock:report", ttl::SHORT).await?;
-    /// guard.extend(ttl::LONG).await?;
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub async fn extend(&self, ttl: Duration) -> Result<(), Error> {
-        if self.hold.extend(ttl).await? {
-            return Ok(());
-        }
-        Err(Error::new(
-            ErrorKind::Locked,
-            "the lock ran out and is not ours any more; stop, or lock it anew",
-        ))
-    }
-
-    /// Gives the lock back; false if it was not ours any more, and then it is left to whoever has it. Also
-    /// false where the answer was lost and the second try found it given back.
-    ///
-    /// # Errors
-    /// What can go wrong on the way; the lock then runs out by itself.
-    ///
-    /// # Cancel safety
-    /// Dropped half-way, it is released in the background.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-    /// # use millpond::{Millpond, ttl};
-    /// let guard = Millpond::memory().lock("lock:report", ttl::SHORT).await?;
-    /// assert!(guard.release().await?);
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub async fn release(mut self) -> Result<bool, Error> {
-        let released = self.hold.if_ours(&[Bytes::from_static(b"DEL")]).await;
-        self.released = true;
-        self.hold.lose();
-        let Hold { pond, key, .. } = &*self.hold;
-        pond.0.queues.free(&pond.name(key));
-        Ok(released? == 1)
-    }
-}
-
-impl Drop for LockGuard {
-    fn drop(&mut self) {
-        if !self.released {
-            let Hold {
-                pond,
-                key,
-                full,
-                token,
-                home,
-                ..
-            } = &*self.hold;
-            self.hold.lose();
-            release_later(home, pond, key, full, token, None);
-        }
-    }
 }

@@ -134,3 +134,17 @@ fn every_program_of_the_guide_is_a_test() {
     }
     assert!(programs > 20, "{programs} programs");
 }
+
+/// Somebody who tests may have a database in the environment, with keys such as `user:42`.
+#[test]
+fn no_program_of_the_guide_can_reach_a_database_of_whoever_tests() {
+    let programs = GUIDE.split("```rust\n").skip(1);
+    for program in programs.filter_map(|rest| rest.split("```\n").next()) {
+        let (_, main) = program.split_once("fn main() ").expect("a whole program");
+        let (_, body) = main.split_once('\n').unwrap_or_default();
+        let is_async = program.contains("async fn main()");
+        let installs = "#     millpond::install(millpond::Millpond::memory()).unwrap();\n";
+        assert!(!is_async || body.starts_with(installs), "{program}");
+        assert!(is_async || !program.contains(".await"), "{program}");
+    }
+}

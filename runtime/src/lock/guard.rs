@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// A lock that is held, from [`Millpond::lock`]. Dropped, it is released in the background, on the runtime
-/// where it was taken if there is none around; [`release`](Self::release) tells how that went.
+/// A lock that is held, from [`Millpond::lock`](crate::Millpond::lock). Dropped, it is released in the
+/// background, on the runtime where it was taken if there is none around; [`release`](Self::release) tells
+/// how that went.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {

@@ -9,6 +9,9 @@ use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// Where the keys of encryption stand.
+const KEYS: &str = "MILLPOND_ENCRYPTION_KEY";
+
 /// Pairs of variables, in the order in which `Millpond::from_env` looks for them.
 const PAIRS: [(&str, &str); 3] = [
     ("UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"),
@@ -122,7 +125,12 @@ fn environment(report: &mut Report) -> Option<Database> {
     if before == report.wrong {
         // The crate has the last word on what it would refuse.
         if let Err(error) = Millpond::from_env() {
-            report.wrong(format_args!("{name}: {error}"), CONSOLE);
+            let error = error.to_string();
+            if error.contains(KEYS) {
+                report.wrong(error, "until then nothing is cached");
+            } else {
+                report.wrong(format_args!("{name}: {error}"), CONSOLE);
+            }
             return None;
         }
         fine(format_args!("{name} and {} are set", database.token.0));

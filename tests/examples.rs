@@ -43,10 +43,12 @@ async fn an_answer_of_the_model_is_paid_for_once() {
         "the same answer: true",
         "tokens paid for: 1000\ntokens paid for: 2000",
         "not cached: the prompt is empty",
-        "refused: 2 of 12",
         "answered from the cache all the same: true",
         "compressed",
     ] {
         assert!(printed.contains(line), "{line}\n---\n{printed}");
     }
+    // The example goes by the real clock: at the end of a minute the window slides under it.
+    let refused = ["refused: 1 of 12", "refused: 2 of 12"];
+    assert!(refused.iter().any(|it| printed.contains(it)), "{printed}");
 }

@@ -723,3 +723,16 @@ mod over_http {
         .await;
     }
 }
+
+#[test]
+fn on_a_runtime_without_timers_a_held_lock_is_not_waited_for() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(async {
+        let pond = Millpond::memory();
+        let guard = pond.lock("lock:x", HALF_A_MINUTE).await.unwrap();
+        let error = pond.lock("lock:x", HALF_A_MINUTE).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("enable_all()"), "{error}");
+        assert!(guard.release().await.unwrap());
+    });
+}

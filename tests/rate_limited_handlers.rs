@@ -1,15 +1,20 @@
 //! `#[rate_limited]` on axum handlers, which answer a refusal by themselves.
 #![cfg(feature = "axum")]
 
+mod support;
+
 use axum::body::{Body, to_bytes};
 use axum::extract::Path;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use millpond::limit::{Limit, RateLimitHeadersLayer, RateLimited};
+use millpond::limit::{
+    self, ClientAddress, Limit, RateLimitHeadersLayer, RateLimitLayer, RateLimited,
+};
 use millpond::{ManualClock, Millpond, rate_limited};
 use std::time::Duration;
+use support::log::Log;
 use tower_service::Service;
 use tracing::instrument;
 
@@ -161,6 +166,23 @@ async fn the_headers_layer_tells_the_budget_of_the_attribute() {
         let first = answer(&mut routes, "/response/3").await;
         assert_eq!(first.headers()["x-ratelimit-remaining"], "0");
         assert!(!first.headers().contains_key("retry-after"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_router_that_is_served_without_addresses_is_told_of_in_the_log() {
+    served(async || {
+        let (log, _guard) = Log::of_this_thread();
+        let layer = RateLimitLayer::new(limit::PUBLIC, ClientAddress::direct());
+        let mut routes = routes().layer(layer);
+        for _ in 0..3 {
+            let refused = answer(&mut routes, "/response/1").await;
+            assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+        }
+        let told = log.text();
+        let advice = "into_make_service_with_connect_info::<SocketAddr>()";
+        assert_eq!(told.matches(advice).count(), 1, "{told}");
     })
     .await;
 }

@@ -9,6 +9,7 @@ use millpond::{ErrorKind, ManualClock, Millpond, cached, invalidates, ttl};
 use millpond_gateway::{Fault, Gateway, Matcher, needs_redis};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use support::log::Log;
 use support::{gateway, settle};
 use tokio::time::{Instant, advance, pause, resume};
 
@@ -219,4 +220,26 @@ async fn waiters_of_a_slow_read_wait_no_longer_than_its_leader() {
     .await;
     assert_eq!(values, [7; 20]);
     assert!(is_the_budget(lasted), "{lasted:?}");
+}
+
+#[tokio::test]
+async fn an_outage_is_said_once_and_the_next_one_again() {
+    let gateway = gateway(needs_redis!()).await;
+    let clock = ManualClock::new();
+    let builder = Millpond::builder().upstash(gateway.url(), gateway.token());
+    let builder = builder.retries(0).clock(clock.clone()).budget(BUDGET);
+    let pond = builder.build().unwrap();
+    let (log, _guard) = Log::of_this_thread();
+    let bodies = AtomicU32::new(0);
+    for outage in 1..=2 {
+        gateway.refuse().await;
+        for _ in 0..20 {
+            pond.scope(read(1, &bodies)).await;
+        }
+        let said = log.text().matches("the cache did not answer").count();
+        assert_eq!(said, outage, "{}", log.text());
+        gateway.accept().await;
+        clock.advance(Duration::from_secs(10));
+        pond.scope(read(2, &bodies)).await;
+    }
 }

@@ -22,6 +22,7 @@ use flight::{Lease, Outcome, Role, SharedError, Waited};
 use guard::Seen;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// One call of a cached function: what it looks up, and under which rules.
@@ -210,7 +211,10 @@ impl Load {
             .await;
         self.budget = self.budget.saturating_sub(started.elapsed());
         self.seen = match reply.and_then(guard::seen) {
-            Ok(seen) => Some(seen),
+            Ok(seen) => {
+                self.pond.0.in_outage.store(false, Ordering::Relaxed);
+                Some(seen)
+            }
             Err(error) => {
                 self.report("read", &error);
                 None
@@ -369,6 +373,9 @@ impl Load {
         if error.kind() == ErrorKind::Config {
             // Was said when the configuration was read.
             tracing::debug!(prefix, step, %error, "the cache is not configured");
+        } else if self.pond.0.in_outage.swap(true, Ordering::Relaxed) {
+            // Said once for each outage: every call says the same, and there are many.
+            tracing::debug!(prefix, step, %error, "the cache still does not answer");
         } else {
             tracing::warn!(prefix, step, %error, "the cache did not answer");
         }

@@ -44,7 +44,10 @@ impl Millpond {
         let by = Bytes::from(by.to_string());
         let command = written("INCRBY", full.value.clone(), [by], ttl)?;
         let reply = self.on_key(&key, &full, command).await;
-        let reply = reply.map_err(|error| explained(error, "what is stored there"))?;
+        let reply = reply.map_err(|error| {
+            let what = format!("what is stored under {key}");
+            explained(error, &what)
+        })?;
         int(&reply)
     }
 

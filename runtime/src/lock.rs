@@ -63,7 +63,7 @@ impl Millpond {
     /// [`LockGuard::number`] to what the lock protects.
     ///
     /// It needs a Tokio runtime with timers (`enable_all`): without them a lock is not extended, and one
-    /// that is held is waited for until it is released in this process.
+    /// that is held is not waited for, which is [`ErrorKind::Unsupported`].
     ///
     /// # Errors
     /// Of awaiting it: [`ErrorKind::Locked`] when somebody else held it all the time,
@@ -217,6 +217,9 @@ impl Lock {
             if left.is_zero() {
                 return Err(why.unwrap_or_else(|| self.refused()));
             }
+            if !rt::has_timers() {
+                return Err(why.unwrap_or_else(without_timers));
+            }
             let wait = rt::jitter(pause).min(free_in).min(left);
             rt::timeout(wait, queue.freed()).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -243,6 +246,14 @@ impl IntoFuture for Lock {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.acquire())
     }
+}
+
+fn without_timers() -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "somebody else holds the lock, and this Tokio runtime has no timers to wait with; build it with \
+         enable_all()",
+    )
 }
 
 /// What came of one look.

@@ -23,9 +23,11 @@ impl Millpond {
     ///
     /// let pond = Millpond::memory();
     /// assert_eq!(pond.command(["RPUSH", "jobs", "a", "b"]).await?, Reply::Int(2));
+    /// let id = 7;
+    /// pond.command(["SET", &format!("job:{id}"), &id.to_string()]).await?;
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
-    pub async fn command<A: Into<Bytes>>(
+    pub async fn command<A: AsRef<[u8]>>(
         &self,
         command: impl IntoIterator<Item = A>,
     ) -> Result<Reply, Error> {
@@ -79,8 +81,11 @@ impl Millpond {
 }
 
 /// The arguments of a command.
-fn words<A: Into<Bytes>>(command: impl IntoIterator<Item = A>) -> Vec<Bytes> {
-    command.into_iter().map(Into::into).collect()
+fn words<A: AsRef<[u8]>>(command: impl IntoIterator<Item = A>) -> Vec<Bytes> {
+    let words = command.into_iter();
+    words
+        .map(|word| Bytes::copy_from_slice(word.as_ref()))
+        .collect()
 }
 
 /// Commands that leave in one request; see [`Millpond::pipeline`].
@@ -134,7 +139,7 @@ impl Pipeline {
     /// ```
     /// let pipeline = millpond::Millpond::memory().pipeline().command(["PING"]);
     /// ```
-    pub fn command<A: Into<Bytes>>(mut self, command: impl IntoIterator<Item = A>) -> Self {
+    pub fn command<A: AsRef<[u8]>>(mut self, command: impl IntoIterator<Item = A>) -> Self {
         let args = words(command);
         let effect = args.first().map_or(Effect::Once, |name| Effect::of(name));
         self.commands.push(Command::new(effect, args));
@@ -167,7 +172,7 @@ impl Transaction {
     /// ```
     /// let transaction = millpond::Millpond::memory().transaction().command(["INCR", "a"]);
     /// ```
-    pub fn command<A: Into<Bytes>>(mut self, command: impl IntoIterator<Item = A>) -> Self {
+    pub fn command<A: AsRef<[u8]>>(mut self, command: impl IntoIterator<Item = A>) -> Self {
         self.commands.push(words(command));
         self
     }

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub(crate) struct Inner {
     pub(crate) ledger: Ledger,
     pub(crate) flights: Arc<Flights>,
     pub(crate) pending: Arc<Pending>,
+    /// Whether the last read or fill of a cached function got no answer.
+    pub(crate) in_outage: AtomicBool,
     pub(crate) limits: Limits,
     /// Who waits for which lock.
     pub(crate) queues: Queues,
@@ -147,6 +150,7 @@ impl Millpond {
             queues: Queues::default(),
             flights: Flights::new(),
             pending: Arc::default(),
+            in_outage: AtomicBool::new(false),
             types: Mutex::default(),
             checked: RwLock::default(),
         }))

@@ -217,6 +217,11 @@ pub(crate) async fn sleep(duration: Duration) {
     }
 }
 
+/// Whether waiting has an end here.
+pub(crate) fn has_timers() -> bool {
+    timer(Duration::ZERO).is_some()
+}
+
 /// Tokio panics where a runtime was built without `enable_time`, and has no other way to ask.
 fn timer(duration: Duration) -> Option<tokio::time::Sleep> {
     std::panic::catch_unwind(|| tokio::time::sleep(duration)).ok()

@@ -1,5 +1,5 @@
 //! `key!`: a template of which the first segment is the prefix, over variables in scope.
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use syn::{
     Expr, ExprPath, LitStr, Path, Token,
     parse::{ParseStream, Parser},
@@ -70,6 +70,25 @@ fn read_bare(input: ParseStream<'_>) -> syn::Result<(Path, Option<ExprPath>, Lit
     Ok((runtime, path, literal))
 }
 
+/// Who comes from `format!` writes `{id}`, and would get one key for all: a key of nothing but text that
+/// has a variable's name in braces.
+fn check_meant(template: &Template, literal: &LitStr, errors: &mut Errors) {
+    let [Segment::Text(text)] = &template.segments[..] else {
+        return;
+    };
+    let braced = text
+        .split_once('{')
+        .and_then(|(_, rest)| rest.split_once('}'));
+    if let Some((name, _)) = braced
+        && syn::parse_str::<Ident>(name).is_ok()
+    {
+        errors.on(
+            literal,
+            format!("`{{{name}}}` is text, not the variable; write `<{name}>`"),
+        );
+    }
+}
+
 fn bare(
     runtime: Path,
     path: Option<ExprPath>,
@@ -78,6 +97,7 @@ fn bare(
     errors: &mut Errors,
 ) -> Option<Bare> {
     template::check_braces(&template, literal, errors);
+    check_meant(&template, literal, errors);
     let mut segments = template.segments.into_iter().peekable();
     let mut steps = Vec::new();
     let prefix = if let Some(path) = path {

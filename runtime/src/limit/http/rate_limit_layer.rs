@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -99,9 +100,19 @@ impl ClientAddress {
     }
 }
 
+/// Whether the missing address was logged in this process: it is a mistake of the program.
+static TOLD: AtomicBool = AtomicBool::new(false);
+
 impl Caller for ClientAddress {
     fn identify(&self, request: &Parts) -> Option<String> {
-        self.of(request).map(|address| address.to_string())
+        let address = self.of(request);
+        if address.is_none() && !TOLD.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                "requests are refused, since the address of the client is not known; serve the router with \
+                 into_make_service_with_connect_info::<SocketAddr>()"
+            );
+        }
+        address.map(|address| address.to_string())
     }
 }
 

@@ -205,16 +205,27 @@ async fn a_lock_is_counted_on_for_less_than_the_server_keeps_it() {
     assert!(successor.is_some_and(|next| next.number() > guard.number()));
 }
 
+/// Lets both clocks run, and the tasks with them.
+async fn wait(clock: &ManualClock, time: Duration) {
+    settle().await;
+    clock.advance(time);
+    tokio::time::advance(time).await;
+    settle().await;
+}
+
+/// Ten seconds pass so many times, and the lock is held after each.
+async fn stays_held(clock: &ManualClock, pond: &Millpond, guard: &LockGuard, times: u32) {
+    for _ in 0..times {
+        wait(clock, Duration::from_secs(10)).await;
+        assert!(guard.is_held() && !free(pond, "lock:x").await);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lock_is_extended_as_long_as_its_guard_lives() {
     let (clock, pond) = clocked();
     let guard = pond.lock("lock:x", HALF_A_MINUTE).await.unwrap();
-    for _ in 0..50 {
-        clock.advance(Duration::from_secs(10));
-        tokio::time::advance(Duration::from_secs(10)).await;
-        settle().await;
-        assert!(guard.is_held() && !free(&pond, "lock:x").await);
-    }
+    stays_held(&clock, &pond, &guard, 50).await;
     drop(guard);
     settle().await;
     assert!(free(&pond, "lock:x").await);
@@ -228,9 +239,7 @@ async fn a_lock_is_held_for_no_longer_than_it_may_be() {
     let mut held = 0;
     while guard.is_held() {
         held += 1;
-        clock.advance(Duration::from_secs(1));
-        tokio::time::advance(Duration::from_secs(1)).await;
-        settle().await;
+        wait(&clock, Duration::from_secs(1)).await;
     }
     assert!((98..=100).contains(&held), "{held}");
     guard.lost().await;
@@ -243,24 +252,13 @@ async fn a_lock_is_held_for_no_longer_than_it_may_be() {
     assert!(pond.ttl("lock:y").await.unwrap().duration() <= Some(Duration::from_secs(5)));
 }
 
-/// Lets both clocks run, and the tasks with them.
-async fn wait(clock: &ManualClock, time: Duration) {
-    settle().await;
-    clock.advance(time);
-    tokio::time::advance(time).await;
-    settle().await;
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_bound_beyond_all_time_is_none() {
     let (clock, pond) = clocked();
     wait(&clock, HALF_A_MINUTE).await;
     let lock = pond.lock("lock:x", HALF_A_MINUTE);
     let guard = lock.at_most(Duration::MAX).await.unwrap();
-    for _ in 0..6 {
-        wait(&clock, Duration::from_secs(10)).await;
-        assert!(guard.is_held() && !free(&pond, "lock:x").await);
-    }
+    stays_held(&clock, &pond, &guard, 6).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -289,10 +287,7 @@ async fn what_was_given_by_hand_is_not_taken_away_by_itself() {
     let left = pond.ttl("lock:x").await.unwrap().duration();
     assert_eq!(left, Some(Duration::from_mins(9)));
     // When that is over, it is extended again.
-    for _ in 0..120 {
-        wait(&clock, Duration::from_secs(10)).await;
-        assert!(guard.is_held() && !free(&pond, "lock:x").await);
-    }
+    stays_held(&clock, &pond, &guard, 120).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -101,6 +101,11 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
+
+    /// Whether a change may have been made all the same, or may still be.
+    pub(crate) fn may_have_run(&self) -> bool {
+        matches!(self.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Timeout)
+    }
 }
 
 /// Errors are equal if they say the same.

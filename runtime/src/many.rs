@@ -2,7 +2,7 @@
 
 use crate::cache::envelope::Sealing;
 use crate::cache::guard;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::key::{FullKey, Key};
 use crate::pond::{Millpond, bulk, no_reply, text};
 use crate::store::command::{Command, Effect, Reply};
@@ -18,8 +18,9 @@ impl Millpond {
     /// another kind of Redis value. A stored null is `None` too, unless `T` is an `Option` itself.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] if one of them is no `T`, [`ErrorKind::InvalidKey`] for a key that cannot be
-    /// used, and what can go wrong on the way. No keys, no command.
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) if one of them is no `T`,
+    /// [`ErrorKind::InvalidKey`](crate::ErrorKind::InvalidKey) for a key that cannot be used, and what can
+    /// go wrong on the way. No keys, no command.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -39,9 +40,16 @@ impl Millpond {
         let name = Bytes::from_static(b"MGET");
         let words = std::iter::once(name).chain(fulls.iter().map(|full| full.value.clone()));
         let command = Command::new(Effect::Read, words);
-        let Some(reply) = self.on_keys(&keys, &fulls, vec![command]).await?.pop() else {
+        let Some(first) = keys.first() else {
             return Ok(Vec::new());
         };
+        let tally = self.0.ledger.tally(first.prefix());
+        let budget = self.0.settings.budget;
+        let replies = self.settled_all(&fulls, &tally, vec![command], budget);
+        let reply = replies
+            .await
+            .and_then(|mut replies| replies.pop().unwrap_or_else(|| Err(no_reply())))
+            .inspect_err(|_| tally.errors.add(1))?;
         match reply {
             Reply::Array(found) if found.len() == keys.len() => keys
                 .iter()
@@ -122,10 +130,7 @@ impl Millpond {
         };
         if let Some(first) = failed.first() {
             tally.errors.add(1);
-            let unknown = |error: &Error| {
-                matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Timeout)
-            };
-            if failed.iter().any(unknown) {
+            if failed.iter().any(Error::may_have_run) {
                 // They may be there: neither they nor what they replace may stay.
                 self.owe(fulls);
             }
@@ -167,23 +172,5 @@ impl Millpond {
     fn usable(&self, keys: &[Key]) -> Result<Vec<FullKey>, Error> {
         let full = |key: &Key| key.check().map(|()| self.full(key));
         keys.iter().map(full).collect()
-    }
-
-    /// Sends commands on keys, counted with the first of them; the first error, if there is one.
-    async fn on_keys(
-        &self,
-        keys: &[Key],
-        fulls: &[FullKey],
-        commands: Vec<Command>,
-    ) -> Result<Vec<Reply>, Error> {
-        let Some(first) = keys.first() else {
-            return Ok(Vec::new());
-        };
-        let tally = self.0.ledger.tally(first.prefix());
-        let budget = self.0.settings.budget;
-        let replies = self.settled_all(fulls, &tally, commands, budget).await;
-        replies
-            .and_then(|replies| replies.into_iter().collect())
-            .inspect_err(|_| tally.errors.add(1))
     }
 }

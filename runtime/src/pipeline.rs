@@ -1,7 +1,7 @@
 //! Commands of the caller's own: one, several in one request, or several as one.
 
 use crate::error::{Error, ErrorKind};
-use crate::pond::{self, Millpond};
+use crate::pond::Millpond;
 use crate::store::command::{Command, Effect, Reply};
 use bytes::Bytes;
 use std::fmt;
@@ -31,12 +31,7 @@ impl Millpond {
         &self,
         command: impl IntoIterator<Item = A>,
     ) -> Result<Reply, Error> {
-        self.pipeline()
-            .command(command)
-            .send()
-            .await
-            .pop()
-            .unwrap_or_else(|| Err(pond::no_reply()))
+        self.one(plain(command)).await
     }
 
     /// Commands that leave in one request, in order.
@@ -86,6 +81,13 @@ fn words<A: AsRef<[u8]>>(command: impl IntoIterator<Item = A>) -> Vec<Bytes> {
     words
         .map(|word| Bytes::copy_from_slice(word.as_ref()))
         .collect()
+}
+
+/// A command of the caller's own, by its name.
+fn plain<A: AsRef<[u8]>>(command: impl IntoIterator<Item = A>) -> Command {
+    let args = words(command);
+    let effect = args.first().map_or(Effect::Once, |name| Effect::of(name));
+    Command::new(effect, args)
 }
 
 /// Commands that leave in one request; see [`Millpond::pipeline`].
@@ -140,9 +142,7 @@ impl Pipeline {
     /// let pipeline = millpond::Millpond::memory().pipeline().command(["PING"]);
     /// ```
     pub fn command<A: AsRef<[u8]>>(mut self, command: impl IntoIterator<Item = A>) -> Self {
-        let args = words(command);
-        let effect = args.first().map_or(Effect::Once, |name| Effect::of(name));
-        self.commands.push(Command::new(effect, args));
+        self.commands.push(plain(command));
         self
     }
 

@@ -160,7 +160,7 @@ impl Millpond {
         let entry = (full.clone(), self.stored_form(&full, plain, sealing)?);
         let command = guard::put(vec![entry], lifetime(ttl)?, self.0.settings.guard_life);
         if let Err(error) = self.on_key(&key, &full, command).await {
-            if matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Timeout) {
+            if error.may_have_run() {
                 // It may be there, or may still arrive: neither it nor what it replaces may stay.
                 self.owe([full]);
             }

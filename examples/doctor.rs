@@ -23,7 +23,7 @@ const CONSOLE: &str =
     "both are in the Upstash console, https://console.upstash.com, under REST API";
 
 /// What the doctor writes is gone after this time, whatever happens to the doctor.
-const LIFE: Duration = Duration::from_mins(1);
+const LIFE: Duration = Duration::from_secs(60);
 
 /// Two checks and no more; in a bucket, since no window can end between them.
 const LIMIT: Limit = Limit::token_bucket("DOCTOR", 2, LIFE, 2);

@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-const MINUTE: Duration = Duration::from_mins(1);
+const MINUTE: Duration = Duration::from_secs(60);
 
 // The shell lives until its standard input ends, and with it the server: also when the test dies.
 const NODE: &str = r#"

@@ -487,7 +487,7 @@ async fn a_hundred_kilobytes_and_a_nul_come_back_as_they_were(pond: &Millpond) {
 }
 
 async fn values_and_their_guards_work_alike(pond: &Millpond) {
-    let minute = Duration::from_mins(1);
+    let minute = Duration::from_secs(60);
     assert_eq!(pond.get::<Vec<u8>>("v").await.unwrap(), None);
     pond.set("v", &vec![1, 2, 3], minute).await.unwrap();
     assert_eq!(pond.get("v").await.unwrap(), Some(vec![1, 2, 3]));
@@ -500,7 +500,7 @@ async fn values_and_their_guards_work_alike(pond: &Millpond) {
 }
 
 async fn a_fill_stores_what_the_body_returned_once(pond: &Millpond) {
-    let minute = Duration::from_mins(1);
+    let minute = Duration::from_secs(60);
     let loaded = |value: u32| async move { Ok::<_, std::io::Error>(value) };
     let first = pond.get_or_set("k", minute, || loaded(1)).await.unwrap();
     let second = pond.get_or_set("k", minute, || loaded(2)).await.unwrap();
@@ -536,7 +536,9 @@ async fn over_http_a_script_that_the_server_forgot_is_sent_again_in_full() {
     for value in 1..4 {
         run(&pond, "SCRIPT FLUSH").await.unwrap();
         gateway.clear();
-        pond.set("k", &value, Duration::from_mins(1)).await.unwrap();
+        pond.set("k", &value, Duration::from_secs(60))
+            .await
+            .unwrap();
         assert_eq!(pond.get("k").await.unwrap(), Some(value));
         let names: Vec<String> = gateway
             .commands()
@@ -546,7 +548,7 @@ async fn over_http_a_script_that_the_server_forgot_is_sent_again_in_full() {
         assert_eq!(names[..2], ["EVALSHA", "EVAL"]);
     }
     gateway.clear();
-    pond.set("k", &9, Duration::from_mins(1)).await.unwrap();
+    pond.set("k", &9, Duration::from_secs(60)).await.unwrap();
     assert_eq!(gateway.commands().len(), 1);
 }
 
@@ -559,7 +561,9 @@ async fn over_resp_a_script_that_the_server_forgot_is_sent_again_in_full() {
     let pond = pond.budget(LONG).build().unwrap();
     for value in 1..4 {
         run(&pond, "SCRIPT FLUSH").await.unwrap();
-        pond.set("k", &value, Duration::from_mins(1)).await.unwrap();
+        pond.set("k", &value, Duration::from_secs(60))
+            .await
+            .unwrap();
         assert_eq!(pond.get("k").await.unwrap(), Some(value));
     }
 }

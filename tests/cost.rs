@@ -15,8 +15,8 @@ use std::time::Duration;
 use support::source::{Source, source};
 use support::{builder, gateway, settle, within_a_minute};
 
-const MINUTE: Duration = Duration::from_mins(1);
-const HOUR: Duration = Duration::from_hours(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
 const WINDOWS: [Limit; 2] = [
     Limit::fixed_window("FIXED", 10, MINUTE),
     Limit::sliding_window("SLIDING", 10, MINUTE),

@@ -7,8 +7,8 @@ use std::time::Duration;
 use support::source::{Source, source};
 use support::{on_every_engine, settle};
 
-const MINUTE: Duration = Duration::from_mins(1);
-const GUARD: Duration = Duration::from_mins(5);
+const MINUTE: Duration = Duration::from_secs(60);
+const GUARD: Duration = Duration::from_secs(5 * 60);
 
 on_every_engine! {
     a_key_that_was_never_there_says_so

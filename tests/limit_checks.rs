@@ -10,8 +10,8 @@ use std::collections::HashSet;
 use std::time::{Duration, UNIX_EPOCH};
 use support::gateway;
 
-const MINUTE: Duration = Duration::from_mins(1);
-const DAY: Duration = Duration::from_hours(24);
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 const ALGORITHMS: [Limit; 3] = [
     Limit::sliding_window("SLIDING", 10, MINUTE),

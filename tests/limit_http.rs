@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const MINUTE: Duration = Duration::from_mins(1);
+const MINUTE: Duration = Duration::from_secs(60);
 const TWO: Limit = Limit::fixed_window("TWO", 2, MINUTE);
 
 /// 2026-01-01T00:00:15Z, a quarter into a window.

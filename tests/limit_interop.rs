@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use support::{gateway, needs_npm};
 
-const MINUTE: Duration = Duration::from_mins(1);
+const MINUTE: Duration = Duration::from_secs(60);
 
 const LIMITS: [(&str, Limit); 3] = [
     ("sliding", Limit::sliding_window("SLIDING", 4, MINUTE)),

@@ -8,7 +8,7 @@ use millpond_gateway::{Fault, Gateway, needs_redis};
 use std::time::Duration;
 use support::gateway;
 
-const MINUTE: Duration = Duration::from_mins(1);
+const MINUTE: Duration = Duration::from_secs(60);
 const LIMIT: Limit = Limit::fixed_window("OUTAGE", 10, MINUTE);
 
 fn process(gateway: &Gateway) -> Millpond {

@@ -264,7 +264,7 @@ async fn a_bound_beyond_all_time_is_none() {
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_lock_is_told_when_it_comes() {
     let (clock, pond) = clocked();
-    let hour = Duration::from_hours(1);
+    let hour = Duration::from_secs(3_600);
     let brief = pond.lock("lock:x", hour).at_most(Duration::from_secs(5));
     let guard = brief.await.unwrap();
     let mut told = std::pin::pin!(guard.lost());
@@ -279,13 +279,13 @@ async fn the_end_of_a_lock_is_told_when_it_comes() {
 async fn what_was_given_by_hand_is_not_taken_away_by_itself() {
     let (clock, pond) = clocked();
     let guard = pond.lock("lock:x", HALF_A_MINUTE).await.unwrap();
-    guard.extend(Duration::from_mins(10)).await.unwrap();
+    guard.extend(Duration::from_secs(10 * 60)).await.unwrap();
     guard.extend(Duration::from_secs(1)).await.unwrap();
     for _ in 0..6 {
         wait(&clock, Duration::from_secs(10)).await;
     }
     let left = pond.ttl("lock:x").await.unwrap().duration();
-    assert_eq!(left, Some(Duration::from_mins(9)));
+    assert_eq!(left, Some(Duration::from_secs(9 * 60)));
     // When that is over, it is extended again.
     stays_held(&clock, &pond, &guard, 120).await;
 }

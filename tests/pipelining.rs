@@ -12,7 +12,7 @@ use std::time::Duration;
 use support::{gateway, pond};
 use tokio::task::JoinHandle;
 
-const MINUTE: Duration = Duration::from_mins(1);
+const MINUTE: Duration = Duration::from_secs(60);
 
 type Call = JoinHandle<Result<Reply, millpond::Error>>;
 

@@ -373,7 +373,7 @@ async fn a_load_that_outlasts_the_memory_of_its_guard_is_not_stored() {
     let gateway = gateway(redis).await;
     let clock = ManualClock::new();
     let pond = support::builder(&gateway)
-        .guard_life(Duration::from_mins(5))
+        .guard_life(Duration::from_secs(5 * 60))
         .clock(clock.clone())
         .build()
         .unwrap();

@@ -5,7 +5,7 @@ use millpond::{ManualClock, Millpond, cached, rate_limited};
 use std::cell::Cell;
 use std::time::Duration;
 
-const MINUTE: Duration = Duration::from_mins(1);
+const MINUTE: Duration = Duration::from_secs(60);
 const EXPORT: Limit = Limit::fixed_window("EXPORT", 2, MINUTE);
 
 #[derive(Debug, PartialEq)]

@@ -18,7 +18,7 @@ use support::log::Log;
 use tower_service::Service;
 use tracing::instrument;
 
-const ONE: Limit = Limit::fixed_window("ONE", 1, Duration::from_mins(1));
+const ONE: Limit = Limit::fixed_window("ONE", 1, Duration::from_secs(60));
 
 #[rate_limited(kind = ONE, id = id)]
 async fn as_a_response(Path(id): Path<u64>) -> Response {

@@ -138,7 +138,7 @@ mod limited {
         }
     }
 
-    const EXPORT: Limit = Limit::fixed_window("EXPORT", 2, Duration::from_hours(1));
+    const EXPORT: Limit = Limit::fixed_window("EXPORT", 2, Duration::from_secs(3_600));
 
     #[rate_limited(kind = "GENERATION", id = user_id, cost = prompts.len())]
     async fn generate(user_id: u64, prompts: Vec<String>) -> Result<Vec<Image>, ApiError> {

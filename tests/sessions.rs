@@ -108,7 +108,7 @@ async fn a_session_that_is_over_stays_so(pond: &Millpond) {
 }
 
 async fn a_session_keeps_its_end_unless_it_slides(pond: &Millpond) {
-    let short = Duration::from_mins(1);
+    let short = Duration::from_secs(60);
     for sliding in [false, true] {
         let fresh = pond.sessions::<Session>(ttl::EXTENDED);
         let fresh = if sliding { fresh.sliding() } else { fresh };
@@ -236,7 +236,7 @@ async fn a_session_ends_when_its_life_is_over() {
     let clock = ManualClock::new();
     let builder = Millpond::builder().memory().clock(clock.clone());
     let pond = builder.build().unwrap();
-    let minute = Duration::from_mins(1);
+    let minute = Duration::from_secs(60);
     let (fixed, sliding) = (
         pond.sessions::<u32>(minute),
         pond.sessions(minute).sliding(),

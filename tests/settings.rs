@@ -13,7 +13,7 @@ use support::{builder, gateway, settle, within_a_minute};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, advance, pause, resume};
 
-const MINUTE: Duration = Duration::from_mins(1);
+const MINUTE: Duration = Duration::from_secs(60);
 const LIMIT: Limit = Limit::fixed_window("SETTING", 2, MINUTE);
 
 /// How many commands each request held.

@@ -72,8 +72,8 @@ impl Default for Settings {
             namespace: None,
             clock: Clock::System,
             budget: Duration::from_millis(500),
-            guard_life: Duration::from_mins(5),
-            flight_wait: Duration::from_mins(1),
+            guard_life: Duration::from_secs(5 * 60),
+            flight_wait: Duration::from_secs(60),
             max_value: 4 << 20,
             retries: 5,
             backoff: Duration::from_millis(50),
@@ -391,10 +391,10 @@ impl Builder {
     /// See [`build`](Self::build); the lookup stands for the environment.
     fn build_in(mut self, lookup: impl Fn(&str) -> Option<String>) -> Result<Millpond, Error> {
         let wrong = |what: &str| Err(Error::new(ErrorKind::Config, what));
-        if self.settings.guard_life < Duration::from_mins(1) {
+        if self.settings.guard_life < Duration::from_secs(60) {
             return wrong("guard_life is under 60 s; slower loads would undo invalidations");
         }
-        if self.settings.guard_life > Duration::from_hours(24) {
+        if self.settings.guard_life > Duration::from_secs(24 * 3_600) {
             return wrong(
                 "guard_life is over a day; every invalidated key would cost memory that long",
             );

@@ -81,7 +81,7 @@ pub const AUTH: Limit = Limit::sliding_window("AUTH", 5, MINUTE);
 /// ```
 pub const PUBLIC: Limit = Limit::sliding_window("PUBLIC", 200, MINUTE);
 
-const MINUTE: Duration = Duration::from_mins(1);
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// What a limit does while the store cannot answer.
 ///

@@ -16,16 +16,16 @@
 use std::time::Duration;
 
 /// One minute: what changes all the time, and cached `None`s.
-pub const SHORT: Duration = Duration::from_mins(1);
+pub const SHORT: Duration = Duration::from_secs(60);
 
 /// Five minutes: API responses, preferences. The default.
-pub const MEDIUM: Duration = Duration::from_mins(5);
+pub const MEDIUM: Duration = Duration::from_secs(5 * 60);
 
 /// One hour: configuration, static content.
-pub const LONG: Duration = Duration::from_hours(1);
+pub const LONG: Duration = Duration::from_secs(3_600);
 
 /// 24 hours: aggregates.
-pub const EXTENDED: Duration = Duration::from_hours(24);
+pub const EXTENDED: Duration = Duration::from_secs(24 * 3_600);
 
 /// Seven days: reference data.
-pub const WEEK: Duration = Duration::from_hours(168);
+pub const WEEK: Duration = Duration::from_secs(168 * 3_600);

@@ -348,7 +348,7 @@ impl Millpond {
 }
 
 /// The longest lifetime that is accepted: a hundred years, far below what overflows in Redis.
-const MAX_LIFE: Duration = Duration::from_hours(876_000);
+const MAX_LIFE: Duration = Duration::from_secs(876_000 * 3_600);
 
 /// A lifetime in milliseconds, as an argument.
 pub(crate) fn lifetime(ttl: Duration) -> Result<Bytes, Error> {

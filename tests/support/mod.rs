@@ -82,7 +82,7 @@ pub(crate) async fn settle() {
 
 /// The result of a test, or the news that it hangs.
 pub(crate) async fn within_a_minute<T>(test: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_mins(1), test)
+    tokio::time::timeout(Duration::from_secs(60), test)
         .await
         .expect("what the test waits for happens within a minute")
 }

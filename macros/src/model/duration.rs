@@ -25,7 +25,7 @@ const UNITS: [(&str, u64); 6] = [
 const LONGEST: u64 = 100 * 365 * 86_400_000;
 
 /// The default of `ttl`.
-pub const MEDIUM: Duration = Duration::from_mins(5);
+pub const MEDIUM: Duration = Duration::from_secs(5 * 60);
 
 #[derive(PartialEq)]
 pub enum Length {

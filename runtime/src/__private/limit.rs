@@ -227,7 +227,7 @@ mod tests {
     use crate::pond::Millpond;
     use std::time::Duration;
 
-    const MINUTE: Duration = Duration::from_mins(1);
+    const MINUTE: Duration = Duration::from_secs(60);
     const TWO: Limit = Limit::anonymous(Algorithm::FixedWindow, "app::users", "list", 2, MINUTE);
 
     fn call(pond: &Millpond) -> LimitCall {

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// use millpond::limit::{Limit, Outcome, Reason};
 /// use std::time::Duration;
 ///
-/// const ONE: Limit = Limit::fixed_window("ONE", 1, Duration::from_hours(1));
+/// const ONE: Limit = Limit::fixed_window("ONE", 1, Duration::from_secs(3_600));
 /// let limiter = millpond::Millpond::memory().limiter(&ONE);
 /// assert_eq!(limiter.check("ada").await?.outcome(), Outcome::Allowed);
 /// let refused = limiter.check("ada").await?;
@@ -40,7 +40,7 @@ pub enum Outcome {
 /// use millpond::limit::{Limit, Outcome, Reason};
 /// use std::time::Duration;
 ///
-/// const ONE: Limit = Limit::fixed_window("ONE", 1, Duration::from_hours(1));
+/// const ONE: Limit = Limit::fixed_window("ONE", 1, Duration::from_secs(3_600));
 /// let limiter = millpond::Millpond::memory().limiter(&ONE);
 /// assert_eq!(limiter.check("ada").await?.outcome(), Outcome::Allowed);
 /// let refused = limiter.check("ada").await?;

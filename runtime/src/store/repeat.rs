@@ -123,7 +123,7 @@ impl Tries {
 
     /// Jitter takes up to a half away.
     fn pause_at_least(&self) -> Duration {
-        const LONGEST: Duration = Duration::from_mins(1);
+        const LONGEST: Duration = Duration::from_secs(60);
         let doubled = 2_u32.saturating_pow(self.failures);
         self.patience.backoff.saturating_mul(doubled).min(LONGEST) / 2
     }

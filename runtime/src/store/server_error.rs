@@ -41,7 +41,8 @@ pub(crate) fn presentable(text: &str) -> String {
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
     if shown.len() > LONGEST {
-        shown.truncate(shown.floor_char_boundary(LONGEST));
+        let end = (0..=LONGEST).rev().find(|&at| shown.is_char_boundary(at));
+        shown.truncate(end.unwrap_or_default());
         shown.push('…');
     }
     shown

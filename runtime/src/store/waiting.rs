@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Longest budget of a call; also keeps deadlines within what an `Instant` can hold.
-pub(crate) const LONGEST: Duration = Duration::from_hours(24);
+pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 
 pub(crate) type Replies = Vec<Result<Reply, Error>>;
 

@@ -1,0 +1,69 @@
+//! What a user gets from the registry: which compiler it needs, and what is in the packages.
+
+use serde_json::Value;
+use std::process::Command;
+
+/// Packages that only the benchmarks build.
+const PEERS: &str = "millpond-benches";
+
+fn cargo(args: &[&str]) -> Vec<u8> {
+    let output = Command::new(env!("CARGO"))
+        .args(args)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo {args:?}: {stderr}");
+    output.stdout
+}
+
+/// `"1.88"`, `"1.88.0"` as numbers that compare.
+fn version(text: &str) -> Vec<u64> {
+    let mut parts: Vec<u64> = text.split('.').map(|part| part.parse().unwrap()).collect();
+    parts.resize(3, 0);
+    parts
+}
+
+#[test]
+fn every_locked_dependency_allows_the_oldest_rust() {
+    let oldest = version(env!("CARGO_PKG_RUST_VERSION"));
+    let metadata = cargo(&[
+        "metadata",
+        "--format-version",
+        "1",
+        "--all-features",
+        "--locked",
+    ]);
+    let metadata: Value = serde_json::from_slice(&metadata).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
+
+    // Everything that a member other than the benchmarks can reach.
+    let members = metadata["workspace_members"].as_array().unwrap().iter();
+    let mut open: Vec<&str> = members
+        .filter_map(Value::as_str)
+        .filter(|id| !id.contains(PEERS) && !id.contains("/benches#"))
+        .collect();
+    let mut reached = std::collections::BTreeSet::new();
+    while let Some(id) = open.pop() {
+        if reached.insert(id) {
+            let node = nodes.iter().find(|node| node["id"] == id).unwrap();
+            let dependencies = node["dependencies"].as_array().unwrap();
+            open.extend(dependencies.iter().filter_map(Value::as_str));
+        }
+    }
+    assert!(reached.len() > 100, "only {} packages", reached.len());
+    let newer: Vec<String> = packages
+        .iter()
+        .filter(|package| reached.contains(package["id"].as_str().unwrap()))
+        .filter(|package| {
+            let wanted = package["rust_version"].as_str();
+            wanted.is_some_and(|wanted| version(wanted) > oldest)
+        })
+        .map(|package| {
+            let (name, version) = (&package["name"], &package["version"]);
+            format!("{name} {version} needs Rust {}", package["rust_version"])
+        })
+        .collect();
+    assert!(newer.is_empty(), "{newer:#?}");
+}

@@ -1,6 +1,7 @@
 //! HTTP request -> what it asks for: one command, a pipeline, a transaction, or a stream of events.
 
 use crate::resp::Command;
+use crate::text;
 use bytes::Bytes;
 use hyper::header::{AUTHORIZATION, HeaderValue};
 use hyper::http::request::Parts;
@@ -95,7 +96,7 @@ fn format(parts: &Parts) -> Result<Format, Refusal> {
 }
 
 /// Reads path and body.
-pub(crate) fn read(parts: &Parts, body: &Bytes) -> Result<Call, Refusal> {
+pub(crate) fn read(parts: &Parts, body: &Bytes, format: Format) -> Result<Call, Refusal> {
     let path = parts.uri.path().trim_start_matches('/');
     let (first, rest) = path.split_once('/').unwrap_or((path, ""));
     let batch = |what| {
@@ -114,6 +115,9 @@ pub(crate) fn read(parts: &Parts, body: &Bytes) -> Result<Call, Refusal> {
         }
         "" => one(body).map(Call::One),
         "pipeline" => batch("pipeline").map(Call::Pipeline),
+        "multi-exec" if format == Format::Resp2 => Err(Refusal::bad(
+            "ERR resp2 format is not supported for multi-exec",
+        )),
         "multi-exec" => batch("multi-exec").map(Call::Transaction),
         "subscribe" | "psubscribe" | "monitor" => {
             let mut command = vec![Bytes::from(first.to_uppercase())];
@@ -171,9 +175,7 @@ fn command(raw: &RawValue) -> Result<Command, Refusal> {
 fn argument(raw: &RawValue) -> Result<Bytes, Refusal> {
     let text = raw.get();
     match text.as_bytes().first() {
-        Some(b'"') => serde_json::from_str::<String>(text)
-            .map(Bytes::from)
-            .map_err(|_| Refusal::bad("ERR failed to parse command")),
+        Some(b'"') => text::read(text).map_err(|_| Refusal::bad("ERR failed to parse command")),
         Some(b'[') => Err(Refusal::bad("ERR unsupported arg type: \"[\": json.Delim")),
         Some(b'{') => Err(Refusal::bad("ERR unsupported arg type: \"{\": json.Delim")),
         Some(b'n') => Err(Refusal::bad("ERR null args are not supported")),

@@ -95,6 +95,11 @@ impl Gateway {
         format!("http://{}", self.address)
     }
 
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// The token that it wants.
     pub fn token(&self) -> &str {
         &self.service.token

@@ -84,6 +84,31 @@ pub(crate) fn too_large(actual: usize, limit: usize) -> Option<String> {
     })
 }
 
+// Source: <https://upstash.com/docs/redis/troubleshooting/max_key_size_exceeded>.
+const MAX_KEY_BYTES: usize = 32 * 1024;
+
+/// Whether it is worth asking Redis which arguments of a command are keys.
+pub(crate) fn may_have_a_large_key(command: &Command) -> bool {
+    command
+        .iter()
+        .any(|argument| argument.len() > MAX_KEY_BYTES)
+}
+
+/// The error for a key over the limit, from the answer to `COMMAND GETKEYS`.
+pub(crate) fn key_too_large(keys: &Reply) -> Option<String> {
+    // A command without keys has an error for an answer.
+    let Reply::Array(keys) = keys else {
+        return None;
+    };
+    let actual = keys.iter().find_map(|key| match key {
+        Reply::Bulk(key) if key.len() > MAX_KEY_BYTES => Some(key.len()),
+        _ => None,
+    })?;
+    Some(format!(
+        "ERR max key size exceeded. Limit: {MAX_KEY_BYTES} bytes, Actual: {actual} bytes"
+    ))
+}
+
 /// Upstash words an unknown command differently from Redis.
 pub(crate) fn worded(reply: Reply, command: &Command) -> Reply {
     match reply {

@@ -1,5 +1,6 @@
-//! Scripts that carry Upstash's own flag, made palatable for a plain Redis: `allow-key-locking` goes
-//! from the first line, and the SHA-1 that the client knows stands for that of the rewritten text.
+//! Scripts that carry Upstash's own flag, `allow-key-locking`, rewritten for a plain Redis, which does not
+//! know it: the flag goes from the first line, what Upstash refuses under it is refused by a wrapper around
+//! `redis.call`, and the SHA-1 that the client knows stands for that of the rewritten text.
 
 use crate::resp::{Command, Reply};
 use crate::rules::name;
@@ -9,6 +10,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 const FLAG: &str = "allow-key-locking";
+
+/// Refuses undeclared keys and `FLUSH*`, as Upstash does under the flag.
+const LOCKING: &str = include_str!("locking.lua");
 
 /// SHA-1 of a script as its client wrote it -> SHA-1 of what Redis got.
 #[derive(Debug, Default)]
@@ -69,19 +73,23 @@ impl Scripts {
     }
 }
 
-// A shebang without flags stays one: it changes how Redis runs a script, and it keeps the line numbers.
+// A shebang without flags stays one: it changes how Redis runs a script. The wrapper stands on the line of
+// the first statement, so that errors name the lines of the client's text.
 fn without_flag(script: &[u8]) -> Option<String> {
     let script = std::str::from_utf8(script).ok()?;
     let (shebang, body) = script.split_once('\n')?;
     let (engine, flags) = shebang.strip_prefix("#!")?.split_once(" flags=")?;
-    let kept: Vec<&str> = flags
-        .split(',')
-        .filter(|flag| flag.trim() != FLAG)
-        .collect();
-    Some(if kept.is_empty() {
-        format!("#!{engine}\n{body}")
+    let (locking, kept): (Vec<&str>, Vec<&str>) =
+        flags.split(',').partition(|flag| flag.trim() == FLAG);
+    let wrapper = if locking.is_empty() {
+        String::new()
     } else {
-        format!("#!{engine} flags={}\n{body}", kept.join(","))
+        LOCKING.replace('\n', " ")
+    };
+    Some(if kept.is_empty() {
+        format!("#!{engine}\n{wrapper}{body}")
+    } else {
+        format!("#!{engine} flags={}\n{wrapper}{body}", kept.join(","))
     })
 }
 

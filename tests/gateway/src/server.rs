@@ -190,6 +190,12 @@ impl Database {
         Self { port, number }
     }
 
+    /// The same database behind another port, that of a [`StallingProxy`](crate::StallingProxy).
+    #[must_use]
+    pub fn behind(&self, port: u16) -> Self {
+        Self::at(port, self.number)
+    }
+
     /// The address for a RESP client: `redis://127.0.0.1:<port>/<number>`.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/{}", self.port, self.number)

@@ -74,7 +74,7 @@ impl Service {
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         let under_way = self.log.begin();
         let asked = call::admit(&parts, &self.token)
-            .and_then(|format| Ok((format, call::read(&parts, &body)?)));
+            .and_then(|format| Ok((format, call::read(&parts, &body, format)?)));
         let request = record(
             &parts,
             asked.as_ref().map_or(&[], |(_, call)| call.commands()),
@@ -167,10 +167,7 @@ impl Service {
     }
 
     async fn pipeline(&self, commands: &[Command]) -> io::Result<Vec<Reply>> {
-        let refused: Vec<_> = commands
-            .iter()
-            .map(|command| rules::refused(command, self.max_request_bytes))
-            .collect();
+        let refused = self.refused(commands).await?;
         let sent: Vec<_> = commands
             .iter()
             .zip(&refused)
@@ -191,13 +188,26 @@ impl Service {
             .collect())
     }
 
+    /// The error of each command that Redis is not asked for.
+    async fn refused(&self, commands: &[Command]) -> io::Result<Vec<Option<String>>> {
+        let mut refused = Vec::with_capacity(commands.len());
+        for command in commands {
+            let mut text = rules::refused(command, self.max_request_bytes);
+            if text.is_none() && rules::may_have_a_large_key(command) {
+                let mut question = vec![Bytes::from("COMMAND"), Bytes::from("GETKEYS")];
+                question.extend(self.scripts.translate(command));
+                let keys = self.exchange(&[question]).await?;
+                text = keys.first().and_then(rules::key_too_large);
+            }
+            refused.push(text);
+        }
+        Ok(refused)
+    }
+
     async fn transaction(&self, commands: &[Command], format: Format) -> io::Result<Answer> {
         let discarded = |text: &str| Ok(Answer::error(StatusCode::BAD_REQUEST, text));
-        if let Some(text) = commands
-            .iter()
-            .find_map(|command| rules::refused(command, self.max_request_bytes))
-        {
-            return discarded(&text);
+        if let Some(text) = self.refused(commands).await?.iter().flatten().next() {
+            return discarded(text);
         }
         let mut sent = vec![vec![Bytes::from("MULTI")]];
         sent.extend(

@@ -281,6 +281,19 @@ async fn resp2_is_what_redis_sent_byte_for_byte() {
         .await
         .unwrap();
     assert_eq!(both.status, 400);
+    let transaction = send(
+        &gateway,
+        "POST /multi-exec",
+        &[BEARER, resp2],
+        br#"[["INCR","n"]]"#,
+    )
+    .await
+    .unwrap();
+    assert_eq!(transaction.status, 400);
+    assert_eq!(
+        ask(&gateway, "/", r#"["GET","n"]"#).await,
+        json!({"result": null})
+    );
     let other = send(
         &gateway,
         "POST /",
@@ -353,6 +366,99 @@ async fn a_script_with_the_flag_of_upstash_runs_and_keeps_its_own_sha() {
         ask(&gateway, "/multi-exec", &transaction).await,
         json!([{"result": 3}, {"result": 4}])
     );
+}
+
+#[tokio::test]
+async fn a_script_with_the_flag_of_upstash_reaches_declared_keys_only() {
+    let gateway = gateway(needs_redis!()).await;
+    let run = async |flags: &str, body: &str| {
+        let script = format!("#!lua flags={flags}\\n{body}");
+        ask(&gateway, "/", &format!(r#"["EVAL","{script}",1,"a","b"]"#)).await
+    };
+    let dynamic = "Dynamic keys are not allowed in Lua scripts when 'allow-key-locking' flag is set. Key was: b";
+    for body in [
+        "return redis.call('SET', ARGV[1], 'v')",
+        "return redis.call('mget', KEYS[1], 'b')",
+        "return redis.call('DEL', KEYS[1], ARGV[1])",
+        "local key = ARGV[1] return redis.pcall('INCR', key)",
+    ] {
+        let answer = run("allow-key-locking", body).await;
+        let error = answer["error"].as_str();
+        assert!(error.is_some_and(|it| it.contains(dynamic)), "{answer}");
+        let locked_twice = run("no-writes,allow-key-locking", body).await;
+        assert!(locked_twice["error"].is_string(), "{locked_twice}");
+    }
+    for body in [
+        "return redis.call('FLUSHALL')",
+        "redis.call('flushdb', 'ASYNC')",
+    ] {
+        let answer = run("allow-key-locking", body).await;
+        assert!(answer["error"].is_string(), "{answer}");
+    }
+    assert_eq!(
+        ask(&gateway, "/", r#"["DBSIZE"]"#).await,
+        json!({"result": 0})
+    );
+    let declared = "redis.call('SET', KEYS[1], 'v') return {redis.call('GET', KEYS[1]), \
+                    redis.pcall('INCR', KEYS[1]), redis.sha1hex('') ~= nil, redis.call('PING')}";
+    let answer = run("allow-key-locking", declared).await;
+    assert_eq!(answer["result"][0], "v", "{answer}");
+    let undeclared = "return redis.call('SET', ARGV[1], 'v')";
+    assert_eq!(run("allow-oom", undeclared).await, json!({"result": "OK"}));
+    let transaction =
+        r##"[["EVAL","#!lua flags=allow-key-locking\nreturn redis.call('DEL', 'b')",0]]"##;
+    let answer = ask(&gateway, "/multi-exec", transaction).await;
+    assert!(answer[0]["error"].is_string(), "{answer}");
+    assert_eq!(
+        ask(&gateway, "/", r#"["GET","b"]"#).await,
+        json!({"result": "v"})
+    );
+}
+
+#[tokio::test]
+async fn a_key_over_32_kilobytes_is_an_error_and_a_value_is_not() {
+    let gateway = gateway(needs_redis!()).await;
+    let (fits, large) = ("k".repeat(32_768), "k".repeat(32_769));
+    let error = json!({
+        "error": "ERR max key size exceeded. Limit: 32768 bytes, Actual: 32769 bytes"
+    });
+    let answer = ask(&gateway, "/", &format!(r#"["SET","{fits}","{large}"]"#)).await;
+    assert_eq!(answer, json!({"result": "OK"}));
+    let body = format!(
+        r#"[["SET","{large}","v"],["MGET","a","{large}"],["EVAL","return 1",1,"{large}"],["ECHO","{large}"],["GET","a"]]"#
+    );
+    let answer = ask(&gateway, "/pipeline", &body).await;
+    for number in 0..3 {
+        assert_eq!(answer[number], error, "command {number}");
+    }
+    assert_eq!(answer[3]["result"].as_str(), Some(large.as_str()));
+    assert_eq!(answer[4], json!({"result": null}));
+    let body = format!(r#"[["SET","a","v"],["GET","{large}"]]"#);
+    assert_eq!(ask(&gateway, "/multi-exec", &body).await, error);
+    assert_eq!(
+        ask(&gateway, "/", r#"["EXISTS","a"]"#).await,
+        json!({"result": 0})
+    );
+}
+
+#[tokio::test]
+async fn half_a_surrogate_pair_is_stored_as_the_replacement_character() {
+    let gateway = gateway(needs_redis!()).await;
+    for (json, stored) in [
+        (r"a\ud800z", "a\u{fffd}z"),
+        (r"\udfff", "\u{fffd}"),
+        (r"\ud800\ud800", "\u{fffd}\u{fffd}"),
+        (r"\ud83d\ude00\ude00ü", "\u{1f600}\u{fffd}ü"),
+    ] {
+        assert_eq!(
+            ask(&gateway, "/", &format!(r#"["SET","k","{json}"]"#)).await,
+            json!({"result": "OK"})
+        );
+        assert_eq!(
+            ask(&gateway, "/", r#"["GET","k"]"#).await,
+            json!({ "result": stored })
+        );
+    }
 }
 
 async fn sha1_by_redis(gateway: &Gateway, text: &str) -> String {

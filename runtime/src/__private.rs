@@ -13,7 +13,7 @@ pub use call::{Call, cached, entry, invalidate, never, refreshed, uncached};
 pub use limit::{
     Cost, Identify, LimitCall, Refuse, Respond, Responding, admit, respond, responding,
 };
-pub use mutation::{Slots, Targets, invalidating, invalidating_always, updating};
+pub use mutation::{EntryRefs, Targets, invalidating, invalidating_always, updating};
 pub use shape::{
     CacheValue, Cacheable, Fallible, Outcome, Plain, Probe, Shape, Shared, cacheable, probe,
 };

@@ -11,26 +11,27 @@ mod gzip;
 pub(crate) mod invalidation;
 pub(crate) mod pulse;
 
+use crate::encoding::Encoding;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
-use crate::pond::{self, Inner, Millpond};
-use crate::rt;
-use crate::stats::Tally;
+use crate::pond::{Inner, Millpond};
+use crate::reply;
+use crate::runtime;
+use crate::stats::Counters;
 use bytes::Bytes;
-use envelope::Sealing;
 use flight::{Lease, Outcome, Role, SharedError, Waited};
-use guard::Seen;
+use guard::Observed;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// One call of a cached function: what it looks up, and under which rules.
-pub(crate) struct Lookup {
+pub(crate) struct CachedCall {
     pub(crate) pond: Millpond,
     pub(crate) key: Key,
     pub(crate) policy: Policy,
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) counters: Arc<Counters>,
     /// Load and store anew, whatever is there.
     pub(crate) refresh: bool,
 }
@@ -41,7 +42,7 @@ pub(crate) struct Policy {
     pub(crate) ttl: Duration,
     pub(crate) null_ttl: Option<Duration>,
     pub(crate) flight: bool,
-    pub(crate) sealing: Sealing,
+    pub(crate) encoding: Encoding,
 }
 
 impl Policy {
@@ -51,7 +52,7 @@ impl Policy {
             ttl,
             null_ttl: Some(ttl.min(crate::ttl::SHORT)),
             flight: true,
-            sealing: Sealing::default(),
+            encoding: Encoding::default(),
         }
     }
 }
@@ -75,18 +76,18 @@ pub(crate) struct Load {
     pond: Millpond,
     key: Key,
     full: FullKey,
-    tally: Arc<Tally>,
+    counters: Arc<Counters>,
     policy: Policy,
     lease: Option<Lease>,
     /// The count of departures when the read left.
     read: usize,
     /// What the read saw; nothing if it failed, and then nothing is stored.
-    seen: Option<Seen>,
+    observed: Option<Observed>,
     budget: Duration,
     read_at: Duration,
 }
 
-impl Lookup {
+impl CachedCall {
     /// What the embedded engine can say at once: there is nothing to wait for, nothing to share.
     /// Without an answer, [`enter`](Self::enter).
     pub(crate) fn peek(&self) -> Option<Bytes> {
@@ -96,7 +97,8 @@ impl Lookup {
             flights,
             ..
         } = &*self.pond.0;
-        if self.refresh || pending.len() > 0 || self.key.check().is_err() || !rt::in_runtime() {
+        if self.refresh || pending.len() > 0 || self.key.check().is_err() || !runtime::in_runtime()
+        {
             return None;
         }
         let name = self.pond.name(&self.key);
@@ -104,29 +106,29 @@ impl Lookup {
             return None;
         }
         let value = store.as_ref().ok()?.peek(name.as_bytes())?;
-        self.tally.commands.add(1);
-        let encrypted = self.policy.sealing.encrypt;
+        self.counters.commands.add(1);
+        let encrypted = self.policy.encoding.encrypt;
         self.pond.open(name.as_bytes(), value, encrypted).ok()
     }
 
     /// Looks the key up, or waits for who does.
     pub(crate) async fn enter(self) -> Entered {
-        let tally = &self.tally;
+        let counters = &self.counters;
         if let Err(error) = self.key.check() {
             tracing::warn!(prefix = self.key.prefix(), %error, "called without the cache");
-            tally.bypassed.add(1);
+            counters.bypassed.add(1);
             return Entered::Alone;
         }
-        if !rt::in_runtime() {
-            tally.bypassed.add(1);
+        if !runtime::in_runtime() {
+            counters.bypassed.add(1);
             return Entered::Alone;
         }
         self.pond.deliver_in_background();
         let full = self.pond.full(&self.key);
-        let name = pond::text(&full);
+        let name = full.text();
         if self.pond.0.flights.leads(&name) {
             // The body of a load asks for the key that it is loading.
-            tally.bypassed.add(1);
+            counters.bypassed.add(1);
             return Entered::Alone;
         }
         let load = Load::new(&self, full);
@@ -157,7 +159,7 @@ impl Lookup {
                     match waiter.wait(left).await {
                         Waited::Lead(lease) => lease,
                         Waited::Shared(outcome) => {
-                            load.tally.shared.add(1);
+                            load.counters.shared.add(1);
                             return match outcome {
                                 Outcome::Value(bytes) => Entered::Shared(bytes),
                                 Outcome::Error(error) => Entered::Failed(error),
@@ -179,17 +181,17 @@ impl Lookup {
 }
 
 impl Load {
-    fn new(lookup: &Lookup, full: FullKey) -> Self {
+    fn new(call: &CachedCall, full: FullKey) -> Self {
         Self {
-            pond: lookup.pond.clone(),
-            key: lookup.key.clone(),
+            pond: call.pond.clone(),
+            key: call.key.clone(),
             full,
-            tally: Arc::clone(&lookup.tally),
-            policy: lookup.policy,
+            counters: Arc::clone(&call.counters),
+            policy: call.policy,
             lease: None,
             read: 0,
-            seen: None,
-            budget: lookup.pond.0.settings.budget,
+            observed: None,
+            budget: call.pond.0.settings.budget,
             read_at: Duration::ZERO,
         }
     }
@@ -204,16 +206,16 @@ impl Load {
         let reply = self
             .watched(self.pond.settled(
                 &self.full,
-                &self.tally,
+                &self.counters,
                 guard::read(&self.full),
                 self.budget,
             ))
             .await;
         self.budget = self.budget.saturating_sub(started.elapsed());
-        self.seen = match reply.and_then(guard::seen) {
-            Ok(seen) => {
+        self.observed = match reply.and_then(guard::observed) {
+            Ok(observed) => {
                 self.pond.0.in_outage.store(false, Ordering::Relaxed);
-                Some(seen)
+                Some(observed)
             }
             Err(error) => {
                 self.report("read", &error);
@@ -225,10 +227,14 @@ impl Load {
 
     /// Opens what the read found. What is compared at the fill stays as it was found.
     fn look(self) -> Entered {
-        let Some(stored) = self.seen.as_ref().and_then(|seen| seen.value.clone()) else {
+        let Some(stored) = self
+            .observed
+            .as_ref()
+            .and_then(|observed| observed.value.clone())
+        else {
             return self.begin();
         };
-        let encrypted = self.policy.sealing.encrypt;
+        let encrypted = self.policy.encoding.encrypt;
         match self.pond.open(&self.full.value, stored, encrypted) {
             Ok(plain) => Entered::Found(plain, self),
             Err(what) => Entered::Load(self.garbage(&what)),
@@ -237,7 +243,7 @@ impl Load {
 
     /// Counts a miss; the body comes next.
     fn begin(self) -> Entered {
-        self.tally.misses.add(1);
+        self.counters.misses.add(1);
         Entered::Load(self)
     }
 
@@ -251,7 +257,7 @@ impl Load {
 
     /// What was found is a value of the right type.
     pub(crate) fn hit(self, bytes: Bytes, null: bool) {
-        self.tally.hit(null);
+        self.counters.hit(null);
         if let Some(lease) = self.lease {
             lease.share(Outcome::Value(bytes), self.read);
         }
@@ -259,20 +265,20 @@ impl Load {
 
     /// What was found is no value of the type: a miss, to be overwritten.
     pub(crate) fn garbage(self, what: &str) -> Self {
-        self.tally.decode_failures.add(1);
+        self.counters.decode_failures.add(1);
         let prefix = self.key.prefix();
         tracing::warn!(
             prefix,
             what,
             "a cached value cannot be read and is loaded anew"
         );
-        self.tally.misses.add(1);
+        self.counters.misses.add(1);
         self
     }
 
     /// Runs the body.
     pub(crate) async fn run<F: Future>(&mut self, body: F) -> F::Output {
-        self.tally.loads.add(1);
+        self.counters.loads.add(1);
         let departed = self.lease.as_ref().map_or(0, Lease::depart);
         self.read = departed;
         self.watched(body).await
@@ -280,7 +286,7 @@ impl Load {
 
     /// The body returned an error.
     pub(crate) fn failed(self, error: Option<SharedError>) {
-        self.tally.load_errors.add(1);
+        self.counters.load_errors.add(1);
         let Some(lease) = self.lease else { return };
         match error {
             Some(error) => lease.share(Outcome::Error(error), self.read),
@@ -297,7 +303,7 @@ impl Load {
 
     /// The body returned something that has no plain form.
     pub(crate) fn unstorable(self, error: &Error) {
-        unstorable(&self.tally, &self.key, error);
+        unstorable(&self.counters, &self.key, error);
         if let Some(lease) = self.lease {
             lease.fail();
         }
@@ -311,46 +317,46 @@ impl Load {
             (true, None) => return self.keep(plain),
         };
         if self.lease.as_ref().is_some_and(Lease::is_detached) {
-            self.tally.refused.add(1);
+            self.counters.refused.add(1);
             return self.restart();
         }
-        let (Some(seen), Ok(life)) = (self.seen.take(), crate::values::lifetime(ttl)) else {
+        let (Some(observed), Ok(life)) = (self.observed.take(), crate::ttl::lifetime(ttl)) else {
             return self.keep(plain);
         };
         let settings = &self.pond.0.settings;
         if settings.clock.monotonic().saturating_sub(self.read_at) > settings.guard_life / 2 {
-            self.tally.too_slow.add(1);
+            self.counters.too_slow.add(1);
             tracing::warn!(
                 prefix = self.key.prefix(),
                 "a load took too long to be cached safely"
             );
             return self.keep(plain);
         }
-        let sealing = self.policy.sealing;
-        let stored = match self.pond.stored_form(&self.full, plain.clone(), sealing) {
+        let encoding = self.policy.encoding;
+        let stored = match self.pond.stored_form(&self.full, plain.clone(), encoding) {
             Ok(stored) => stored,
             Err(error) => {
-                unstorable(&self.tally, &self.key, &error);
+                unstorable(&self.counters, &self.key, &error);
                 return self.keep(plain);
             }
         };
         let departed = self.lease.as_ref().map_or(0, Lease::depart);
-        let fill = guard::fill(&self.full, &seen, stored, life);
-        self.tally.commands.add(1);
+        let fill = guard::fill(&self.full, &observed, stored, life);
+        self.counters.commands.add(1);
         let within = self.budget.max(Duration::from_millis(1));
         let reply = self.watched(self.pond.send(vec![fill], within)).await.pop();
         match reply
-            .unwrap_or_else(|| Err(pond::no_reply()))
-            .and_then(|reply| pond::int(&reply))
+            .unwrap_or_else(|| Err(reply::no_reply()))
+            .and_then(|reply| reply::int(&reply))
         {
             Ok(1) => {
-                self.tally.stores.add(1);
+                self.counters.stores.add(1);
                 if let Some(lease) = self.lease {
                     lease.share(Outcome::Value(plain), departed);
                 }
             }
             Ok(_) => {
-                self.tally.refused.add(1);
+                self.counters.refused.add(1);
                 self.restart();
             }
             Err(error) => {
@@ -368,7 +374,7 @@ impl Load {
     }
 
     fn report(&self, step: &'static str, error: &Error) {
-        self.tally.errors.add(1);
+        self.counters.errors.add(1);
         let prefix = self.key.prefix();
         if error.kind() == ErrorKind::Config {
             // Was said when the configuration was read.
@@ -383,8 +389,8 @@ impl Load {
 }
 
 /// A result cannot be stored, and its caller does not want to know.
-pub(crate) fn unstorable(tally: &Tally, key: &Key, error: &Error) {
-    tally.encode_failures.add(1);
+pub(crate) fn unstorable(counters: &Counters, key: &Key, error: &Error) {
+    counters.encode_failures.add(1);
     let prefix = key.prefix();
     if error.kind() == ErrorKind::Config {
         // Is said once for each function, at its first call.

@@ -1,11 +1,11 @@
 //! How a `Millpond` is configured: the builder, and the environment.
 
+use crate::clock::{Clock, ManualClock};
 use crate::error::{Error, ErrorKind};
 use crate::keyring::{GivenKey, Keyring};
-use crate::limit::{Home, LimitSettings};
+use crate::limit::{Deployment, LimitSettings};
 use crate::pond::Millpond;
-use crate::rt::{Clock, ManualClock};
-use crate::store::secret::Secret;
+use crate::secret::Secret;
 use std::time::Duration;
 
 /// Pairs of environment variables, in the order in which they are looked for.
@@ -39,11 +39,11 @@ pub(crate) enum Engine {
 
 impl Engine {
     /// What limits need to know of it.
-    pub(crate) fn home(&self) -> Home {
+    pub(crate) fn deployment(&self) -> Deployment {
         match self {
-            Self::Upstash { .. } => Home::Upstash,
-            Self::Redis { cluster: true, .. } => Home::Cluster,
-            Self::Memory | Self::Redis { .. } => Home::Elsewhere,
+            Self::Upstash { .. } => Deployment::Upstash,
+            Self::Redis { cluster: true, .. } => Deployment::Cluster,
+            Self::Memory | Self::Redis { .. } => Deployment::Elsewhere,
         }
     }
 }

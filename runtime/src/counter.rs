@@ -2,9 +2,10 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
-use crate::pond::{Millpond, int};
+use crate::pond::Millpond;
+use crate::reply::int;
 use crate::store::command::{Command, Effect, Script};
-use crate::values::lifetime;
+use crate::ttl::lifetime;
 use bytes::Bytes;
 use std::time::Duration;
 

@@ -7,8 +7,9 @@ use crate::cache::{self, Policy, guard};
 use crate::error::{Error, ErrorKind};
 use crate::explain::Explanation;
 use crate::key::Key;
-use crate::pond::{self, Millpond};
-use crate::rt::BoxFuture;
+use crate::pond::Millpond;
+use crate::reply;
+use crate::runtime::BoxFuture;
 use crate::time_left::TimeLeft;
 use crate::value;
 use bytes::Bytes;
@@ -61,36 +62,36 @@ pub struct Entry<R>(ValueEntry<R>);
 /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
 /// ```
 pub struct ValueEntry<T> {
-    slot: Slot,
+    reference: EntryRef,
     value: PhantomData<fn() -> T>,
 }
 
 /// An entry without its type.
 #[derive(Clone, Debug)]
-pub(crate) struct Slot {
+pub(crate) struct EntryRef {
     pub(crate) pond: Millpond,
     pub(crate) key: Key,
     pub(crate) policy: Policy,
 }
 
-impl Slot {
+impl EntryRef {
     async fn get<T: DeserializeOwned>(&self) -> Result<Lookup<T>, Error> {
-        let tally = self.pond.0.ledger.tally(self.key.prefix());
-        let encrypted = self.policy.sealing.encrypt;
+        let counters = self.pond.0.registry.counters(self.key.prefix());
+        let encrypted = self.policy.encoding.encrypt;
         let Some(bytes) = self.pond.get_plain(&self.key, encrypted).await? else {
             return Ok(Lookup::Miss);
         };
         if value::is_null(&bytes) {
-            tally.null_hits.add(1);
+            counters.null_hits.add(1);
             return Ok(Lookup::Null);
         }
         match value::decode(&bytes) {
             Ok(value) => {
-                tally.hits.add(1);
+                counters.hits.add(1);
                 Ok(Lookup::Hit(value))
             }
             Err(what) => {
-                tally.decode_failures.add(1);
+                counters.decode_failures.add(1);
                 let text = format!(
                     "what is stored under {} cannot be read ({what}); the next call of the function \
                      overwrites it",
@@ -105,7 +106,7 @@ impl Slot {
         let Policy {
             ttl,
             null_ttl,
-            sealing,
+            encoding,
             ..
         } = self.policy;
         let ttl = if value::is_null(&plain) {
@@ -116,7 +117,7 @@ impl Slot {
         match ttl {
             Some(ttl) => {
                 let key = self.key.clone();
-                self.pond.put_plain(key, plain, ttl, sealing).await
+                self.pond.put_plain(key, plain, ttl, encoding).await
             }
             // A `None` that is not to be cached: nothing may stay that says otherwise.
             None => self.pond.invalidate_all([self.key.clone()]).await.map(drop),
@@ -125,40 +126,40 @@ impl Slot {
 }
 
 /// What was there before a change, and when that was read.
-pub(crate) struct Observed {
-    seen: guard::Seen,
+pub(crate) struct ObservedAt {
+    observed: guard::Observed,
     at: Duration,
 }
 
-impl Slot {
+impl EntryRef {
     /// Takes the guard before a change; nothing if it cannot be read.
-    pub(crate) async fn observe(&self, within: Duration) -> Option<Observed> {
+    pub(crate) async fn observe(&self, within: Duration) -> Option<ObservedAt> {
         if within.is_zero() {
             return None;
         }
         self.key.check().ok()?;
         let at = self.pond.0.settings.clock.monotonic();
         let full = self.pond.full(&self.key);
-        let tally = self.pond.0.ledger.tally(self.key.prefix());
+        let counters = self.pond.0.registry.counters(self.key.prefix());
         let reply = self
             .pond
-            .settled(&full, &tally, guard::read(&full), within)
+            .settled(&full, &counters, guard::read(&full), within)
             .await;
-        let seen = reply
-            .and_then(guard::seen)
-            .inspect_err(|_| tally.errors.add(1))
+        let observed = reply
+            .and_then(guard::observed)
+            .inspect_err(|_| counters.errors.add(1))
             .ok()?;
-        Some(Observed { seen, at })
+        Some(ObservedAt { observed, at })
     }
 
     /// Stores the changed value if the guard is what it was; false if the key must be invalidated.
     pub(crate) async fn update(
         &self,
         plain: Option<Bytes>,
-        before: Option<Observed>,
+        before: Option<ObservedAt>,
         within: Duration,
     ) -> bool {
-        let (Some(plain), Some(Observed { seen, at })) = (plain, before) else {
+        let (Some(plain), Some(ObservedAt { observed, at })) = (plain, before) else {
             return false;
         };
         if within.is_zero() {
@@ -173,26 +174,26 @@ impl Slot {
         } else {
             Some(self.policy.ttl)
         };
-        let Some(Ok(life)) = ttl.map(crate::values::lifetime) else {
+        let Some(Ok(life)) = ttl.map(crate::ttl::lifetime) else {
             return false;
         };
         let full = self.pond.full(&self.key);
-        let tally = self.pond.0.ledger.tally(self.key.prefix());
-        let stored = match self.pond.stored_form(&full, plain, self.policy.sealing) {
+        let counters = self.pond.0.registry.counters(self.key.prefix());
+        let stored = match self.pond.stored_form(&full, plain, self.policy.encoding) {
             Ok(stored) => stored,
             Err(error) => {
-                cache::unstorable(&tally, &self.key, &error);
+                cache::unstorable(&counters, &self.key, &error);
                 return false;
             }
         };
-        let command = guard::update(&full, &seen, stored, life, settings.guard_life);
-        let reply = self.pond.settled(&full, &tally, command, within).await;
+        let command = guard::update(&full, &observed, stored, life, settings.guard_life);
+        let reply = self.pond.settled(&full, &counters, command, within).await;
         let stored = reply
-            .and_then(|reply| pond::int(&reply))
+            .and_then(|reply| reply::int(&reply))
             .is_ok_and(|stored| stored == 1);
         if stored {
-            self.pond.0.flights.detach(&pond::text(&full));
-            tally.stores.add(1);
+            self.pond.0.flights.detach(&full.text());
+            counters.stores.add(1);
         }
         stored
     }
@@ -222,7 +223,7 @@ impl Millpond {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub fn entry<T>(&self, key: impl Into<Key>, ttl: Duration) -> Entry<T> {
-        Entry::new(Slot {
+        Entry::new(EntryRef {
             pond: self.clone(),
             key: key.into(),
             policy: Policy::by_hand(ttl),
@@ -231,17 +232,17 @@ impl Millpond {
 }
 
 impl<R> Entry<R> {
-    pub(crate) fn new(slot: Slot) -> Self {
+    pub(crate) fn new(reference: EntryRef) -> Self {
         Self(ValueEntry {
-            slot,
+            reference,
             value: PhantomData,
         })
     }
 }
 
 impl<T> ValueEntry<T> {
-    pub(crate) fn slot_ref(&self) -> &Slot {
-        &self.slot
+    pub(crate) fn reference(&self) -> &EntryRef {
+        &self.reference
     }
 
     /// The key, without the namespace of the cache.
@@ -257,7 +258,7 @@ impl<T> ValueEntry<T> {
     /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
     /// ```
     pub fn key(&self) -> &Key {
-        &self.slot.key
+        &self.reference.key
     }
 
     /// Removes the value, and keeps loads under way from storing an older one. The future is
@@ -278,7 +279,7 @@ impl<T> ValueEntry<T> {
     /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
     /// ```
     pub fn invalidate(&self) -> Invalidation {
-        let Slot { pond, key, .. } = self.slot.clone();
+        let EntryRef { pond, key, .. } = self.reference.clone();
         Invalidation(Box::pin(async move {
             pond.invalidate_all([key]).await.map(drop)
         }))
@@ -300,7 +301,7 @@ impl<T> ValueEntry<T> {
     /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
     /// ```
     pub async fn exists(&self) -> Result<bool, Error> {
-        self.slot.pond.exists(&self.slot.key).await
+        self.reference.pond.exists(&self.reference.key).await
     }
 
     /// How long it has left.
@@ -319,7 +320,7 @@ impl<T> ValueEntry<T> {
     /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
     /// ```
     pub async fn ttl(&self) -> Result<TimeLeft, Error> {
-        self.slot.pond.ttl(&self.slot.key).await
+        self.reference.pond.ttl(&self.reference.key).await
     }
 
     /// Why a call finds what it finds: see [`Millpond::explain`].
@@ -338,7 +339,7 @@ impl<T> ValueEntry<T> {
     /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
     /// ```
     pub async fn explain(&self) -> Result<Explanation, Error> {
-        self.slot.pond.explain(&self.slot.key).await
+        self.reference.pond.explain(&self.reference.key).await
     }
 
     /// What is cached.
@@ -361,7 +362,7 @@ impl<T> ValueEntry<T> {
     where
         T: DeserializeOwned,
     {
-        self.slot.get().await
+        self.reference.get().await
     }
 
     /// Stores a value as if the function had returned it.
@@ -381,13 +382,13 @@ impl<T> ValueEntry<T> {
     /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
     /// ```
     pub async fn put<V: PutAs<T> + ?Sized>(&self, value: &V) -> Result<(), Error> {
-        self.slot.put(value.plain_form()?).await
+        self.reference.put(value.plain_form()?).await
     }
 
     #[doc(hidden)]
-    pub fn slot(&self) -> TypedSlot<T> {
-        TypedSlot {
-            slot: self.slot.clone(),
+    pub fn entry_ref(&self) -> TypedEntryRef<T> {
+        TypedEntryRef {
+            reference: self.reference.clone(),
             value: PhantomData,
         }
     }
@@ -414,7 +415,7 @@ impl<T, E> Entry<Result<T, E>> {
     where
         T: DeserializeOwned,
     {
-        self.slot.get().await
+        self.reference.get().await
     }
 
     /// Stores a value as if the function had returned it.
@@ -434,13 +435,13 @@ impl<T, E> Entry<Result<T, E>> {
     /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
     /// ```
     pub async fn put<V: PutAs<T> + ?Sized>(&self, value: &V) -> Result<(), Error> {
-        self.slot.put(value.plain_form()?).await
+        self.reference.put(value.plain_form()?).await
     }
 
     #[doc(hidden)]
-    pub fn slot(&self) -> TypedSlot<T> {
-        TypedSlot {
-            slot: self.slot.clone(),
+    pub fn entry_ref(&self) -> TypedEntryRef<T> {
+        TypedEntryRef {
+            reference: self.reference.clone(),
             value: PhantomData,
         }
     }
@@ -455,26 +456,30 @@ impl<R> Deref for Entry<R> {
 }
 
 /// An entry of values of `T`, however the function returns them.
-pub struct TypedSlot<T> {
-    pub(crate) slot: Slot,
+pub struct TypedEntryRef<T> {
+    pub(crate) reference: EntryRef,
     value: PhantomData<fn() -> T>,
 }
 
 impl<R> fmt::Debug for Entry<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Entry").field(&self.slot.key).finish()
+        f.debug_tuple("Entry").field(&self.reference.key).finish()
     }
 }
 
 impl<T> fmt::Debug for ValueEntry<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ValueEntry").field(&self.slot.key).finish()
+        f.debug_tuple("ValueEntry")
+            .field(&self.reference.key)
+            .finish()
     }
 }
 
-impl<T> fmt::Debug for TypedSlot<T> {
+impl<T> fmt::Debug for TypedEntryRef<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TypedSlot").field(&self.slot.key).finish()
+        f.debug_tuple("TypedEntryRef")
+            .field(&self.reference.key)
+            .finish()
     }
 }
 

@@ -63,9 +63,9 @@ pub enum ErrorKind {
 /// assert!(!format!("{error:?}").contains("secret"));
 /// ```
 #[derive(Clone)]
-pub struct Error(Arc<Inner>);
+pub struct Error(Arc<ErrorParts>);
 
-struct Inner {
+struct ErrorParts {
     kind: ErrorKind,
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -73,7 +73,7 @@ struct Inner {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(ErrorParts {
             kind,
             message: message.into(),
             source: None,
@@ -85,7 +85,7 @@ impl Error {
         message: impl Into<String>,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(ErrorParts {
             kind,
             message: message.into(),
             source: Some(source.into()),

@@ -2,13 +2,15 @@
 //! and never the content.
 
 mod found;
+mod kind;
 mod words;
 
 use crate::error::Error;
 use crate::key::Key;
-use crate::pond::{self, Millpond};
+use crate::pond::Millpond;
 use crate::time_left::TimeLeft;
 use found::Found;
+pub use kind::ValueKind;
 use std::time::Duration;
 
 /// What a key holds and what is known of it; made by [`Millpond::explain`]. As text it says in a few
@@ -41,32 +43,6 @@ pub struct Explanation {
     undelivered: bool,
 }
 
-/// What the bytes of a stored value look like; see [`Explanation::value`].
-///
-/// ```
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// use millpond::{Millpond, ValueKind, ttl};
-///
-/// let pond = Millpond::memory();
-/// pond.set("user:42", &None::<u8>, ttl::SHORT).await?;
-/// assert_eq!(pond.explain("user:42").await?.value(), Some(ValueKind::Null));
-/// # Ok::<_, millpond::Error>(()) }).unwrap();
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ValueKind {
-    /// JSON: what millpond stores, and most other clients.
-    Json,
-    /// A cached `None`: known to be nothing.
-    Null,
-    /// Text that is no JSON; it reads as a `String`, which is how `@upstash/redis` writes strings.
-    Text,
-    /// A header of millpond's with the value behind it, compressed or encrypted.
-    Envelope,
-    /// None of these. A read of it fails, and the next load overwrites it.
-    Unknown,
-}
-
 impl Millpond {
     /// Looks into a key and into what this process knows of it: for the question why a value that was
     /// stored is not found. One request of commands that only read, which changes nothing and
@@ -96,14 +72,14 @@ impl Millpond {
         let key = key.into();
         key.check()?;
         let full = self.full(&key);
-        let name = pond::text(&full);
+        let name = full.text();
         let loading = self.0.flights.is_loading(&name);
         let undelivered = self.0.pending.ticket(&full).is_some();
         let commands = found::questions(&full);
-        let tally = self.0.ledger.tally(key.prefix());
-        tally.commands.add(commands.len() as u64);
+        let counters = self.0.registry.counters(key.prefix());
+        counters.commands.add(commands.len() as u64);
         let replies = self.send(commands, self.0.settings.budget).await;
-        let found = Found::read(replies).inspect_err(|_| tally.errors.add(1))?;
+        let found = Found::read(replies).inspect_err(|_| counters.errors.add(1))?;
         Ok(Explanation {
             key: name,
             redis_type: found.redis_type,

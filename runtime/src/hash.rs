@@ -2,15 +2,16 @@
 
 mod fields;
 
-use crate::cache::envelope::Sealing;
 use crate::counter::{explained, written};
+use crate::encoding::Encoding;
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
-use crate::pond::{Millpond, bulk, int, no_reply};
+use crate::pond::Millpond;
+use crate::reply::{bulk, int, no_reply};
 use crate::store::command::{Command, Effect, Reply};
-use crate::stored::plain_form;
 use crate::time_left::TimeLeft;
 use crate::value;
+use crate::value::plain_form;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -99,7 +100,7 @@ impl Hash {
     /// A value for a field, if it may be stored.
     fn checked(&self, plain: Bytes) -> Result<Bytes, Error> {
         let full = self.pond.full(&self.key);
-        self.pond.stored_form(&full, plain, Sealing::default())
+        self.pond.stored_form(&full, plain, Encoding::default())
     }
 
     async fn send(&self, command: Command) -> Result<Reply, Error> {

@@ -1,31 +1,13 @@
 //! Our own JSON writer: values and key hashes must not change with another crate's feature flags,
 //! and a number that JSON cannot hold must be an error, not `null`.
 
-mod name;
+mod error;
+mod member_name;
 
-use name::Name;
+pub(crate) use error::JsonError;
+use member_name::MemberName;
 use serde::Serialize;
 use serde::ser;
-use std::fmt;
-
-/// Why there is no JSON for a value.
-#[derive(Debug)]
-pub(crate) struct JsonError(String);
-
-impl fmt::Display for JsonError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for JsonError {}
-
-impl ser::Error for JsonError {
-    // The message is left behind: it comes from the type's own `Serialize` and may quote the value.
-    fn custom<T: fmt::Display>(_message: T) -> Self {
-        Self("its Serialize failed".into())
-    }
-}
 
 /// The order of the members of objects.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -339,7 +321,7 @@ impl ser::SerializeMap for Object<'_> {
     type Error = JsonError;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), JsonError> {
-        self.name = Some(key.serialize(Name)?);
+        self.name = Some(key.serialize(MemberName)?);
         Ok(())
     }
 
@@ -393,7 +375,7 @@ impl ser::SerializeStruct for Members<'_> {
             Self::Verbatim(writer) => {
                 writer
                     .out
-                    .extend_from_slice(value.serialize(Name)?.as_bytes());
+                    .extend_from_slice(value.serialize(MemberName)?.as_bytes());
                 Ok(())
             }
         }

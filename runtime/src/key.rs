@@ -1,8 +1,8 @@
 //! Keys: how arguments become text. Two argument lists whose parts differ never share a key.
 
 use crate::error::{Error, ErrorKind};
+use crate::hex::hex;
 use crate::json::{self, Order};
-use crate::store::command::hex;
 use bytes::Bytes;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -137,6 +137,11 @@ impl FullKey {
             guard: beside(&name, GUARD).into(),
             value: name.into_owned().into(),
         }
+    }
+
+    /// The name as text, which is what flights are called by.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.value).into_owned()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cache::cipher::Cipher;
 use crate::error::{Error, ErrorKind};
-use crate::store::secret::Secret;
+use crate::secret::Secret;
 use std::fmt;
 use std::sync::Arc;
 

@@ -108,30 +108,35 @@
 //! `key → flight → store → open → decode → body → encode → seal → store`
 
 mod cache;
+mod clock;
+mod codec;
 mod config;
 mod counter;
+mod encoding;
 mod entry;
 mod error;
 mod explain;
 mod hash;
+mod hex;
 mod json;
 mod key;
 mod keyring;
 mod lock;
 mod many;
+mod operations;
 mod pattern;
 mod pipeline;
 mod pond;
+mod random;
 mod reply;
-mod rt;
+mod runtime;
 mod scope;
+mod secret;
 mod session;
 mod stats;
 mod store;
-mod stored;
 mod time_left;
 mod value;
-mod values;
 
 #[doc = include_str!("../docs/guide.md")]
 // It shows everything there is, so it is there where everything is.
@@ -149,6 +154,7 @@ pub mod ttl;
 #[doc(hidden)]
 pub mod __private;
 
+pub use clock::ManualClock;
 pub use config::Builder;
 pub use entry::{Entry, Invalidation, Lookup, PutAs, ValueEntry};
 pub use error::{Error, ErrorKind};
@@ -235,7 +241,6 @@ pub use pattern::Pattern;
 pub use pipeline::{Pipeline, Transaction};
 pub use pond::Millpond;
 pub use reply::{FromReply, Reply};
-pub use rt::ManualClock;
 pub use scope::{current, install};
 pub use session::{SessionId, Sessions};
 pub use stats::{CacheStats, Stats};

@@ -17,7 +17,10 @@ mod analytics;
 mod blocked;
 mod check;
 mod decision;
+#[cfg(feature = "axum")]
+mod decision_log;
 mod fallback;
+mod group;
 mod headers;
 #[cfg(feature = "axum")]
 mod http;
@@ -26,28 +29,28 @@ mod limiter;
 mod names;
 mod refusal;
 pub(crate) mod script;
-#[cfg(feature = "axum")]
-mod seen;
+mod settings;
 mod snapshot;
 mod state;
 
+pub use crate::stats::LimitStats;
 pub use address::{client_address, identifier};
 pub use algorithm::Algorithm;
 pub(crate) use check::admit;
 pub use decision::{Decision, Outcome, Reason};
+pub(crate) use group::Group;
 #[cfg(feature = "axum")]
 pub use http::{
     Caller, ClientAddress, RateLimit, RateLimitHeaders, RateLimitHeadersLayer, RateLimitLayer,
 };
-pub(crate) use limiter::Group;
 pub use limiter::Limiter;
 pub use refusal::RateLimited;
-pub use state::LimitStats;
-pub(crate) use state::{Home, LimitSettings, Limits};
+pub(crate) use settings::{Deployment, LimitSettings};
+pub(crate) use state::Limits;
 
 use crate::error::{Error, ErrorKind};
 use algorithm::Rule;
-use kind::Name;
+use kind::LimitName;
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -126,7 +129,7 @@ pub enum OnOutage {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limit {
-    name: Name,
+    name: LimitName,
     rule: Rule,
     /// What the caller chose; an override at start-up fills in the rest.
     on_outage: Option<OnOutage>,
@@ -318,7 +321,7 @@ impl Limit {
     ) -> Self {
         let limit = Self::or_panic(Self::build(algorithm, "anonymous", units, window, units));
         Self {
-            name: Name::Place { module, function },
+            name: LimitName::Place { module, function },
             ..limit
         }
     }
@@ -372,7 +375,7 @@ impl Limit {
         };
         match Rule::new(algorithm, units, window, refill) {
             Ok(rule) => Ok(Self {
-                name: Name::Kind(kind),
+                name: LimitName::Kind(kind),
                 rule,
                 on_outage: None,
                 share: None,

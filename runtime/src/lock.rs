@@ -1,19 +1,21 @@
 //! Locks: one holder at a time, in any process, until it is done, gone, or too late.
 
 mod guard;
-mod hold;
+mod held;
 mod queue;
 
 use crate::error::{Error, ErrorKind};
 use crate::key::{FENCE, FullKey, Key, beside};
-use crate::pond::{Millpond, int};
-use crate::rt::{self, BoxFuture};
+use crate::pond::Millpond;
+use crate::random;
+use crate::reply::int;
+use crate::runtime::{self, BoxFuture};
 use crate::store::command::{Command, Effect, Reply, Script};
-use crate::values::lifetime;
+use crate::ttl::lifetime;
 use bytes::Bytes;
 pub use guard::LockGuard;
-use hold::{Hold, Terms};
-pub(crate) use queue::Queues;
+use held::{HeldLock, LockOptions};
+pub(crate) use queue::LockQueues;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::time::Duration;
@@ -47,7 +49,7 @@ pub struct Lock {
     key: Key,
     ttl: Duration,
     patience: Duration,
-    terms: Terms,
+    options: LockOptions,
 }
 
 impl Millpond {
@@ -92,7 +94,7 @@ impl Millpond {
             key: key.into(),
             ttl,
             patience: ttl,
-            terms: Terms::default(),
+            options: LockOptions::default(),
         }
     }
 
@@ -154,7 +156,7 @@ impl Lock {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub fn fixed(mut self) -> Self {
-        self.terms.extended = false;
+        self.options.extended = false;
         self
     }
 
@@ -171,7 +173,7 @@ impl Lock {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub fn at_most(mut self, longest: Duration) -> Self {
-        self.terms.longest = Some(longest);
+        self.options.longest = Some(longest);
         self
     }
 
@@ -198,7 +200,7 @@ impl Lock {
     }
 
     async fn acquire(self) -> Result<LockGuard, Error> {
-        let start = rt::now();
+        let start = runtime::now();
         let left = || self.patience.saturating_sub(start.elapsed());
         let name = self.pond.name(&self.key);
         let queue = self.pond.0.queues.of(&name);
@@ -217,11 +219,11 @@ impl Lock {
             if left.is_zero() {
                 return Err(why.unwrap_or_else(|| self.refused()));
             }
-            if !rt::has_timers() {
+            if !runtime::has_timers() {
                 return Err(why.unwrap_or_else(without_timers));
             }
-            let wait = rt::jitter(pause).min(free_in).min(left);
-            rt::timeout(wait, queue.freed()).await;
+            let wait = random::jitter(pause).min(free_in).min(left);
+            runtime::timeout(wait, queue.freed()).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
@@ -281,7 +283,7 @@ impl<'a> Attempt<'a> {
         Ok(Self {
             lock,
             full: lock.pond.full(&lock.key),
-            token: rt::nonce().into(),
+            token: random::nonce().into(),
             sending: None,
         })
     }
@@ -298,7 +300,7 @@ impl<'a> Attempt<'a> {
             [self.full.value.clone(), number.into()],
             [
                 self.token.clone(),
-                lifetime(self.lock.terms.first(*ttl))?,
+                lifetime(self.lock.options.first(*ttl))?,
                 least.to_string().into(),
                 Bytes::from_static(NUMBER_LIFE.as_bytes()),
             ],
@@ -317,23 +319,23 @@ impl<'a> Attempt<'a> {
         let (taken, number) = match reply? {
             Reply::Array(parts) => match parts.as_slice() {
                 [taken, number] => (int(taken)? == 1, int(number)?),
-                _ => return Err(crate::pond::no_reply()),
+                _ => return Err(crate::reply::no_reply()),
             },
-            _ => return Err(crate::pond::no_reply()),
+            _ => return Err(crate::reply::no_reply()),
         };
         if !taken {
             // A lock without a lifetime, which others may have made, answers less than 0.
             let left = u64::try_from(number).map_or(LONGEST_PAUSE, Duration::from_millis);
             return Ok(Look::Held(left.max(Duration::from_millis(1))));
         }
-        let hold = Hold::new(
+        let held = HeldLock::new(
             self.lock,
             self.full.clone(),
             self.token.clone(),
             number,
             sent,
         );
-        Ok(Look::Taken(LockGuard::new(hold)))
+        Ok(Look::Taken(LockGuard::new(held)))
     }
 }
 
@@ -350,8 +352,8 @@ fn is_doubtful(error: &Error) -> bool {
 impl Attempt<'_> {
     fn give_back(&self, sending: Option<Sending>) {
         let Lock { pond, key, .. } = self.lock;
-        hold::release_later(
-            &rt::Home::here(),
+        held::release_later(
+            &runtime::RuntimeHandle::here(),
             pond,
             key,
             &self.full,

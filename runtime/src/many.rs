@@ -1,13 +1,14 @@
 //! Several values in one request.
 
-use crate::cache::envelope::Sealing;
 use crate::cache::guard;
+use crate::encoding::Encoding;
 use crate::error::Error;
 use crate::key::{FullKey, Key};
-use crate::pond::{Millpond, bulk, no_reply, text};
+use crate::pond::Millpond;
+use crate::reply::{bulk, no_reply};
 use crate::store::command::{Command, Effect, Reply};
-use crate::stored::plain_form;
-use crate::values::lifetime;
+use crate::ttl::lifetime;
+use crate::value::plain_form;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -43,13 +44,13 @@ impl Millpond {
         let Some(first) = keys.first() else {
             return Ok(Vec::new());
         };
-        let tally = self.0.ledger.tally(first.prefix());
+        let counters = self.0.registry.counters(first.prefix());
         let budget = self.0.settings.budget;
-        let replies = self.settled_all(&fulls, &tally, vec![command], budget);
+        let replies = self.settled_all(&fulls, &counters, vec![command], budget);
         let reply = replies
             .await
             .and_then(|mut replies| replies.pop().unwrap_or_else(|| Err(no_reply())))
-            .inspect_err(|_| tally.errors.add(1))?;
+            .inspect_err(|_| counters.errors.add(1))?;
         match reply {
             Reply::Array(found) if found.len() == keys.len() => keys
                 .iter()
@@ -68,7 +69,7 @@ impl Millpond {
         stored: Option<Bytes>,
     ) -> Result<Option<T>, Error> {
         let Some(stored) = stored else {
-            self.0.ledger.tally(key.prefix()).misses.add(1);
+            self.0.registry.counters(key.prefix()).misses.add(1);
             return Ok(None);
         };
         self.decoded(key, &self.opened(key, full, stored, false)?)
@@ -107,7 +108,7 @@ impl Millpond {
             .zip(values)
             .map(|(full, value)| {
                 let plain = plain_form(&value)?;
-                let stored = self.stored_form(full, plain, Sealing::default())?;
+                let stored = self.stored_form(full, plain, Encoding::default())?;
                 Ok((full.clone(), stored))
             })
             .collect::<Result<Vec<_>, Error>>()?;
@@ -122,14 +123,17 @@ impl Millpond {
         } else {
             vec![guard::put(entries, life, guard_life)]
         };
-        let tally = self.0.ledger.tally(keys.first().map_or("", Key::prefix));
+        let counters = self
+            .0
+            .registry
+            .counters(keys.first().map_or("", Key::prefix));
         let budget = self.0.settings.budget;
-        let failed = match self.settled_all(&fulls, &tally, commands, budget).await {
+        let failed = match self.settled_all(&fulls, &counters, commands, budget).await {
             Ok(replies) => replies.into_iter().filter_map(Result::err).collect(),
             Err(error) => vec![error],
         };
         if let Some(first) = failed.first() {
-            tally.errors.add(1);
+            counters.errors.add(1);
             if failed.iter().any(Error::may_have_run) {
                 // They may be there: neither they nor what they replace may stay.
                 self.owe(fulls);
@@ -137,8 +141,8 @@ impl Millpond {
             return Err(first.clone());
         }
         for (key, full) in keys.iter().zip(&fulls) {
-            self.0.flights.detach(&text(full));
-            self.0.ledger.tally(key.prefix()).stores.add(1);
+            self.0.flights.detach(&full.text());
+            self.0.registry.counters(key.prefix()).stores.add(1);
         }
         Ok(())
     }

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::key::{Key, is_beside};
-use crate::pond::{Millpond, int};
+use crate::pond::Millpond;
+use crate::reply::int;
 use crate::store::command::{Command, Effect};
 use crate::store::glob;
 use bytes::Bytes;

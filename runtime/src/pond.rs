@@ -6,12 +6,12 @@ use crate::cache::invalidation::{Pending, Ticket};
 use crate::config::{Builder, Engine, Settings};
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
-use crate::limit::{Home, Limits};
-use crate::lock::Queues;
-use crate::stats::{Ledger, Stats, Tally};
+use crate::limit::{Deployment, Limits};
+use crate::lock::LockQueues;
+use crate::reply;
+use crate::stats::{Counters, Registry, Stats};
 use crate::store::command::{Command, Reply};
 use crate::store::{self, Batch, Store};
-use bytes::Bytes;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -45,20 +45,20 @@ pub(crate) struct Inner {
     pub(crate) store: Result<Box<dyn Store>, Error>,
     pub(crate) settings: Settings,
     namespace: Option<String>,
-    pub(crate) ledger: Ledger,
+    pub(crate) registry: Registry,
     pub(crate) flights: Arc<Flights>,
     pub(crate) pending: Arc<Pending>,
     /// Whether the last read or fill of a cached function got no answer.
     pub(crate) in_outage: AtomicBool,
     pub(crate) limits: Limits,
     /// Who waits for which lock.
-    pub(crate) queues: Queues,
+    pub(crate) queues: LockQueues,
     /// Whether the keys of one command must be in one slot.
     pub(crate) cluster: bool,
     /// The type that was first seen under each prefix and template.
     pub(crate) types: Mutex<HashMap<String, &'static str>>,
     /// Sites whose type has been checked: addresses of the site and of the type's name.
-    pub(crate) checked: RwLock<BTreeMap<(usize, usize), Arc<Tally>>>,
+    pub(crate) checked: RwLock<BTreeMap<(usize, usize), Arc<Counters>>>,
 }
 
 impl fmt::Debug for Millpond {
@@ -121,33 +121,43 @@ impl Millpond {
     }
 
     pub(crate) fn start(engine: &Engine, settings: Settings) -> Result<Self, Error> {
-        let ledger = Ledger::default();
-        let store = store::open(engine, &settings, &ledger.meter)?;
-        Ok(Self::with_store(Ok(store), settings, ledger, engine.home()))
+        let registry = Registry::default();
+        let store = store::open(engine, &settings, &registry.meter)?;
+        Ok(Self::with_store(
+            Ok(store),
+            settings,
+            registry,
+            engine.deployment(),
+        ))
     }
 
     /// A cache that answers everything with this error, which is logged; attributes run the body.
     pub(crate) fn unconfigured(error: Error) -> Self {
         tracing::error!(%error, "millpond is not configured; functions run uncached");
-        let ledger = Ledger::default();
-        Self::with_store(Err(error), Settings::default(), ledger, Home::default())
+        let registry = Registry::default();
+        Self::with_store(
+            Err(error),
+            Settings::default(),
+            registry,
+            Deployment::default(),
+        )
     }
 
     fn with_store(
         store: Result<Box<dyn Store>, Error>,
         settings: Settings,
-        ledger: Ledger,
-        home: Home,
+        registry: Registry,
+        deployment: Deployment,
     ) -> Self {
         let namespace = settings.namespace.as_deref().map(crate::key::encoded);
         Self(Arc::new(Inner {
             store,
-            limits: Limits::new(&settings.limits, namespace.as_deref(), home),
-            cluster: home == Home::Cluster,
+            limits: Limits::new(&settings.limits, namespace.as_deref(), deployment),
+            cluster: deployment == Deployment::Cluster,
             settings,
             namespace,
-            ledger,
-            queues: Queues::default(),
+            registry,
+            queues: LockQueues::default(),
             flights: Flights::new(),
             pending: Arc::default(),
             in_outage: AtomicBool::new(false),
@@ -162,7 +172,7 @@ impl Millpond {
     /// assert_eq!(millpond::Millpond::memory().stats().commands, 0);
     /// ```
     pub fn stats(&self) -> Stats {
-        let mut stats = self.0.ledger.snapshot(self.0.pending.len() as u64);
+        let mut stats = self.0.registry.snapshot(self.0.pending.len() as u64);
         stats.limits = self.0.limits.stats();
         stats
     }
@@ -215,26 +225,26 @@ impl Millpond {
     pub(crate) async fn one(&self, command: Command) -> Result<Reply, Error> {
         let replies = self.send(vec![command], self.0.settings.budget).await;
         let reply = replies.into_iter().next();
-        reply.unwrap_or_else(|| Err(no_reply()))
+        reply.unwrap_or_else(|| Err(reply::no_reply()))
     }
 
     /// Sends one command on a key. An invalidation of the key that still waits goes in front.
     pub(crate) async fn settled(
         &self,
         full: &FullKey,
-        tally: &Tally,
+        counters: &Counters,
         command: Command,
         within: Duration,
     ) -> Result<Reply, Error> {
         let commands = vec![command];
         let mut replies = if self.0.pending.ticket(full).is_some() {
             let keys = std::slice::from_ref(full);
-            self.settled_all(keys, tally, commands, within).await?
+            self.settled_all(keys, counters, commands, within).await?
         } else {
-            tally.commands.add(1);
+            counters.commands.add(1);
             self.send(commands, within).await
         };
-        let reply = replies.pop().unwrap_or_else(|| Err(no_reply()));
+        let reply = replies.pop().unwrap_or_else(|| Err(reply::no_reply()));
         reply.map_err(advised)
     }
 
@@ -243,7 +253,7 @@ impl Millpond {
     pub(crate) async fn settled_all(
         &self,
         keys: &[FullKey],
-        tally: &Tally,
+        counters: &Counters,
         commands: Vec<Command>,
         within: Duration,
     ) -> Result<Vec<Result<Reply, Error>>, Error> {
@@ -257,7 +267,7 @@ impl Millpond {
         }
         let first = all.len();
         all.extend(commands);
-        tally.commands.add(all.len() as u64);
+        counters.commands.add(all.len() as u64);
         let mut replies = self.send(all, within).await;
         let answers = replies.split_off(first);
         for reply in replies {
@@ -275,11 +285,6 @@ impl Millpond {
     }
 }
 
-/// The text of a full key, as flights are called.
-pub(crate) fn text(full: &FullKey) -> String {
-    String::from_utf8_lossy(&full.value).into_owned()
-}
-
 /// The error of a command on a key, with what to do about it.
 fn advised(error: Error) -> Error {
     if error.kind() != ErrorKind::WrongType {
@@ -287,31 +292,4 @@ fn advised(error: Error) -> Error {
     }
     let text = format!("{error}; use another key, or delete what is there");
     Error::with_source(ErrorKind::WrongType, text, error)
-}
-
-pub(crate) fn no_reply() -> Error {
-    Error::new(ErrorKind::Protocol, "no reply to a command")
-}
-
-fn unexpected() -> Error {
-    Error::new(
-        ErrorKind::Protocol,
-        "a reply of another shape than the command has",
-    )
-}
-
-pub(crate) fn bulk(reply: Reply) -> Result<Option<Bytes>, Error> {
-    match reply {
-        Reply::Nil => Ok(None),
-        Reply::Bulk(bytes) => Ok(Some(bytes)),
-        Reply::Int(number) => Ok(Some(number.to_string().into())),
-        Reply::Array(_) | Reply::Error(_) => Err(unexpected()),
-    }
-}
-
-pub(crate) fn int(reply: &Reply) -> Result<i64, Error> {
-    match reply {
-        Reply::Int(number) => Ok(*number),
-        _ => Err(unexpected()),
-    }
 }

@@ -123,6 +123,33 @@ fn no_value<T>(what: &str) -> Error {
     )
 }
 
+pub(crate) fn no_reply() -> Error {
+    Error::new(ErrorKind::Protocol, "no reply to a command")
+}
+
+fn unexpected() -> Error {
+    Error::new(
+        ErrorKind::Protocol,
+        "a reply of another shape than the command has",
+    )
+}
+
+pub(crate) fn bulk(reply: Reply) -> Result<Option<Bytes>, Error> {
+    match reply {
+        Reply::Nil => Ok(None),
+        Reply::Bulk(bytes) => Ok(Some(bytes)),
+        Reply::Int(number) => Ok(Some(number.to_string().into())),
+        Reply::Array(_) | Reply::Error(_) => Err(unexpected()),
+    }
+}
+
+pub(crate) fn int(reply: &Reply) -> Result<i64, Error> {
+    match reply {
+        Reply::Int(number) => Ok(*number),
+        _ => Err(unexpected()),
+    }
+}
+
 /// What a [`Reply`] can become, by [`Reply::to`].
 ///
 /// ```

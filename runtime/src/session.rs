@@ -2,16 +2,18 @@
 
 mod id;
 
-use crate::cache::envelope::Sealing;
+use crate::encoding::Encoding;
 use crate::error::{Error, ErrorKind};
+use crate::hex::hex;
 use crate::key::Key;
-use crate::pond::{Millpond, bulk, int};
+use crate::pond::Millpond;
 use crate::prefix;
-use crate::store::command::{Command, Effect, Reply, Script, hex};
-use crate::stored::plain_form;
+use crate::reply::{bulk, int};
+use crate::store::command::{Command, Effect, Reply, Script};
 use crate::time_left::TimeLeft;
+use crate::ttl::lifetime;
 use crate::value;
-use crate::values::lifetime;
+use crate::value::plain_form;
 use bytes::Bytes;
 pub use id::SessionId;
 use serde::Serialize;
@@ -51,7 +53,7 @@ pub struct Sessions<T> {
     ttl: Duration,
     sliding: bool,
     hashed: bool,
-    sealing: Sealing,
+    encoding: Encoding,
     value: PhantomData<fn() -> T>,
 }
 
@@ -90,7 +92,7 @@ impl Millpond {
             ttl,
             sliding: false,
             hashed: false,
-            sealing: Sealing::default(),
+            encoding: Encoding::default(),
             value: PhantomData,
         }
     }
@@ -170,20 +172,20 @@ impl<T> Sessions<T> {
     #[cfg(feature = "encrypt")]
     #[must_use]
     pub fn encrypted(mut self) -> Self {
-        self.sealing.encrypt = true;
+        self.encoding.encrypt = true;
         self
     }
 
     /// The stored form of what a session holds.
     fn stored(&self, id: &SessionId, plain: Bytes) -> Result<Bytes, Error> {
         let full = self.pond.full(&self.key(id));
-        self.pond.stored_form(&full, plain, self.sealing)
+        self.pond.stored_form(&full, plain, self.encoding)
     }
 
     /// The plain form of it.
     fn opened(&self, id: &SessionId, stored: Bytes) -> Result<Bytes, Error> {
         let full = self.pond.full(&self.key(id));
-        let opened = self.pond.open(&full.value, stored, self.sealing.encrypt);
+        let opened = self.pond.open(&full.value, stored, self.encoding.encrypt);
         opened.map_err(|what| self.unreadable(&what))
     }
 
@@ -191,8 +193,8 @@ impl<T> Sessions<T> {
     fn unreadable(&self, what: &str) -> Error {
         self.pond
             .0
-            .ledger
-            .tally(&self.prefix)
+            .registry
+            .counters(&self.prefix)
             .decode_failures
             .add(1);
         let kind = std::any::type_name::<T>();
@@ -280,14 +282,14 @@ impl<T> Sessions<T> {
         } else {
             self.send(id, Effect::Read, "GET", []).await?
         };
-        let tally = self.pond.0.ledger.tally(&self.prefix);
+        let counters = self.pond.0.registry.counters(&self.prefix);
         let Some(bytes) = bulk(reply)? else {
-            tally.misses.add(1);
+            counters.misses.add(1);
             return Ok(None);
         };
         let plain = self.opened(id, bytes)?;
         let value = value::decode(&plain).map_err(|what| self.unreadable(&what))?;
-        tally.hit(value::is_null(&plain));
+        counters.hit(value::is_null(&plain));
         Ok(Some(value))
     }
 
@@ -367,7 +369,7 @@ impl<T> Sessions<T> {
         let new = SessionId::random()?;
         let life = lifetime(self.ttl)?;
         // Two ids are in two slots, and what is encrypted is bound to its key.
-        if self.pond.0.cluster || self.sealing.encrypt {
+        if self.pond.0.cluster || self.encoding.encrypt {
             return self.copied(id, new, life).await;
         }
         let (old, key) = (self.key(id), self.key(&new));

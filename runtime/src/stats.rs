@@ -1,6 +1,5 @@
 //! Counters: what happened in the cache, and what it cost on the wire.
 
-use crate::limit::LimitStats;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -34,11 +33,11 @@ impl Counter {
     }
 }
 
-macro_rules! tallies {
+macro_rules! cache_counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// What happened to the keys of one prefix.
         #[derive(Debug, Default)]
-        pub(crate) struct Tally {
+        pub(crate) struct Counters {
             $(pub(crate) $name: Counter,)*
         }
 
@@ -58,14 +57,14 @@ macro_rules! tallies {
         }
 
         impl CacheStats {
-            fn add(&mut self, tally: &Tally) {
-                $(self.$name += tally.$name.get();)*
+            fn add(&mut self, counters: &Counters) {
+                $(self.$name += counters.$name.get();)*
             }
         }
     };
 }
 
-tallies! {
+cache_counters! {
     /// A value was found and returned.
     hits,
     /// A cached `None` was found and returned.
@@ -99,7 +98,7 @@ tallies! {
     commands,
 }
 
-impl Tally {
+impl Counters {
     /// A value, or a null, was found.
     pub(crate) fn hit(&self, null: bool) {
         if null { &self.null_hits } else { &self.hits }.add(1);
@@ -165,28 +164,63 @@ impl Stats {
     }
 }
 
+/// What happened at the limits: numbers since the [`Millpond`](crate::Millpond) was built.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use millpond::{Millpond, limit};
+///
+/// let pond = Millpond::memory();
+/// for _ in 0..7 {
+///     pond.limiter(&limit::AUTH).check("mallory").await?;
+/// }
+/// let stats = pond.stats().limits;
+/// assert_eq!((stats.checks, stats.refusals, stats.blocked), (7, 2, 1));
+/// # Ok::<_, millpond::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LimitStats {
+    /// Checks, however they ended.
+    pub checks: u64,
+    /// Checks that refused.
+    pub refusals: u64,
+    /// Refusals without a command, since an earlier one was remembered.
+    pub blocked: u64,
+    /// Checks that the store did not answer, so that `on_outage` decided, or a caller's patience ended.
+    pub degraded: u64,
+    /// Events that analytics lack: too many waited, or they could not be sent.
+    pub events_lost: u64,
+}
+
 /// Prefixes with counters of their own; keys that users make may hold anything before the colon.
 const MAX_PREFIXES: usize = 1_000;
 
 /// All counters of one `Millpond`.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub(crate) struct Registry {
     pub(crate) meter: Arc<Meter>,
-    tallies: RwLock<HashMap<String, Arc<Tally>>>,
+    by_prefix: RwLock<HashMap<String, Arc<Counters>>>,
 }
 
-impl Ledger {
+impl Registry {
     /// The counters of a prefix.
-    pub(crate) fn tally(&self, prefix: &str) -> Arc<Tally> {
-        let tallies = self.tallies.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tally) = tallies.get(prefix) {
-            return Arc::clone(tally);
+    pub(crate) fn counters(&self, prefix: &str) -> Arc<Counters> {
+        let by_prefix = self
+            .by_prefix
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(counters) = by_prefix.get(prefix) {
+            return Arc::clone(counters);
         }
-        let full = tallies.len() >= MAX_PREFIXES;
-        drop(tallies);
+        let full = by_prefix.len() >= MAX_PREFIXES;
+        drop(by_prefix);
         let prefix = if full { "" } else { prefix };
-        let mut tallies = self.tallies.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(tallies.entry(prefix.to_owned()).or_default())
+        let mut by_prefix = self
+            .by_prefix
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(by_prefix.entry(prefix.to_owned()).or_default())
     }
 
     pub(crate) fn snapshot(&self, pending_invalidations: u64) -> Stats {
@@ -199,9 +233,17 @@ impl Ledger {
             pending_invalidations,
             ..Stats::default()
         };
-        for (prefix, tally) in &*self.tallies.read().unwrap_or_else(PoisonError::into_inner) {
-            stats.cache.add(tally);
-            stats.prefixes.entry(prefix.clone()).or_default().add(tally);
+        for (prefix, counters) in &*self
+            .by_prefix
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+        {
+            stats.cache.add(counters);
+            stats
+                .prefixes
+                .entry(prefix.clone())
+                .or_default()
+                .add(counters);
         }
         stats
     }

@@ -4,6 +4,8 @@
 // Where one engine is left out, what only it needs is unused.
 #![cfg_attr(not(all(feature = "upstash", feature = "redis")), allow(dead_code))]
 
+#[cfg(feature = "upstash")]
+mod auto_pipeline;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod breaker;
 pub(crate) mod command;
@@ -11,13 +13,10 @@ pub(crate) mod glob;
 pub(crate) mod memory;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod per_runtime;
-#[cfg(feature = "upstash")]
-mod pipeline;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod repeat;
-pub(crate) mod secret;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod sequence;
 mod server_error;
@@ -28,7 +27,7 @@ mod waiting;
 
 use crate::config::{Engine, Settings};
 use crate::error::Error;
-use crate::rt::BoxFuture;
+use crate::runtime::BoxFuture;
 use crate::stats::Meter;
 use bytes::Bytes;
 use command::{Command, Reply};

@@ -1,7 +1,7 @@
 //! How long a key has left.
 
 use crate::error::Error;
-use crate::pond::int;
+use crate::reply::int;
 use crate::store::command::Reply;
 use std::time::Duration;
 

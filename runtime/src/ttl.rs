@@ -13,6 +13,8 @@
 //! async fn config() -> u8 { 1 }
 //! ```
 
+use crate::error::{Error, ErrorKind};
+use bytes::Bytes;
 use std::time::Duration;
 
 /// One minute: what changes all the time, and cached `None`s.
@@ -29,3 +31,17 @@ pub const EXTENDED: Duration = Duration::from_secs(24 * 3_600);
 
 /// Seven days: reference data.
 pub const WEEK: Duration = Duration::from_secs(168 * 3_600);
+
+/// The longest lifetime that is accepted: a hundred years, far below what overflows in Redis.
+const MAX_LIFE: Duration = Duration::from_secs(876_000 * 3_600);
+
+/// A lifetime in milliseconds, as an argument.
+pub(crate) fn lifetime(ttl: Duration) -> Result<Bytes, Error> {
+    if ttl.as_millis() == 0 || ttl > MAX_LIFE {
+        return Err(Error::new(
+            ErrorKind::InvalidValue,
+            "the lifetime is under 1 ms or over 100 years; give one in between",
+        ));
+    }
+    Ok(ttl.as_millis().to_string().into())
+}

@@ -1,11 +1,14 @@
 //! Values and their plain form: JSON text, the bare word `__NULL__` for null, and raw text as other
 //! clients of the database write strings.
 
-use crate::cache::envelope;
+use crate::error::{Error, ErrorKind};
 use crate::json::{self, JsonError, Order};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+/// What envelopes of every version begin with. No plain value does: see `value::encode`.
+pub(crate) const MARK: &[u8] = b"{\"millpond\":";
 
 /// What a cached `null` is stored as, so that "known to be nothing" differs from "not cached".
 ///
@@ -17,7 +20,7 @@ pub const NULL_SENTINEL: &str = "__NULL__";
 /// The plain form of a value.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, JsonError> {
     let mut text = json::write(value, Order::Declared)?;
-    if text.starts_with(envelope::MARK) {
+    if text.starts_with(MARK) {
         // JSON as before, and no envelope.
         text.insert(0, b' ');
     }
@@ -25,6 +28,18 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, JsonErro
         Bytes::from_static(NULL_SENTINEL.as_bytes())
     } else {
         text.into()
+    })
+}
+
+/// The plain form of a value: JSON.
+pub(crate) fn plain_form<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, Error> {
+    encode(value).map_err(|error| {
+        Error::with_source(
+            ErrorKind::InvalidValue,
+            "the value has no JSON; an infinity, a NaN, a map key that is no string and a \
+             `Some(None)` cannot be stored",
+            error,
+        )
     })
 }
 

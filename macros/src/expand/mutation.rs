@@ -85,16 +85,16 @@ fn update(mutation: &Mutation, targets: &[Target]) -> TokenStream {
                 .collect::<Vec<_>>(),
         );
         let at = Span::mixed_site().located_at(target.callee.span());
-        let slots = Ident::new("slots", at);
-        quote_spanned!(at=> #slots.add(#entry.slot());)
+        let entries = Ident::new("entries", at);
+        quote_spanned!(at=> #entries.add(#entry.entry_ref());)
     });
     let shape = shape(runtime, &returned(output.as_ref()), "outcome");
     let body = body(function, output.as_ref());
     let statements = quote_spanned! {Span::mixed_site()=>
-        let mut slots = #runtime::__private::Slots::new(#shape);
+        let mut entries = #runtime::__private::EntryRefs::new(#shape);
         #(#added)*
         #body
-        #runtime::__private::updating(slots, body).await
+        #runtime::__private::updating(entries, body).await
     };
     with_body(function, &statements)
 }

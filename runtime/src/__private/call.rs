@@ -2,12 +2,12 @@
 
 use super::shape::{Cacheable, Outcome};
 use super::site::Site;
-use crate::cache::{Entered, Lookup, Policy};
-use crate::entry::{Entry, Invalidation, Slot};
+use crate::cache::{CachedCall, Entered, Policy};
+use crate::entry::{Entry, EntryRef, Invalidation};
 use crate::key::Key;
 use crate::pond::Millpond;
 use crate::scope;
-use crate::stats::Tally;
+use crate::stats::Counters;
 use crate::value;
 use pin_project_lite::pin_project;
 use std::cell::Cell;
@@ -55,14 +55,14 @@ impl Call {
             ttl,
             null_ttl,
             flight,
-            sealing,
+            encoding,
             ..
         } = *self.site;
         Policy {
             ttl,
             null_ttl,
             flight,
-            sealing,
+            encoding,
         }
     }
 }
@@ -89,25 +89,25 @@ where
     }
     let policy = call.policy();
     let pond = call.pond.unwrap_or_else(scope::current);
-    let tally = pond.tally(call.site, std::any::type_name::<S::Value>());
-    if policy.sealing.encrypt && pond.lacks_key() {
-        tally.bypassed.add(1);
+    let counters = pond.counters(call.site, std::any::type_name::<S::Value>());
+    if policy.encoding.encrypt && pond.lacks_key() {
+        counters.bypassed.add(1);
         return body.await;
     }
     let refresh = mode == Some(Mode::Refresh);
-    let lookup = Lookup {
+    let call = CachedCall {
         pond,
         key: call.key,
         policy,
-        tally,
+        counters,
         refresh,
     };
-    answer(lookup, shape, unless, body).await
+    answer(call, shape, unless, body).await
 }
 
 /// See [`cached`].
 pub(crate) async fn answer<S, F>(
-    lookup: Lookup,
+    call: CachedCall,
     cacheable: Cacheable<S>,
     unless: fn(&S::Value) -> bool,
     body: F,
@@ -117,14 +117,14 @@ where
     F: Future<Output = S::Return>,
 {
     let shape = cacheable.shape;
-    if let Some(bytes) = lookup.peek()
+    if let Some(bytes) = call.peek()
         && let Ok(value) = (cacheable.decode)(&bytes)
     {
-        lookup.tally.hit(value::is_null(&bytes));
+        call.counters.hit(value::is_null(&bytes));
         return shape.success(value);
     }
     // Boxed, here and below: cached functions call cached functions, and each would hold all of it.
-    let mut load = match Box::pin(lookup.enter()).await {
+    let mut load = match Box::pin(call.enter()).await {
         Entered::Load(load) => load,
         Entered::Alone => return body.await,
         Entered::Shared(bytes) => match (cacheable.decode)(&bytes) {
@@ -169,21 +169,21 @@ where
 impl Millpond {
     /// The counters of a function. Its first call also reports two functions that share keys but
     /// not a type, and a key for encryption that is missing.
-    fn tally(&self, site: &'static Site, kind: &'static str) -> Arc<Tally> {
+    fn counters(&self, site: &'static Site, kind: &'static str) -> Arc<Counters> {
         let id = (std::ptr::from_ref(site) as usize, kind.as_ptr() as usize);
         let checked = self.0.checked.read();
-        if let Some(tally) = checked.unwrap_or_else(PoisonError::into_inner).get(&id) {
-            return Arc::clone(tally);
+        if let Some(counters) = checked.unwrap_or_else(PoisonError::into_inner).get(&id) {
+            return Arc::clone(counters);
         }
-        let tally = self.0.ledger.tally(site.prefix);
+        let counters = self.0.registry.counters(site.prefix);
         let mut checked = self
             .0
             .checked
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        let is_first = checked.insert(id, Arc::clone(&tally)).is_none();
+        let is_first = checked.insert(id, Arc::clone(&counters)).is_none();
         drop(checked);
-        if is_first && site.sealing.encrypt && self.lacks_key() {
+        if is_first && site.encoding.encrypt && self.lacks_key() {
             let (prefix, error) = (site.prefix, crate::keyring::no_key());
             tracing::error!(prefix, %error, "a function runs uncached");
         }
@@ -199,7 +199,7 @@ impl Millpond {
                  another prefix or key"
             );
         }
-        tally
+        counters
     }
 }
 
@@ -207,7 +207,7 @@ impl Millpond {
 pub fn entry<R>(call: Call) -> Entry<R> {
     let policy = call.policy();
     let pond = call.pond.unwrap_or_else(scope::current);
-    Entry::new(Slot {
+    Entry::new(EntryRef {
         pond,
         key: call.key,
         policy,

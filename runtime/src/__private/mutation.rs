@@ -1,7 +1,7 @@
 //! Functions that change data: what they invalidate or update, whatever becomes of the call.
 
 use super::shape::Outcome;
-use crate::entry::{Entry, PutAs, Slot, TypedSlot};
+use crate::entry::{Entry, EntryRef, PutAs, TypedEntryRef};
 use crate::key::Key;
 use crate::pond::Millpond;
 use pin_project_lite::pin_project;
@@ -26,7 +26,7 @@ impl Targets {
         reason = "generated code hands over what it made"
     )]
     pub fn add<R>(&mut self, entry: Entry<R>) {
-        let Slot { pond, key, .. } = entry.slot_ref().clone();
+        let EntryRef { pond, key, .. } = entry.reference().clone();
         self.0.push((pond, key));
     }
 
@@ -152,57 +152,59 @@ where
 type Form<V> = fn(&V) -> Result<bytes::Bytes, crate::Error>;
 
 /// The entries that a call updates with its value.
-pub struct Slots<S: Outcome> {
+pub struct EntryRefs<S: Outcome> {
     shape: S,
-    slots: Vec<(Slot, Form<S::Value>)>,
+    entries: Vec<(EntryRef, Form<S::Value>)>,
 }
 
-impl<S: Outcome> Slots<S> {
+impl<S: Outcome> EntryRefs<S> {
     /// None yet.
     pub const fn new(shape: S) -> Self {
         Self {
             shape,
-            slots: Vec::new(),
+            entries: Vec::new(),
         }
     }
 
     /// One more; the value must be one that the entry takes.
-    pub fn add<T>(&mut self, slot: TypedSlot<T>)
+    pub fn add<T>(&mut self, entry: TypedEntryRef<T>)
     where
         S::Value: PutAs<T>,
     {
-        self.slots
-            .push((slot.slot, <S::Value as PutAs<T>>::plain_form));
+        self.entries
+            .push((entry.reference, <S::Value as PutAs<T>>::plain_form));
     }
 }
 
-impl<S: Outcome> std::fmt::Debug for Slots<S> {
+impl<S: Outcome> std::fmt::Debug for EntryRefs<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list()
-            .entries(self.slots.iter().map(|(slot, _)| &slot.key))
+            .entries(self.entries.iter().map(|(entry, _)| &entry.key))
             .finish()
     }
 }
 
 /// Runs the body and stores its value in the entries, where nobody else wrote meanwhile; where
 /// somebody did, or where the value cannot be stored, it invalidates.
-pub async fn updating<S, F>(slots: Slots<S>, body: F) -> S::Return
+pub async fn updating<S, F>(entries: EntryRefs<S>, body: F) -> S::Return
 where
     S: Outcome,
     F: Future<Output = S::Return>,
 {
-    let Slots { shape, slots } = slots;
-    let mut seen = Vec::with_capacity(slots.len());
+    let EntryRefs { shape, entries } = entries;
+    let mut observed = Vec::with_capacity(entries.len());
     // The steps share one budget, as the read and the fill of a cached function do.
-    let budgets = slots.iter().map(|(slot, _)| slot.pond.0.settings.budget);
+    let budgets = entries
+        .iter()
+        .map(|(entry, _)| entry.pond.0.settings.budget);
     let mut left = budgets.max().unwrap_or_default();
     let start = Instant::now();
-    for (slot, _) in &slots {
-        seen.push(slot.observe(left.saturating_sub(start.elapsed())).await);
+    for (entry, _) in &entries {
+        observed.push(entry.observe(left.saturating_sub(start.elapsed())).await);
     }
     left = left.saturating_sub(start.elapsed());
     let targets = Targets(
-        slots
+        entries
             .iter()
             .map(|(s, _)| (s.pond.clone(), s.key.clone()))
             .collect(),
@@ -221,19 +223,19 @@ where
             return shape.failure(error);
         }
     };
-    let forms: Vec<_> = slots.iter().map(|(_, form)| form(&value).ok()).collect();
+    let forms: Vec<_> = entries.iter().map(|(_, form)| form(&value).ok()).collect();
     let mut stale = Targets::new();
     let start = Instant::now();
-    for (((slot, _), bytes), seen) in slots.into_iter().zip(forms).zip(seen) {
-        if !slot
-            .update(bytes, seen, left.saturating_sub(start.elapsed()))
+    for (((entry, _), bytes), observed) in entries.into_iter().zip(forms).zip(observed) {
+        if !entry
+            .update(bytes, observed, left.saturating_sub(start.elapsed()))
             .await
         {
-            stale.0.push((slot.pond, slot.key));
+            stale.0.push((entry.pond, entry.key));
         }
     }
     armed.0 = None;
     // What is not delivered in time is delivered in the background.
-    crate::rt::timeout(left.saturating_sub(start.elapsed()), stale.invalidate()).await;
+    crate::runtime::timeout(left.saturating_sub(start.elapsed()), stale.invalidate()).await;
     shape.success(value)
 }

@@ -73,7 +73,7 @@ where
 }
 
 fn plain_form<T: CacheValue>(value: &T) -> Result<Bytes, Error> {
-    let bytes = crate::stored::plain_form(value)?;
+    let bytes = crate::value::plain_form(value)?;
     if cfg!(debug_assertions) {
         value::survives::<T>(&bytes).map_err(|what| Error::new(ErrorKind::Decode, what))?;
     }

@@ -1,6 +1,6 @@
 //! What the compiler knows about a cached function: built in a constant, checked there.
 
-use crate::cache::envelope::Sealing;
+use crate::encoding::Encoding;
 use crate::key::KeyWriter;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub struct Site {
     pub(crate) null_ttl: Option<Duration>,
     pub(crate) version: Option<u32>,
     pub(crate) flight: bool,
-    pub(crate) sealing: Sealing,
+    pub(crate) encoding: Encoding,
 }
 
 /// A hundred years.
@@ -85,7 +85,7 @@ impl Site {
             null_ttl,
             version: None,
             flight: true,
-            sealing: Sealing {
+            encoding: Encoding {
                 compress: false,
                 encrypt: false,
             },
@@ -128,7 +128,7 @@ impl Site {
             cfg!(feature = "compress"),
             "`compress` needs a feature of millpond; add `compress` to its features in Cargo.toml",
         );
-        self.sealing.compress = true;
+        self.encoding.compress = true;
         self
     }
 
@@ -139,7 +139,7 @@ impl Site {
             cfg!(feature = "encrypt"),
             "`encrypt` needs a feature of millpond; add `encrypt` to its features in Cargo.toml",
         );
-        self.sealing.encrypt = true;
+        self.encoding.encrypt = true;
         self
     }
 

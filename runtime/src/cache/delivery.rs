@@ -5,12 +5,14 @@ use super::invalidation::Ticket;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
-use crate::pond::{self, Millpond};
-use crate::rt;
+use crate::pond::Millpond;
+use crate::random;
+use crate::reply;
+use crate::runtime;
 use std::time::Duration;
 
 /// The most invalidations that are delivered in one request from the background.
-const COURIER_LOAD: usize = 200;
+const MOST_AT_ONCE: usize = 200;
 
 impl Millpond {
     /// Invalidates keys in one request; how many were there. What cannot be delivered now is
@@ -22,15 +24,15 @@ impl Millpond {
         let mut fulls = Vec::new();
         let mut unusable = None;
         for key in keys {
-            let tally = self.0.ledger.tally(key.prefix());
+            let counters = self.0.registry.counters(key.prefix());
             if let Err(error) = key.check() {
                 tracing::warn!(prefix = key.prefix(), %error, "nothing to invalidate");
-                tally.errors.add(1);
+                counters.errors.add(1);
                 unusable.get_or_insert(error);
                 continue;
             }
-            tally.invalidations.add(1);
-            tally.commands.add(2);
+            counters.invalidations.add(1);
+            counters.commands.add(2);
             fulls.push(self.full(&key));
         }
         if let Err(error) = &self.0.store {
@@ -39,7 +41,7 @@ impl Millpond {
         // Who comes from now on starts a load of its own; `deliver` sees to those who come before
         // the answer.
         for key in &fulls {
-            self.0.flights.detach(&pond::text(key));
+            self.0.flights.detach(&key.text());
         }
         let mut owed = Owed {
             pond: self,
@@ -66,7 +68,7 @@ impl Millpond {
                         && pauses > 0
                         && !left.is_zero() =>
                 {
-                    rt::sleep(rt::jitter(pause).min(left)).await;
+                    runtime::sleep(random::jitter(pause).min(left)).await;
                     pause = pause.saturating_mul(2);
                     pauses -= 1;
                 }
@@ -85,7 +87,7 @@ impl Millpond {
             return;
         }
         for key in keys {
-            self.0.flights.detach(&pond::text(&key));
+            self.0.flights.detach(&key.text());
             if !self.0.pending.add(key) {
                 tracing::error!("too many invalidations wait to be delivered; one was dropped");
             }
@@ -109,12 +111,12 @@ impl Millpond {
         let mut replies = self.send(commands, within).await.into_iter();
         let (mut removed, mut left, mut first) = (0, Vec::new(), None);
         for (key, ticket) in keys.into_iter().zip(tickets) {
-            let moved = replies.next().unwrap_or_else(|| Err(pond::no_reply()));
-            let deleted = replies.next().unwrap_or_else(|| Err(pond::no_reply()));
-            match moved.and(deleted).and_then(|reply| pond::int(&reply)) {
+            let moved = replies.next().unwrap_or_else(|| Err(reply::no_reply()));
+            let deleted = replies.next().unwrap_or_else(|| Err(reply::no_reply()));
+            match moved.and(deleted).and_then(|reply| reply::int(&reply)) {
                 Ok(count) => {
                     removed += count;
-                    self.0.flights.detach(&pond::text(&key));
+                    self.0.flights.detach(&key.text());
                     if let Some(ticket) = ticket {
                         self.0.pending.delivered(&ticket);
                     }
@@ -137,30 +139,30 @@ impl Millpond {
 
     /// Starts delivering what waits, unless somebody does.
     pub(crate) fn deliver_in_background(&self) {
-        if self.0.pending.len() == 0 || !rt::in_runtime() {
+        if self.0.pending.len() == 0 || !runtime::in_runtime() {
             return;
         }
-        let Some(mut courier) = self.0.pending.courier() else {
+        let Some(mut delivery_task) = self.0.pending.delivery_task() else {
             return;
         };
         let pond = self.clone();
-        rt::spawn(async move {
+        runtime::spawn(async move {
             let mut pause = Duration::from_millis(50);
             loop {
-                let keys = pond.0.pending.some(COURIER_LOAD);
-                if keys.is_empty() || !courier.is_active() {
+                let keys = pond.0.pending.some(MOST_AT_ONCE);
+                if keys.is_empty() || !delivery_task.is_active() {
                     break;
                 }
                 if let (_, _, Some(error)) = pond.deliver(keys, pond.0.settings.budget).await {
                     tracing::debug!(%error, "invalidations still wait");
-                    rt::sleep(rt::jitter(pause)).await;
+                    runtime::sleep(random::jitter(pause)).await;
                     pause = (pause * 2).min(Duration::from_secs(5));
                 } else {
                     pause = Duration::from_millis(50);
                 }
             }
-            drop(courier);
-            // Who added a key since the last look saw a courier, and started none.
+            drop(delivery_task);
+            // Who added a key since the last look saw a delivery task, and started none.
             pond.deliver_in_background();
         });
     }
@@ -179,7 +181,7 @@ impl Millpond {
     pub async fn flush(&self) -> Result<(), Error> {
         self.0.queues.released(self.0.settings.budget).await;
         loop {
-            let keys = self.0.pending.some(COURIER_LOAD);
+            let keys = self.0.pending.some(MOST_AT_ONCE);
             if keys.is_empty() {
                 return self.flush_events().await;
             }

@@ -11,24 +11,15 @@ use super::cipher::Cipher;
 use super::gzip;
 use crate::error::Error;
 use crate::keyring::{self, Keyring};
+use crate::value::MARK;
 use bytes::Bytes;
 use serde::Deserialize;
-
-/// What envelopes of every version begin with. No plain value does: see `value::encode`.
-pub(crate) const MARK: &[u8] = b"{\"millpond\":";
 
 /// What the envelopes begin with that can be opened here.
 const VERSION: &[u8] = b"{\"millpond\":1,";
 
 /// Values shorter than this, in bytes of JSON, are not compressed.
 const WORTH_COMPRESSING: usize = 1024;
-
-/// What is done to the values of one function before they are stored.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sealing {
-    pub(crate) compress: bool,
-    pub(crate) encrypt: bool,
-}
 
 /// What the header says.
 #[derive(Debug, Deserialize)]

@@ -6,7 +6,8 @@
 //! which it may be shared. Whoever came later starts again, all of them in one new flight.
 
 use super::pulse::{Pulse, Watched};
-use crate::rt;
+use crate::random;
+use crate::runtime;
 use bytes::Bytes;
 use std::any::Any;
 use std::collections::HashMap;
@@ -138,7 +139,7 @@ pub(crate) struct Flights {
 impl Flights {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
-            id: rt::random_u64(),
+            id: random::random_u64(),
             hasher: RandomState::new(),
             shards: std::array::from_fn(|_| Mutex::default()),
         })
@@ -386,8 +387,8 @@ impl Waiter {
             if left.is_zero() {
                 return Waited::GaveUp;
             }
-            let tick = STALL + rt::up_to((TICK_PER_WAITER * self.crowd()).min(MAX_TICK));
-            if rt::timeout(left.min(tick), changed).await.is_none() {
+            let tick = STALL + random::up_to((TICK_PER_WAITER * self.crowd()).min(MAX_TICK));
+            if runtime::timeout(left.min(tick), changed).await.is_none() {
                 self.look_after_leaders().await;
             }
         }

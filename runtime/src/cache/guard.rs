@@ -4,16 +4,17 @@
 //! The names and the rule are a public format, see `docs/interop.md`.
 
 use crate::error::Error;
+use crate::hex::sha1_hex;
 use crate::key::FullKey;
-use crate::pond;
-use crate::rt;
-use crate::store::command::{Command, Effect, Reply, Script, sha1_hex};
+use crate::random;
+use crate::reply;
+use crate::store::command::{Command, Effect, Reply, Script};
 use bytes::Bytes;
 use std::time::Duration;
 
 /// What a read saw: the guard, and the value.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct Observed {
     pub(crate) value: Option<Bytes>,
     pub(crate) guard: Option<Bytes>,
 }
@@ -29,24 +30,24 @@ pub(crate) fn read(key: &FullKey) -> Command {
 }
 
 /// The reply to [`read`].
-pub(crate) fn seen(reply: Reply) -> Result<Seen, Error> {
+pub(crate) fn observed(reply: Reply) -> Result<Observed, Error> {
     let Reply::Array(replies) = reply else {
-        return Err(pond::no_reply());
+        return Err(reply::no_reply());
     };
     let mut replies = replies.into_iter();
     let (Some(value), Some(guard), None) = (replies.next(), replies.next(), replies.next()) else {
-        return Err(pond::no_reply());
+        return Err(reply::no_reply());
     };
-    Ok(Seen {
-        value: pond::bulk(value)?,
-        guard: pond::bulk(guard)?,
+    Ok(Observed {
+        value: reply::bulk(value)?,
+        guard: reply::bulk(guard)?,
     })
 }
 
 /// Stores a loaded value if nothing moved: one command, answering 1 or 0.
-pub(crate) fn fill(key: &FullKey, seen: &Seen, value: Bytes, life: Bytes) -> Command {
-    let guard = seen.guard.clone().unwrap_or_default();
-    let before = seen
+pub(crate) fn fill(key: &FullKey, observed: &Observed, value: Bytes, life: Bytes) -> Command {
+    let guard = observed.guard.clone().unwrap_or_default();
+    let before = observed
         .value
         .as_ref()
         .map(|value| sha1_hex(value).into())
@@ -64,7 +65,7 @@ pub(crate) fn fill(key: &FullKey, seen: &Seen, value: Bytes, life: Bytes) -> Com
 pub(crate) fn put(entries: Vec<(FullKey, Bytes)>, life: Bytes, guard_life: Duration) -> Command {
     let mut keys = Vec::with_capacity(entries.len() * 2);
     let mut args = Vec::with_capacity(entries.len() + 3);
-    args.extend([rt::nonce().into(), millis(guard_life), life]);
+    args.extend([random::nonce().into(), millis(guard_life), life]);
     for (key, value) in entries {
         keys.extend([key.value, key.guard]);
         args.push(value);
@@ -76,14 +77,20 @@ pub(crate) fn put(entries: Vec<(FullKey, Bytes)>, life: Bytes, guard_life: Durat
 /// Stores a changed value and moves the guard, if the guard did not move: one command, 1 or 0.
 pub(crate) fn update(
     key: &FullKey,
-    seen: &Seen,
+    observed: &Observed,
     value: Bytes,
     life: Bytes,
     guard_life: Duration,
 ) -> Command {
     let keys = [key.value.clone(), key.guard.clone()];
-    let guard = seen.guard.clone().unwrap_or_default();
-    let args = [guard, rt::nonce().into(), millis(guard_life), value, life];
+    let guard = observed.guard.clone().unwrap_or_default();
+    let args = [
+        guard,
+        random::nonce().into(),
+        millis(guard_life),
+        value,
+        life,
+    ];
     Command::script(Script::Update, Effect::Repeatable, keys, args)
 }
 
@@ -92,7 +99,7 @@ pub(crate) fn invalidation(key: &FullKey, guard_life: Duration) -> [Command; 2] 
     let set = [
         Bytes::from_static(b"SET"),
         key.guard.clone(),
-        rt::nonce().into(),
+        random::nonce().into(),
         Bytes::from_static(b"PX"),
         millis(guard_life),
     ];

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// How many keys may wait; with the server gone for long, memory must not grow without end.
 const MAX_PENDING: usize = 1_000_000;
 
-/// How long a courier may give no sign, in ms, before another takes over: its runtime may be one
+/// How long a delivery task may give no sign, in ms, before another takes over: its runtime may be one
 /// that nobody drives. Longer than its longest pause and a budget together.
 const SILENCE: u64 = 10_000;
 
@@ -21,8 +21,8 @@ const SILENCE: u64 = 10_000;
 pub(crate) struct Pending {
     waiting: Mutex<Waiting>,
     len: AtomicUsize,
-    /// Until when the courier counts as active; 0 without one.
-    courier: AtomicU64,
+    /// Until when the delivery task counts as active; 0 without one.
+    delivery_task: AtomicU64,
 }
 
 #[derive(Default)]
@@ -100,36 +100,36 @@ impl Pending {
 
     /// The right to deliver in the background, if nobody has it. It ends when it is dropped, which
     /// also happens when the runtime of the task that holds it goes away, or after a silence.
-    pub(crate) fn courier(self: &Arc<Self>) -> Option<Courier> {
-        let until = self.courier.load(Ordering::SeqCst);
+    pub(crate) fn delivery_task(self: &Arc<Self>) -> Option<DeliveryTask> {
+        let until = self.delivery_task.load(Ordering::SeqCst);
         let now = pulse::now();
         if self.len() == 0 || until > now {
             return None;
         }
         let next = now + SILENCE;
-        self.courier
+        self.delivery_task
             .compare_exchange(until, next, Ordering::SeqCst, Ordering::SeqCst)
             .is_ok()
-            .then(|| Courier {
+            .then(|| DeliveryTask {
                 pending: Arc::clone(self),
                 until: next,
             })
     }
 }
 
-/// See [`Pending::courier`].
-pub(crate) struct Courier {
+/// See [`Pending::delivery_task`].
+pub(crate) struct DeliveryTask {
     pending: Arc<Pending>,
     until: u64,
 }
 
-impl Courier {
+impl DeliveryTask {
     /// Gives a sign of life; false if another took over.
     pub(crate) fn is_active(&mut self) -> bool {
         let until = pulse::now() + SILENCE;
         let kept = self
             .pending
-            .courier
+            .delivery_task
             .compare_exchange(self.until, until, Ordering::SeqCst, Ordering::SeqCst)
             .is_ok();
         self.until = until;
@@ -137,13 +137,15 @@ impl Courier {
     }
 }
 
-impl Drop for Courier {
+impl Drop for DeliveryTask {
     fn drop(&mut self) {
         let mine = self.until;
-        let _ = self
-            .pending
-            .courier
-            .compare_exchange(mine, 0, Ordering::SeqCst, Ordering::SeqCst);
+        let _ = self.pending.delivery_task.compare_exchange(
+            mine,
+            0,
+            Ordering::SeqCst,
+            Ordering::SeqCst,
+        );
     }
 }
 
@@ -183,14 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn one_courier_at_a_time_goes_out() {
+    fn one_delivery_task_runs_at_a_time() {
         let pending = Arc::new(Pending::default());
-        assert!(pending.courier().is_none());
+        assert!(pending.delivery_task().is_none());
         pending.add(key(1));
-        let mut first = pending.courier().unwrap();
-        assert!(pending.courier().is_none());
+        let mut first = pending.delivery_task().unwrap();
+        assert!(pending.delivery_task().is_none());
         assert!(first.is_active());
         drop(first);
-        assert!(pending.courier().is_some());
+        assert!(pending.delivery_task().is_some());
     }
 }

@@ -1,7 +1,7 @@
 //! What may be put into an entry.
 
 use crate::error::Error;
-use crate::stored::plain_form;
+use crate::value::plain_form;
 use bytes::Bytes;
 use serde::Serialize;
 

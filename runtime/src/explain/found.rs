@@ -1,10 +1,9 @@
 //! What is asked about a key, and what the answers mean.
 
-use super::ValueKind;
-use crate::cache::envelope;
+use super::kind::ValueKind;
 use crate::error::Error;
 use crate::key::FullKey;
-use crate::pond;
+use crate::reply;
 use crate::store::command::{Command, Effect, Reply};
 use crate::time_left::TimeLeft;
 use crate::value;
@@ -61,20 +60,20 @@ impl Found {
             ],
         ) = <[_; 9]>::try_from(replies)
         else {
-            return Err(pond::no_reply());
+            return Err(reply::no_reply());
         };
-        let kind = pond::bulk(kind?)?.unwrap_or_default();
+        let kind = reply::bulk(kind?)?.unwrap_or_default();
         let (left, guard) = (TimeLeft::read(&left?)?, TimeLeft::read(&guard?)?);
         let kind = String::from_utf8_lossy(&kind).into_owned();
         let count = |reply: Result<Reply, Error>| {
-            let count = pond::int(&reply.ok()?).ok()?;
+            let count = reply::int(&reply.ok()?).ok()?;
             u64::try_from(count).ok()
         };
         let mut value = None;
         let size = match kind.as_str() {
             "string" => {
                 let bytes = count(bytes);
-                let sample = sample.ok().and_then(|reply| pond::bulk(reply).ok()?);
+                let sample = sample.ok().and_then(|reply| reply::bulk(reply).ok()?);
                 value = sample.map(|sample| {
                     let whole = bytes == u64::try_from(sample.len()).ok();
                     kind_of(&sample, whole)
@@ -104,7 +103,7 @@ fn kind_of(sample: &[u8], whole: bool) -> ValueKind {
     if whole && value::is_null(sample) {
         return ValueKind::Null;
     }
-    if sample.starts_with(envelope::MARK) {
+    if sample.starts_with(value::MARK) {
         return ValueKind::Envelope;
     }
     let text = match std::str::from_utf8(sample) {

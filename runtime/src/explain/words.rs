@@ -1,6 +1,7 @@
 //! An explanation as a person reads it: what is there, what happened to it, what to do.
 
-use super::{Explanation, ValueKind};
+use super::Explanation;
+use super::kind::ValueKind;
 use crate::time_left::TimeLeft;
 use std::fmt;
 use std::time::Duration;
@@ -98,18 +99,6 @@ impl fmt::Display for Explanation {
             "This process is looking it up or loading it right now; other callers wait for that."
         } else {
             "This process is not loading it."
-        })
-    }
-}
-
-impl fmt::Display for ValueKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Json => "JSON",
-            Self::Null => "a cached `None`",
-            Self::Text => "plain text",
-            Self::Envelope => "compressed or encrypted",
-            Self::Unknown => "nothing that millpond knows",
         })
     }
 }

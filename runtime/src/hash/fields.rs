@@ -33,7 +33,7 @@ pub(super) fn join<T: DeserializeOwned>(words: &[Bytes]) -> Result<T, Wrong> {
     let (pairs, _) = words.as_chunks::<2>();
     let fields = pairs.iter().map(|[name, bytes]| {
         let field = Field { name, bytes };
-        (Name(name), field)
+        (FieldName(name), field)
     });
     T::deserialize(MapDeserializer::new(fields))
 }
@@ -136,9 +136,9 @@ macro_rules! numbers_as_json {
 }
 
 /// The name of a field: a text, or what JSON writes as one where it is the name of a member.
-struct Name<'de>(&'de [u8]);
+struct FieldName<'de>(&'de [u8]);
 
-impl<'de> IntoDeserializer<'de, Wrong> for Name<'de> {
+impl<'de> IntoDeserializer<'de, Wrong> for FieldName<'de> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -146,7 +146,7 @@ impl<'de> IntoDeserializer<'de, Wrong> for Name<'de> {
     }
 }
 
-impl<'de> Name<'de> {
+impl<'de> FieldName<'de> {
     fn wrong() -> Wrong {
         Wrong("a field has a name that is none of the type's".to_owned())
     }
@@ -161,7 +161,7 @@ impl<'de> Name<'de> {
     }
 }
 
-impl<'de> Deserializer<'de> for Name<'de> {
+impl<'de> Deserializer<'de> for FieldName<'de> {
     type Error = Wrong;
 
     numbers_as_json!();

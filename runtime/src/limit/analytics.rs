@@ -5,7 +5,7 @@
 use super::names::shorten;
 use crate::error::{Error, ErrorKind};
 use crate::pond::{Inner, Millpond};
-use crate::rt;
+use crate::runtime;
 use crate::store::command::{Command, Effect};
 use bytes::Bytes;
 use std::collections::{BTreeSet, HashMap};
@@ -53,14 +53,14 @@ impl Millpond {
             let pond = Arc::downgrade(&self.0);
             let flush = Flush { pond, turn };
             // Without a runtime the future is dropped, and the sums wait for a call that has one.
-            rt::spawn(async move { flush.run().await });
+            runtime::spawn(async move { flush.run().await });
         }
     }
 
     /// Sends the sums that wait, until a batch fails: those of later batches keep waiting.
     pub(crate) async fn flush_events(&self) -> Result<(), Error> {
         // Counted before, since checks add sums in the meantime.
-        let batches = self.events().sums.len().div_ceil(BATCH);
+        let batches = self.events().by_event.len().div_ceil(BATCH);
         for _ in 0..batches {
             self.flush_batch().await?;
         }
@@ -88,7 +88,7 @@ impl Millpond {
         result
     }
 
-    fn events(&self) -> MutexGuard<'_, Tally> {
+    fn events(&self) -> MutexGuard<'_, Sums> {
         let events = &self.0.limits.events;
         events.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -121,7 +121,7 @@ struct Flush {
 
 impl Flush {
     async fn run(self) {
-        rt::sleep(PAUSE).await;
+        runtime::sleep(PAUSE).await;
         let Some(inner) = self.pond.upgrade() else {
             return;
         };
@@ -142,9 +142,9 @@ impl Drop for Flush {
 
 /// Whose turn it is to wait and send: when it began, in milliseconds and not 0; 0 is nobody's.
 #[derive(Debug, Default)]
-pub(super) struct Turn(AtomicU64);
+pub(super) struct FlushTurn(AtomicU64);
 
-impl Turn {
+impl FlushTurn {
     /// A turn, if nobody has one. A task whose runtime stands still loses its own to the next.
     fn begin(&self, now: Duration) -> Option<u64> {
         let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
@@ -169,8 +169,8 @@ impl Turn {
 
 /// What has been counted and not sent.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
-    sums: HashMap<Event, u64>,
+pub(crate) struct Sums {
+    by_event: HashMap<Event, u64>,
     bytes: usize,
 }
 
@@ -181,25 +181,25 @@ struct Event {
     success: bool,
 }
 
-impl Tally {
+impl Sums {
     /// Counts; `false` if that was dropped because too much is waiting.
     fn add(&mut self, event: Event, count: u64) -> bool {
-        if let Some(sum) = self.sums.get_mut(&event) {
+        if let Some(sum) = self.by_event.get_mut(&event) {
             *sum = sum.saturating_add(count);
             return true;
         }
         let bytes = self.bytes + event.identifier.len();
-        if self.sums.len() >= MOST_MEMBERS || bytes > MOST_BYTES {
+        if self.by_event.len() >= MOST_MEMBERS || bytes > MOST_BYTES {
             return false;
         }
         self.bytes = bytes;
-        self.sums.insert(event, count);
+        self.by_event.insert(event, count);
         true
     }
 
     /// Up to so many of the sums; those begin again at zero.
     fn take(&mut self, most: usize) -> Vec<(Event, u64)> {
-        let taken: Vec<_> = self.sums.extract_if(|_, _| true).take(most).collect();
+        let taken: Vec<_> = self.by_event.extract_if(|_, _| true).take(most).collect();
         let bytes: usize = taken.iter().map(|(event, _)| event.identifier.len()).sum();
         self.bytes = self.bytes.saturating_sub(bytes);
         taken
@@ -215,7 +215,7 @@ fn member(identifier: &str, success: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Event, HOUR, MOST_MEMBERS, Tally, Turn, commands, member};
+    use super::{Event, FlushTurn, HOUR, MOST_MEMBERS, Sums, commands, member};
     use crate::store::command::Call;
     use std::collections::HashSet;
     use std::time::Duration;
@@ -228,7 +228,7 @@ mod tests {
         }
     }
 
-    fn sent(tally: &mut Tally) -> Vec<String> {
+    fn sent(sums: &mut Sums) -> Vec<String> {
         let text = |args: Vec<bytes::Bytes>| {
             let args: Vec<_> = args
                 .iter()
@@ -236,7 +236,7 @@ mod tests {
                 .collect();
             args.join(" ")
         };
-        let commands = commands(&tally.take(usize::MAX), "p");
+        let commands = commands(&sums.take(usize::MAX), "p");
         commands
             .into_iter()
             .filter_map(|command| match command.call {
@@ -248,27 +248,27 @@ mod tests {
 
     #[test]
     fn events_of_one_hour_are_summed_under_their_member() {
-        let mut tally = Tally::default();
+        let mut sums = Sums::default();
         for _ in 0..3 {
-            assert!(tally.add(event("u", true, 5), 1));
+            assert!(sums.add(event("u", true, 5), 1));
         }
         assert_eq!(
-            sent(&mut tally),
+            sent(&mut sums),
             [
                 r#"ZINCRBY p:events:18000000 3 {"identifier":"u","success":true}"#,
                 "PEXPIRE p:events:18000000 7776000000",
             ]
         );
-        assert!(sent(&mut tally).is_empty());
+        assert!(sent(&mut sums).is_empty());
     }
 
     #[test]
     fn each_hour_and_each_outcome_has_its_own_sum() {
-        let mut tally = Tally::default();
-        tally.add(event("u", true, 0), 1);
-        tally.add(event("u", false, 0), 1);
-        tally.add(event("u", true, 1), 1);
-        let sent = sent(&mut tally);
+        let mut sums = Sums::default();
+        sums.add(event("u", true, 0), 1);
+        sums.add(event("u", false, 0), 1);
+        sums.add(event("u", true, 1), 1);
+        let sent = sent(&mut sums);
         let named = |name: &str| {
             sent.iter()
                 .filter(|command| command.starts_with(name))
@@ -279,20 +279,20 @@ mod tests {
 
     #[test]
     fn sums_leave_in_parts_and_none_twice() {
-        let mut tally = Tally::default();
+        let mut sums = Sums::default();
         for id in 0..5 {
-            tally.add(event(&id.to_string(), true, 0), 1);
+            sums.add(event(&id.to_string(), true, 0), 1);
         }
-        let parts: Vec<_> = (0..4).map(|_| tally.take(2)).collect();
+        let parts: Vec<_> = (0..4).map(|_| sums.take(2)).collect();
         let sizes: Vec<_> = parts.iter().map(Vec::len).collect();
         assert_eq!(sizes, [2, 2, 1, 0]);
         let all: HashSet<_> = parts.into_iter().flatten().collect();
-        assert_eq!((all.len(), tally.bytes), (5, 0));
+        assert_eq!((all.len(), sums.bytes), (5, 0));
     }
 
     #[test]
     fn a_task_that_stands_still_is_replaced_and_cannot_end_the_turn_of_the_next() {
-        let turn = Turn::default();
+        let turn = FlushTurn::default();
         let at = Duration::from_secs;
         let stalled = turn.begin(at(0)).unwrap();
         assert_eq!(turn.begin(at(9)), None);
@@ -313,16 +313,16 @@ mod tests {
 
     #[test]
     fn a_flood_of_identifiers_does_not_fill_the_memory() {
-        let mut tally = Tally::default();
+        let mut sums = Sums::default();
         let kept = (0..MOST_MEMBERS * 2)
-            .filter(|id| tally.add(event(&id.to_string(), true, 0), 1))
+            .filter(|id| sums.add(event(&id.to_string(), true, 0), 1))
             .count();
         assert_eq!(kept, MOST_MEMBERS);
         assert!(
-            tally.add(event("0", true, 0), 1),
+            sums.add(event("0", true, 0), 1),
             "a known identifier is still counted"
         );
-        tally.take(usize::MAX);
-        assert!(!tally.add(event(&"x".repeat(2 << 20), true, 0), 1));
+        sums.take(usize::MAX);
+        assert!(!sums.add(event(&"x".repeat(2 << 20), true, 0), 1));
     }
 }

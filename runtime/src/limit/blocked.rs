@@ -5,7 +5,7 @@
 //! have come back, is sent.
 
 use super::algorithm::{Rule, Verdict};
-use super::snapshot::{Budgets, Key, Snapshot, make_room};
+use super::snapshot::{BudgetKey, Budgets, Snapshot, make_room};
 
 #[derive(Debug)]
 pub(crate) struct Blocked {
@@ -16,7 +16,7 @@ pub(crate) struct Blocked {
 
 #[derive(Clone, Copy, Debug)]
 struct Refusal {
-    seen: Snapshot,
+    snapshot: Snapshot,
     until: u64,
 }
 
@@ -29,36 +29,36 @@ impl Blocked {
     }
 
     /// The refusal of this call, if it is certain.
-    pub(crate) fn find(&self, key: &Key, rule: Rule, now: u64, cost: u64) -> Option<Verdict> {
+    pub(crate) fn find(&self, key: &BudgetKey, rule: Rule, now: u64, cost: u64) -> Option<Verdict> {
         let mut refusals = self.refusals.lock();
         let refusal = *refusals.get(key)?;
         if refusal.until <= now {
             refusals.remove(key);
             return None;
         }
-        let held = refusal.seen.at(rule, now)?;
+        let held = refusal.snapshot.at(rule, now)?;
         Some(rule.check(held, now, cost)).filter(|verdict| !verdict.allowed)
     }
 
     /// Keeps in mind that this was too much to be allowed before `until`.
-    pub(crate) fn remember(&self, key: Key, seen: Snapshot, until: u64, now: u64) {
+    pub(crate) fn remember(&self, key: BudgetKey, snapshot: Snapshot, until: u64, now: u64) {
         if !self.on {
             return;
         }
         let mut refusals = self.refusals.lock();
         make_room(&mut refusals, |refusal| refusal.until > now);
-        refusals.insert(key, Refusal { seen, until });
+        refusals.insert(key, Refusal { snapshot, until });
     }
 
     /// Brings what is known up to date, where anything is.
-    pub(crate) fn refresh(&self, key: &Key, seen: Snapshot) {
+    pub(crate) fn refresh(&self, key: &BudgetKey, snapshot: Snapshot) {
         if let Some(refusal) = self.refusals.lock().get_mut(key) {
-            refusal.seen = seen;
+            refusal.snapshot = snapshot;
         }
     }
 
     /// Forgets it: units were given back, or the budget was reset.
-    pub(crate) fn forget(&self, key: &Key) {
+    pub(crate) fn forget(&self, key: &BudgetKey) {
         self.refusals.lock().remove(key);
     }
 }

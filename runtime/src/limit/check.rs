@@ -1,12 +1,13 @@
 //! One check: known refusals, then the store, then what to do without it.
 
 use super::decision::{Decision, Outcome, Reason};
-use super::limiter::Group;
+use super::group::Group;
 use super::names::Subject;
 use super::snapshot::Snapshot;
 use super::{Limit, OnOutage, script};
 use crate::error::{Error, ErrorKind};
-use crate::pond::{Millpond, no_reply};
+use crate::pond::Millpond;
+use crate::reply::no_reply;
 use std::sync::atomic::Ordering;
 
 /// Takes `cost` units of each of these limits, or of none.
@@ -17,7 +18,7 @@ pub(crate) async fn check(pond: &Millpond, limits: &Group, id: &str, cost: u64) 
         pond.record_check(id, decision.is_allowed());
     }
     #[cfg(feature = "axum")]
-    super::seen::note(&decision);
+    super::decision_log::note(&decision);
     decision
 }
 
@@ -144,10 +145,10 @@ async fn take(
         let rule = limit.rule();
         let verdict = rule.check(held, now, cost);
         let change = verdict.change.filter(|_| took);
-        let seen = Snapshot::after(rule, held, change, now);
+        let snapshot = Snapshot::after(rule, held, change, now);
         match verdict.retry_at {
-            Some(retry_at) => state.blocked.remember(*key, seen, retry_at, now),
-            None => state.blocked.refresh(key, seen),
+            Some(retry_at) => state.blocked.remember(*key, snapshot, retry_at, now),
+            None => state.blocked.refresh(key, snapshot),
         }
         decisions.push(Decision::counted(limit, verdict, Reason::Exhausted, now));
     }

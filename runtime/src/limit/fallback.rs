@@ -2,15 +2,15 @@
 
 use super::Limit;
 use super::algorithm::{Held, Rule};
-use super::snapshot::{Budgets, Key, Snapshot, make_room};
+use super::snapshot::{BudgetKey, Budgets, Snapshot, make_room};
 
 #[derive(Debug, Default)]
 pub(crate) struct Fallback {
-    taken: Budgets<Entry>,
+    taken: Budgets<Taken>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct Taken {
     rule: Rule,
     snapshot: Snapshot,
 }
@@ -23,7 +23,7 @@ pub(crate) struct Local {
 
 impl Fallback {
     /// Takes this process's share from all of these budgets, or from none.
-    pub(crate) fn check(&self, budgets: &[(Limit, Key)], now: u64, cost: u64) -> Local {
+    pub(crate) fn check(&self, budgets: &[(Limit, BudgetKey)], now: u64, cost: u64) -> Local {
         let mut taken = self.taken.lock();
         let mut local = Local {
             allowed: true,
@@ -37,7 +37,7 @@ impl Fallback {
             let verdict = rule.check(held, now, cost);
             let after = Snapshot::after(rule, held, verdict.change, now);
             let snapshot = before.map_or(after, |before| after.not_before(&before));
-            changes.push((*key, Entry { rule, snapshot }));
+            changes.push((*key, Taken { rule, snapshot }));
             if !verdict.allowed {
                 local.allowed = false;
                 local.retry_at = local.retry_at.zip(verdict.retry_at).map(|(a, b)| a.max(b));
@@ -55,7 +55,7 @@ impl Fallback {
     }
 
     /// Forgets what was taken.
-    pub(crate) fn forget(&self, key: &Key) {
+    pub(crate) fn forget(&self, key: &BudgetKey) {
         self.taken.lock().remove(key);
     }
 }
@@ -63,7 +63,7 @@ impl Fallback {
 #[cfg(test)]
 mod tests {
     use super::Fallback;
-    use crate::limit::snapshot::Key;
+    use crate::limit::snapshot::BudgetKey;
     use crate::limit::{AUTH, Limit};
     use std::time::Duration;
 
@@ -72,7 +72,7 @@ mod tests {
         let fixed = Limit::fixed_window("AUTH", 5, Duration::from_secs(60));
         for limit in [AUTH, fixed] {
             let fallback = Fallback::default();
-            let budgets = [(limit, Key::new("u", limit.rule()))];
+            let budgets = [(limit, BudgetKey::new("u", limit.rule()))];
             let allowed = |now, cost| fallback.check(&budgets, now, cost).allowed;
             assert!(allowed(600_000, 4));
             assert!(allowed(0, 1), "a clock that went back stands still");

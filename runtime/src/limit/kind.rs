@@ -4,7 +4,7 @@ use super::algorithm::Rule;
 use std::borrow::Cow;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Name {
+pub(super) enum LimitName {
     Kind(&'static str),
     /// Of a limit without a kind: where it stands.
     Place {
@@ -13,7 +13,7 @@ pub(super) enum Name {
     },
 }
 
-impl Name {
+impl LimitName {
     /// As it is in keys. A place has no colon, as a kind has none, and says the numbers too, so that
     /// two attributes on one function have budgets of their own.
     pub(super) fn text(self, rule: Rule) -> Cow<'static, str> {

@@ -1,12 +1,14 @@
 //! The limiter by hand: a limit, or several, of one `Millpond`.
 
-use super::algorithm::Algorithm;
 use super::decision::Decision;
-use super::names::{Names, Subject};
+use super::group::Group;
+use super::names::Subject;
 use super::{Limit, check, script};
 use crate::error::{Error, ErrorKind};
-use crate::pond::{Millpond, no_reply};
-use crate::rt;
+use crate::pond::Millpond;
+use crate::random;
+use crate::reply::no_reply;
+use crate::runtime;
 use crate::store::command::{Command, Effect};
 use bytes::Bytes;
 use std::fmt::{Display, Write};
@@ -37,54 +39,6 @@ pub struct Limiter {
     limits: Group,
     /// Whether two of the limits are on the same budgets.
     twice: bool,
-}
-
-/// Limits that one call has to pass; there is at least one.
-#[derive(Clone, Debug)]
-pub(crate) struct Group {
-    pub(crate) first: Limit,
-    pub(crate) more: Vec<Limit>,
-}
-
-impl Group {
-    /// This limit alone, unless start-up has another for its kind.
-    pub(crate) fn one(pond: &Millpond, limit: &Limit) -> Self {
-        Self::several(pond, limit, &[])
-    }
-
-    /// These limits, unless start-up has others for their kinds; without those that would share the
-    /// budgets of an earlier one.
-    pub(crate) fn several(pond: &Millpond, first: &Limit, more: &[Limit]) -> Self {
-        let overridden = |limit: &Limit| limit.overridden(&pond.0.limits.overrides);
-        let mut group = Self {
-            first: overridden(first),
-            more: Vec::with_capacity(more.len()),
-        };
-        for limit in more.iter().map(overridden) {
-            if !group.counts_like(&limit) {
-                group.more.push(limit);
-            }
-        }
-        group
-    }
-
-    /// Two limits on the same budgets would each be checked as if the other took nothing. Windows
-    /// that are fixed and windows that slide have the same counters.
-    fn counts_like(&self, limit: &Limit) -> bool {
-        let budgets = |limit: &Limit| {
-            let bucket = limit.algorithm() == Algorithm::TokenBucket;
-            (limit.kind(), bucket, limit.window())
-        };
-        self.iter().any(|other| budgets(other) == budgets(limit))
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Limit> {
-        std::iter::once(&self.first).chain(&self.more)
-    }
-
-    pub(crate) fn subjects(&self, names: &Names, id: &str) -> Vec<Subject<'_>> {
-        self.iter().map(|limit| names.subject(limit, id)).collect()
-    }
 }
 
 impl Millpond {
@@ -276,12 +230,12 @@ impl Limiter {
         patience: Duration,
     ) -> Result<Decision, Error> {
         let id = self.admissible(id)?;
-        let began = rt::now();
+        let began = runtime::now();
         let left = || patience.saturating_sub(began.elapsed());
         let mut refused = None;
         loop {
             let check = check::check(&self.pond, &self.limits, &id, 1);
-            let Some(decision) = rt::timeout(left(), check).await else {
+            let Some(decision) = runtime::timeout(left(), check).await else {
                 return Ok(refused.unwrap_or_else(|| check::give_up(&self.pond, &self.limits)));
             };
             let left = left();
@@ -290,8 +244,8 @@ impl Limiter {
             };
             refused = Some(decision);
             // All who were refused would come back at the same moment, most of them in vain.
-            let spread = rt::jitter((wait / 16).min(LONGEST_SPREAD));
-            rt::sleep(wait.saturating_add(spread).min(left)).await;
+            let spread = random::jitter((wait / 16).min(LONGEST_SPREAD));
+            runtime::sleep(wait.saturating_add(spread).min(left)).await;
         }
     }
 

@@ -3,7 +3,7 @@
 use super::Limit;
 use super::algorithm::{Algorithm, Rule};
 use super::script::Budget;
-use super::snapshot::Key;
+use super::snapshot::BudgetKey;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -26,7 +26,7 @@ pub(crate) struct Names {
 #[derive(Clone, Debug)]
 pub(crate) struct Subject<'a> {
     pub(crate) limit: &'a Limit,
-    pub(crate) key: Key,
+    pub(crate) key: BudgetKey,
     base: String,
 }
 
@@ -40,7 +40,7 @@ impl Names {
             id
         };
         let base = format!("{}:{}:{}", self.prefix, limit.kind(), id);
-        let key = Key::new(&base, limit.rule());
+        let key = BudgetKey::new(&base, limit.rule());
         Subject { limit, key, base }
     }
 }
@@ -71,10 +71,7 @@ pub(crate) fn shorten(id: &str) -> Cow<'_, str> {
     if id.len() <= LONGEST_ID {
         return Cow::Borrowed(id);
     }
-    Cow::Owned(format!(
-        "%~{}",
-        crate::store::command::hex(&Sha256::digest(id))
-    ))
+    Cow::Owned(format!("%~{}", crate::hex::hex(&Sha256::digest(id))))
 }
 
 /// A hash tag that no other identifier has. `{}` would not be one, so nobody's is `{%}`.

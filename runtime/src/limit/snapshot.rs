@@ -11,9 +11,9 @@ const MOST: usize = 20_000;
 /// The name of a budget, hashed, since names can be long; and what tells one way of counting from
 /// another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Key([u8; 32], Algorithm, u64);
+pub(crate) struct BudgetKey([u8; 32], Algorithm, u64);
 
-impl Key {
+impl BudgetKey {
     pub(crate) fn new(base: &str, rule: Rule) -> Self {
         Self(Sha256::digest(base).into(), rule.algorithm, rule.window)
     }
@@ -79,7 +79,7 @@ impl Snapshot {
 
 /// A bounded map of budgets.
 #[derive(Debug)]
-pub(crate) struct Budgets<V>(Mutex<HashMap<Key, V>>);
+pub(crate) struct Budgets<V>(Mutex<HashMap<BudgetKey, V>>);
 
 impl<V> Default for Budgets<V> {
     fn default() -> Self {
@@ -88,14 +88,14 @@ impl<V> Default for Budgets<V> {
 }
 
 impl<V> Budgets<V> {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<Key, V>> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<BudgetKey, V>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Makes room for one more: what is of no more use goes; where that is little, any others do.
 /// An eighth at once, so that a flood of identifiers does not search the map at every call.
-pub(crate) fn make_room<V>(budgets: &mut HashMap<Key, V>, useful: impl Fn(&V) -> bool) {
+pub(crate) fn make_room<V>(budgets: &mut HashMap<BudgetKey, V>, useful: impl Fn(&V) -> bool) {
     if budgets.len() < MOST {
         return;
     }

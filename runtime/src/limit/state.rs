@@ -1,56 +1,16 @@
 //! What one `Millpond` knows and does about limits: settings, memory, counters.
 
 use super::Limit;
-use super::analytics::{Tally, Turn};
+use super::analytics::{FlushTurn, Sums};
 use super::blocked::Blocked;
 use super::fallback::Fallback;
-use super::names::{DEFAULT_PREFIX, Names};
+use super::names::Names;
+use super::settings::{Deployment, LimitSettings};
 use crate::config::Builder;
-use crate::stats::Counter;
+use crate::stats::{Counter, LimitStats};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-
-/// What can be tuned.
-#[derive(Clone, Debug)]
-pub(crate) struct LimitSettings {
-    pub(crate) prefix: String,
-    pub(crate) budget: Duration,
-    pub(crate) overrides: Vec<Limit>,
-    /// `None`: where a console shows them, which is on Upstash.
-    pub(crate) analytics: Option<bool>,
-    pub(crate) block_cache: bool,
-}
-
-impl Default for LimitSettings {
-    fn default() -> Self {
-        Self {
-            prefix: DEFAULT_PREFIX.to_owned(),
-            budget: Duration::from_secs(1),
-            overrides: Vec::new(),
-            analytics: None,
-            block_cache: true,
-        }
-    }
-}
-
-impl LimitSettings {
-    /// Whether checks are counted in the store.
-    pub(crate) fn counted(&self, home: Home) -> bool {
-        self.analytics.unwrap_or(home == Home::Upstash)
-    }
-
-    /// What cannot work.
-    pub(crate) fn mistake(&self) -> Option<&'static str> {
-        if self.budget.is_zero() {
-            return Some("limit_budget is zero; no check could be answered in time");
-        }
-        if self.prefix.is_empty() {
-            return Some("limit_prefix is empty; leave it out for that of @upstash/ratelimit");
-        }
-        None
-    }
-}
 
 impl Builder {
     /// What keys of limits begin with; services with the same prefix and kinds share their budgets.
@@ -146,9 +106,9 @@ pub(crate) struct Limits {
     pub(super) analytics: bool,
     pub(super) blocked: Blocked,
     pub(super) fallback: Fallback,
-    pub(super) events: Mutex<Tally>,
+    pub(super) events: Mutex<Sums>,
     /// Who waits to send the events.
-    pub(super) flushing: Turn,
+    pub(super) flushing: FlushTurn,
     /// Whether the last check that asked the store got no answer.
     pub(super) in_outage: AtomicBool,
     pub(super) counts: Counts,
@@ -164,18 +124,13 @@ pub(super) struct Counts {
     pub(super) events_lost: Counter,
 }
 
-/// Where the limits live.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Home {
-    #[default]
-    Elsewhere,
-    Upstash,
-    Cluster,
-}
-
 impl Limits {
     /// The namespace is already encoded.
-    pub(crate) fn new(settings: &LimitSettings, namespace: Option<&str>, home: Home) -> Self {
+    pub(crate) fn new(
+        settings: &LimitSettings,
+        namespace: Option<&str>,
+        deployment: Deployment,
+    ) -> Self {
         let prefix = match namespace {
             Some(namespace) => format!("{namespace}:{}", settings.prefix),
             None => settings.prefix.clone(),
@@ -183,15 +138,15 @@ impl Limits {
         Self {
             names: Names {
                 prefix,
-                cluster: home == Home::Cluster,
+                cluster: deployment == Deployment::Cluster,
             },
             budget: settings.budget,
             overrides: settings.overrides.clone(),
-            analytics: settings.counted(home),
+            analytics: settings.counted(deployment),
             blocked: Blocked::new(settings.block_cache),
             fallback: Fallback::default(),
             events: Mutex::default(),
-            flushing: Turn::default(),
+            flushing: FlushTurn::default(),
             in_outage: AtomicBool::new(false),
             counts: Counts::default(),
         }
@@ -207,33 +162,4 @@ impl Limits {
             events_lost: counts.events_lost.get(),
         }
     }
-}
-
-/// What happened at the limits: numbers since the [`Millpond`](crate::Millpond) was built.
-///
-/// ```
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// use millpond::{Millpond, limit};
-///
-/// let pond = Millpond::memory();
-/// for _ in 0..7 {
-///     pond.limiter(&limit::AUTH).check("mallory").await?;
-/// }
-/// let stats = pond.stats().limits;
-/// assert_eq!((stats.checks, stats.refusals, stats.blocked), (7, 2, 1));
-/// # Ok::<_, millpond::Error>(()) }).unwrap();
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LimitStats {
-    /// Checks, however they ended.
-    pub checks: u64,
-    /// Checks that refused.
-    pub refusals: u64,
-    /// Refusals without a command, since an earlier one was remembered.
-    pub blocked: u64,
-    /// Checks that the store did not answer, so that `on_outage` decided, or a caller's patience ended.
-    pub degraded: u64,
-    /// Events that analytics lack: too many waited, or they could not be sent.
-    pub events_lost: u64,
 }

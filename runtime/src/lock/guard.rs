@@ -1,9 +1,9 @@
 //! What a holder has in hand: it tells whether the lock is still held, and gives it back.
 
-use super::hold::Hold;
+use super::held::HeldLock;
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
-use crate::rt;
+use crate::runtime;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 /// ```
 #[must_use = "the lock is released when its guard is dropped"]
 pub struct LockGuard {
-    hold: Arc<Hold>,
+    held: Arc<HeldLock>,
     /// Dropped with the guard, which ends the task that extends the lock.
     _alive: oneshot::Sender<()>,
     released: bool,
@@ -45,13 +45,13 @@ impl fmt::Debug for LockGuard {
 }
 
 impl LockGuard {
-    pub(super) fn new(hold: Hold) -> Self {
-        let hold = Arc::new(hold);
+    pub(super) fn new(held: HeldLock) -> Self {
+        let held = Arc::new(held);
         let (alive, guard) = oneshot::channel();
-        let kept = Arc::clone(&hold);
-        rt::spawn(async move { kept.keep(guard).await });
+        let kept = Arc::clone(&held);
+        runtime::spawn(async move { kept.keep(guard).await });
         Self {
-            hold,
+            held,
             _alive: alive,
             released: false,
         }
@@ -67,7 +67,7 @@ impl LockGuard {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub fn key(&self) -> &Key {
-        self.hold.key()
+        self.held.key()
     }
 
     /// A number that is greater than that of every earlier holder of this lock (a fencing number). What
@@ -85,7 +85,7 @@ impl LockGuard {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub fn number(&self) -> u64 {
-        self.hold.number()
+        self.held.number()
     }
 
     /// Whether the lock is certainly held still, as far as this process can know without asking: it was
@@ -98,7 +98,7 @@ impl LockGuard {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub fn is_held(&self) -> bool {
-        self.hold.is_held()
+        self.held.is_held()
     }
 
     /// Waits until the lock is lost: it ran out, was taken by somebody else, or could not be extended in
@@ -118,7 +118,7 @@ impl LockGuard {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub async fn lost(&self) {
-        self.hold.lost().await;
+        self.held.lost().await;
     }
 
     /// Gives the lock at least this lifetime from now, beside what happens by itself: before a step that
@@ -136,7 +136,7 @@ impl LockGuard {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub async fn extend(&self, ttl: Duration) -> Result<(), Error> {
-        if self.hold.extend(ttl).await? {
+        if self.held.extend(ttl).await? {
             return Ok(());
         }
         Err(Error::new(
@@ -162,7 +162,7 @@ impl LockGuard {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub async fn release(mut self) -> Result<bool, Error> {
-        let released = self.hold.release().await;
+        let released = self.held.release().await;
         self.released = released.is_ok();
         released
     }
@@ -171,7 +171,7 @@ impl LockGuard {
 impl Drop for LockGuard {
     fn drop(&mut self) {
         if !self.released {
-            self.hold.release_in_background();
+            self.held.release_in_background();
         }
     }
 }

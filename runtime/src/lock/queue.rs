@@ -1,7 +1,7 @@
 //! Those in this process who wait for one lock: one of them looks at the server, and a release in this
 //! process wakes it at once.
 
-use crate::rt;
+use crate::runtime;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,7 +14,7 @@ const SILENCE: Duration = Duration::from_millis(1_500);
 
 /// The locks that somebody in this process waits for, and how many are being given back.
 #[derive(Clone, Default)]
-pub(crate) struct Queues {
+pub(crate) struct LockQueues {
     lines: Arc<Mutex<HashMap<String, Line>>>,
     releases: Arc<watch::Sender<usize>>,
 }
@@ -31,20 +31,20 @@ struct Waiters {
     looked: Mutex<Instant>,
 }
 
-impl Queues {
+impl LockQueues {
     /// A place among those who wait for the lock of this name.
-    pub(super) fn of(&self, name: &str) -> Queue {
+    pub(super) fn of(&self, name: &str) -> LockQueue {
         let mut all = self.lock();
         let line = all.entry(name.to_owned()).or_insert_with(|| Line {
             waiters: Arc::new(Waiters {
                 turn: tokio::sync::Mutex::default(),
                 freed: Notify::new(),
-                looked: Mutex::new(rt::now()),
+                looked: Mutex::new(runtime::now()),
             }),
             places: 0,
         });
         line.places += 1;
-        Queue {
+        LockQueue {
             all: self.clone(),
             name: name.to_owned(),
             waiters: Arc::clone(&line.waiters),
@@ -72,7 +72,7 @@ impl Queues {
     pub(crate) async fn released(&self, patience: Duration) {
         let mut releases = self.releases.subscribe();
         let none = releases.wait_for(|count| *count == 0);
-        rt::timeout(patience, none).await;
+        runtime::timeout(patience, none).await;
     }
 }
 
@@ -86,19 +86,19 @@ impl Drop for Release {
 }
 
 /// A place in a queue.
-pub(super) struct Queue {
-    all: Queues,
+pub(super) struct LockQueue {
+    all: LockQueues,
     name: String,
     waiters: Arc<Waiters>,
 }
 
-impl Queue {
+impl LockQueue {
     /// Waits until no other of them looks, but no longer than this.
     pub(super) async fn turn(&self, patience: Duration) -> Option<impl Sized + '_> {
-        let start = rt::now();
+        let start = runtime::now();
         loop {
             let left = patience.saturating_sub(start.elapsed());
-            let turn = rt::timeout(left.min(SILENCE), self.waiters.turn.lock()).await;
+            let turn = runtime::timeout(left.min(SILENCE), self.waiters.turn.lock()).await;
             if turn.is_some() || left.is_zero() || self.takes_over() {
                 return turn;
             }
@@ -110,14 +110,14 @@ impl Queue {
         let mut looked = self.looked();
         let silent = looked.elapsed() >= SILENCE;
         if silent {
-            *looked = rt::now();
+            *looked = runtime::now();
         }
         silent
     }
 
     /// Says that this one looks.
     pub(super) fn looks(&self) {
-        *self.looked() = rt::now();
+        *self.looked() = runtime::now();
     }
 
     fn looked(&self) -> MutexGuard<'_, Instant> {
@@ -131,7 +131,7 @@ impl Queue {
     }
 }
 
-impl Drop for Queue {
+impl Drop for LockQueue {
     fn drop(&mut self) {
         let mut all = self.all.lock();
         if let Some(line) = all.get_mut(&self.name) {

@@ -1,9 +1,9 @@
 //! The first table of docs/settings.md against the code, in both directions.
 
+use crate::clock::Clock;
 use crate::config::{Builder, ENVIRONMENT, Settings};
 use crate::keyring::VARIABLE as KEYS;
-use crate::limit::{Home, LimitSettings};
-use crate::rt::Clock;
+use crate::limit::{Deployment, LimitSettings};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::fs;
@@ -50,7 +50,12 @@ fn code() -> BTreeMap<String, String> {
         limits,
         keys,
     } = builder.settings;
-    let counted = [Home::Upstash, Home::Elsewhere, Home::Cluster].map(|home| limits.counted(home));
+    let counted = [
+        Deployment::Upstash,
+        Deployment::Elsewhere,
+        Deployment::Cluster,
+    ]
+    .map(|deployment| limits.counted(deployment));
     let LimitSettings {
         prefix,
         budget: limit_budget,

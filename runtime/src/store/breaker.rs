@@ -3,8 +3,9 @@
 
 use super::command::Reply;
 use super::{Batch, Store};
+use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
-use crate::rt::{BoxFuture, Clock};
+use crate::runtime::BoxFuture;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -189,7 +190,7 @@ fn open(failures: u32, wait: Duration) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rt::ManualClock;
+    use crate::clock::ManualClock;
     use crate::store::command::{Command, Effect};
     use std::collections::VecDeque;
     use tokio::sync::oneshot;

@@ -1,5 +1,6 @@
 //! What goes to an engine: commands, scripts, transactions.
 
+use crate::hex;
 pub(crate) use crate::reply::Reply;
 use bytes::Bytes;
 use std::sync::OnceLock;
@@ -90,32 +91,15 @@ impl Script {
     pub(crate) fn sha(self) -> &'static str {
         static SHAS: [OnceLock<String>; Script::ALL.len()] =
             [const { OnceLock::new() }; Script::ALL.len()];
-        SHAS[self as usize].get_or_init(|| sha1_hex(self.source().as_bytes()))
+        SHAS[self as usize].get_or_init(|| hex::sha1_hex(self.source().as_bytes()))
     }
 
     /// SHA-1 of [`Self::upstash_source`].
     pub(crate) fn upstash_sha(self) -> &'static str {
         static SHAS: [OnceLock<String>; Script::ALL.len()] =
             [const { OnceLock::new() }; Script::ALL.len()];
-        SHAS[self as usize].get_or_init(|| sha1_hex(self.upstash_source().as_bytes()))
+        SHAS[self as usize].get_or_init(|| hex::sha1_hex(self.upstash_source().as_bytes()))
     }
-}
-
-/// SHA-1 in lower-case hexadecimal: what Redis calls a script by, and `redis.sha1hex`.
-pub(crate) fn sha1_hex(bytes: &[u8]) -> String {
-    use sha1::Digest;
-    hex(&sha1::Sha1::digest(bytes))
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 /// Commands that only read. Source: the read set of `@upstash/redis`, `pkg/auto-pipeline.ts`.

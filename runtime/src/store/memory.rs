@@ -9,8 +9,9 @@ mod value;
 
 use super::command::Call;
 use super::{Batch, Store};
+use crate::clock::Clock;
 use crate::error::Error;
-use crate::rt::{BoxFuture, Clock};
+use crate::runtime::BoxFuture;
 use crate::stats::Meter;
 use crate::store::command::Reply;
 use bytes::Bytes;

@@ -2,7 +2,7 @@
 //! what is shared between runtimes hangs as soon as one of them stops being driven.
 
 use crate::error::{Error, ErrorKind};
-use crate::rt;
+use crate::runtime;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -20,9 +20,9 @@ pub(crate) trait Local: Send + Sync + 'static {
 
 pub(crate) struct PerRuntime<T: Local>(Arc<Entries<T>>);
 
-struct Entries<T>(Mutex<HashMap<Id, Entry<T>>>);
+struct Entries<T>(Mutex<HashMap<Id, PerRuntimeEntry<T>>>);
 
-struct Entry<T> {
+struct PerRuntimeEntry<T> {
     local: Arc<T>,
     /// Dropped with the entry, which ends the sentinel.
     _alive: oneshot::Sender<Infallible>,
@@ -47,7 +47,7 @@ impl<T: Local> PerRuntime<T> {
             }
             let local = Arc::new(make()?);
             let (alive, ended) = oneshot::channel();
-            let entry = Entry {
+            let entry = PerRuntimeEntry {
                 local: Arc::clone(&local),
                 _alive: alive,
             };
@@ -60,7 +60,7 @@ impl<T: Local> PerRuntime<T> {
             local: Arc::downgrade(&local),
         };
         // Only now, with the lock released: a runtime that shuts down drops the task at once.
-        rt::spawn(async move {
+        runtime::spawn(async move {
             let _sentinel = sentinel;
             let _ = ended.await;
         });
@@ -75,7 +75,7 @@ impl<T: Local> PerRuntime<T> {
 }
 
 impl<T> Entries<T> {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Id, Entry<T>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Id, PerRuntimeEntry<T>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,11 +8,11 @@ mod wire;
 use super::command::{Effect, Reply};
 use super::per_runtime::PerRuntime;
 use super::repeat::{Patience, Tries};
-use super::secret::Secret;
 use super::waiting::{LONGEST, Replies, unsent, wait};
 use super::{Batch, Store};
 use crate::error::{Error, ErrorKind};
-use crate::rt::{self, BoxFuture};
+use crate::runtime::{self, BoxFuture};
+use crate::secret::Secret;
 use crate::stats::Meter;
 use ::redis::cluster::ClusterClientBuilder;
 use ::redis::{Client, IntoConnectionInfo};
@@ -102,7 +102,7 @@ impl Inner {
             tries: Tries::new(self.patience, Instant::now() + within),
             turn: Arc::clone(&turn),
         };
-        rt::spawn(async move {
+        runtime::spawn(async move {
             // The caller may have gone away.
             let _ = caller.send(delivery.run().await);
         });

@@ -2,7 +2,8 @@
 
 use super::command::Effect;
 use crate::error::{Error, ErrorKind};
-use crate::rt::{self, jitter};
+use crate::random::jitter;
+use crate::runtime;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -117,7 +118,7 @@ impl Tries {
         if Instant::now() + pause >= self.until {
             return false;
         }
-        rt::sleep(pause).await;
+        runtime::sleep(pause).await;
         true
     }
 

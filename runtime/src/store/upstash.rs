@@ -1,25 +1,25 @@
 //! Upstash Redis, and whatever speaks its REST protocol, over HTTP.
-//! `batch → lane (pipeline.rs) → delivery → http → wire`, and back.
+//! `batch → pipeline (auto_pipeline.rs) → delivery → http → wire`, and back.
 
+mod config;
 mod delivery;
 mod endpoint;
 mod http;
 mod wire;
 
+use super::auto_pipeline::{AutoPipeline, Limits};
 use super::command::Reply;
 use super::per_runtime::PerRuntime;
-use super::pipeline::{Lane, Limits};
 use super::repeat::Patience;
-use super::secret::Secret;
 use super::{Batch, Store};
 use crate::error::Error;
-use crate::rt::BoxFuture;
+use crate::runtime::BoxFuture;
 use crate::stats::Meter;
-use delivery::Courier;
+pub(crate) use config::UpstashConfig;
+use delivery::HttpTransport;
 use http::Endpoint;
 use std::fmt;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use wire::Encoded;
 
 /// Most commands that leave together; the number of the official SDK.
@@ -28,51 +28,12 @@ const MOST_COMMANDS: usize = 1_000;
 /// Most bytes that leave together, unless one batch alone is larger.
 const MOST_BYTES: usize = 1024 * 1024;
 
-/// Largest answer that is read, in bytes. Upstash itself stops at 10 MB a command by default.
-const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
-
-/// How to reach a database.
-#[derive(Clone, Debug)]
-pub(crate) struct UpstashConfig {
-    /// `https://<name>.upstash.io`, a path in front of the protocol's own included. It can hold a
-    /// password until it was checked.
-    pub(crate) url: Secret,
-    pub(crate) token: Secret,
-    /// Repeats after a failure, within the time budget of the caller.
-    pub(crate) retries: u32,
-    /// The pause before the first repeat; each one after that is twice as long.
-    pub(crate) backoff: Duration,
-    /// Whether a read sees the writes that were answered before it in the same runtime, on any
-    /// replica. Writes of several runtimes pass each other, and the token of the last answer stands.
-    pub(crate) read_your_writes: bool,
-    /// Whether calls that are made while others are under way leave together.
-    pub(crate) pipelining: bool,
-    pub(crate) connect_timeout: Duration,
-    /// In bytes.
-    pub(crate) largest_answer: usize,
-}
-
-impl UpstashConfig {
-    pub(crate) fn new(url: Secret, token: Secret) -> Self {
-        Self {
-            url,
-            token,
-            retries: 5,
-            backoff: Duration::from_millis(50),
-            read_your_writes: true,
-            pipelining: true,
-            connect_timeout: Duration::from_secs(3),
-            largest_answer: LARGEST_ANSWER,
-        }
-    }
-}
-
 /// A database behind Upstash's REST protocol.
 pub(crate) struct Upstash(Arc<Inner>);
 
 struct Inner {
     endpoint: Arc<Endpoint>,
-    lanes: PerRuntime<Lane<Courier>>,
+    pipelines: PerRuntime<AutoPipeline<HttpTransport>>,
     limits: Limits,
     patience: Patience,
 }
@@ -83,7 +44,7 @@ impl Upstash {
         let at_once = |bounded, is_bounded| if is_bounded { bounded } else { usize::MAX };
         Ok(Self(Arc::new(Inner {
             endpoint: Arc::new(Endpoint::new(config, meter)?),
-            lanes: PerRuntime::default(),
+            pipelines: PerRuntime::default(),
             limits: Limits {
                 commands: MOST_COMMANDS,
                 bytes: MOST_BYTES,
@@ -101,9 +62,9 @@ impl Upstash {
 }
 
 impl Inner {
-    fn lane(&self) -> Result<Arc<Lane<Courier>>, Error> {
-        self.lanes.current(|| {
-            let courier = Courier {
+    fn pipeline(&self) -> Result<Arc<AutoPipeline<HttpTransport>>, Error> {
+        self.pipelines.current(|| {
+            let transport = HttpTransport {
                 endpoint: Arc::clone(&self.endpoint),
                 client: self.endpoint.client()?,
                 patience: self.patience,
@@ -111,7 +72,7 @@ impl Inner {
                 most_bytes: self.limits.bytes,
                 answered: Mutex::default(),
             };
-            Ok(Lane::new(courier, self.limits))
+            Ok(AutoPipeline::new(transport, self.limits))
         })
     }
 
@@ -131,8 +92,8 @@ impl Inner {
         if items.is_empty() {
             return replies.into_iter().flatten().map(Err).collect();
         }
-        let mut answers = match self.lane() {
-            Ok(lane) => lane.send(items, batch.within).await,
+        let mut answers = match self.pipeline() {
+            Ok(pipeline) => pipeline.send(items, batch.within).await,
             Err(error) => items.iter().map(|_| Err(error.clone())).collect(),
         }
         .into_iter();

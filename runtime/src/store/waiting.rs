@@ -3,7 +3,7 @@
 use super::command::{Effect, Reply};
 use super::repeat::after_sending;
 use crate::error::{Error, ErrorKind};
-use crate::rt;
+use crate::runtime;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -20,7 +20,7 @@ pub(crate) async fn wait(
     within: Duration,
     withdraw: impl FnOnce() -> bool,
 ) -> Replies {
-    match rt::timeout(within, answers).await {
+    match runtime::timeout(within, answers).await {
         Some(Ok(answers)) => answers,
         Some(Err(_)) => unanswered(effects, &runtime_gone()),
         None if withdraw() => unsent(effects, &late(within)),

@@ -1,5 +1,5 @@
 use super::{fields, tell};
-use crate::limit::seen::Seen;
+use crate::limit::decision_log::DecisionLog;
 use axum::extract::Request;
 use axum::response::Response;
 use std::future::Future;
@@ -88,13 +88,13 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let seen = Seen::default();
+        let log = DecisionLog::default();
         let ietf = self.ietf;
         // A handler may check before its first await, so the call itself is watched too.
-        let response = seen.watch(self.inner.call(request));
+        let response = log.watch(self.inner.call(request));
         Box::pin(async move {
             let mut response = response.await?;
-            if let Some(decision) = seen.take() {
+            if let Some(decision) = log.take() {
                 tell(response.headers_mut(), fields(&decision, ietf));
             }
             Ok(response)

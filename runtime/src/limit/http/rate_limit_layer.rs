@@ -1,6 +1,6 @@
 use super::{fields, tell};
 use crate::limit::address::client_address;
-use crate::limit::limiter::Group;
+use crate::limit::group::Group;
 use crate::limit::{Limit, check};
 use crate::pond::Millpond;
 use crate::scope;

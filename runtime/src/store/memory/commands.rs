@@ -18,8 +18,8 @@ use crate::store::command::Reply;
 use crate::store::server_error::{presentable, server_error};
 use bytes::Bytes;
 
-type Outcome = Result<Reply, Error>;
-type Run = fn(&mut Keyspace, Args<'_>) -> Outcome;
+type CommandResult = Result<Reply, Error>;
+type Run = fn(&mut Keyspace, Args<'_>) -> CommandResult;
 
 /// Longest name in the table.
 const LONGEST: usize = 16;
@@ -50,7 +50,7 @@ enum Writes {
 }
 
 /// Runs one command. The first argument is its name, in any case.
-pub(crate) fn run(keyspace: &mut Keyspace, args: &[Bytes]) -> Outcome {
+pub(crate) fn run(keyspace: &mut Keyspace, args: &[Bytes]) -> CommandResult {
     let (writes, run) = find(args)?;
     match writes {
         Writes::No => {}
@@ -62,7 +62,7 @@ pub(crate) fn run(keyspace: &mut Keyspace, args: &[Bytes]) -> Outcome {
 
 /// Runs a transaction: none of it if one of the commands could not even be queued, else all of it,
 /// whatever fails.
-pub(crate) fn run_all(keyspace: &mut Keyspace, all: &[Vec<Bytes>]) -> Outcome {
+pub(crate) fn run_all(keyspace: &mut Keyspace, all: &[Vec<Bytes>]) -> CommandResult {
     for args in all {
         find(args)?;
     }
@@ -194,7 +194,7 @@ fn syntax() -> Error {
     server_error("ERR syntax error")
 }
 
-fn ok() -> Outcome {
+fn ok() -> CommandResult {
     Ok(Reply::Bulk(Bytes::from_static(b"OK")))
 }
 
@@ -211,7 +211,7 @@ fn bulk_or_nil(text: Option<Bytes>) -> Reply {
 }
 
 /// How many of these something was true for.
-fn tally(hits: impl Iterator<Item = bool>) -> Reply {
+fn number_of(hits: impl Iterator<Item = bool>) -> Reply {
     count(hits.filter(|hit| *hit).count())
 }
 

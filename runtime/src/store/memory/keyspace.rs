@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// What a key weighs beside its bytes: the slot, its place in the index and in the deadlines.
+/// What a key weighs beside its bytes: the record, its place in the index and in the deadlines.
 const KEY: usize = 256;
 
 /// What one argument may add beside its bytes; see `value::ITEM`.
@@ -21,7 +21,7 @@ const SAMPLE: usize = 8;
 const REAPED_PER_BATCH: usize = 32;
 
 pub(crate) struct Keyspace {
-    slots: IndexMap<Bytes, Slot>,
+    records: IndexMap<Bytes, Record>,
     /// Every deadline that was set, earliest first; those that were changed since are skipped.
     deadlines: BinaryHeap<Reverse<(u64, Bytes)>>,
     bytes: usize,
@@ -31,7 +31,7 @@ pub(crate) struct Keyspace {
     dice: u64,
 }
 
-struct Slot {
+struct Record {
     value: Value,
     expires_at: Option<u64>,
     touched: u64,
@@ -40,7 +40,7 @@ struct Slot {
 impl Keyspace {
     pub(crate) fn new(max_bytes: usize) -> Self {
         Self {
-            slots: IndexMap::new(),
+            records: IndexMap::new(),
             deadlines: BinaryHeap::new(),
             bytes: 0,
             max_bytes,
@@ -68,7 +68,7 @@ impl Keyspace {
     }
 
     pub(crate) fn value(&mut self, key: &[u8]) -> Option<&Value> {
-        self.slot(key).map(|slot| &slot.value)
+        self.record(key).map(|record| &record.value)
     }
 
     /// The text under the key; an error if it holds another kind of value.
@@ -82,9 +82,9 @@ impl Keyspace {
 
     /// The collection under the key; an error if it holds another kind of value.
     pub(crate) fn collection<C: Collection>(&mut self, key: &[u8]) -> Result<Option<&C>, Error> {
-        match self.slot(key) {
+        match self.record(key) {
             None => Ok(None),
-            Some(slot) => C::of(&slot.value).map(Some).ok_or_else(wrong_type),
+            Some(record) => C::of(&record.value).map(Some).ok_or_else(wrong_type),
         }
     }
 
@@ -94,7 +94,7 @@ impl Keyspace {
         key: &Bytes,
         change: impl FnOnce(&mut C) -> R,
     ) -> Result<R, Error> {
-        let Some(slot) = self.slot(key) else {
+        let Some(record) = self.record(key) else {
             let mut fresh = C::default();
             let output = change(&mut fresh);
             if !fresh.is_empty() {
@@ -102,7 +102,7 @@ impl Keyspace {
             }
             return Ok(output);
         };
-        let collection = C::of_mut(&mut slot.value).ok_or_else(wrong_type)?;
+        let collection = C::of_mut(&mut record.value).ok_or_else(wrong_type)?;
         let before = collection.bytes();
         let output = change(collection);
         let (after, empty) = (collection.bytes(), collection.is_empty());
@@ -115,18 +115,18 @@ impl Keyspace {
 
     /// Stores, whatever was there.
     pub(crate) fn set(&mut self, key: &Bytes, value: Value, expires_at: Option<u64>) {
-        let slot = Slot {
+        let record = Record {
             value,
             expires_at,
             touched: self.tick,
         };
-        self.bytes += slot.value.bytes();
-        if let Some(old) = self.slots.get_mut(key) {
+        self.bytes += record.value.bytes();
+        if let Some(old) = self.records.get_mut(key) {
             self.bytes = self.bytes.saturating_sub(old.value.bytes());
-            *old = slot;
+            *old = record;
         } else {
             self.bytes += KEY + key.len();
-            self.slots.insert(detached(key), slot);
+            self.records.insert(detached(key), record);
         }
         if let Some(at) = expires_at {
             self.remember_deadline(at, key);
@@ -138,25 +138,25 @@ impl Keyspace {
     }
 
     pub(crate) fn remove(&mut self, key: &[u8]) -> bool {
-        match self.slots.get_index_of(key) {
+        match self.records.get_index_of(key) {
             Some(index) => self.remove_at(index),
             None => false,
         }
     }
 
     pub(crate) fn contains(&mut self, key: &[u8]) -> bool {
-        self.slot(key).is_some()
+        self.record(key).is_some()
     }
 
     /// When the key goes, in milliseconds since the Unix epoch; none for one that stays.
     pub(crate) fn expires_at(&mut self, key: &[u8]) -> Option<u64> {
-        self.slot(key).and_then(|slot| slot.expires_at)
+        self.record(key).and_then(|record| record.expires_at)
     }
 
     /// Gives the key a deadline, or takes it away. One that has passed removes the key.
     pub(crate) fn set_deadline(&mut self, key: &Bytes, expires_at: Option<u64>) {
-        if let Some(slot) = self.slot(key) {
-            slot.expires_at = expires_at;
+        if let Some(record) = self.record(key) {
+            record.expires_at = expires_at;
         }
         match expires_at {
             Some(at) if at <= self.now => _ = self.remove(key),
@@ -168,11 +168,11 @@ impl Keyspace {
     /// Number of keys that have not expired.
     pub(crate) fn len(&mut self) -> usize {
         self.reap(usize::MAX);
-        self.slots.len()
+        self.records.len()
     }
 
     pub(crate) fn clear(&mut self) {
-        self.slots = IndexMap::new();
+        self.records = IndexMap::new();
         self.deadlines = BinaryHeap::new();
         self.bytes = 0;
     }
@@ -183,10 +183,10 @@ impl Keyspace {
         cursor: usize,
         count: usize,
     ) -> (usize, impl Iterator<Item = (&Bytes, &Value)>) {
-        let (next, page) = scan(&self.slots, cursor, count);
+        let (next, page) = scan(&self.records, cursor, count);
         let now = self.now;
-        let alive = page.filter(move |(_, slot)| slot.expires_at.is_none_or(|at| at > now));
-        (next, alive.map(|(key, slot)| (key, &slot.value)))
+        let alive = page.filter(move |(_, record)| record.expires_at.is_none_or(|at| at > now));
+        (next, alive.map(|(key, record)| (key, &record.value)))
     }
 
     /// An error if these arguments, on top of what `grows` already holds, can never fit.
@@ -226,8 +226,8 @@ impl Keyspace {
     /// The bytes as kept up to date, and as counted anew.
     #[cfg(test)]
     pub(crate) fn weigh(&self) -> (usize, usize) {
-        let weights = self.slots.iter();
-        let counted = weights.map(|(key, slot)| KEY + key.len() + slot.value.bytes());
+        let weights = self.records.iter();
+        let counted = weights.map(|(key, record)| KEY + key.len() + record.value.bytes());
         (self.bytes, counted.sum())
     }
 
@@ -236,38 +236,38 @@ impl Keyspace {
         self.deadlines.len()
     }
 
-    fn slot(&mut self, key: &[u8]) -> Option<&mut Slot> {
-        let (index, _, slot) = self.slots.get_full(key)?;
-        if slot.expires_at.is_some_and(|at| at <= self.now) {
+    fn record(&mut self, key: &[u8]) -> Option<&mut Record> {
+        let (index, _, record) = self.records.get_full(key)?;
+        if record.expires_at.is_some_and(|at| at <= self.now) {
             self.remove_at(index);
             return None;
         }
-        let (_, slot) = self.slots.get_index_mut(index)?;
-        slot.touched = self.tick;
-        Some(slot)
+        let (_, record) = self.records.get_index_mut(index)?;
+        record.touched = self.tick;
+        Some(record)
     }
 
     fn remove_at(&mut self, index: usize) -> bool {
-        let Some((key, slot)) = self.slots.swap_remove_index(index) else {
+        let Some((key, record)) = self.records.swap_remove_index(index) else {
             return false;
         };
         self.bytes = self
             .bytes
-            .saturating_sub(KEY + key.len() + slot.value.bytes());
+            .saturating_sub(KEY + key.len() + record.value.bytes());
         true
     }
 
     fn remember_deadline(&mut self, at: u64, key: &Bytes) {
-        let Some((key, _)) = self.slots.get_key_value(key) else {
+        let Some((key, _)) = self.records.get_key_value(key) else {
             return;
         };
         self.deadlines.push(Reverse((at, key.clone())));
         // Each overwrite leaves a stale deadline behind; together they stay fewer than the keys.
-        if self.deadlines.len() > 2 * self.slots.len() + 64 {
+        if self.deadlines.len() > 2 * self.records.len() + 64 {
             self.deadlines = self
-                .slots
+                .records
                 .iter()
-                .filter_map(|(key, slot)| Some(Reverse((slot.expires_at?, key.clone()))))
+                .filter_map(|(key, record)| Some(Reverse((record.expires_at?, key.clone()))))
                 .collect();
         }
     }
@@ -285,9 +285,9 @@ impl Keyspace {
                 return;
             };
             if self
-                .slots
+                .records
                 .get(&key)
-                .is_some_and(|slot| slot.expires_at == Some(at))
+                .is_some_and(|record| record.expires_at == Some(at))
             {
                 self.remove(&key);
             }
@@ -303,7 +303,7 @@ impl Keyspace {
             .min_by_key(idle)
             .or_else(|| {
                 // Few keys, nearly all of them touched by this very command.
-                (0..self.slots.len())
+                (0..self.records.len())
                     .filter(|index| idle(index).is_some())
                     .min_by_key(idle)
             })
@@ -311,8 +311,8 @@ impl Keyspace {
 
     /// When the key was last touched; none for a key that the running command touches.
     fn idle_since(&self, index: usize) -> Option<u64> {
-        let (_, slot) = self.slots.get_index(index)?;
-        (slot.touched < self.tick).then_some(slot.touched)
+        let (_, record) = self.records.get_index(index)?;
+        (record.touched < self.tick).then_some(record.touched)
     }
 
     /// A place among the keys, by xorshift64.
@@ -320,7 +320,7 @@ impl Keyspace {
         self.dice ^= self.dice << 13;
         self.dice ^= self.dice >> 7;
         self.dice ^= self.dice << 17;
-        let keys = u64::try_from(self.slots.len()).unwrap_or(u64::MAX).max(1);
+        let keys = u64::try_from(self.records.len()).unwrap_or(u64::MAX).max(1);
         usize::try_from(self.dice % keys).unwrap_or(0)
     }
 }

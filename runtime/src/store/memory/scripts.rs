@@ -4,8 +4,9 @@ use super::commands::{self, expiry};
 use super::keyspace::Keyspace;
 use super::number::{integer, integer_or_error};
 use crate::error::Error;
+use crate::hex::sha1_hex;
 use crate::limit::script;
-use crate::store::command::{Reply, Script, sha1_hex};
+use crate::store::command::{Reply, Script};
 use crate::store::server_error::server_error;
 use bytes::Bytes;
 

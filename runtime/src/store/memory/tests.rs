@@ -1,9 +1,10 @@
 mod properties;
 
 use super::*;
+use crate::clock::ManualClock;
 use crate::error::ErrorKind;
-use crate::rt::ManualClock;
-use crate::store::command::{Command, Effect, Script, sha1_hex};
+use crate::hex::sha1_hex;
+use crate::store::command::{Command, Effect, Script};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use super::wire::text_of;
 use crate::error::{Error, ErrorKind};
-use crate::rt;
+use crate::runtime;
 use crate::store::per_runtime::Local;
 use crate::store::repeat::{Failure, Stage};
 use crate::store::server_error::presentable;
@@ -125,7 +125,7 @@ impl Link {
             (sender, outcome, doubted)
         };
         let link = Arc::clone(self);
-        rt::spawn(async move {
+        runtime::spawn(async move {
             let outcome = link.renew(doubted).await;
             *link.lock() = match &outcome {
                 Ok(opened) => Current::Open(Arc::clone(opened)),

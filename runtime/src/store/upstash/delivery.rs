@@ -1,11 +1,11 @@
-//! Takes the parcels of one request to the server, as often as each command allows.
+//! Takes the batches of one request to the server, as often as each command allows.
 
 use super::http::{Endpoint, IDLE, Path};
 use super::wire::{Answered, Encoded, protocol};
 use crate::error::Error;
-use crate::rt::BoxFuture;
+use crate::runtime::BoxFuture;
+use crate::store::auto_pipeline::{Item, Kind, QueuedBatch, Transport};
 use crate::store::command::{Effect, Reply};
-use crate::store::pipeline::{Carrier, Item, Kind, Parcel};
 use crate::store::repeat::{Failure, Patience, Stage, Tries};
 use crate::store::sequence::{Said, open_again};
 use crate::store::server_error::is_transient;
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// The connections of one runtime, and the rules for repeating.
-pub(crate) struct Courier {
+pub(crate) struct HttpTransport {
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) client: Client,
     pub(crate) patience: Patience,
@@ -30,7 +30,7 @@ pub(crate) struct Courier {
     pub(crate) answered: Mutex<Option<Instant>>,
 }
 
-impl Courier {
+impl HttpTransport {
     /// How long an exchange may take from now on. A connection that is still being opened lives and
     /// dies with the request that asked for it, so such a read goes on without its callers.
     fn until(&self, kind: Kind, until: Instant) -> Instant {
@@ -47,18 +47,18 @@ impl Courier {
     }
 }
 
-impl Carrier for Courier {
+impl Transport for HttpTransport {
     type Item = Encoded;
 
-    fn carry(self: Arc<Self>, kind: Kind, parcels: Vec<Parcel<Encoded>>) -> BoxFuture<()> {
-        Box::pin(async move { Delivery::new(&self, kind, parcels).run().await })
+    fn deliver(self: Arc<Self>, kind: Kind, batches: Vec<QueuedBatch<Encoded>>) -> BoxFuture<()> {
+        Box::pin(async move { Delivery::new(&self, kind, batches).run().await })
     }
 }
 
 struct Delivery<'a> {
-    courier: &'a Courier,
+    transport: &'a HttpTransport,
     kind: Kind,
-    parcels: Vec<Open>,
+    batches: Vec<Open>,
     tries: Tries,
     apart: Apart,
 }
@@ -72,7 +72,7 @@ enum Apart {
     Commands,
 }
 
-/// A parcel, and a command in it.
+/// A batch, and a command in it.
 type Place = (usize, usize);
 
 struct Open {
@@ -134,15 +134,15 @@ struct Load {
 }
 
 impl<'a> Delivery<'a> {
-    fn new(courier: &'a Courier, kind: Kind, parcels: Vec<Parcel<Encoded>>) -> Self {
-        let last = parcels.iter().map(|parcel| parcel.until).max();
+    fn new(transport: &'a HttpTransport, kind: Kind, batches: Vec<QueuedBatch<Encoded>>) -> Self {
+        let last = batches.iter().map(|batch| batch.until).max();
         let linger = match kind {
             Kind::Reads => Duration::ZERO,
             Kind::Writes => LINGER,
         };
         let until = last.unwrap_or_else(Instant::now) + linger;
-        let open = |parcel: Parcel<Encoded>| {
-            let (items, caller) = parcel.open();
+        let open = |batch: QueuedBatch<Encoded>| {
+            let (items, caller) = batch.open();
             let line = |command| Line {
                 command,
                 outcome: None,
@@ -153,10 +153,10 @@ impl<'a> Delivery<'a> {
             }
         };
         Self {
-            courier,
+            transport,
             kind,
-            tries: Tries::new(courier.patience, until),
-            parcels: parcels.into_iter().map(open).collect(),
+            tries: Tries::new(transport.patience, until),
+            batches: batches.into_iter().map(open).collect(),
             apart: Apart::Together,
         }
     }
@@ -174,13 +174,13 @@ impl<'a> Delivery<'a> {
                 break;
             }
             let sent = (wide(count), wide(body.len()));
-            let endpoint = &self.courier.endpoint;
-            let exchange = endpoint.exchange(&self.courier.client, path, self.kind, body);
-            let until = self.courier.until(self.kind, self.tries.until());
+            let endpoint = &self.transport.endpoint;
+            let exchange = endpoint.exchange(&self.transport.client, path, self.kind, body);
+            let until = self.transport.until(self.kind, self.tries.until());
             let result = tokio::time::timeout_at(until, exchange)
                 .await
                 .unwrap_or_else(|_| Err(Failure::out_of_time()));
-            *self.courier.answered() = result.is_ok().then(Instant::now);
+            *self.transport.answered() = result.is_ok().then(Instant::now);
             if !matches!(&result, Err(failure) if failure.stage == Stage::NotSent) {
                 endpoint.meter.requests.add(1);
                 endpoint.meter.commands.add(sent.0);
@@ -214,16 +214,16 @@ impl<'a> Delivery<'a> {
         let mut path = Path::Pipeline;
         let mut count = 0;
         let mut body = vec![b'['];
-        let open = self.parcels.iter().enumerate().flat_map(|(p, parcel)| {
-            let lines = parcel.lines.iter().enumerate();
+        let open = self.batches.iter().enumerate().flat_map(|(p, batch)| {
+            let lines = batch.lines.iter().enumerate();
             lines
                 .filter(|(_, line)| line.outcome.is_none())
                 .map(move |(l, line)| ((p, l), line))
         });
         for (place, line) in open {
             if let Some(&first) = places.first() {
-                let full = places.len() >= self.courier.most_commands
-                    || body.len() + line.command.bytes() > self.courier.most_bytes
+                let full = places.len() >= self.transport.most_commands
+                    || body.len() + line.command.bytes() > self.transport.most_bytes
                     || self.apart.parts(first, place)
                     || path == Path::Transaction
                     || line.command.is_alone();
@@ -253,8 +253,8 @@ impl<'a> Delivery<'a> {
         let may_repeat = self.tries.may_repeat();
         let mut notes = Vec::with_capacity(places.len());
         for (&place, answered) in places.iter().zip(answers) {
-            if let Some(line) = line(&mut self.parcels, place) {
-                notes.push(line.hear(place, answered, &self.courier.endpoint, may_repeat));
+            if let Some(line) = line(&mut self.batches, place) {
+                notes.push(line.hear(place, answered, &self.transport.endpoint, may_repeat));
             }
         }
         let mut again = None;
@@ -262,7 +262,7 @@ impl<'a> Delivery<'a> {
             let said: Vec<_> = batch.iter().map(|note| (note.effect, note.said)).collect();
             for (note, open) in batch.iter_mut().zip(open_again(&said)) {
                 if !open {
-                    if let Some(line) = line(&mut self.parcels, note.place) {
+                    if let Some(line) = line(&mut self.batches, note.place) {
                         line.outcome = note.outcome.take();
                     }
                 } else if note.said == Said::NotNow {
@@ -275,7 +275,7 @@ impl<'a> Delivery<'a> {
 
     /// Notes what a transaction was answered: it ran as one, so nothing of it is sent again.
     fn settle(&mut self, places: &[Place], answers: Vec<Answered>) -> Option<Error> {
-        let endpoint = &self.courier.endpoint;
+        let endpoint = &self.transport.endpoint;
         let replies = answers.into_iter().map(|answered| {
             let said = answered.into_reply();
             said.and_then(|reply| reply.map_err(|text| endpoint.worded(&text)))
@@ -284,7 +284,7 @@ impl<'a> Delivery<'a> {
         let reply = Reply::Array(replies.collect());
         if let Some(line) = places
             .first()
-            .and_then(|place| line(&mut self.parcels, *place))
+            .and_then(|place| line(&mut self.batches, *place))
         {
             line.outcome = Some(Ok(reply));
         }
@@ -302,7 +302,7 @@ impl<'a> Delivery<'a> {
         let may_repeat = self.tries.may_repeat();
         let mut again = None;
         for place in places {
-            let Some(line) = line(&mut self.parcels, *place) else {
+            let Some(line) = line(&mut self.batches, *place) else {
                 continue;
             };
             let effect = line.command.effect();
@@ -317,19 +317,19 @@ impl<'a> Delivery<'a> {
 
     /// The same error for everything that has no outcome yet and is not on its way.
     fn give_up(&mut self, error: &Error) {
-        for line in self.parcels.iter_mut().flat_map(|open| &mut open.lines) {
+        for line in self.batches.iter_mut().flat_map(|open| &mut open.lines) {
             line.outcome.get_or_insert_with(|| Err(error.clone()));
         }
     }
 
     /// Answers every caller whose commands are all settled.
     fn hand_over(&mut self) {
-        for parcel in &mut self.parcels {
-            if parcel.lines.iter().any(|line| line.outcome.is_none()) {
+        for batch in &mut self.batches {
+            if batch.lines.iter().any(|line| line.outcome.is_none()) {
                 continue;
             }
-            if let Some(caller) = parcel.caller.take() {
-                let outcomes = parcel.lines.iter_mut();
+            if let Some(caller) = batch.caller.take() {
+                let outcomes = batch.lines.iter_mut();
                 let replies = outcomes.filter_map(|line| line.outcome.clone()).collect();
                 // The caller may have gone away.
                 let _ = caller.send(replies);
@@ -361,8 +361,8 @@ impl Apart {
     }
 }
 
-fn line(parcels: &mut [Open], (parcel, line): Place) -> Option<&mut Line> {
-    parcels.get_mut(parcel)?.lines.get_mut(line)
+fn line(batches: &mut [Open], (batch, line): Place) -> Option<&mut Line> {
+    batches.get_mut(batch)?.lines.get_mut(line)
 }
 
 fn wide(count: usize) -> u64 {

@@ -1,7 +1,7 @@
 //! Where to send and with which token: checked once, before anything leaves.
 
 use crate::error::{Error, ErrorKind};
-use crate::store::secret::Secret;
+use crate::secret::Secret;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 use std::net::IpAddr;

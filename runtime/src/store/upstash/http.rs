@@ -1,13 +1,13 @@
 //! One HTTP exchange: a body out, an answer back, and what each way of failing means.
 
-use super::UpstashConfig;
+use super::config::UpstashConfig;
 use super::endpoint::{authorization, url};
 use super::wire::{Answer, Answered, decode, protocol};
 use crate::error::{Error, ErrorKind};
+use crate::secret::Secret;
 use crate::stats::Meter;
-use crate::store::pipeline::Kind;
+use crate::store::auto_pipeline::Kind;
 use crate::store::repeat::{Failure, Stage};
-use crate::store::secret::Secret;
 use crate::store::server_error::{presentable, server_error};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};

@@ -1,12 +1,14 @@
 mod faults;
-mod lanes;
+mod pipelines;
 mod server;
 
 use super::*;
 use crate::error::ErrorKind;
+use crate::secret::Secret;
 use crate::store::command::{Command, Effect, Script};
 use bytes::Bytes;
 use server::{Fault, Request, Server};
+use std::time::Duration;
 
 const TOKEN: &str = "hunter2-token";
 const LONG: Duration = Duration::from_secs(20);

@@ -1,8 +1,8 @@
 //! The body of a request and of its answer: JSON, with every text of the answer in base64.
 
 use crate::error::{Error, ErrorKind};
+use crate::store::auto_pipeline::Item;
 use crate::store::command::{Call, Command, Effect, Reply, Script};
-use crate::store::pipeline::Item;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;

@@ -1,6 +1,6 @@
 //! Lifetimes and deadlines.
 
-use super::{Args, Outcome, flag, is, syntax};
+use super::{Args, CommandResult, flag, is, syntax};
 use crate::error::Error;
 use crate::store::command::Reply;
 use crate::store::memory::keyspace::Keyspace;
@@ -58,7 +58,7 @@ fn invalid(command: &str) -> Error {
     server_error(&format!("ERR invalid expire time in '{command}' command"))
 }
 
-pub(crate) fn ttl(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn ttl(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     Ok(Reply::Int(match remaining(keyspace, args.at(1)) {
         left if left < 0 => left,
         // Redis rounds to the nearest second.
@@ -66,7 +66,7 @@ pub(crate) fn ttl(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
     }))
 }
 
-pub(crate) fn pttl(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn pttl(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     Ok(Reply::Int(remaining(keyspace, args.at(1))))
 }
 
@@ -80,7 +80,7 @@ fn remaining(keyspace: &mut Keyspace, key: &[u8]) -> i64 {
     }
 }
 
-pub(crate) fn expire(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn expire(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let name = String::from_utf8_lossy(args.at(0)).to_ascii_lowercase();
     let scale = if name.starts_with('p') { 1 } else { 1_000 };
     let number = integer_or_error(args.at(2))?;
@@ -141,7 +141,7 @@ impl Condition {
     }
 }
 
-pub(crate) fn persist(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn persist(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let had_deadline = keyspace.expires_at(args.at(1)).is_some();
     if had_deadline {
         keyspace.set_deadline(args.at(1), None);

@@ -1,6 +1,6 @@
 //! Commands on keys of any kind, and the two that walk.
 
-use super::{Args, Outcome, is, syntax, tally};
+use super::{Args, CommandResult, is, number_of, syntax};
 use crate::error::Error;
 use crate::store::command::Reply;
 use crate::store::glob;
@@ -9,26 +9,28 @@ use crate::store::memory::number::{integer, integer_or_error};
 use crate::store::server_error::server_error;
 use bytes::Bytes;
 
-pub(crate) fn del(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
-    Ok(tally(
+pub(crate) fn del(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
+    Ok(number_of(
         args.rest(1)
             .iter()
             .map(|key| keyspace.contains(key) && keyspace.remove(key)),
     ))
 }
 
-pub(crate) fn exists(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
-    Ok(tally(args.rest(1).iter().map(|key| keyspace.contains(key))))
+pub(crate) fn exists(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
+    Ok(number_of(
+        args.rest(1).iter().map(|key| keyspace.contains(key)),
+    ))
 }
 
-pub(crate) fn kind(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn kind(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let kind = keyspace
         .value(args.at(1))
         .map_or("none", |value| value.kind());
     Ok(Reply::Bulk(Bytes::from_static(kind.as_bytes())))
 }
 
-pub(crate) fn scan(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn scan(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let walk = Walk::parse(args.at(1), args.rest(2))?;
     let (next, page) = keyspace.scan(walk.cursor, walk.count);
     let keys = page

@@ -1,6 +1,6 @@
 //! Lists.
 
-use super::{Args, Outcome, bulk_or_nil, count, span, wrong_arity};
+use super::{Args, CommandResult, bulk_or_nil, count, span, wrong_arity};
 use crate::store::command::Reply;
 use crate::store::memory::keyspace::Keyspace;
 use crate::store::memory::number::integer;
@@ -8,15 +8,15 @@ use crate::store::memory::value::List;
 use crate::store::server_error::server_error;
 use bytes::Bytes;
 
-pub(crate) fn lpush(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn lpush(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     push(keyspace, args, List::push_front)
 }
 
-pub(crate) fn rpush(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn rpush(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     push(keyspace, args, List::push_back)
 }
 
-fn push(keyspace: &mut Keyspace, args: Args<'_>, push: fn(&mut List, &Bytes)) -> Outcome {
+fn push(keyspace: &mut Keyspace, args: Args<'_>, push: fn(&mut List, &Bytes)) -> CommandResult {
     keyspace.edit(args.at(1), |list: &mut List| {
         for item in args.rest(2) {
             push(list, item);
@@ -25,15 +25,19 @@ fn push(keyspace: &mut Keyspace, args: Args<'_>, push: fn(&mut List, &Bytes)) ->
     })
 }
 
-pub(crate) fn lpop(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn lpop(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     pop(keyspace, args, List::pop_front)
 }
 
-pub(crate) fn rpop(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn rpop(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     pop(keyspace, args, List::pop_back)
 }
 
-fn pop(keyspace: &mut Keyspace, args: Args<'_>, pop: fn(&mut List) -> Option<Bytes>) -> Outcome {
+fn pop(
+    keyspace: &mut Keyspace,
+    args: Args<'_>,
+    pop: fn(&mut List) -> Option<Bytes>,
+) -> CommandResult {
     let at_most = match args.rest(2) {
         [] => None,
         [number] => Some(
@@ -53,7 +57,7 @@ fn pop(keyspace: &mut Keyspace, args: Args<'_>, pop: fn(&mut List) -> Option<Byt
     })
 }
 
-pub(crate) fn llen(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn llen(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     Ok(count(
         keyspace
             .collection::<List>(args.at(1))?
@@ -61,7 +65,7 @@ pub(crate) fn llen(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
     ))
 }
 
-pub(crate) fn lrange(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn lrange(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let list = keyspace.collection::<List>(args.at(1))?;
     let (start, end) = span(args.at(2), args.at(3), list.map_or(0, List::len))?;
     let items = list.into_iter().flat_map(|list| list.range(start, end));

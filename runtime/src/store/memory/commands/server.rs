@@ -1,11 +1,11 @@
 //! Commands about the store as a whole.
 
-use super::{Args, Outcome, count, is, ok, syntax, wrong_arity};
+use super::{Args, CommandResult, count, is, ok, syntax, wrong_arity};
 use crate::store::command::Reply;
 use crate::store::memory::keyspace::Keyspace;
 use bytes::Bytes;
 
-pub(crate) fn ping(_: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn ping(_: &mut Keyspace, args: Args<'_>) -> CommandResult {
     match args.rest(1) {
         [] => Ok(Reply::Bulk(Bytes::from_static(b"PONG"))),
         [text] => Ok(Reply::Bulk(text.clone())),
@@ -13,11 +13,11 @@ pub(crate) fn ping(_: &mut Keyspace, args: Args<'_>) -> Outcome {
     }
 }
 
-pub(crate) fn echo(_: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn echo(_: &mut Keyspace, args: Args<'_>) -> CommandResult {
     Ok(Reply::Bulk(args.at(1).clone()))
 }
 
-pub(crate) fn time(keyspace: &mut Keyspace, _: Args<'_>) -> Outcome {
+pub(crate) fn time(keyspace: &mut Keyspace, _: Args<'_>) -> CommandResult {
     let now = keyspace.now();
     let parts = [now / 1_000, now % 1_000 * 1_000];
     Ok(Reply::Array(
@@ -27,11 +27,11 @@ pub(crate) fn time(keyspace: &mut Keyspace, _: Args<'_>) -> Outcome {
     ))
 }
 
-pub(crate) fn dbsize(keyspace: &mut Keyspace, _: Args<'_>) -> Outcome {
+pub(crate) fn dbsize(keyspace: &mut Keyspace, _: Args<'_>) -> CommandResult {
     Ok(count(keyspace.len()))
 }
 
-pub(crate) fn flush(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn flush(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     match args.rest(1) {
         [] => {}
         [how] if is(how, "SYNC") || is(how, "ASYNC") => {}
@@ -42,6 +42,6 @@ pub(crate) fn flush(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
 }
 
 /// Nobody subscribes to an embedded engine.
-pub(crate) fn publish(_: &mut Keyspace, _: Args<'_>) -> Outcome {
+pub(crate) fn publish(_: &mut Keyspace, _: Args<'_>) -> CommandResult {
     Ok(Reply::Int(0))
 }

@@ -1,6 +1,6 @@
 //! Sorted sets. They are sorted when they are read: here they hold a few hundred members at most.
 
-use super::{Args, Outcome, bulk_or_nil, count, is, span, syntax, tally};
+use super::{Args, CommandResult, bulk_or_nil, count, is, number_of, span, syntax};
 use crate::error::Error;
 use crate::store::command::Reply;
 use crate::store::memory::keyspace::Keyspace;
@@ -72,7 +72,7 @@ impl AddOptions {
     }
 }
 
-pub(crate) fn zadd(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn zadd(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let (options, pairs) = AddOptions::parse(args.rest(2))?;
     let scores = pairs
         .iter()
@@ -106,7 +106,7 @@ pub(crate) fn zadd(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
     })?
 }
 
-pub(crate) fn zincrby(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn zincrby(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let by = float(args.at(2)).ok_or_else(not_a_float)?;
     keyspace.edit(args.at(1), |sorted: &mut Sorted| {
         let sum = sorted.get(args.at(3)).copied().unwrap_or(0.0) + by;
@@ -118,7 +118,7 @@ pub(crate) fn zincrby(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
     })?
 }
 
-pub(crate) fn zrange(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn zrange(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let (mut reversed, mut with_scores) = (false, false);
     for word in args.rest(4) {
         match word {
@@ -148,19 +148,19 @@ pub(crate) fn zrange(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
     Ok(Reply::Array(replies))
 }
 
-pub(crate) fn zrem(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn zrem(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     keyspace.edit(args.at(1), |sorted: &mut Sorted| {
-        tally(args.rest(2).iter().map(|member| sorted.remove(member)))
+        number_of(args.rest(2).iter().map(|member| sorted.remove(member)))
     })
 }
 
-pub(crate) fn zscore(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn zscore(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let sorted = keyspace.collection::<Sorted>(args.at(1))?;
     let held = sorted.and_then(|sorted| sorted.get(args.at(2)));
     Ok(bulk_or_nil(held.map(|held| score(*held))))
 }
 
-pub(crate) fn zcard(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn zcard(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     Ok(count(
         keyspace
             .collection::<Sorted>(args.at(1))?

@@ -1,7 +1,7 @@
 //! Texts and counters.
 
 use super::expiry::{self, Lifetime};
-use super::{Args, Outcome, bulk_or_nil, count, flag, is, ok, syntax, wrong_arity};
+use super::{Args, CommandResult, bulk_or_nil, count, flag, is, ok, syntax, wrong_arity};
 use crate::error::Error;
 use crate::store::command::Reply;
 use crate::store::memory::keyspace::Keyspace;
@@ -10,11 +10,11 @@ use crate::store::memory::value::Value;
 use crate::store::server_error::server_error;
 use bytes::Bytes;
 
-pub(crate) fn get(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn get(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     Ok(bulk_or_nil(keyspace.text(args.at(1))?))
 }
 
-pub(crate) fn mget(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn mget(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let texts = args.rest(1).iter().map(|key| match keyspace.value(key) {
         Some(Value::Text(text)) => Reply::Bulk(text.clone()),
         _ => Reply::Nil,
@@ -22,7 +22,7 @@ pub(crate) fn mget(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
     Ok(Reply::Array(texts.collect()))
 }
 
-pub(crate) fn set(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn set(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let (key, value) = (args.at(1), args.at(2));
     let options = SetOptions::parse(keyspace, args.rest(3))?;
     let old = if options.get {
@@ -83,22 +83,22 @@ impl SetOptions {
     }
 }
 
-pub(crate) fn setex(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn setex(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     set_for(keyspace, args, b"EX", "setex")
 }
 
-pub(crate) fn psetex(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn psetex(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     set_for(keyspace, args, b"PX", "psetex")
 }
 
-fn set_for(keyspace: &mut Keyspace, args: Args<'_>, unit: &[u8], command: &str) -> Outcome {
+fn set_for(keyspace: &mut Keyspace, args: Args<'_>, unit: &[u8], command: &str) -> CommandResult {
     if let Lifetime::Until(at) = expiry::lifetime(keyspace, unit, args.at(2), command)? {
         keyspace.set_text(args.at(1), args.at(3), Some(at));
     }
     ok()
 }
 
-pub(crate) fn setnx(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn setnx(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let free = !keyspace.contains(args.at(1));
     if free {
         keyspace.set_text(args.at(1), args.at(2), None);
@@ -106,19 +106,19 @@ pub(crate) fn setnx(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
     Ok(flag(free))
 }
 
-pub(crate) fn getset(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn getset(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let old = keyspace.text(args.at(1))?;
     keyspace.set_text(args.at(1), args.at(2), None);
     Ok(bulk_or_nil(old))
 }
 
-pub(crate) fn getdel(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn getdel(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let old = keyspace.text(args.at(1))?;
     keyspace.remove(args.at(1));
     Ok(bulk_or_nil(old))
 }
 
-pub(crate) fn getex(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn getex(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let lifetime = match args.rest(2) {
         [] => Lifetime::Keep,
         [word] if is(word, "PERSIST") => Lifetime::Forever,
@@ -136,7 +136,7 @@ pub(crate) fn getex(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
     Ok(bulk_or_nil(text))
 }
 
-pub(crate) fn mset(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn mset(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let (pairs, odd) = args.rest(1).as_chunks::<2>();
     if !odd.is_empty() {
         return Err(wrong_arity(b"mset"));
@@ -147,7 +147,7 @@ pub(crate) fn mset(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
     ok()
 }
 
-pub(crate) fn append(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn append(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let old = keyspace.text(args.at(1))?.unwrap_or_default();
     let expires_at = keyspace.expires_at(args.at(1));
     let text = [old, args.at(2).clone()].concat();
@@ -155,13 +155,13 @@ pub(crate) fn append(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
     Ok(count(text.len()))
 }
 
-pub(crate) fn strlen(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn strlen(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     Ok(count(
         keyspace.text(args.at(1))?.map_or(0, |text| text.len()),
     ))
 }
 
-pub(crate) fn getrange(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn getrange(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let (start, end) = (integer_or_error(args.at(2))?, integer_or_error(args.at(3))?);
     let text = keyspace.text(args.at(1))?.unwrap_or_default();
     let len = i64::try_from(text.len()).unwrap_or(i64::MAX);
@@ -182,26 +182,26 @@ pub(crate) fn getrange(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
     Ok(Reply::Bulk(part))
 }
 
-pub(crate) fn incr(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn incr(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     increase(keyspace, args.at(1), 1)
 }
 
-pub(crate) fn decr(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn decr(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     increase(keyspace, args.at(1), -1)
 }
 
-pub(crate) fn incrby(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn incrby(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     increase(keyspace, args.at(1), integer_or_error(args.at(2))?)
 }
 
-pub(crate) fn decrby(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn decrby(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let by = integer_or_error(args.at(2))?
         .checked_neg()
         .ok_or_else(|| server_error("ERR decrement would overflow"))?;
     increase(keyspace, args.at(1), by)
 }
 
-fn increase(keyspace: &mut Keyspace, key: &Bytes, by: i64) -> Outcome {
+fn increase(keyspace: &mut Keyspace, key: &Bytes, by: i64) -> CommandResult {
     let old = match keyspace.text(key)? {
         Some(text) => integer_or_error(&text)?,
         None => 0,
@@ -214,7 +214,7 @@ fn increase(keyspace: &mut Keyspace, key: &Bytes, by: i64) -> Outcome {
     Ok(Reply::Int(new))
 }
 
-pub(crate) fn incrbyfloat(keyspace: &mut Keyspace, args: Args<'_>) -> Outcome {
+pub(crate) fn incrbyfloat(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let key = args.at(1);
     let old = keyspace.text(key)?;
     let old = old.as_deref().unwrap_or(b"0");

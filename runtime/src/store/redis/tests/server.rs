@@ -1,7 +1,7 @@
 //! A tiny RESP server on loopback in front of the embedded engine, with faults on demand.
 
+use crate::clock::Clock;
 use crate::error::Error;
-use crate::rt::Clock;
 use crate::store::command::{Command, Effect, Reply, Script};
 use crate::store::memory::Memory;
 use crate::store::{Batch, Store};

@@ -1,6 +1,6 @@
 //! A tiny REST endpoint on loopback in front of the embedded engine, with faults on demand.
 
-use crate::rt::Clock;
+use crate::clock::Clock;
 use crate::store::command::{Command, Effect, Reply, Script};
 use crate::store::memory::Memory;
 use crate::store::{Batch, Store};

@@ -1,11 +1,11 @@
 //! Auto-pipelining. A lone batch leaves at once; what comes while requests are under way leaves
-//! together. A lane belongs to one Tokio runtime; each request is a task of its own, so a caller
+//! together. A pipeline belongs to one Tokio runtime; each request is a task of its own, so a caller
 //! that goes away only stops waiting.
 
 use super::command::Effect;
 use super::per_runtime::Local;
 use super::waiting::{LONGEST, Replies, runtime_gone, unsent, wait};
-use crate::rt::{self, BoxFuture};
+use crate::runtime::{self, BoxFuture};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,10 +30,11 @@ pub(crate) trait Item: Send + 'static {
     fn bytes(&self) -> usize;
 }
 
-/// Takes parcels to the server and answers each through [`Parcel::answer`].
-pub(crate) trait Carrier: Send + Sync + 'static {
+/// Takes batches to the server and answers each through [`QueuedBatch::answer`].
+pub(crate) trait Transport: Send + Sync + 'static {
     type Item: Item;
-    fn carry(self: Arc<Self>, kind: Kind, parcels: Vec<Parcel<Self::Item>>) -> BoxFuture<()>;
+    fn deliver(self: Arc<Self>, kind: Kind, batches: Vec<QueuedBatch<Self::Item>>)
+    -> BoxFuture<()>;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub(crate) enum Kind {
 }
 
 /// The commands of one batch, and who waits for the answers.
-pub(crate) struct Parcel<I> {
+pub(crate) struct QueuedBatch<I> {
     pub(crate) items: Vec<I>,
     /// When its caller stops waiting.
     pub(crate) until: Instant,
@@ -51,15 +52,15 @@ pub(crate) struct Parcel<I> {
     caller: oneshot::Sender<Replies>,
 }
 
-impl<I> Parcel<I> {
+impl<I> QueuedBatch<I> {
     /// The items, and what takes their answers.
     pub(crate) fn open(self) -> (Vec<I>, oneshot::Sender<Replies>) {
         (self.items, self.caller)
     }
 }
 
-pub(crate) struct Lane<C: Carrier> {
-    carrier: Arc<C>,
+pub(crate) struct AutoPipeline<C: Transport> {
+    transport: Arc<C>,
     limits: Limits,
     state: Mutex<State<C::Item>>,
 }
@@ -67,16 +68,16 @@ pub(crate) struct Lane<C: Carrier> {
 struct State<I> {
     ended: bool,
     issued: u64,
-    reads: Queue<I>,
-    writes: Queue<I>,
+    reads: BatchQueue<I>,
+    writes: BatchQueue<I>,
 }
 
-struct Queue<I> {
-    waiting: VecDeque<Parcel<I>>,
+struct BatchQueue<I> {
+    waiting: VecDeque<QueuedBatch<I>>,
     under_way: usize,
 }
 
-impl<I> Default for Queue<I> {
+impl<I> Default for BatchQueue<I> {
     fn default() -> Self {
         Self {
             waiting: VecDeque::new(),
@@ -85,16 +86,16 @@ impl<I> Default for Queue<I> {
     }
 }
 
-impl<C: Carrier> Lane<C> {
-    pub(crate) fn new(carrier: C, limits: Limits) -> Self {
+impl<C: Transport> AutoPipeline<C> {
+    pub(crate) fn new(transport: C, limits: Limits) -> Self {
         Self {
-            carrier: Arc::new(carrier),
+            transport: Arc::new(transport),
             limits,
             state: Mutex::new(State {
                 ended: false,
                 issued: 0,
-                reads: Queue::default(),
-                writes: Queue::default(),
+                reads: BatchQueue::default(),
+                writes: BatchQueue::default(),
             }),
         }
     }
@@ -128,7 +129,7 @@ impl<C: Carrier> Lane<C> {
             }
             state.issued += 1;
             let number = state.issued;
-            state.queue(kind).waiting.push_back(Parcel {
+            state.queue(kind).waiting.push_back(QueuedBatch {
                 items,
                 until: Instant::now() + within,
                 number,
@@ -140,32 +141,32 @@ impl<C: Carrier> Lane<C> {
         Some((number, answers))
     }
 
-    /// Takes a parcel back that no request has taken yet.
+    /// Takes a batch back that no request has taken yet.
     fn withdraw(&self, kind: Kind, number: u64) -> bool {
         let mut state = self.lock();
         let waiting = &mut state.queue(kind).waiting;
-        let found = waiting.iter().position(|parcel| parcel.number == number);
+        let found = waiting.iter().position(|batch| batch.number == number);
         found.and_then(|at| waiting.remove(at)).is_some()
     }
 
     /// Starts as many requests as may be under way.
     fn dispatch(self: &Arc<Self>, kind: Kind) {
-        while let Some(parcels) = self.next_request(kind) {
+        while let Some(batches) = self.next_request(kind) {
             let request = UnderWay {
-                lane: Arc::clone(self),
+                pipeline: Arc::clone(self),
                 kind,
                 finished: false,
             };
-            let carrier = Arc::clone(&self.carrier);
+            let transport = Arc::clone(&self.transport);
             // Without a lock: on a runtime that shuts down the task is dropped inside `spawn`.
-            rt::spawn(async move {
-                carrier.carry(kind, parcels).await;
+            runtime::spawn(async move {
+                transport.deliver(kind, batches).await;
                 request.finish();
             });
         }
     }
 
-    fn next_request(&self, kind: Kind) -> Option<Vec<Parcel<C::Item>>> {
+    fn next_request(&self, kind: Kind) -> Option<Vec<QueuedBatch<C::Item>>> {
         let limits = self.limits;
         let at_once = match kind {
             Kind::Reads => limits.reads,
@@ -177,13 +178,13 @@ impl<C: Carrier> Lane<C> {
             return None;
         }
         if kind == Kind::Reads {
-            queue.waiting.retain(|parcel| !parcel.caller.is_closed());
+            queue.waiting.retain(|batch| !batch.caller.is_closed());
         }
         let (mut commands, mut bytes) = (0, 0);
-        let mut fits = |parcel: &Parcel<C::Item>| {
+        let mut fits = |batch: &QueuedBatch<C::Item>| {
             let first = commands == 0;
-            commands += parcel.items.len();
-            bytes += parcel.items.iter().map(Item::bytes).sum::<usize>();
+            commands += batch.items.len();
+            bytes += batch.items.iter().map(Item::bytes).sum::<usize>();
             first || (limits.together && commands <= limits.commands && bytes <= limits.bytes)
         };
         let count = queue.waiting.iter().take_while(|it| fits(it)).count();
@@ -199,7 +200,7 @@ impl<C: Carrier> Lane<C> {
     }
 }
 
-impl<C: Carrier> Local for Lane<C> {
+impl<C: Transport> Local for AutoPipeline<C> {
     fn end(&self) {
         let waiting = {
             let mut state = self.lock();
@@ -208,9 +209,9 @@ impl<C: Carrier> Local for Lane<C> {
             let writes = std::mem::take(&mut state.writes.waiting);
             [reads, writes]
         };
-        for parcel in waiting.into_iter().flatten() {
-            let effects: Vec<Effect> = parcel.items.iter().map(Item::effect).collect();
-            let _ = parcel.caller.send(unsent(&effects, &runtime_gone()));
+        for batch in waiting.into_iter().flatten() {
+            let effects: Vec<Effect> = batch.items.iter().map(Item::effect).collect();
+            let _ = batch.caller.send(unsent(&effects, &runtime_gone()));
         }
     }
 
@@ -220,7 +221,7 @@ impl<C: Carrier> Local for Lane<C> {
 }
 
 impl<I> State<I> {
-    fn queue(&mut self, kind: Kind) -> &mut Queue<I> {
+    fn queue(&mut self, kind: Kind) -> &mut BatchQueue<I> {
         match kind {
             Kind::Reads => &mut self.reads,
             Kind::Writes => &mut self.writes,
@@ -229,25 +230,25 @@ impl<I> State<I> {
 }
 
 /// A place among the requests under way, given back however the task ends.
-struct UnderWay<C: Carrier> {
-    lane: Arc<Lane<C>>,
+struct UnderWay<C: Transport> {
+    pipeline: Arc<AutoPipeline<C>>,
     kind: Kind,
     finished: bool,
 }
 
-impl<C: Carrier> UnderWay<C> {
+impl<C: Transport> UnderWay<C> {
     fn finish(mut self) {
         self.finished = true;
-        self.lane.lock().queue(self.kind).under_way -= 1;
-        self.lane.dispatch(self.kind);
+        self.pipeline.lock().queue(self.kind).under_way -= 1;
+        self.pipeline.dispatch(self.kind);
     }
 }
 
-impl<C: Carrier> Drop for UnderWay<C> {
+impl<C: Transport> Drop for UnderWay<C> {
     fn drop(&mut self) {
         // Dropped half-way: the runtime is gone, and with it whoever could send what waits here.
         if !self.finished {
-            self.lane.end();
+            self.pipeline.end();
         }
     }
 }

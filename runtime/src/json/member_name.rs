@@ -1,12 +1,12 @@
 //! What may stand as the name of a member.
 
-use super::JsonError;
+use super::error::JsonError;
 use serde::Serialize;
 use serde::ser::{self, Impossible};
 
 /// The names of members: strings, and what `serde_json` turns into one (numbers, booleans,
 /// characters, unit variants).
-pub(super) struct Name;
+pub(super) struct MemberName;
 
 fn no_name<T>() -> Result<T, JsonError> {
     Err(JsonError("a map key that is no string has no JSON".into()))
@@ -20,7 +20,7 @@ macro_rules! names {
     };
 }
 
-impl ser::Serializer for Name {
+impl ser::Serializer for MemberName {
     type Ok = String;
     type Error = JsonError;
     type SerializeSeq = Impossible<String, JsonError>;

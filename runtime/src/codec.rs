@@ -2,29 +2,16 @@
 //! where it is compressed or encrypted.
 
 use crate::cache::cipher::Cipher;
-use crate::cache::envelope::{self, Sealing};
+use crate::cache::envelope;
+use crate::encoding::Encoding;
 use crate::error::{Error, ErrorKind};
 use crate::key::FullKey;
 use crate::keyring;
 use crate::pond::{Inner, Millpond};
-use crate::value;
 use bytes::Bytes;
-use serde::Serialize;
 
 /// How many times larger than the largest stored value one may be before it is compressed.
 const MOST_PACKED: usize = 8;
-
-/// The plain form of a value: JSON.
-pub(crate) fn plain_form<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, Error> {
-    value::encode(value).map_err(|error| {
-        Error::with_source(
-            ErrorKind::InvalidValue,
-            "the value has no JSON; an infinity, a NaN, a map key that is no string and a \
-             `Some(None)` cannot be stored",
-            error,
-        )
-    })
-}
 
 impl Millpond {
     /// The stored form of a plain one, if it may be stored.
@@ -32,10 +19,10 @@ impl Millpond {
         &self,
         full: &FullKey,
         plain: Bytes,
-        sealing: Sealing,
+        encoding: Encoding,
     ) -> Result<Bytes, Error> {
         let most = self.0.settings.max_value;
-        if sealing.compress && plain.len() > self.most_plain() {
+        if encoding.compress && plain.len() > self.most_plain() {
             let length = plain.len();
             return Err(Error::new(
                 ErrorKind::TooLarge,
@@ -45,12 +32,12 @@ impl Millpond {
                 ),
             ));
         }
-        let key = if sealing.encrypt {
+        let key = if encoding.encrypt {
             Some(self.writer()?)
         } else {
             None
         };
-        let stored = envelope::seal(&full.value, plain, sealing.compress, key)?;
+        let stored = envelope::seal(&full.value, plain, encoding.compress, key)?;
         if stored.len() > most {
             let length = stored.len();
             return Err(Error::new(

@@ -1,13 +1,8 @@
-//! Everything that differs between targets: the clock, sleeping, spawning, randomness.
+//! The clock of a `Millpond`: the system's, or one that a test moves by hand.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-/// A future that may move between threads and owns what it needs.
-pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 
 /// Where a [`Millpond`](crate::Millpond) takes the time from.
 #[derive(Clone, Debug, Default)]
@@ -140,114 +135,4 @@ impl Default for ManualClock {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Whether the calling code runs inside a Tokio runtime.
-pub(crate) fn in_runtime() -> bool {
-    tokio::runtime::Handle::try_current().is_ok()
-}
-
-/// Runs a task on the current runtime; without one the future is dropped and `false` comes back.
-pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> bool {
-    match tokio::runtime::Handle::try_current() {
-        Ok(handle) => {
-            handle.spawn(future);
-            true
-        }
-        Err(_) => false,
-    }
-}
-
-/// A runtime to come back to.
-#[derive(Clone)]
-pub(crate) struct Home(Option<tokio::runtime::Handle>);
-
-impl Home {
-    /// The current one, if there is one.
-    pub(crate) fn here() -> Self {
-        Self(tokio::runtime::Handle::try_current().ok())
-    }
-
-    /// Runs a task on the current runtime, else on this one; on one that is gone it is dropped.
-    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        match (&self.0, in_runtime()) {
-            (Some(home), false) => drop(home.spawn(future)),
-            _ => drop(spawn(future)),
-        }
-    }
-}
-
-/// Waits for the future, but no longer than this. What is ready at once needs no timer.
-pub(crate) async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
-    let mut future = std::pin::pin!(future);
-    let first = std::future::poll_fn(|cx| {
-        std::task::Poll::Ready(match future.as_mut().poll(cx) {
-            std::task::Poll::Ready(output) => Some(output),
-            std::task::Poll::Pending => None,
-        })
-    });
-    if let Some(output) = first.await {
-        return Some(output);
-    }
-    match timer(limit) {
-        Some(timer) => {
-            let mut timer = std::pin::pin!(timer);
-            std::future::poll_fn(|cx| {
-                if let std::task::Poll::Ready(output) = future.as_mut().poll(cx) {
-                    return std::task::Poll::Ready(Some(output));
-                }
-                timer.as_mut().poll(cx).map(|()| None)
-            })
-            .await
-        }
-        None => Some(future.await),
-    }
-}
-
-/// A time of the clock that [`sleep`] and [`timeout`] go by.
-pub(crate) fn now() -> tokio::time::Instant {
-    tokio::time::Instant::now()
-}
-
-/// Waits; on a runtime without timers it only lets others run.
-pub(crate) async fn sleep(duration: Duration) {
-    match timer(duration) {
-        Some(timer) => timer.await,
-        None => tokio::task::yield_now().await,
-    }
-}
-
-/// Whether waiting has an end here.
-pub(crate) fn has_timers() -> bool {
-    timer(Duration::ZERO).is_some()
-}
-
-/// Tokio panics where a runtime was built without `enable_time`, and has no other way to ask.
-fn timer(duration: Duration) -> Option<tokio::time::Sleep> {
-    std::panic::catch_unwind(|| tokio::time::sleep(duration)).ok()
-}
-
-/// 64 random bits. Where the system has none to give, a hasher's keys and a counter stand in.
-pub(crate) fn random_u64() -> u64 {
-    getrandom::u64().unwrap_or_else(|_| {
-        use std::hash::{BuildHasher, RandomState};
-        static COUNTER: AtomicU64 = AtomicU64::new(0);
-        RandomState::new().hash_one(COUNTER.fetch_add(1, Ordering::Relaxed))
-    })
-}
-
-/// A random text of 128 bits in hexadecimal.
-pub(crate) fn nonce() -> String {
-    format!("{:016x}{:016x}", random_u64(), random_u64())
-}
-
-/// A random part, between a half and the whole, of this duration.
-pub(crate) fn jitter(full: Duration) -> Duration {
-    full / 2 + up_to(full / 2)
-}
-
-/// A random part, between nothing and the whole, of this duration.
-pub(crate) fn up_to(full: Duration) -> Duration {
-    let fraction = f64::from(u32::try_from(random_u64() >> 32).unwrap_or(0)) / f64::from(u32::MAX);
-    full.mul_f64(fraction)
 }

@@ -3,10 +3,12 @@
 use super::{FIRST_PAUSE, Lock, Sending, is_doubtful};
 use crate::error::Error;
 use crate::key::{FullKey, Key};
-use crate::pond::{Millpond, int};
-use crate::rt;
+use crate::pond::Millpond;
+use crate::random;
+use crate::reply::int;
+use crate::runtime;
 use crate::store::command::{Command, Effect, Script};
-use crate::values::lifetime;
+use crate::ttl::lifetime;
 use bytes::Bytes;
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,12 +20,12 @@ const RELEASES: u32 = 5;
 
 /// How long a lock is to be held.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Terms {
+pub(super) struct LockOptions {
     pub(super) extended: bool,
     pub(super) longest: Option<Duration>,
 }
 
-impl Default for Terms {
+impl Default for LockOptions {
     fn default() -> Self {
         Self {
             extended: true,
@@ -32,7 +34,7 @@ impl Default for Terms {
     }
 }
 
-impl Terms {
+impl LockOptions {
     /// The first lifetime of the lock.
     pub(super) fn first(self, ttl: Duration) -> Duration {
         self.longest.map_or(ttl, |longest| ttl.min(longest))
@@ -40,24 +42,24 @@ impl Terms {
 }
 
 /// What the guard and the task that extends the lock have in common.
-pub(super) struct Hold {
+pub(super) struct HeldLock {
     pond: Millpond,
     key: Key,
     full: FullKey,
     token: Bytes,
     number: u64,
     ttl: Duration,
-    terms: Terms,
+    options: LockOptions,
     since: Duration,
     /// Until when the lock is certainly ours, by this process's clock.
     until: Mutex<Duration>,
     lost: watch::Sender<bool>,
     /// Where it was taken: its guard may go away on a thread that has no runtime.
-    home: rt::Home,
+    runtime: runtime::RuntimeHandle,
 }
 
-impl Hold {
-    /// `sent`: when the command left, by [`Clock::monotonic`](crate::rt::Clock::monotonic). The server
+impl HeldLock {
+    /// `sent`: when the command left, by [`Clock::monotonic`](crate::clock::Clock::monotonic). The server
     /// counts from a later moment, so the lock is ours for as long by our own clock.
     pub(super) fn new(
         lock: &Lock,
@@ -73,11 +75,11 @@ impl Hold {
             token,
             number: u64::try_from(number).unwrap_or(0),
             ttl: lock.ttl,
-            terms: lock.terms,
+            options: lock.options,
             since: sent,
-            until: Mutex::new(sent.saturating_add(sure(lock.terms.first(lock.ttl)))),
+            until: Mutex::new(sent.saturating_add(sure(lock.options.first(lock.ttl)))),
             lost: watch::Sender::new(false),
-            home: rt::Home::here(),
+            runtime: runtime::RuntimeHandle::here(),
         }
     }
 
@@ -147,8 +149,8 @@ impl Hold {
 
     /// The lifetime of the next extension; none where the holder may have the lock no longer.
     fn next_life(&self) -> Option<Duration> {
-        let end = match self.terms.longest {
-            _ if !self.terms.extended => return None,
+        let end = match self.options.longest {
+            _ if !self.options.extended => return None,
             None => return Some(self.ttl),
             Some(longest) => self.since.saturating_add(longest),
         };
@@ -169,7 +171,10 @@ impl Hold {
         loop {
             let left = self.left();
             let pace = (self.ttl / 10).min(left);
-            if rt::timeout(pause.max(pace), &mut guard).await.is_some() {
+            if runtime::timeout(pause.max(pace), &mut guard)
+                .await
+                .is_some()
+            {
                 return;
             }
             let left = self.left();
@@ -187,7 +192,7 @@ impl Hold {
                 pause = left;
                 continue;
             };
-            match rt::timeout(left, self.extend(life)).await {
+            match runtime::timeout(left, self.extend(life)).await {
                 Some(Ok(true)) => pause = self.ease(),
                 Some(Ok(false)) => return,
                 Some(Err(error)) => {
@@ -201,7 +206,7 @@ impl Hold {
 }
 
 /// The ends of a lock.
-impl Hold {
+impl HeldLock {
     /// Waits until the lock is lost.
     pub(super) async fn lost(&self) {
         let mut lost = self.lost.subscribe();
@@ -213,7 +218,7 @@ impl Hold {
                 // Nobody else may be there to see it: the runtime that extended the lock may be gone.
                 self.lose();
             }
-            if rt::timeout(left, told.as_mut()).await.is_some() {
+            if runtime::timeout(left, told.as_mut()).await.is_some() {
                 return;
             }
         }
@@ -229,7 +234,7 @@ impl Hold {
 
     pub(super) fn release_in_background(&self) {
         let Self {
-            home,
+            runtime,
             pond,
             key,
             full,
@@ -237,7 +242,7 @@ impl Hold {
             ..
         } = self;
         self.lose();
-        release_later(home, pond, key, full, token, None);
+        release_later(runtime, pond, key, full, token, None);
     }
 }
 
@@ -259,7 +264,7 @@ fn if_ours(full: &FullKey, token: &Bytes, command: &[Bytes]) -> Command {
 /// Gives back in the background what may have been taken, or may yet be by a command that is under way:
 /// it comes to its end first, lest it take the lock afterwards. Without a runtime it runs out by itself.
 pub(super) fn release_later(
-    home: &rt::Home,
+    runtime: &runtime::RuntimeHandle,
     pond: &Millpond,
     key: &Key,
     full: &FullKey,
@@ -269,7 +274,7 @@ pub(super) fn release_later(
     let command = if_ours(full, token, &[Bytes::from_static(b"DEL")]);
     let (pond, key, full) = (pond.clone(), key.clone(), full.clone());
     let release = pond.0.queues.release();
-    home.spawn(async move {
+    runtime.spawn(async move {
         let _release = release;
         if let Some(sending) = sending {
             let _ = sending.await;
@@ -278,7 +283,7 @@ pub(super) fn release_later(
         for left in (0..RELEASES).rev() {
             match pond.on_key(&key, &full, command.clone()).await {
                 Err(error) if left > 0 && is_doubtful(&error) => {
-                    rt::sleep(rt::jitter(pause)).await;
+                    runtime::sleep(random::jitter(pause)).await;
                     pause *= 4;
                 }
                 Err(error) => {

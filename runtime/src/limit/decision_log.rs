@@ -5,17 +5,17 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 tokio::task_local! {
-    static SEEN: Seen;
+    static LOG: DecisionLog;
 }
 
 /// The strictest decision so far.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen(Arc<Mutex<Option<Decision>>>);
+pub(super) struct DecisionLog(Arc<Mutex<Option<Decision>>>);
 
-impl Seen {
+impl DecisionLog {
     /// Runs a future whose decisions are noted here.
     pub(super) fn watch<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        SEEN.scope(self.clone(), future)
+        LOG.scope(self.clone(), future)
     }
 
     /// The strictest decision, once.
@@ -27,8 +27,8 @@ impl Seen {
 /// Notes a decision, if anyone watches.
 pub(super) fn note(decision: &Decision) {
     // Nobody watching is the ordinary case.
-    let _ = SEEN.try_with(|seen| {
-        let mut strictest = seen.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let _ = LOG.try_with(|log| {
+        let mut strictest = log.0.lock().unwrap_or_else(PoisonError::into_inner);
         let decisions = strictest.take().into_iter().chain([decision.clone()]);
         *strictest = Decision::strictest(decisions);
     });

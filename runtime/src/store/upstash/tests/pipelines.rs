@@ -289,7 +289,7 @@ fn a_dropped_runtime_takes_nobody_with_it() {
     other.block_on(one(&store, once("INCR n"))).unwrap();
     idle.block_on(one(&store, once("INCR n"))).unwrap();
     assert!(before.elapsed() < LONG / 2);
-    assert_eq!(store.0.lanes.count(), 2);
+    assert_eq!(store.0.pipelines.count(), 2);
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! Values by hand: what the attributes do, one step at a time.
 
-use crate::cache::envelope::Sealing;
-use crate::cache::{Lookup, Policy, guard};
+use crate::cache::{CachedCall, Policy, guard};
+use crate::encoding::Encoding;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
-use crate::pond::{Millpond, bulk, int, text};
+use crate::pond::Millpond;
+use crate::reply::{bulk, int};
 use crate::store::command::{Command, Effect, Reply};
-use crate::stored::plain_form;
 use crate::time_left::TimeLeft;
+use crate::ttl::lifetime;
 use crate::value;
+use crate::value::plain_form;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,12 +27,12 @@ impl Millpond {
         command: Command,
     ) -> Result<Reply, Error> {
         key.check()?;
-        let tally = self.0.ledger.tally(key.prefix());
+        let counters = self.0.registry.counters(key.prefix());
         let result = self
-            .settled(full, &tally, command, self.0.settings.budget)
+            .settled(full, &counters, command, self.0.settings.budget)
             .await;
         if result.is_err() {
-            tally.errors.add(1);
+            counters.errors.add(1);
         }
         result
     }
@@ -47,7 +49,7 @@ impl Millpond {
             .on_key(key, &full, Command::new(Effect::Read, get))
             .await?;
         let Some(stored) = bulk(reply)? else {
-            self.0.ledger.tally(key.prefix()).misses.add(1);
+            self.0.registry.counters(key.prefix()).misses.add(1);
             return Ok(None);
         };
         self.opened(key, &full, stored, encrypted).map(Some)
@@ -62,7 +64,11 @@ impl Millpond {
         encrypted: bool,
     ) -> Result<Bytes, Error> {
         self.open(&full.value, stored, encrypted).map_err(|what| {
-            self.0.ledger.tally(key.prefix()).decode_failures.add(1);
+            self.0
+                .registry
+                .counters(key.prefix())
+                .decode_failures
+                .add(1);
             let text = format!(
                 "what is stored under {key} cannot be opened ({what}); delete the key, or let a \
                  load overwrite it"
@@ -99,19 +105,19 @@ impl Millpond {
         key: &Key,
         plain: &[u8],
     ) -> Result<Option<T>, Error> {
-        let tally = self.0.ledger.tally(key.prefix());
+        let counters = self.0.registry.counters(key.prefix());
         let null = value::is_null(plain);
         match value::decode(plain) {
             Ok(value) => {
-                tally.hit(null);
+                counters.hit(null);
                 Ok(Some(value))
             }
             Err(_) if null => {
-                tally.null_hits.add(1);
+                counters.null_hits.add(1);
                 Ok(None)
             }
             Err(what) => {
-                tally.decode_failures.add(1);
+                counters.decode_failures.add(1);
                 let kind = std::any::type_name::<T>();
                 Err(Error::new(
                     ErrorKind::Decode,
@@ -144,7 +150,7 @@ impl Millpond {
         ttl: Duration,
     ) -> Result<(), Error> {
         let plain = plain_form(value)?;
-        self.put_plain(key.into(), plain, ttl, Sealing::default())
+        self.put_plain(key.into(), plain, ttl, Encoding::default())
             .await
     }
 
@@ -154,10 +160,10 @@ impl Millpond {
         key: Key,
         plain: Bytes,
         ttl: Duration,
-        sealing: Sealing,
+        encoding: Encoding,
     ) -> Result<(), Error> {
         let full = self.full(&key);
-        let entry = (full.clone(), self.stored_form(&full, plain, sealing)?);
+        let entry = (full.clone(), self.stored_form(&full, plain, encoding)?);
         let command = guard::put(vec![entry], lifetime(ttl)?, self.0.settings.guard_life);
         if let Err(error) = self.on_key(&key, &full, command).await {
             if error.may_have_run() {
@@ -166,8 +172,8 @@ impl Millpond {
             }
             return Err(error);
         }
-        self.0.flights.detach(&text(&full));
-        self.0.ledger.tally(key.prefix()).stores.add(1);
+        self.0.flights.detach(&full.text());
+        self.0.registry.counters(key.prefix()).stores.add(1);
         Ok(())
     }
 
@@ -191,7 +197,7 @@ impl Millpond {
     ) -> Result<bool, Error> {
         let key = key.into();
         let full = self.full(&key);
-        let stored = self.stored_form(&full, plain_form(value)?, Sealing::default())?;
+        let stored = self.stored_form(&full, plain_form(value)?, Encoding::default())?;
         let args = [
             Bytes::from_static(b"SET"),
             full.value.clone(),
@@ -205,8 +211,8 @@ impl Millpond {
             .await?;
         let stored = reply != Reply::Nil;
         if stored {
-            self.0.flights.detach(&text(&full));
-            self.0.ledger.tally(key.prefix()).stores.add(1);
+            self.0.flights.detach(&full.text());
+            self.0.registry.counters(key.prefix()).stores.add(1);
         }
         Ok(stored)
     }
@@ -331,32 +337,18 @@ impl Millpond {
     {
         let policy = Policy::by_hand(ttl);
         let key = key.into();
-        let tally = self.0.ledger.tally(key.prefix());
-        let lookup = Lookup {
+        let counters = self.0.registry.counters(key.prefix());
+        let call = CachedCall {
             pond: self.clone(),
             key,
             policy,
-            tally,
+            counters,
             refresh: false,
         };
         let shape = crate::__private::cacheable(crate::__private::Fallible::new());
         // The closure is called only when its future is going to be polled. It stays in one place:
         // by value it would be held again by everything between here and there.
         let load = pin!(async { load().await });
-        crate::__private::answer(lookup, shape, crate::__private::never, load).await
+        crate::__private::answer(call, shape, crate::__private::never, load).await
     }
-}
-
-/// The longest lifetime that is accepted: a hundred years, far below what overflows in Redis.
-const MAX_LIFE: Duration = Duration::from_secs(876_000 * 3_600);
-
-/// A lifetime in milliseconds, as an argument.
-pub(crate) fn lifetime(ttl: Duration) -> Result<Bytes, Error> {
-    if ttl.as_millis() == 0 || ttl > MAX_LIFE {
-        return Err(Error::new(
-            ErrorKind::InvalidValue,
-            "the lifetime is under 1 ms or over 100 years; give one in between",
-        ));
-    }
-    Ok(ttl.as_millis().to_string().into())
 }

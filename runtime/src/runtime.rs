@@ -1,0 +1,93 @@
+//! The Tokio runtime: sleeping, time limits, tasks. Everything else asks here, never Tokio itself.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// A future that may move between threads and owns what it needs.
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
+
+/// Whether the calling code runs inside a Tokio runtime.
+pub(crate) fn in_runtime() -> bool {
+    tokio::runtime::Handle::try_current().is_ok()
+}
+
+/// Runs a task on the current runtime; without one the future is dropped and `false` comes back.
+pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> bool {
+    match tokio::runtime::Handle::try_current() {
+        Ok(handle) => {
+            handle.spawn(future);
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// A runtime to come back to.
+#[derive(Clone)]
+pub(crate) struct RuntimeHandle(Option<tokio::runtime::Handle>);
+
+impl RuntimeHandle {
+    /// The current one, if there is one.
+    pub(crate) fn here() -> Self {
+        Self(tokio::runtime::Handle::try_current().ok())
+    }
+
+    /// Runs a task on the current runtime, else on this one; on one that is gone it is dropped.
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        match (&self.0, in_runtime()) {
+            (Some(handle), false) => drop(handle.spawn(future)),
+            _ => drop(spawn(future)),
+        }
+    }
+}
+
+/// Waits for the future, but no longer than this. What is ready at once needs no timer.
+pub(crate) async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    let first = std::future::poll_fn(|cx| {
+        std::task::Poll::Ready(match future.as_mut().poll(cx) {
+            std::task::Poll::Ready(output) => Some(output),
+            std::task::Poll::Pending => None,
+        })
+    });
+    if let Some(output) = first.await {
+        return Some(output);
+    }
+    match timer(limit) {
+        Some(timer) => {
+            let mut timer = std::pin::pin!(timer);
+            std::future::poll_fn(|cx| {
+                if let std::task::Poll::Ready(output) = future.as_mut().poll(cx) {
+                    return std::task::Poll::Ready(Some(output));
+                }
+                timer.as_mut().poll(cx).map(|()| None)
+            })
+            .await
+        }
+        None => Some(future.await),
+    }
+}
+
+/// A time of the clock that [`sleep`] and [`timeout`] go by.
+pub(crate) fn now() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
+/// Waits; on a runtime without timers it only lets others run.
+pub(crate) async fn sleep(duration: Duration) {
+    match timer(duration) {
+        Some(timer) => timer.await,
+        None => tokio::task::yield_now().await,
+    }
+}
+
+/// Whether waiting has an end here.
+pub(crate) fn has_timers() -> bool {
+    timer(Duration::ZERO).is_some()
+}
+
+/// Tokio panics where a runtime was built without `enable_time`, and has no other way to ask.
+fn timer(duration: Duration) -> Option<tokio::time::Sleep> {
+    std::panic::catch_unwind(|| tokio::time::sleep(duration)).ok()
+}

@@ -37,8 +37,6 @@ impl Service {
             .unwrap()
             .expect("the example says where it listens");
         let url = line.strip_prefix("listening on ").expect(&line).to_owned();
-        // Without a provider of its own the client takes the process's.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
             url,
             client: Client::new(),

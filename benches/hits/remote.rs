@@ -124,7 +124,7 @@ pub(crate) async fn report() -> Outcome {
         println!("\nredis-server is missing: no figures for a hit in Redis.");
         return Ok(());
     }
-    rustls::crypto::ring::default_provider()
+    rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .map_err(|_| "a provider is installed")?;
     let redis = RedisServer::start()?;

@@ -20,6 +20,11 @@ mod repeat;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod sequence;
 mod server_error;
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    any(feature = "tls", feature = "tls-ring")
+))]
+mod tls;
 #[cfg(feature = "upstash")]
 mod upstash;
 #[cfg(any(feature = "upstash", feature = "redis"))]
@@ -91,6 +96,21 @@ pub(crate) fn open(
         #[cfg(not(feature = "redis"))]
         Engine::Redis { .. } => Err(missing("redis")),
     }
+}
+
+/// For an address that this build cannot speak to.
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(any(feature = "tls", feature = "tls-ring"))
+))]
+fn missing_tls(scheme: &str) -> Error {
+    Error::new(
+        crate::error::ErrorKind::Config,
+        format!(
+            "this build of millpond lacks TLS, which {scheme} asks for; add the feature `tls` in \
+             Cargo.toml (or `tls-ring`, where the program's rustls has ring alone)"
+        ),
+    )
 }
 
 #[cfg(not(all(feature = "upstash", feature = "redis")))]

@@ -47,12 +47,24 @@ impl RedisConfig {
             connect_timeout: Duration::from_secs(3),
         }
     }
+
+    /// Whether an address asks for TLS.
+    fn has_tls(&self) -> bool {
+        self.urls.iter().any(|url| {
+            let scheme = url.reveal().split(':').next().unwrap_or_default();
+            ["rediss", "valkeys"]
+                .iter()
+                .any(|it| scheme.eq_ignore_ascii_case(it))
+        })
+    }
 }
 
 pub(crate) struct Redis(Arc<Inner>);
 
 struct Inner {
     dial: Dial,
+    #[cfg(any(feature = "tls", feature = "tls-ring"))]
+    has_tls: bool,
     host: Arc<str>,
     links: PerRuntime<Link>,
     patience: Patience,
@@ -66,6 +78,8 @@ impl Redis {
         let (dial, host) = dial(config)?;
         Ok(Self(Arc::new(Inner {
             dial,
+            #[cfg(any(feature = "tls", feature = "tls-ring"))]
+            has_tls: config.has_tls(),
             host: host.into(),
             links: PerRuntime::default(),
             patience: Patience {
@@ -80,6 +94,11 @@ impl Redis {
 
 impl Inner {
     async fn send(self: Arc<Self>, batch: Batch) -> Replies {
+        // As late as possible: the program may make its own choice while it starts.
+        #[cfg(any(feature = "tls", feature = "tls-ring"))]
+        if self.has_tls {
+            super::tls::provide();
+        }
         let effects: Vec<Effect> = batch.commands.iter().map(|it| it.effect).collect();
         let link = self.links.current(|| {
             Ok(Link::new(
@@ -126,6 +145,10 @@ impl fmt::Debug for Redis {
 
 /// The clients for these URLs, and the address of the first for error texts.
 fn dial(config: &RedisConfig) -> Result<(Dial, String), Error> {
+    #[cfg(not(any(feature = "tls", feature = "tls-ring")))]
+    if config.has_tls() {
+        return Err(super::missing_tls("rediss"));
+    }
     let infos = config
         .urls
         .iter()
@@ -144,15 +167,19 @@ fn dial(config: &RedisConfig) -> Result<(Dial, String), Error> {
         return Err(wrong("is missing"));
     };
     let host = first.addr().to_string();
-    if config.urls.iter().any(|url| has_tls(url.reveal())) {
-        provide_tls();
-    }
     let unusable = |_| wrong("cannot be used by this build (an option in it is unknown)");
+    #[cfg(any(feature = "tls", feature = "tls-ring"))]
+    let certificates = config.has_tls().then(certificates).transpose()?;
     if config.cluster {
         let nodes = || {
-            ClusterClientBuilder::new(infos.clone())
+            let nodes = ClusterClientBuilder::new(infos.clone())
                 .connection_timeout(config.connect_timeout)
-                .response_timeout(LONGEST)
+                .response_timeout(LONGEST);
+            #[cfg(any(feature = "tls", feature = "tls-ring"))]
+            if let Some(certificates) = certificates.clone() {
+                return nodes.certs(certificates);
+            }
+            nodes
         };
         let dial = Dial::Cluster {
             repeating: Box::new(nodes().retries(config.retries).build().map_err(unusable)?),
@@ -163,21 +190,21 @@ fn dial(config: &RedisConfig) -> Result<(Dial, String), Error> {
     if infos.len() > 1 {
         return Err(wrong("is one of several, which only a cluster has"));
     }
+    #[cfg(any(feature = "tls", feature = "tls-ring"))]
+    if let Some(certificates) = certificates {
+        let client = Client::build_with_tls(first.clone(), certificates).map_err(unusable)?;
+        return Ok((Dial::Single(Box::new(client)), host));
+    }
     let client = Client::open(first.clone()).map_err(unusable)?;
     Ok((Dial::Single(Box::new(client)), host))
 }
 
-fn has_tls(url: &str) -> bool {
-    url.starts_with("rediss:") || url.starts_with("valkeys:")
-}
-
-/// The `redis` crate takes the provider of the process and panics where there are two to choose
-/// from and nobody chose; here nobody did, so this is no change for anyone.
-fn provide_tls() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Lost a race: then there is one, which is all that matters.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
+#[cfg(any(feature = "tls", feature = "tls-ring"))]
+fn certificates() -> Result<::redis::TlsCertificates, Error> {
+    Ok(::redis::TlsCertificates {
+        client_tls: None,
+        root_cert: Some(super::tls::pem()?),
+    })
 }
 
 fn wrong(what: &str) -> Error {

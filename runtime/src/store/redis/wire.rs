@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::store::command::{Call, Command, Reply};
 use crate::store::server_error::server_error;
 use bytes::Bytes;
-use redis::{Cmd, Pipeline, ServerError, Value};
+use redis::{Cmd, Pipeline, ServerError, ToRedisArgs, Value};
 
 /// The command as `redis` sends it; a script by its hash, or in full.
 pub(crate) fn encode(command: &Command, in_full: bool) -> Cmd {
@@ -47,13 +47,15 @@ pub(crate) fn decode(value: Value) -> Result<Reply, Error> {
     Ok(match value {
         Value::Nil => Reply::Nil,
         Value::Int(number) => Reply::Int(number),
-        Value::BulkString(bytes) | Value::BigNumber(bytes) => Reply::Bulk(bytes.into()),
+        Value::BulkString(bytes) => Reply::Bulk(bytes.into()),
         Value::SimpleString(text) | Value::VerbatimString { text, .. } => Reply::Bulk(text.into()),
         Value::Okay => Reply::Bulk(Bytes::from_static(b"OK")),
         Value::Array(items) | Value::Set(items) => array(items)?,
         Value::Map(pairs) => array(pairs.into_iter().flat_map(|(key, value)| [key, value]))?,
         Value::Attribute { data, .. } => decode(*data)?,
         Value::Double(number) => Reply::Bulk(number.to_string().into()),
+        // Text or `BigInt`, as another crate's features of `redis` have it.
+        Value::BigNumber(number) => Reply::Bulk(number.to_redis_args().concat().into()),
         Value::Boolean(yes) => Reply::Int(i64::from(yes)),
         Value::ServerError(error) => return Err(server_error(&text_of(&error))),
         _ => {

@@ -24,6 +24,9 @@ pub(crate) fn url(text: &str, path: &str) -> Result<Url, Error> {
         ));
     }
     match url.scheme() {
+        #[cfg(not(any(feature = "tls", feature = "tls-ring", target_family = "wasm")))]
+        "https" => return Err(crate::store::missing_tls("https")),
+        #[cfg(any(feature = "tls", feature = "tls-ring", target_family = "wasm"))]
         "https" => {}
         "http" if is_loopback(&url) => {}
         "http" => {

@@ -9,10 +9,10 @@ use crate::stats::Meter;
 use crate::store::auto_pipeline::Kind;
 use crate::store::repeat::{Failure, Stage};
 use crate::store::server_error::{presentable, server_error};
+#[cfg(any(feature = "tls", feature = "tls-ring"))]
+use crate::store::tls;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -37,7 +37,8 @@ pub(crate) struct Endpoint {
     transaction: Url,
     headers: HeaderMap,
     token: Secret,
-    tls: ClientConfig,
+    #[cfg(any(feature = "tls", feature = "tls-ring"))]
+    tls: rustls::ClientConfig,
     connect_timeout: Duration,
     largest_answer: usize,
     /// Given by the last write, shown with every request: no later read sees an older state. Writes
@@ -54,7 +55,8 @@ impl Endpoint {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ENCODING, HeaderValue::from_static("base64"));
         Ok(Self {
-            tls: tls(pipeline.scheme() == "https")?,
+            #[cfg(any(feature = "tls", feature = "tls-ring"))]
+            tls: tls::client(pipeline.scheme() == "https")?,
             transaction: url(config.url.reveal(), "multi-exec")?,
             pipeline,
             headers,
@@ -82,8 +84,11 @@ impl Endpoint {
 
     /// Connections for one runtime.
     pub(crate) fn client(&self) -> Result<Client, Error> {
-        Client::builder()
-            .tls_backend_preconfigured(self.tls.clone())
+        let builder = Client::builder();
+        // Always: left to itself the client loads certificates, and panics where it finds no provider.
+        #[cfg(any(feature = "tls", feature = "tls-ring"))]
+        let builder = builder.tls_backend_preconfigured(self.tls.clone());
+        builder
             .user_agent(concat!("millpond/", env!("CARGO_PKG_VERSION")))
             .default_headers(self.headers.clone())
             .connect_timeout(self.connect_timeout)
@@ -267,25 +272,6 @@ impl Endpoint {
             _ => error,
         }
     }
-}
-
-/// `ring` by name, so that nothing depends on a provider that the process may not have installed.
-fn tls(verified: bool) -> Result<ClientConfig, Error> {
-    let unusable = |error: rustls::Error| {
-        Error::with_source(ErrorKind::Config, "TLS could not be set up", error)
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(unusable)?;
-    if verified {
-        let builder = builder.with_platform_verifier().map_err(unusable)?;
-        return Ok(builder.with_no_client_auth());
-    }
-    // Plain HTTP to this machine: no certificate is ever looked at, none needs to be loaded.
-    Ok(builder
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth())
 }
 
 fn wide(count: usize) -> u64 {

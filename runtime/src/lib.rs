@@ -139,12 +139,12 @@ mod time_left;
 mod value;
 
 #[doc = include_str!("../docs/guide.md")]
-// It shows everything there is, so it is there where everything is.
-#[cfg(all(feature = "axum", feature = "redis", feature = "upstash"))]
-pub mod guide {
-    #[expect(unused_imports, reason = "the text links to them")]
-    use crate::*;
-}
+// Its programs are files of `tests/guide`, run there.
+#[cfg(not(doctest))]
+pub mod guide {}
+#[doc = include_str!("../docs/interop.md")]
+#[cfg(not(doctest))]
+pub mod interop {}
 pub mod limit;
 pub mod prefix;
 #[doc = include_str!("../docs/settings.md")]

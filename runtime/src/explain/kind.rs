@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What the bytes of a stored value look like; see [`Explanation::value`].
+/// What the bytes of a stored value look like; see [`Explanation::value`](crate::Explanation::value).
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

@@ -100,7 +100,7 @@ fn code() -> BTreeMap<String, String> {
     let settings = settings.map(|(name, default)| (name.to_owned(), default));
     let environment = ENVIRONMENT.iter().enumerate().map(|(at, (url, token))| {
         let next = match ENVIRONMENT.get(at + 1) {
-            Some(_) => "unset: the next row counts",
+            Some(_) => "unset: the next row applies",
             None => "unset: the embedded engine is used",
         };
         (format!("{url}`, `{token}"), next.to_owned())

@@ -59,6 +59,32 @@ async fn a_thousand_writes_at_once_need_two_requests() {
     assert_eq!(pond.stats().requests, 2);
 }
 
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn calls_made_at_the_same_time_leave_together_and_in_order_over_resp() {
+    let database = needs_redis!().database();
+    let pond = Millpond::builder().redis(database.url());
+    let pond = pond.budget(support::LONG).build().unwrap();
+    pond.get::<u32>("connected").await.unwrap();
+    let before = pond.stats().requests;
+    let calls = (0..100).map(|_| pond.command(["INCR", "n"]));
+    let numbers: Vec<_> = join_all(calls)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(numbers, (1..=100).map(Reply::Int).collect::<Vec<_>>());
+    assert_eq!(pond.stats().requests - before, 1);
+    let pond = Millpond::builder()
+        .redis(database.url())
+        .auto_pipelining(false);
+    let pond = pond.budget(support::LONG).build().unwrap();
+    for reply in join_all((0..100).map(|_| pond.command(["INCR", "n"]))).await {
+        reply.unwrap();
+    }
+    assert_eq!(pond.stats().requests, 100);
+}
+
 #[tokio::test]
 async fn a_hundred_reads_at_once_need_five_requests() {
     let gateway = gateway(needs_redis!()).await;

@@ -4,11 +4,13 @@
 // Where one engine is left out, what only it needs is unused.
 #![cfg_attr(not(all(feature = "upstash", feature = "redis")), allow(dead_code))]
 
-#[cfg(feature = "upstash")]
+#[cfg(any(feature = "upstash", feature = "redis"))]
 mod auto_pipeline;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod breaker;
 pub(crate) mod command;
+#[cfg(any(feature = "upstash", feature = "redis"))]
+mod delivery;
 pub(crate) mod glob;
 pub(crate) mod memory;
 #[cfg(any(feature = "upstash", feature = "redis"))]
@@ -25,6 +27,8 @@ mod server_error;
     any(feature = "tls", feature = "tls-ring")
 ))]
 mod tls;
+#[cfg(any(feature = "upstash", feature = "redis"))]
+mod transport;
 #[cfg(feature = "upstash")]
 mod upstash;
 #[cfg(any(feature = "upstash", feature = "redis"))]
@@ -88,6 +92,7 @@ pub(crate) fn open(
             let config = redis::RedisConfig {
                 retries: settings.retries,
                 backoff: settings.backoff,
+                pipelining: settings.pipelining,
                 ..redis::RedisConfig::new(urls.clone(), *cluster)
             };
             let store = redis::Redis::new(&config, meter)?;

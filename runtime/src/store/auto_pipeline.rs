@@ -1,217 +1,181 @@
-//! Auto-pipelining. A lone batch leaves at once; what comes while requests are under way leaves
-//! together. A pipeline belongs to one Tokio runtime; each request is a task of its own, so a caller
-//! that goes away only stops waiting.
+//! Automatic pipelining: requests that are made while others are under way leave together.
+//! `batch → queue → delivery task → transport`. A pipeline belongs to one Tokio runtime. Each delivery is
+//! a task of its own, so a caller that goes away stops waiting and takes nobody else's commands with it.
 
+mod queue;
+
+use super::Batch;
 use super::command::Effect;
+use super::delivery::Delivery;
 use super::per_runtime::Local;
-use super::waiting::{LONGEST, Replies, runtime_gone, unsent, wait};
-use crate::runtime::{self, BoxFuture};
-use std::collections::VecDeque;
+use super::repeat::Patience;
+use super::transport::{Kind, Outgoing, Transport};
+use super::waiting::{LONGEST, Replies, Request, runtime_gone, unsent, wait};
+use crate::error::{Error, ErrorKind};
+use crate::runtime;
+use queue::{BatchQueue, Departure};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// What leaves together at most, and how many requests may be under way.
+/// What leaves together at most, and how much may be under way.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
+    /// Commands in one exchange.
     pub(crate) commands: usize,
+    /// Bytes in one exchange, unless a single command is larger.
     pub(crate) bytes: usize,
+    /// Exchanges of reads under way.
     pub(crate) reads: usize,
-    /// One keeps writes in order, which is what makes a read-your-writes token sound.
+    /// Exchanges of writes under way. With one, writes take effect in the order in which they were made,
+    /// which is what makes a read-your-writes token sound.
     pub(crate) writes: usize,
-    /// Whether batches of several callers may share a request.
+    /// Whether requests of several callers may share an exchange.
     pub(crate) together: bool,
+    /// Whether a delivery takes its requests when its task first runs rather than when it is spawned.
+    /// On a connection that carries any number of exchanges at once, this is what brings the requests of
+    /// one turn of the scheduler together without letting any of them wait for an answer.
+    pub(crate) gather: bool,
+    /// Bytes of commands that wait or are under way. Beyond it requests are refused: while a server
+    /// answers slowly or not at all, memory must not grow with the number of calls.
+    pub(crate) backlog: usize,
 }
 
-/// A command as it waits for a request.
-pub(crate) trait Item: Send + 'static {
-    fn effect(&self) -> Effect;
-    fn bytes(&self) -> usize;
-}
+/// The default of [`Limits::backlog`].
+pub(crate) const BACKLOG: usize = 64 * 1024 * 1024;
 
-/// Takes batches to the server and answers each through [`QueuedBatch::answer`].
-pub(crate) trait Transport: Send + Sync + 'static {
-    type Item: Item;
-    fn deliver(self: Arc<Self>, kind: Kind, batches: Vec<QueuedBatch<Self::Item>>)
-    -> BoxFuture<()>;
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Reads,
-    Writes,
-}
-
-/// The commands of one batch, and who waits for the answers.
-pub(crate) struct QueuedBatch<I> {
-    pub(crate) items: Vec<I>,
-    /// When its caller stops waiting.
-    pub(crate) until: Instant,
-    number: u64,
-    caller: oneshot::Sender<Replies>,
-}
-
-impl<I> QueuedBatch<I> {
-    /// The items, and what takes their answers.
-    pub(crate) fn open(self) -> (Vec<I>, oneshot::Sender<Replies>) {
-        (self.items, self.caller)
-    }
-}
-
-pub(crate) struct AutoPipeline<C: Transport> {
-    transport: Arc<C>,
+pub(crate) struct AutoPipeline<T: Transport> {
+    transport: Arc<T>,
     limits: Limits,
-    state: Mutex<State<C::Item>>,
+    patience: Patience,
+    state: Mutex<State<T::Command>>,
 }
 
-struct State<I> {
+struct State<C> {
     ended: bool,
-    issued: u64,
-    reads: BatchQueue<I>,
-    writes: BatchQueue<I>,
+    reads: BatchQueue<C>,
+    writes: BatchQueue<C>,
 }
 
-struct BatchQueue<I> {
-    waiting: VecDeque<QueuedBatch<I>>,
-    under_way: usize,
-}
+impl<C: Outgoing> State<C> {
+    fn bytes(&self) -> usize {
+        self.reads.bytes().saturating_add(self.writes.bytes())
+    }
 
-impl<I> Default for BatchQueue<I> {
-    fn default() -> Self {
-        Self {
-            waiting: VecDeque::new(),
-            under_way: 0,
+    fn queue(&mut self, kind: Kind) -> &mut BatchQueue<C> {
+        match kind {
+            Kind::Reads => &mut self.reads,
+            Kind::Writes => &mut self.writes,
         }
     }
 }
 
-impl<C: Transport> AutoPipeline<C> {
-    pub(crate) fn new(transport: C, limits: Limits) -> Self {
+impl<T: Transport> AutoPipeline<T> {
+    pub(crate) fn new(transport: T, limits: Limits, patience: Patience) -> Self {
         Self {
             transport: Arc::new(transport),
             limits,
+            patience,
             state: Mutex::new(State {
                 ended: false,
-                issued: 0,
-                reads: BatchQueue::default(),
-                writes: BatchQueue::default(),
+                reads: BatchQueue::new(Kind::Reads, limits),
+                writes: BatchQueue::new(Kind::Writes, limits),
             }),
         }
     }
 
-    /// Queues the commands of one batch and waits for the answers, but no longer than `within`.
-    pub(crate) async fn send(self: Arc<Self>, items: Vec<C::Item>, within: Duration) -> Replies {
-        let effects: Vec<Effect> = items.iter().map(Item::effect).collect();
+    /// Sends a batch. A command that cannot be encoded fails alone; the others leave, and each answer
+    /// takes its command's place.
+    pub(crate) async fn send(self: Arc<Self>, batch: Batch) -> Replies {
+        let mut commands = Vec::with_capacity(batch.commands.len());
+        let mut refused = Vec::new();
+        for (at, command) in batch.commands.into_iter().enumerate() {
+            match T::Command::new(command) {
+                Ok(command) => commands.push(command),
+                Err(error) => refused.push((at, error)),
+            }
+        }
+        let mut replies = if commands.is_empty() {
+            Vec::new()
+        } else {
+            self.request(commands, batch.within.min(LONGEST)).await
+        };
+        // In rising order, so each lands where its command stood.
+        for (at, error) in refused {
+            replies.insert(at.min(replies.len()), Err(error));
+        }
+        replies
+    }
+
+    async fn request(self: Arc<Self>, commands: Vec<T::Command>, within: Duration) -> Replies {
+        let effects: Vec<Effect> = commands.iter().map(Outgoing::effect).collect();
         let kind = if effects.iter().all(|effect| *effect == Effect::Read) {
             Kind::Reads
         } else {
             Kind::Writes
         };
-        let within = within.min(LONGEST);
-        let Some((number, answers)) = self.queue(kind, items, within) else {
-            return unsent(&effects, &runtime_gone());
-        };
-        wait(&effects, answers, within, || self.withdraw(kind, number)).await
+        let (request, answers) = Request::new(commands, Instant::now() + within);
+        let turn = Arc::clone(request.turn());
+        if let Err(error) = self.enqueue(kind, request) {
+            return unsent(&effects, &error);
+        }
+        wait(&effects, answers, within, || {
+            let stays = turn.withdraw();
+            if stays {
+                self.lock().queue(kind).remove(&turn);
+            }
+            stays
+        })
+        .await
     }
 
-    fn queue(
-        self: &Arc<Self>,
-        kind: Kind,
-        items: Vec<C::Item>,
-        within: Duration,
-    ) -> Option<(u64, oneshot::Receiver<Replies>)> {
-        let (caller, answers) = oneshot::channel();
-        let number = {
+    fn enqueue(self: &Arc<Self>, kind: Kind, request: Request<T::Command>) -> Result<(), Error> {
+        {
             let mut state = self.lock();
             if state.ended {
-                return None;
+                return Err(runtime_gone());
             }
-            state.issued += 1;
-            let number = state.issued;
-            state.queue(kind).waiting.push_back(QueuedBatch {
-                items,
-                until: Instant::now() + within,
-                number,
-                caller,
-            });
-            number
-        };
+            let bytes = state.bytes();
+            // A request alone may be larger: the limit of a value has measured it.
+            if bytes > 0 && bytes.saturating_add(request.bytes()) > self.limits.backlog {
+                return Err(overloaded(&self.transport.host(), bytes));
+            }
+            state.queue(kind).push(request);
+        }
         self.dispatch(kind);
-        Some((number, answers))
+        Ok(())
     }
 
-    /// Takes a batch back that no request has taken yet.
-    fn withdraw(&self, kind: Kind, number: u64) -> bool {
-        let mut state = self.lock();
-        let waiting = &mut state.queue(kind).waiting;
-        let found = waiting.iter().position(|batch| batch.number == number);
-        found.and_then(|at| waiting.remove(at)).is_some()
-    }
-
-    /// Starts as many requests as may be under way.
+    /// Starts as many deliveries as may be under way.
     fn dispatch(self: &Arc<Self>, kind: Kind) {
-        while let Some(batches) = self.next_request(kind) {
-            let request = UnderWay {
+        loop {
+            // Without the lock while spawning: on a runtime that shuts down, `spawn` drops the task, and
+            // with it `UnderWay`, which locks.
+            let departure = self.lock().queue(kind).depart();
+            let Some(departure) = departure else { return };
+            let under_way = UnderWay {
                 pipeline: Arc::clone(self),
                 kind,
                 finished: false,
             };
-            let transport = Arc::clone(&self.transport);
-            // Without a lock: on a runtime that shuts down the task is dropped inside `spawn`.
-            runtime::spawn(async move {
-                transport.deliver(kind, batches).await;
-                request.finish();
-            });
+            runtime::spawn(under_way.run(departure));
         }
     }
 
-    fn next_request(&self, kind: Kind) -> Option<Vec<QueuedBatch<C::Item>>> {
-        let limits = self.limits;
-        let at_once = match kind {
-            Kind::Reads => limits.reads,
-            Kind::Writes => limits.writes,
-        };
-        let mut state = self.lock();
-        let queue = state.queue(kind);
-        if queue.under_way >= at_once {
-            return None;
-        }
-        if kind == Kind::Reads {
-            queue.waiting.retain(|batch| !batch.caller.is_closed());
-        }
-        let (mut commands, mut bytes) = (0, 0);
-        let mut fits = |batch: &QueuedBatch<C::Item>| {
-            let first = commands == 0;
-            commands += batch.items.len();
-            bytes += batch.items.iter().map(Item::bytes).sum::<usize>();
-            first || (limits.together && commands <= limits.commands && bytes <= limits.bytes)
-        };
-        let count = queue.waiting.iter().take_while(|it| fits(it)).count();
-        if count == 0 {
-            return None;
-        }
-        queue.under_way += 1;
-        Some(queue.waiting.drain(..count).collect())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<C::Item>> {
+    fn lock(&self) -> MutexGuard<'_, State<T::Command>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<C: Transport> Local for AutoPipeline<C> {
+impl<T: Transport> Local for AutoPipeline<T> {
     fn end(&self) {
         let waiting = {
             let mut state = self.lock();
             state.ended = true;
-            let reads = std::mem::take(&mut state.reads.waiting);
-            let writes = std::mem::take(&mut state.writes.waiting);
-            [reads, writes]
+            [state.reads.clear(), state.writes.clear()]
         };
-        for batch in waiting.into_iter().flatten() {
-            let effects: Vec<Effect> = batch.items.iter().map(Item::effect).collect();
-            let _ = batch.caller.send(unsent(&effects, &runtime_gone()));
+        for request in waiting.into_iter().flatten() {
+            request.refuse(&runtime_gone());
         }
     }
 
@@ -220,35 +184,53 @@ impl<C: Transport> Local for AutoPipeline<C> {
     }
 }
 
-impl<I> State<I> {
-    fn queue(&mut self, kind: Kind) -> &mut BatchQueue<I> {
-        match kind {
-            Kind::Reads => &mut self.reads,
-            Kind::Writes => &mut self.writes,
-        }
-    }
-}
-
-/// A place among the requests under way, given back however the task ends.
-struct UnderWay<C: Transport> {
-    pipeline: Arc<AutoPipeline<C>>,
+/// A place among the deliveries under way, given back however the task ends.
+struct UnderWay<T: Transport> {
+    pipeline: Arc<AutoPipeline<T>>,
     kind: Kind,
     finished: bool,
 }
 
-impl<C: Transport> UnderWay<C> {
-    fn finish(mut self) {
+impl<T: Transport> UnderWay<T> {
+    async fn run(mut self, departure: Departure<T::Command>) {
+        let pipeline = Arc::clone(&self.pipeline);
+        let requests = match departure {
+            Departure::Now(requests) => requests,
+            Departure::WhenRun => {
+                let requests = pipeline.lock().queue(self.kind).board();
+                // What did not fit leaves with the next one.
+                pipeline.dispatch(self.kind);
+                requests
+            }
+        };
+        let bytes = requests.iter().map(Request::bytes).sum();
+        if !requests.is_empty() {
+            let transport = Arc::clone(&pipeline.transport);
+            let (limits, patience) = (pipeline.limits, pipeline.patience);
+            let delivery = Delivery::new(transport, limits, patience, self.kind, requests);
+            delivery.run().await;
+        }
         self.finished = true;
-        self.pipeline.lock().queue(self.kind).under_way -= 1;
-        self.pipeline.dispatch(self.kind);
+        pipeline.lock().queue(self.kind).arrive(bytes);
+        pipeline.dispatch(self.kind);
     }
 }
 
-impl<C: Transport> Drop for UnderWay<C> {
+impl<T: Transport> Drop for UnderWay<T> {
     fn drop(&mut self) {
         // Dropped half-way: the runtime is gone, and with it whoever could send what waits here.
         if !self.finished {
             self.pipeline.end();
         }
     }
+}
+
+fn overloaded(host: &str, bytes: usize) -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        format!(
+            "{bytes} bytes of commands already wait for {host}, which answers too slowly; nothing more \
+             is queued"
+        ),
+    )
 }

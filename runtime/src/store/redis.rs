@@ -1,28 +1,37 @@
-//! Any Redis, Valkey or Redis Cluster over RESP. A batch is one pipeline; each batch is a task of
-//! its own, so a caller that goes away only stops waiting.
+//! Any Redis, Valkey or Redis Cluster over RESP.
+//! `batch → pipeline → delivery → transport → link → wire`, and back.
 
-mod delivery;
+mod command;
 mod link;
+mod transport;
 mod wire;
 
-use super::command::{Effect, Reply};
+use super::auto_pipeline::{AutoPipeline, BACKLOG, Limits};
 use super::per_runtime::PerRuntime;
-use super::repeat::{Patience, Tries};
-use super::waiting::{LONGEST, Replies, unsent, wait};
+use super::repeat::Patience;
+use super::waiting::{LONGEST, Replies};
 use super::{Batch, Store};
 use crate::error::{Error, ErrorKind};
-use crate::runtime::{self, BoxFuture};
+use crate::runtime::BoxFuture;
 use crate::secret::Secret;
 use crate::stats::Meter;
 use ::redis::cluster::ClusterClientBuilder;
 use ::redis::{Client, IntoConnectionInfo};
-use delivery::{Delivery, Turn};
 use link::{Dial, Link};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
-use tokio::time::Instant;
+use transport::RespTransport;
+
+/// Most commands that leave together.
+const MOST_COMMANDS: usize = 1_000;
+
+/// Most bytes that leave together, unless one batch alone is larger.
+const MOST_BYTES: usize = 1024 * 1024;
+
+/// Exchanges under way, of reads and of writes. They share a connection, so a further one costs little;
+/// past this number a slow server gets fewer and larger ones.
+const AT_ONCE: usize = 64;
 
 /// How to reach a server, or some nodes of a cluster.
 #[derive(Clone, Debug)]
@@ -34,7 +43,11 @@ pub(crate) struct RedisConfig {
     pub(crate) retries: u32,
     /// The pause before the first repeat; each one after that is twice as long.
     pub(crate) backoff: Duration,
+    /// Whether calls that are made at the same time leave together.
+    pub(crate) pipelining: bool,
     pub(crate) connect_timeout: Duration,
+    /// Bytes of commands that may wait or be under way.
+    pub(crate) backlog: usize,
 }
 
 impl RedisConfig {
@@ -44,7 +57,9 @@ impl RedisConfig {
             cluster,
             retries: 5,
             backoff: Duration::from_millis(50),
+            pipelining: true,
             connect_timeout: Duration::from_secs(3),
+            backlog: BACKLOG,
         }
     }
 
@@ -66,7 +81,8 @@ struct Inner {
     #[cfg(any(feature = "tls", feature = "tls-ring"))]
     has_tls: bool,
     host: Arc<str>,
-    links: PerRuntime<Link>,
+    pipelines: PerRuntime<AutoPipeline<RespTransport>>,
+    limits: Limits,
     patience: Patience,
     connect_timeout: Duration,
     meter: Arc<Meter>,
@@ -81,7 +97,8 @@ impl Redis {
             #[cfg(any(feature = "tls", feature = "tls-ring"))]
             has_tls: config.has_tls(),
             host: host.into(),
-            links: PerRuntime::default(),
+            pipelines: PerRuntime::default(),
+            limits: limits(config),
             patience: Patience {
                 retries: config.retries,
                 backoff: config.backoff,
@@ -92,6 +109,22 @@ impl Redis {
     }
 }
 
+/// On a cluster a command goes to the node of its slot, and a pipeline of several callers would seldom be
+/// for one node.
+fn limits(config: &RedisConfig) -> Limits {
+    let together = config.pipelining && !config.cluster;
+    let at_once = if together { AT_ONCE } else { usize::MAX };
+    Limits {
+        commands: MOST_COMMANDS,
+        bytes: MOST_BYTES,
+        reads: at_once,
+        writes: at_once,
+        together,
+        gather: together,
+        backlog: config.backlog,
+    }
+}
+
 impl Inner {
     async fn send(self: Arc<Self>, batch: Batch) -> Replies {
         // As late as possible: the program may make its own choice while it starts.
@@ -99,38 +132,24 @@ impl Inner {
         if self.has_tls {
             super::tls::provide();
         }
-        let effects: Vec<Effect> = batch.commands.iter().map(|it| it.effect).collect();
-        let link = self.links.current(|| {
-            Ok(Link::new(
-                self.dial.clone(),
-                Arc::clone(&self.host),
-                self.connect_timeout,
-            ))
+        let pipeline = self.pipelines.current(|| {
+            let (dial, host) = (self.dial.clone(), Arc::clone(&self.host));
+            let transport = RespTransport {
+                is_cluster: matches!(dial, Dial::Cluster { .. }),
+                link: Arc::new(Link::new(dial, host, self.connect_timeout)),
+                meter: Arc::clone(&self.meter),
+            };
+            Ok(AutoPipeline::new(transport, self.limits, self.patience))
         });
-        let link = match link {
-            Ok(link) => link,
-            Err(error) => return unsent(&effects, &error),
-        };
-        let within = batch.within.min(LONGEST);
-        let turn = Arc::new(Turn::default());
-        let (caller, answers) = oneshot::channel();
-        let delivery = Delivery {
-            link,
-            meter: Arc::clone(&self.meter),
-            lines: delivery::lines(batch.commands),
-            tries: Tries::new(self.patience, Instant::now() + within),
-            turn: Arc::clone(&turn),
-        };
-        runtime::spawn(async move {
-            // The caller may have gone away.
-            let _ = caller.send(delivery.run().await);
-        });
-        wait(&effects, answers, within, || turn.withdraw()).await
+        match pipeline {
+            Ok(pipeline) => pipeline.send(batch).await,
+            Err(error) => batch.commands.iter().map(|_| Err(error.clone())).collect(),
+        }
     }
 }
 
 impl Store for Redis {
-    fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>> {
+    fn send(&self, batch: Batch) -> BoxFuture<Replies> {
         Box::pin(Arc::clone(&self.0).send(batch))
     }
 }

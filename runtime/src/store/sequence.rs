@@ -23,11 +23,12 @@ pub(crate) fn open_again(said: &[(Effect, Said)]) -> Vec<bool> {
     let first_free = ran_once.map_or(0, |at| at + 1);
     let mut change_is_open = false;
     let open = |(index, (effect, said)): (usize, &(Effect, Said))| {
-        let may_repeat = *effect != Effect::Once && index >= first_free;
+        let is_free = index >= first_free;
         let open = match said {
             Said::NoScript => true,
-            Said::NotNow => may_repeat,
-            Said::Settled => may_repeat && change_is_open,
+            // Nothing was done, so even what must not run twice may be sent again.
+            Said::NotNow => is_free,
+            Said::Settled => is_free && *effect != Effect::Once && change_is_open,
         };
         change_is_open |= open && *effect != Effect::Read;
         open
@@ -67,6 +68,8 @@ mod tests {
         ];
         assert_eq!(open_again(&said), [false, false, false, true, true]);
         let refused = [(Repeatable, NotNow), (Once, NotNow), (Repeatable, Settled)];
-        assert_eq!(open_again(&refused), [true, false, true]);
+        assert_eq!(open_again(&refused), [true, true, true]);
+        let ran = [(Once, NotNow), (Once, Settled), (Once, NotNow)];
+        assert_eq!(open_again(&ran), [false, false, true]);
     }
 }

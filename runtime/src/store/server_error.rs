@@ -19,13 +19,28 @@ pub(crate) fn server_error(text: &str) -> Error {
     Error::new(kind_of(text), presentable(text))
 }
 
-/// Whether the same command may well succeed a moment later.
-pub(crate) fn is_transient(text: &str) -> bool {
-    let code = text.split(' ').next().unwrap_or_default();
-    matches!(
-        code,
-        "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "BUSY"
-    ) || text.starts_with("READONLY Writes are temporarily rejected")
+/// Why a server ran nothing of a command, where trying again may do better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotRun {
+    /// The server is not ready: it loads, or runs a long script, or has no room for writes just now.
+    NotNow,
+    /// The node is not the one that serves this command: a primary that became a replica, or a slot of
+    /// a cluster that has moved.
+    WrongNode,
+}
+
+/// Whether an error text says that nothing was done and that the same command may well succeed a moment
+/// later. A script is among them: its first write is what such a node refuses.
+/// Source: `src/server.c`, `createSharedObjects`, and `src/cluster.c`, `clusterRedirectClient`, of Redis 7.
+pub(crate) fn not_run(text: &str) -> Option<NotRun> {
+    if text.starts_with("READONLY Writes are temporarily rejected") {
+        return Some(NotRun::NotNow);
+    }
+    match text.split(' ').next().unwrap_or_default() {
+        "LOADING" | "CLUSTERDOWN" | "TRYAGAIN" | "BUSY" => Some(NotRun::NotNow),
+        "READONLY" | "MASTERDOWN" | "UNBLOCKED" | "MOVED" | "ASK" => Some(NotRun::WrongNode),
+        _ => None,
+    }
 }
 
 /// The text without echoed arguments and of a bounded length.
@@ -94,6 +109,24 @@ mod tests {
             server_error("ERR a\r\nfake log line").to_string(),
             "ERR a  fake log line"
         );
+    }
+
+    #[test]
+    fn what_a_server_did_not_run_is_told_from_what_it_did() {
+        let replica = "READONLY You can't write against a read only replica.";
+        assert_eq!(not_run(replica), Some(NotRun::WrongNode));
+        assert_eq!(not_run("MOVED 1 127.0.0.1:1"), Some(NotRun::WrongNode));
+        let upstash = "READONLY Writes are temporarily rejected";
+        assert_eq!(not_run(upstash), Some(NotRun::NotNow));
+        assert_eq!(not_run("LOADING Redis is loading"), Some(NotRun::NotNow));
+        for ran in [
+            "ERR no such key",
+            "OOM command not allowed",
+            "BUSYGROUP x",
+            "",
+        ] {
+            assert_eq!(not_run(ran), None, "{ran}");
+        }
     }
 
     #[test]

@@ -1,26 +1,25 @@
 //! Upstash Redis, and whatever speaks its REST protocol, over HTTP.
-//! `batch → pipeline (auto_pipeline.rs) → delivery → http → wire`, and back.
+//! `batch → pipeline → delivery → transport → http → wire`, and back.
 
 mod config;
-mod delivery;
 mod endpoint;
 mod http;
+mod transport;
 mod wire;
 
 use super::auto_pipeline::{AutoPipeline, Limits};
-use super::command::Reply;
 use super::per_runtime::PerRuntime;
 use super::repeat::Patience;
+use super::waiting::Replies;
 use super::{Batch, Store};
 use crate::error::Error;
 use crate::runtime::BoxFuture;
 use crate::stats::Meter;
 pub(crate) use config::UpstashConfig;
-use delivery::HttpTransport;
 use http::Endpoint;
 use std::fmt;
-use std::sync::{Arc, Mutex};
-use wire::Encoded;
+use std::sync::Arc;
+use transport::HttpTransport;
 
 /// Most commands that leave together; the number of the official SDK.
 const MOST_COMMANDS: usize = 1_000;
@@ -52,6 +51,9 @@ impl Upstash {
                 // The token of a write that overtook another would hide the other.
                 writes: at_once(1, config.pipelining || config.read_your_writes),
                 together: config.pipelining,
+                // Each exchange is a request of its own, so the first one leaves at once.
+                gather: false,
+                backlog: config.backlog,
             },
             patience: Patience {
                 retries: config.retries,
@@ -62,55 +64,21 @@ impl Upstash {
 }
 
 impl Inner {
-    fn pipeline(&self) -> Result<Arc<AutoPipeline<HttpTransport>>, Error> {
-        self.pipelines.current(|| {
-            let transport = HttpTransport {
-                endpoint: Arc::clone(&self.endpoint),
-                client: self.endpoint.client()?,
-                patience: self.patience,
-                most_commands: self.limits.commands,
-                most_bytes: self.limits.bytes,
-                answered: Mutex::default(),
-            };
-            Ok(AutoPipeline::new(transport, self.limits))
-        })
-    }
-
-    /// What cannot be sent fails alone; the rest goes, and the answers fall into their places.
-    async fn send(&self, batch: Batch) -> Vec<Result<Reply, Error>> {
-        let mut items = Vec::with_capacity(batch.commands.len());
-        let mut replies: Vec<Option<Error>> = Vec::with_capacity(batch.commands.len());
-        for command in &batch.commands {
-            match Encoded::new(command) {
-                Ok(encoded) => {
-                    items.push(encoded);
-                    replies.push(None);
-                }
-                Err(error) => replies.push(Some(error)),
-            }
+    async fn send(self: Arc<Self>, batch: Batch) -> Replies {
+        let pipeline = self.pipelines.current(|| {
+            let transport = HttpTransport::new(&self.endpoint)?;
+            Ok(AutoPipeline::new(transport, self.limits, self.patience))
+        });
+        match pipeline {
+            Ok(pipeline) => pipeline.send(batch).await,
+            Err(error) => batch.commands.iter().map(|_| Err(error.clone())).collect(),
         }
-        if items.is_empty() {
-            return replies.into_iter().flatten().map(Err).collect();
-        }
-        let mut answers = match self.pipeline() {
-            Ok(pipeline) => pipeline.send(items, batch.within).await,
-            Err(error) => items.iter().map(|_| Err(error.clone())).collect(),
-        }
-        .into_iter();
-        replies
-            .into_iter()
-            .filter_map(|unsendable| match unsendable {
-                Some(error) => Some(Err(error)),
-                None => answers.next(),
-            })
-            .collect()
     }
 }
 
 impl Store for Upstash {
-    fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>> {
-        let inner = Arc::clone(&self.0);
-        Box::pin(async move { inner.send(batch).await })
+    fn send(&self, batch: Batch) -> BoxFuture<Replies> {
+        Box::pin(Arc::clone(&self.0).send(batch))
     }
 }
 

@@ -1,16 +1,98 @@
-//! The caller's side of a request that a task of its own carries.
+//! The caller's side of a request that a task of its own delivers.
 
 use super::command::{Effect, Reply};
 use super::repeat::after_sending;
+use super::transport::Outgoing;
 use crate::error::{Error, ErrorKind};
 use crate::runtime;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// Longest budget of a call; also keeps deadlines within what an `Instant` can hold.
 pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 
 pub(crate) type Replies = Vec<Result<Reply, Error>>;
+
+/// The commands of one batch, and who waits for the answers.
+pub(crate) struct Request<C> {
+    pub(crate) commands: Vec<C>,
+    /// When its caller stops waiting.
+    pub(crate) until: Instant,
+    bytes: usize,
+    turn: Arc<Turn>,
+    caller: oneshot::Sender<Replies>,
+}
+
+impl<C: Outgoing> Request<C> {
+    pub(crate) fn new(commands: Vec<C>, until: Instant) -> (Self, oneshot::Receiver<Replies>) {
+        let (caller, answers) = oneshot::channel();
+        let request = Self {
+            bytes: commands.iter().map(Outgoing::bytes).sum(),
+            commands,
+            until,
+            turn: Arc::default(),
+            caller,
+        };
+        (request, answers)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// About how many bytes it takes on the wire, and here meanwhile.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn turn(&self) -> &Arc<Turn> {
+        &self.turn
+    }
+
+    /// Whether nobody waits for the answers any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.caller.is_closed()
+    }
+
+    /// The commands, and what takes their answers.
+    pub(crate) fn open(self) -> (Vec<C>, Arc<Turn>, oneshot::Sender<Replies>) {
+        (self.commands, self.turn, self.caller)
+    }
+
+    /// The same error for each command; none of them left.
+    pub(crate) fn refuse(self, error: &Error) {
+        let effects: Vec<Effect> = self.commands.iter().map(Outgoing::effect).collect();
+        let _ = self.caller.send(unsent(&effects, error));
+    }
+}
+
+/// Who was first: the task that sends, or the caller that gives up. It decides whether a caller may be
+/// told that nothing left.
+#[derive(Default)]
+pub(crate) struct Turn(AtomicU8);
+
+const SENT: u8 = 1;
+const WITHDRAWN: u8 = 2;
+
+impl Turn {
+    /// Whether the commands may leave; from then on they cannot be withdrawn.
+    pub(crate) fn leave(&self) -> bool {
+        let taken = self
+            .0
+            .compare_exchange(0, SENT, Ordering::AcqRel, Ordering::Acquire);
+        matches!(taken, Ok(_) | Err(SENT))
+    }
+
+    /// Whether the commands stay here.
+    pub(crate) fn withdraw(&self) -> bool {
+        self.0
+            .compare_exchange(0, WITHDRAWN, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+}
 
 /// Waits for the answers, but no longer than `within`; then `withdraw` says whether the commands
 /// were taken back before they left.

@@ -1,17 +1,15 @@
 //! The connection of one Tokio runtime, opened at first use and anew after it broke.
 
-use super::wire::text_of;
+use super::wire::error_text;
 use crate::error::{Error, ErrorKind};
 use crate::runtime;
-use crate::store::per_runtime::Local;
 use crate::store::repeat::{Failure, Stage};
-use crate::store::server_error::presentable;
+use crate::store::server_error::{not_run, presentable, server_error};
 use crate::store::waiting::runtime_gone;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, ServerErrorKind, Value};
-use std::sync::atomic::{AtomicBool, Ordering};
+use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, Value};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -47,7 +45,6 @@ pub(crate) struct Link {
     host: Arc<str>,
     connect_timeout: Duration,
     current: Mutex<Current>,
-    ended: AtomicBool,
 }
 
 #[derive(Default)]
@@ -55,11 +52,11 @@ enum Current {
     #[default]
     None,
     /// A task of its own is at it; whoever waits for it may stop waiting.
-    Opening(watch::Receiver<Option<Outcome>>),
+    Opening(watch::Receiver<Option<OpenResult>>),
     Open(Arc<Opened>),
 }
 
-type Outcome = Result<Arc<Opened>, Failure>;
+type OpenResult = Result<Arc<Opened>, Failure>;
 
 pub(crate) struct Opened {
     pub(crate) connection: Connection,
@@ -86,15 +83,18 @@ impl Link {
             host,
             connect_timeout,
             current: Mutex::default(),
-            ended: AtomicBool::new(false),
         }
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        &self.host
     }
 
     /// The open connection, or a new one. `sure`: one that has just shown that it is alive.
     ///
     /// Opening goes on when this wait is given up, so a handshake that is slower than one budget
     /// serves the callers after it.
-    pub(crate) async fn open(self: &Arc<Self>, sure: bool) -> Outcome {
+    pub(crate) async fn open(self: &Arc<Self>, sure: bool) -> OpenResult {
         let mut outcome = match self.look(sure) {
             Current::Open(opened) => return Ok(opened),
             Current::Opening(outcome) => outcome,
@@ -137,7 +137,7 @@ impl Link {
     }
 
     /// The connection in doubt if it shows that it is alive, else a new one.
-    async fn renew(&self, doubted: Option<Arc<Opened>>) -> Outcome {
+    async fn renew(&self, doubted: Option<Arc<Opened>>) -> OpenResult {
         if let Some(opened) = doubted
             && let Ok(true) = timeout(self.connect_timeout, is_alive(&opened)).await
         {
@@ -233,24 +233,15 @@ impl Link {
     /// What it means that a connection gave an error instead of replies.
     pub(crate) fn broken(&self, error: &RedisError) -> Failure {
         let host = &self.host;
-        if let redis::ErrorKind::Server(kind) = error.kind() {
-            // What a cluster node or a server that is not ready says has not been run.
-            let stage = match kind {
-                ServerErrorKind::Moved
-                | ServerErrorKind::Ask
-                | ServerErrorKind::TryAgain
-                | ServerErrorKind::ClusterDown
-                | ServerErrorKind::MasterDown
-                | ServerErrorKind::BusyLoading => Stage::NotSent,
-                _ => Stage::Lasting,
+        if matches!(error.kind(), redis::ErrorKind::Server(_)) {
+            let text = error_text(error);
+            return Failure {
+                stage: match not_run(&text) {
+                    Some(_) => Stage::NotSent,
+                    None => Stage::Lasting,
+                },
+                error: server_error(&text),
             };
-            let errors = error.clone().into_server_errors();
-            let text = errors
-                .as_ref()
-                .and_then(|errors| errors.first())
-                .map_or_else(|| error.category().to_owned(), |(_, error)| text_of(error));
-            let error = crate::store::server_error::server_error(&text);
-            return Failure { stage, error };
         }
         match error.kind() {
             redis::ErrorKind::ClusterConnectionNotFound => Failure {
@@ -281,16 +272,6 @@ impl Link {
                 format!("the client refused the command: {}", error.category()),
             )),
         }
-    }
-}
-
-impl Local for Link {
-    fn end(&self) {
-        self.ended.store(true, Ordering::Relaxed);
-    }
-
-    fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Relaxed)
     }
 }
 

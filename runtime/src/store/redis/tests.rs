@@ -1,7 +1,7 @@
 mod server;
 
 use super::*;
-use crate::store::command::{Command, Script};
+use crate::store::command::{Command, Effect, Reply, Script};
 use bytes::Bytes;
 use server::{Fault, Server};
 use tokio::net::TcpListener;
@@ -329,7 +329,7 @@ fn a_dropped_runtime_takes_nobody_with_it() {
     server.release();
     other.block_on(one(&store, once("INCR n"))).unwrap();
     idle.block_on(one(&store, once("INCR n"))).unwrap();
-    assert_eq!(store.0.links.count(), 2);
+    assert_eq!(store.0.pipelines.count(), 2);
 }
 
 #[test]
@@ -357,4 +357,37 @@ fn each_wrong_url_is_an_error_that_does_not_show_it() {
     assert!(Redis::new(&RedisConfig::new(Vec::new(), true), Arc::default()).is_err());
     let unix = vec![Secret::new("redis+unix:///run/redis.sock")];
     assert!(Redis::new(&RedisConfig::new(unix, false), Arc::default()).is_ok());
+}
+
+#[tokio::test]
+async fn what_waits_is_bounded_in_bytes_and_what_does_not_fit_never_leaves() {
+    let server = Server::start().await;
+    let (store, _) = client(&server.url(), |config| config.backlog = 10_000);
+    server.hold();
+    let line = format!("APPEND k {}", "v".repeat(3_000));
+    let sent: Vec<_> = (0..4).map(|_| spawn(&store, once(&line))).collect();
+    tokio::task::yield_now().await;
+    let small = spawn(&store, read("GET k"));
+    server.release();
+    let mut kept = 0;
+    for call in sent {
+        match call.await.unwrap() {
+            Ok(_) => kept += 1,
+            Err(refused) => {
+                assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
+                assert!(
+                    refused
+                        .to_string()
+                        .contains("bytes of commands already wait")
+                );
+            }
+        }
+    }
+    assert_eq!(kept, 3);
+    // What was refused holds nothing, so a small one still fitted.
+    small.await.unwrap().unwrap();
+    let Reply::Bulk(text) = one(&store, read("GET k")).await.unwrap() else {
+        panic!("a text")
+    };
+    assert_eq!(text.len(), 9_000);
 }

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::store::command::{Call, Command, Reply};
 use crate::store::server_error::server_error;
 use bytes::Bytes;
-use redis::{Cmd, Pipeline, ServerError, ToRedisArgs, Value};
+use redis::{Cmd, Pipeline, RedisError, ServerError, ToRedisArgs, Value};
 
 /// The command as `redis` sends it; a script by its hash, or in full.
 pub(crate) fn encode(command: &Command, in_full: bool) -> Cmd {
@@ -81,6 +81,13 @@ pub(crate) fn text_of(error: &ServerError) -> String {
         Some(details) => format!("{} {details}", error.code()),
         None => error.code().to_owned(),
     }
+}
+
+/// The text of an error of the server that came instead of a reply.
+pub(crate) fn error_text(error: &RedisError) -> String {
+    let errors = error.clone().into_server_errors();
+    let first = errors.as_ref().and_then(|errors| errors.first());
+    first.map_or_else(|| error.category().to_owned(), |(_, error)| text_of(error))
 }
 
 /// Bytes of a command on the wire: `*<n>`, then `$<length>` and the word for each.

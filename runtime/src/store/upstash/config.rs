@@ -1,6 +1,7 @@
 //! How to reach a database over HTTP, and how patiently.
 
 use crate::secret::Secret;
+use crate::store::auto_pipeline::BACKLOG;
 use std::time::Duration;
 
 /// Largest answer that is read, in bytes. Upstash itself stops at 10 MB a command by default.
@@ -23,6 +24,8 @@ pub(crate) struct UpstashConfig {
     /// Whether calls that are made while others are under way leave together.
     pub(crate) pipelining: bool,
     pub(crate) connect_timeout: Duration,
+    /// Bytes of commands that may wait or be under way.
+    pub(crate) backlog: usize,
     /// In bytes.
     pub(crate) largest_answer: usize,
 }
@@ -37,6 +40,7 @@ impl UpstashConfig {
             read_your_writes: true,
             pipelining: true,
             connect_timeout: Duration::from_secs(3),
+            backlog: BACKLOG,
             largest_answer: LARGEST_ANSWER,
         }
     }

@@ -6,11 +6,11 @@ use super::wire::{Answer, Answered, decode, protocol};
 use crate::error::{Error, ErrorKind};
 use crate::secret::Secret;
 use crate::stats::Meter;
-use crate::store::auto_pipeline::Kind;
 use crate::store::repeat::{Failure, Stage};
 use crate::store::server_error::{presentable, server_error};
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
 use crate::store::tls;
+use crate::store::transport::Kind;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
 use std::sync::{Arc, Mutex, PoisonError};

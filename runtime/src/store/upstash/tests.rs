@@ -5,7 +5,7 @@ mod server;
 use super::*;
 use crate::error::ErrorKind;
 use crate::secret::Secret;
-use crate::store::command::{Command, Effect, Script};
+use crate::store::command::{Command, Effect, Reply, Script};
 use bytes::Bytes;
 use server::{Fault, Request, Server};
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! The body of a request and of its answer: JSON, with every text of the answer in base64.
 
 use crate::error::{Error, ErrorKind};
-use crate::store::auto_pipeline::Item;
 use crate::store::command::{Call, Command, Effect, Reply, Script};
+use crate::store::transport::{Answer as Said, Outgoing};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use std::fmt;
 
 /// A command as JSON.
 #[derive(Debug)]
-pub(crate) struct Encoded {
+pub(crate) struct EncodedCommand {
     effect: Effect,
     count: usize,
     form: Form,
@@ -31,9 +31,9 @@ enum Form {
     Transaction(Vec<u8>),
 }
 
-impl Encoded {
+impl Outgoing for EncodedCommand {
     /// An error if an argument is not UTF-8, which JSON cannot carry.
-    pub(crate) fn new(command: &Command) -> Result<Self, Error> {
+    fn new(command: Command) -> Result<Self, Error> {
         let form = match &command.call {
             Call::Plain(args) if args.is_empty() => {
                 return Err(Error::new(ErrorKind::InvalidValue, "an empty command"));
@@ -76,16 +76,35 @@ impl Encoded {
         })
     }
 
-    /// Whether it goes to another address than all others, and so alone.
-    pub(crate) fn is_alone(&self) -> bool {
-        matches!(self.form, Form::Transaction(_))
+    fn effect(&self) -> Effect {
+        self.effect
     }
 
-    /// How many commands of the caller's it holds.
-    pub(crate) fn count(&self) -> usize {
+    fn bytes(&self) -> usize {
+        match &self.form {
+            Form::Plain(json) | Form::Transaction(json) => json.len(),
+            Form::Script { tail, .. } => tail.len() + 64,
+        }
+    }
+
+    fn count(&self) -> usize {
         self.count
     }
 
+    /// A transaction goes to an address of its own.
+    fn is_alone(&self) -> bool {
+        matches!(self.form, Form::Transaction(_))
+    }
+
+    fn send_source(&mut self) -> bool {
+        match &mut self.form {
+            Form::Script { known, .. } => std::mem::take(known),
+            Form::Plain(_) | Form::Transaction(_) => false,
+        }
+    }
+}
+
+impl EncodedCommand {
     pub(crate) fn write(&self, body: &mut Vec<u8>) {
         match &self.form {
             Form::Plain(json) | Form::Transaction(json) => body.extend_from_slice(json),
@@ -110,27 +129,6 @@ impl Encoded {
                 body.extend_from_slice(tail);
                 body.push(b']');
             }
-        }
-    }
-
-    /// From now on the script goes along in full. False if it did already, or is none.
-    pub(crate) fn send_source(&mut self) -> bool {
-        match &mut self.form {
-            Form::Script { known, .. } => std::mem::take(known),
-            Form::Plain(_) | Form::Transaction(_) => false,
-        }
-    }
-}
-
-impl Item for Encoded {
-    fn effect(&self) -> Effect {
-        self.effect
-    }
-
-    fn bytes(&self) -> usize {
-        match &self.form {
-            Form::Plain(json) | Form::Transaction(json) => json.len(),
-            Form::Script { tail, .. } => tail.len() + 64,
         }
     }
 }
@@ -196,12 +194,13 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    /// The reply, or the text of the server's error.
-    pub(crate) fn into_reply(self) -> Result<Result<Reply, String>, Error> {
+    pub(crate) fn into_answer(self) -> Said {
         match (self.error, self.result) {
-            (Some(text), _) => Ok(Err(text)),
-            (None, Some(result)) => result.into_reply().map(Ok),
-            (None, None) => Err(protocol(
+            (Some(text), _) => Said::Error(text),
+            (None, Some(result)) => result
+                .into_reply()
+                .map_or_else(Said::Unreadable, Said::Reply),
+            (None, None) => Said::Unreadable(protocol(
                 "an item of the answer holds neither a result nor an error",
             )),
         }

@@ -302,3 +302,37 @@ fn outside_a_runtime_there_is_an_error_and_no_panic() {
     };
     assert_eq!(reply.unwrap_err().kind(), ErrorKind::Unsupported);
 }
+
+#[tokio::test]
+async fn what_waits_is_bounded_in_bytes_and_what_does_not_fit_never_leaves() {
+    let server = Server::start().await;
+    let (store, _) = client(&server.url, |config| config.backlog = 10_000);
+    let store = Arc::new(store);
+    server.hold();
+    let line = format!("APPEND k {}", "v".repeat(3_000));
+    let sent: Vec<_> = (0..4).map(|_| spawn(&store, once(&line))).collect();
+    tokio::task::yield_now().await;
+    let small = spawn(&store, read("GET k"));
+    server.release(100);
+    let mut kept = 0;
+    for call in sent {
+        match call.await.unwrap() {
+            Ok(_) => kept += 1,
+            Err(refused) => {
+                assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
+                assert!(
+                    refused
+                        .to_string()
+                        .contains("bytes of commands already wait")
+                );
+            }
+        }
+    }
+    assert_eq!(kept, 3);
+    // What was refused holds nothing, so a small one still fitted.
+    small.await.unwrap().unwrap();
+    let Reply::Bulk(text) = one(&store, read("GET k")).await.unwrap() else {
+        panic!("a text")
+    };
+    assert_eq!(text.len(), 9_000);
+}

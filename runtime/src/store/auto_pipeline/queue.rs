@@ -1,0 +1,120 @@
+//! The requests that wait for a delivery, and how many deliveries are under way.
+
+use super::Limits;
+use crate::store::transport::{Kind, Outgoing};
+use crate::store::waiting::{Request, Turn};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+pub(super) struct BatchQueue<C> {
+    kind: Kind,
+    limits: Limits,
+    under_way: usize,
+    /// Of the requests that wait and of those that are under way.
+    bytes: usize,
+    /// Whether a delivery was spawned that has not taken its requests yet.
+    boarding: bool,
+    waiting: VecDeque<Request<C>>,
+}
+
+/// What a delivery task is to carry.
+pub(super) enum Departure<C> {
+    Now(Vec<Request<C>>),
+    /// Whatever waits when the task first runs; see [`Limits::gather`].
+    WhenRun,
+}
+
+impl<C: Outgoing> BatchQueue<C> {
+    pub(super) fn new(kind: Kind, limits: Limits) -> Self {
+        Self {
+            kind,
+            limits,
+            under_way: 0,
+            bytes: 0,
+            boarding: false,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn push(&mut self, request: Request<C>) {
+        self.bytes += request.bytes();
+        self.waiting.push_back(request);
+    }
+
+    /// The next delivery, if one may leave now.
+    pub(super) fn depart(&mut self) -> Option<Departure<C>> {
+        let at_once = match self.kind {
+            Kind::Reads => self.limits.reads,
+            Kind::Writes => self.limits.writes,
+        };
+        if self.under_way >= at_once || self.boarding || self.waiting.is_empty() {
+            return None;
+        }
+        if self.limits.gather {
+            self.boarding = true;
+            self.under_way += 1;
+            return Some(Departure::WhenRun);
+        }
+        let requests = self.take();
+        if requests.is_empty() {
+            return None;
+        }
+        self.under_way += 1;
+        Some(Departure::Now(requests))
+    }
+
+    /// What the delivery that was announced takes along; may be nothing, if all callers went away.
+    pub(super) fn board(&mut self) -> Vec<Request<C>> {
+        self.boarding = false;
+        self.take()
+    }
+
+    /// A delivery of this many bytes is over.
+    pub(super) fn arrive(&mut self, bytes: usize) {
+        self.under_way -= 1;
+        self.bytes -= bytes;
+    }
+
+    /// Takes a withdrawn request out, if it still waits.
+    pub(super) fn remove(&mut self, turn: &Arc<Turn>) {
+        let found = self
+            .waiting
+            .iter()
+            .position(|request| Arc::ptr_eq(request.turn(), turn));
+        if let Some(request) = found.and_then(|at| self.waiting.remove(at)) {
+            self.bytes -= request.bytes();
+        }
+    }
+
+    pub(super) fn clear(&mut self) -> VecDeque<Request<C>> {
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// As many requests as fit into one exchange, at least one.
+    fn take(&mut self) -> Vec<Request<C>> {
+        // A read that nobody waits for is of no use; a write still is, to whoever reads later.
+        if self.kind == Kind::Reads {
+            self.waiting.retain(|request| {
+                let kept = !request.is_abandoned();
+                if !kept {
+                    self.bytes -= request.bytes();
+                }
+                kept
+            });
+        }
+        let limits = self.limits;
+        let (mut commands, mut bytes) = (0, 0);
+        let fits = |request: &&Request<C>| {
+            let first = commands == 0;
+            commands += request.len();
+            bytes += request.bytes();
+            first || (limits.together && commands <= limits.commands && bytes <= limits.bytes)
+        };
+        let count = self.waiting.iter().take_while(fits).count();
+        self.waiting.drain(..count).collect()
+    }
+}

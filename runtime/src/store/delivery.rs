@@ -1,0 +1,316 @@
+//! Delivers requests to the server, as often as the effect of each command allows: encode, exchange, note
+//! the answers, and send again what did not run and may. What is settled is handed over at once, so a
+//! request never waits for the repeats of another.
+
+mod line;
+
+use super::auto_pipeline::Limits;
+use super::command::Effect;
+use super::repeat::{Failure, Patience, Stage, Tries};
+use super::sequence::{Said, open_again};
+use super::transport::{Answer, Encoded, Kind, Outgoing, Transport};
+use super::waiting::{Replies, Request, Turn};
+use crate::error::{Error, ErrorKind};
+use line::{Apart, Line, Note, Place};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+/// How long the answer to a write is still listened for when nobody waits for it any more. On a
+/// transport with one write under way, that is also how long it may hold up the writes behind it.
+const LINGER: Duration = Duration::from_secs(1);
+
+pub(crate) struct Delivery<T: Transport> {
+    transport: Arc<T>,
+    limits: Limits,
+    kind: Kind,
+    requests: Vec<Open<T::Command>>,
+    tries: Tries,
+    apart: Apart,
+    /// Exchanges that a wrong node answered.
+    strays: u32,
+}
+
+/// A request that is being delivered.
+struct Open<C> {
+    lines: Vec<Line<C>>,
+    turn: Arc<Turn>,
+    /// Nothing once it has its answers.
+    caller: Option<oneshot::Sender<Replies>>,
+}
+
+/// What one exchange carries.
+struct Load<B> {
+    places: Vec<Place>,
+    /// How many commands of callers it holds.
+    count: usize,
+    encoded: Encoded<B>,
+}
+
+impl<T: Transport> Delivery<T> {
+    pub(crate) fn new(
+        transport: Arc<T>,
+        limits: Limits,
+        patience: Patience,
+        kind: Kind,
+        requests: Vec<Request<T::Command>>,
+    ) -> Self {
+        // The most patient caller decides; each of the others stops waiting by itself.
+        let until = requests.iter().map(|request| request.until).max();
+        let open = |request: Request<T::Command>| {
+            let (commands, turn, caller) = request.open();
+            Open {
+                lines: commands.into_iter().map(Line::new).collect(),
+                turn,
+                caller: Some(caller),
+            }
+        };
+        Self {
+            transport,
+            limits,
+            kind,
+            requests: requests.into_iter().map(open).collect(),
+            tries: Tries::new(patience, until.unwrap_or_else(Instant::now)),
+            apart: Apart::Together,
+            strays: 0,
+        }
+    }
+
+    pub(crate) async fn run(mut self) {
+        while self.unsettled().next().is_some() {
+            if self.tries.is_over() {
+                self.give_up(&Failure::out_of_time().error);
+                break;
+            }
+            let again = self.attempt().await;
+            self.hand_over();
+            if let Some(error) = again {
+                if self.tries.pause().await {
+                    self.transport.meter().retries.add(1);
+                } else {
+                    self.give_up(&error);
+                }
+            }
+        }
+        self.hand_over();
+    }
+
+    /// One exchange; the error of what is to be sent again after a pause, if anything is.
+    async fn attempt(&mut self) -> Option<Error> {
+        let once = self.unsettled().any(|line| line.effect() == Effect::Once);
+        if once && self.transport.divides() {
+            self.apart = Apart::Commands;
+        }
+        let transport = Arc::clone(&self.transport);
+        // Until here callers can still withdraw: nothing of theirs has left.
+        let connection = timeout_at(self.tries.until(), transport.connect(once))
+            .await
+            .unwrap_or_else(|_| Err(not_connected()));
+        let connection = match connection {
+            Ok(connection) => connection,
+            Err(failure) => return self.fail(&self.all_unsettled(), &failure),
+        };
+        let Load {
+            places,
+            count,
+            encoded,
+        } = self.next_load()?;
+        let bytes = encoded.bytes;
+        let linger = match self.kind {
+            Kind::Reads => Duration::ZERO,
+            Kind::Writes => LINGER,
+        };
+        let until = self.tries.until() + linger;
+        let result = transport
+            .exchange(&connection, self.kind, encoded.body, until)
+            .await;
+        if !matches!(&result, Err(failure) if failure.stage == Stage::NotSent) {
+            let meter = transport.meter();
+            meter.requests.add(1);
+            meter.commands.add(wide(count));
+            meter.bytes_sent.add(wide(bytes));
+        }
+        match result {
+            Ok(answers) if answers.len() == places.len() => {
+                if answers.iter().any(Answer::is_of_wrong_node) {
+                    self.strays += 1;
+                    transport.renew(&connection, self.strays);
+                }
+                self.take(&places, answers)
+            }
+            Ok(answers) => {
+                let (came, wanted) = (answers.len(), places.len());
+                let error = Error::new(
+                    ErrorKind::Protocol,
+                    format!("{came} answers came for {wanted} commands"),
+                );
+                self.fail(&places, &Failure::lasting(error))
+            }
+            Err(failure) => self.fail(&places, &failure),
+        }
+    }
+
+    /// The first unsettled commands that fit into one exchange, at least one; nothing if all callers
+    /// that are left have withdrawn.
+    fn next_load(&mut self) -> Option<Load<T::Body>> {
+        let mut places: Vec<Place> = Vec::new();
+        let mut commands: Vec<&T::Command> = Vec::new();
+        let mut bytes = 0;
+        'full: for (at, request) in self.requests.iter_mut().enumerate() {
+            let Open { lines, turn, .. } = request;
+            if lines.iter().all(Line::is_settled) {
+                continue;
+            }
+            if !places.is_empty()
+                && (self.apart != Apart::Together || commands.iter().any(|it| it.is_alone()))
+            {
+                break;
+            }
+            if !turn.leave() {
+                // Its caller has been told already that nothing left.
+                for line in lines.iter_mut() {
+                    line.settle(Err(Failure::out_of_time().error));
+                }
+                continue;
+            }
+            for (index, line) in lines
+                .iter()
+                .enumerate()
+                .filter(|(_, line)| !line.is_settled())
+            {
+                let command = line.command();
+                let full = commands.len() >= self.limits.commands
+                    || bytes + command.bytes() > self.limits.bytes
+                    || self.apart == Apart::Commands
+                    || command.is_alone();
+                if full && !places.is_empty() {
+                    break 'full;
+                }
+                bytes += command.bytes();
+                places.push((at, index));
+                commands.push(command);
+            }
+        }
+        (!places.is_empty()).then(|| Load {
+            count: commands.iter().map(|command| command.count()).sum(),
+            encoded: self.transport.encode(&commands),
+            places,
+        })
+    }
+
+    /// Notes the answers; an error if some command should be sent again after a pause.
+    fn take(&mut self, places: &[Place], answers: Vec<Answer>) -> Option<Error> {
+        let may_repeat = self.tries.may_repeat();
+        let mut notes = Vec::with_capacity(places.len());
+        for (&place, answer) in places.iter().zip(answers) {
+            let transport = &self.transport;
+            if let Some(line) = line(&mut self.requests, place) {
+                let worded = |text: &str| transport.worded(text);
+                notes.push(line.hear(place, answer, may_repeat, worded));
+            }
+        }
+        let mut again = None;
+        // Each caller's commands keep their order; those of different callers have none.
+        for batch in notes.chunk_by_mut(|one, other| one.place.0 == other.place.0) {
+            let said: Vec<_> = batch.iter().map(|note| (note.effect, note.said)).collect();
+            for (note, open) in batch.iter_mut().zip(open_again(&said)) {
+                let Note {
+                    place,
+                    said,
+                    outcome,
+                    ..
+                } = note;
+                match (open, outcome.take()) {
+                    (false, Some(outcome)) => {
+                        if let Some(line) = line(&mut self.requests, *place) {
+                            line.settle(outcome);
+                        }
+                    }
+                    (true, Some(Err(error))) if *said == Said::NotNow => again = Some(error),
+                    _ => {}
+                }
+            }
+        }
+        again
+    }
+
+    /// Settles what must not be sent again; the error back if something is to be, after a pause.
+    fn fail(&mut self, places: &[Place], failure: &Failure) -> Option<Error> {
+        if failure.stage == Stage::Refused
+            && let Some(finer) = Apart::finer(places)
+        {
+            self.apart = finer;
+            return None;
+        }
+        let may_repeat = self.tries.may_repeat();
+        let mut again = None;
+        for place in places {
+            let Some(line) = line(&mut self.requests, *place) else {
+                continue;
+            };
+            if may_repeat && failure.allows_repeat(line.effect()) {
+                again = Some(failure.error.clone());
+            } else {
+                line.settle(Err(failure.verdict(line.effect())));
+            }
+        }
+        again
+    }
+
+    /// The same error for everything that is not settled and not on its way.
+    fn give_up(&mut self, error: &Error) {
+        for line in self.requests.iter_mut().flat_map(|open| &mut open.lines) {
+            if !line.is_settled() {
+                line.settle(Err(error.clone()));
+            }
+        }
+    }
+
+    /// Answers every caller whose commands are all settled.
+    fn hand_over(&mut self) {
+        for request in &mut self.requests {
+            if !request.lines.iter().all(Line::is_settled) {
+                continue;
+            }
+            if let Some(caller) = request.caller.take() {
+                let replies = request.lines.iter_mut().filter_map(Line::outcome).collect();
+                // The caller may have gone away.
+                let _ = caller.send(replies);
+            }
+        }
+    }
+
+    fn unsettled(&self) -> impl Iterator<Item = &Line<T::Command>> {
+        let lines = self.requests.iter().flat_map(|request| &request.lines);
+        lines.filter(|line| !line.is_settled())
+    }
+
+    fn all_unsettled(&self) -> Vec<Place> {
+        let requests = self.requests.iter().enumerate();
+        let lines = requests.flat_map(|(at, request)| {
+            let lines = request.lines.iter().enumerate();
+            lines.map(move |(index, line)| ((at, index), line))
+        });
+        let open = lines.filter(|(_, line)| !line.is_settled());
+        open.map(|(place, _)| place).collect()
+    }
+}
+
+fn line<C>(requests: &mut [Open<C>], (request, line): Place) -> Option<&mut Line<C>> {
+    requests.get_mut(request)?.lines.get_mut(line)
+}
+
+fn not_connected() -> Failure {
+    Failure {
+        stage: Stage::NotSent,
+        error: Error::new(
+            ErrorKind::Timeout,
+            "no connection to the server was opened in time",
+        ),
+    }
+}
+
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

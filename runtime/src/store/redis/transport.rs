@@ -1,0 +1,182 @@
+//! One exchange over RESP: a pipeline on the connection of the runtime, or, on a cluster, a command that
+//! finds its own node.
+
+use super::command::RespCommand;
+use super::link::{Connection, Link, Opened};
+use super::wire;
+use crate::error::Error;
+use crate::stats::Meter;
+use crate::store::command::Effect;
+use crate::store::repeat::{Failure, Stage};
+use crate::store::server_error::server_error;
+use crate::store::transport::{Answer, Encoded, Kind, Outgoing, Transport};
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
+use std::sync::Arc;
+use tokio::time::{Instant, timeout_at};
+
+pub(crate) struct RespTransport {
+    pub(crate) link: Arc<Link>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) is_cluster: bool,
+}
+
+pub(crate) enum Body {
+    /// On a cluster it finds its own way, be it to the nodes of several slots.
+    One {
+        cmd: Cmd,
+        may_repeat: bool,
+    },
+    Several(Pipeline),
+    Transaction(Pipeline),
+}
+
+impl Body {
+    /// Bytes on the wire.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::One { cmd, .. } => wire::sent(cmd),
+            Self::Several(pipeline) | Self::Transaction(pipeline) => {
+                pipeline.cmd_iter().map(wire::sent).sum()
+            }
+        }
+    }
+
+    async fn run(&self, connection: &Connection) -> Result<Vec<Value>, RedisError> {
+        match self {
+            Self::One { cmd, may_repeat } => {
+                let reply = connection.run_one(cmd, *may_repeat).await;
+                reply.map(|value| vec![value])
+            }
+            Self::Several(pipeline) => connection.run(pipeline).await,
+            Self::Transaction(pipeline) => {
+                let reply = connection.run_transaction(pipeline).await;
+                reply.map(|value| vec![value])
+            }
+        }
+    }
+}
+
+impl RespTransport {
+    fn answer(&self, value: Value) -> Answer {
+        self.meter.bytes_received.add(wide(wire::received(&value)));
+        match value {
+            Value::ServerError(error) => Answer::Error(wire::text_of(&error)),
+            value => wire::decode(value).map_or_else(Answer::Unreadable, Answer::Reply),
+        }
+    }
+
+    /// What it means that an error came instead of replies.
+    fn judge(
+        &self,
+        opened: &Arc<Opened>,
+        body: &Body,
+        error: &RedisError,
+    ) -> Result<Answer, Failure> {
+        if error.is_unrecoverable_error() {
+            self.link.discard(opened);
+        }
+        match body {
+            // The answer to a transaction that was discarded, and on a cluster to any single command.
+            Body::One { .. } | Body::Transaction(_) if is_reply(error) => {
+                Ok(Answer::Error(wire::error_text(error)))
+            }
+            // The client refuses such a pipeline before anything leaves; each command finds its node alone.
+            Body::Several(_) if is_cross_slot(error) => Err(Failure {
+                stage: Stage::Refused,
+                error: server_error(&wire::error_text(error)),
+            }),
+            _ => Err(self.link.broken(error)),
+        }
+    }
+}
+
+impl Transport for RespTransport {
+    type Command = RespCommand;
+    type Connection = Arc<Opened>;
+    type Body = Body;
+
+    fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    fn host(&self) -> String {
+        self.link.host().to_owned()
+    }
+
+    fn divides(&self) -> bool {
+        self.is_cluster
+    }
+
+    async fn connect(&self, once: bool) -> Result<Arc<Opened>, Failure> {
+        self.link.open(once).await
+    }
+
+    fn encode(&self, commands: &[&RespCommand]) -> Encoded<Body> {
+        let body = match commands {
+            [command] => match command.transaction() {
+                Some(pipeline) => Body::Transaction(pipeline),
+                None => Body::One {
+                    cmd: command.encode(),
+                    may_repeat: command.effect() != Effect::Once,
+                },
+            },
+            several => {
+                let mut pipeline = Pipeline::with_capacity(several.len());
+                for command in several {
+                    pipeline.add_command(command.encode());
+                }
+                Body::Several(pipeline)
+            }
+        };
+        Encoded {
+            bytes: body.bytes(),
+            body,
+        }
+    }
+
+    async fn exchange(
+        &self,
+        opened: &Arc<Opened>,
+        _: Kind,
+        body: Body,
+        until: Instant,
+    ) -> Result<Vec<Answer>, Failure> {
+        match timeout_at(until, body.run(&opened.connection)).await {
+            Ok(Ok(values)) => {
+                opened.has_answered();
+                Ok(values.into_iter().map(|value| self.answer(value)).collect())
+            }
+            Ok(Err(error)) => self.judge(opened, &body, &error).map(|answer| vec![answer]),
+            Err(_) => {
+                // It may be a connection that leads nowhere any more; the next exchange opens another.
+                self.link.discard(opened);
+                Err(Failure::out_of_time())
+            }
+        }
+    }
+
+    /// Another connection resolves the name again, which after a failover leads to the new primary. The
+    /// client of a cluster asks for the slots anew by itself; that failing, it starts over.
+    fn renew(&self, opened: &Arc<Opened>, times: u32) {
+        if !self.is_cluster || times > 1 {
+            self.link.discard(opened);
+        }
+    }
+
+    fn worded(&self, text: &str) -> Error {
+        server_error(text)
+    }
+}
+
+fn is_cross_slot(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::CrossSlot)
+}
+
+/// Whether the server answered, with an error.
+fn is_reply(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
+}
+
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

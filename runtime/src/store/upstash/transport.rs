@@ -1,0 +1,146 @@
+//! The connections of one runtime: pooled by the HTTP client, one exchange each.
+
+use super::http::{Endpoint, IDLE, Path};
+use super::wire::{Answered, EncodedCommand, protocol};
+use crate::error::Error;
+use crate::reply::Reply;
+use crate::stats::Meter;
+use crate::store::repeat::Failure;
+use crate::store::transport::{Answer, Encoded, Kind, Outgoing, Transport};
+use crate::store::waiting::LONGEST;
+use reqwest::Client;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::time::{Instant, timeout_at};
+
+pub(crate) struct HttpTransport {
+    endpoint: Arc<Endpoint>,
+    client: Client,
+    /// When the last answer came, unless something went wrong after it.
+    answered: Mutex<Option<Instant>>,
+}
+
+/// The body of a request.
+pub(crate) struct Body {
+    path: Path,
+    json: Vec<u8>,
+    /// How many answers have to come.
+    count: usize,
+}
+
+impl HttpTransport {
+    pub(crate) fn new(endpoint: &Arc<Endpoint>) -> Result<Self, Error> {
+        Ok(Self {
+            client: endpoint.client()?,
+            endpoint: Arc::clone(endpoint),
+            answered: Mutex::default(),
+        })
+    }
+
+    /// How long an exchange may take. A connection that is still being opened lives and dies with the
+    /// request that asked for it, so such a read goes on without its callers: otherwise a handshake that
+    /// is slower than one budget would begin anew with each call.
+    fn patient(&self, kind: Kind, until: Instant) -> Instant {
+        let answered = *self.answered();
+        let is_connected = answered.is_some_and(|answered| answered.elapsed() < IDLE);
+        if kind == Kind::Writes || is_connected {
+            return until;
+        }
+        until.max(Instant::now() + self.endpoint.connect_timeout().min(LONGEST))
+    }
+
+    fn answered(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, path: Path, answers: Vec<Answered>) -> Vec<Answer> {
+        let replies = answers.into_iter().map(Answered::into_answer);
+        if path == Path::Pipeline {
+            return replies.collect();
+        }
+        // It ran as one, so what failed in it is part of its reply.
+        let replies = replies.map(|answer| match answer {
+            Answer::Reply(reply) => reply,
+            Answer::Error(text) => Reply::Error(self.endpoint.worded(&text)),
+            Answer::Unreadable(error) => Reply::Error(error),
+        });
+        vec![Answer::Reply(Reply::Array(replies.collect()))]
+    }
+}
+
+impl Transport for HttpTransport {
+    type Command = EncodedCommand;
+    /// The HTTP client opens and keeps connections by itself.
+    type Connection = ();
+    type Body = Body;
+
+    fn meter(&self) -> &Meter {
+        &self.endpoint.meter
+    }
+
+    fn host(&self) -> String {
+        self.endpoint.host()
+    }
+
+    fn divides(&self) -> bool {
+        false
+    }
+
+    async fn connect(&self, _: bool) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn encode(&self, commands: &[&EncodedCommand]) -> Encoded<Body> {
+        let bytes: usize = commands.iter().map(|command| command.bytes() + 1).sum();
+        let mut json = Vec::with_capacity(bytes + 2);
+        json.push(b'[');
+        for (index, command) in commands.iter().enumerate() {
+            if index > 0 {
+                json.push(b',');
+            }
+            command.write(&mut json);
+        }
+        json.push(b']');
+        let is_transaction = commands.iter().any(|command| command.is_alone());
+        Encoded {
+            bytes: json.len(),
+            body: Body {
+                path: if is_transaction {
+                    Path::Transaction
+                } else {
+                    Path::Pipeline
+                },
+                json,
+                count: commands.iter().map(|command| command.count()).sum(),
+            },
+        }
+    }
+
+    async fn exchange(
+        &self,
+        (): &(),
+        kind: Kind,
+        body: Body,
+        until: Instant,
+    ) -> Result<Vec<Answer>, Failure> {
+        let Body { path, json, count } = body;
+        let sent = self.endpoint.exchange(&self.client, path, kind, json);
+        let result = timeout_at(self.patient(kind, until), sent)
+            .await
+            .unwrap_or_else(|_| Err(Failure::out_of_time()));
+        *self.answered() = result.is_ok().then(Instant::now);
+        let answers = result?;
+        if answers.len() != count {
+            let came = answers.len();
+            let error = protocol(format!("{came} answers came for {count} commands"));
+            return Err(Failure::lasting(error));
+        }
+        Ok(self.answer(path, answers))
+    }
+
+    /// The provider finds the node.
+    fn renew(&self, (): &(), _: u32) {}
+
+    fn worded(&self, text: &str) -> Error {
+        self.endpoint.worded(text)
+    }
+}

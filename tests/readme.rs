@@ -1,42 +1,15 @@
 //! The Rust of the README: it stands here, compiles and runs, and a test holds the two together.
 
+mod support;
+
 use millpond::Millpond;
 
-mod first {
-    use serde::{Deserialize, Serialize};
+mod quick_start {
+    include!("readme/quick_start.rs");
 
-    #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    pub(crate) struct User(String);
-    #[derive(Debug)]
-    pub(crate) struct DbError;
-
-    #[expect(clippy::unused_async, reason = "it stands for a call over the network")]
-    mod db {
-        use super::{DbError, User};
-        pub(crate) async fn find(id: u64) -> Result<Option<User>, DbError> {
-            Ok(Some(User(id.to_string())))
-        }
-        pub(crate) async fn rename(_: u64, _: &str) -> Result<(), DbError> {
-            Ok(())
-        }
-    }
-
-    use millpond::{cached, invalidates};
-
-    #[rustfmt::skip]
-    #[cached(prefix = "user", ttl = "medium", key = "<user_id>")]
-    async fn get_user(user_id: u64) -> Result<Option<User>, DbError> { db::find(user_id).await }
-
-    #[rustfmt::skip]
-    #[invalidates(get_user(user_id))]
-    async fn rename_user(user_id: u64, name: &str) -> Result<(), DbError> { db::rename(user_id, name).await }
-
-    pub(crate) async fn run() -> Result<(), millpond::Error> {
-        let user_id = 1;
-        assert_eq!(get_user(user_id).await.unwrap(), Some(User("1".into())));
-        rename_user(user_id, "Ada").await.unwrap();
-        invalidate_user!(user_id).await?; // or get_user::invalidate(user_id).await?
-        Ok(())
+    #[test]
+    fn runs() {
+        super::support::program::alone("quick_start::runs", main);
     }
 }
 
@@ -56,16 +29,39 @@ mod configured {
 }
 
 #[cfg(feature = "encrypt")]
-mod keys {
-    use millpond::Millpond;
+mod cached {
+    use millpond::cached;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) struct Report(String);
+
+    #[derive(Debug)]
+    pub(crate) struct DbError;
+
+    struct User {
+        id: u64,
+    }
+
+    struct Db;
+
+    impl Db {
+        #[expect(clippy::unused_async, reason = "it stands for a call over the network")]
+        async fn report(&self, id: u64, month: Option<u8>) -> Result<Report, DbError> {
+            Ok(Report(format!("{id} {month:?}")))
+        }
+    }
 
     #[rustfmt::skip]
-    pub(crate) fn run(new_key: &str, old_key: &str) -> Result<Millpond, millpond::Error> {
-        let pond = Millpond::builder()
-            .encryption_key("2026-11", new_key) // encrypts, and opens
-            .decryption_key("2026-01", old_key) // still opens what it encrypted
-            .build()?;
-        Ok(pond)
+    #[cached(prefix = "report", ttl = "long", key = "<user.id>:<month?>", skip(db), encrypt)]
+    async fn report(db: &Db, user: &User, month: Option<u8>) -> Result<Report, DbError> {
+        db.report(user.id, month).await
+    }
+
+    pub(crate) async fn run() {
+        let first = report(&Db, &User { id: 7 }, Some(2)).await.unwrap();
+        assert_eq!(report(&Db, &User { id: 7 }, Some(2)).await.unwrap(), first);
+        assert_eq!(millpond::current().stats().cache.hits, 1);
     }
 }
 
@@ -92,8 +88,8 @@ mod mutations {
     }
 
     #[rustfmt::skip]
-    #[invalidates(get_posts(output.author))] // worked out from what was returned
-    #[updates(get_post(id))] // stores what was returned
+    #[invalidates(get_posts(output.author))] // computed from the returned value
+    #[updates(get_post(id))] // stores the returned value
     async fn edit_post(id: u64, text: String) -> Result<Post, std::io::Error> {
         Ok(Post { id, author: 7, text })
     }
@@ -138,7 +134,7 @@ mod limited {
         }
     }
 
-    const EXPORT: Limit = Limit::fixed_window("EXPORT", 2, Duration::from_secs(3_600));
+    const EXPORT: Limit = Limit::fixed_window("EXPORT", 2, Duration::from_secs(60 * 60));
 
     #[rate_limited(kind = "GENERATION", id = user_id, cost = prompts.len())]
     async fn generate(user_id: u64, prompts: Vec<String>) -> Result<Vec<Image>, ApiError> {
@@ -147,7 +143,6 @@ mod limited {
 
     #[rustfmt::skip]
     #[rate_limited(kind = EXPORT, id = user_id, on_outage = "deny")]
-    #[rate_limited(limit = 100, per = "1m")] // everyone together; it stands nearest, so it is asked first
     async fn export(user_id: u64) -> Result<String, ApiError> {
         db::export(user_id).await
     }
@@ -220,7 +215,6 @@ mod tested {
 #[tokio::test]
 async fn the_examples_of_the_readme_run() {
     let pond = Millpond::memory();
-    pond.scope(first::run()).await.unwrap();
     pond.scope(mutations::run()).await;
     pond.scope(limited::run()).await;
     pond.scope(by_hand::run()).await.unwrap();
@@ -228,13 +222,21 @@ async fn the_examples_of_the_readme_run() {
     #[cfg(feature = "upstash")]
     configured::run().unwrap();
     #[cfg(feature = "encrypt")]
-    keys::run(&"0b".repeat(32), &"0c".repeat(32)).unwrap();
+    {
+        let key = "0b".repeat(32);
+        let pond = Millpond::builder().encryption_key("2026-11", &key);
+        pond.build().unwrap().scope(cached::run()).await;
+    }
 }
 
 #[test]
 fn every_line_of_rust_in_the_readme_stands_in_this_file() {
     let squeeze = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
-    let here: Vec<String> = include_str!("readme.rs").lines().map(squeeze).collect();
+    let here = [
+        include_str!("readme.rs"),
+        include_str!("readme/quick_start.rs"),
+    ];
+    let here: Vec<String> = here.concat().lines().map(squeeze).collect();
     let mut in_rust = false;
     let mut checked = 0;
     for line in include_str!("../README.md").lines() {
@@ -249,4 +251,35 @@ fn every_line_of_rust_in_the_readme_stands_in_this_file() {
         }
     }
     assert!(checked > 30, "only {checked} lines of Rust were found");
+}
+
+#[test]
+fn the_first_example_of_the_readme_is_a_whole_program() {
+    let readme = include_str!("../README.md");
+    let (_, rest) = readme.split_once("```rust\n").unwrap();
+    let (first, _) = rest.split_once("```").unwrap();
+    assert_eq!(first, include_str!("readme/quick_start.rs"));
+}
+
+#[test]
+fn the_readme_says_the_oldest_compiler_that_the_manifest_says() {
+    let manifest = include_str!("../Cargo.toml");
+    let (_, rest) = manifest.split_once("rust-version = \"").unwrap();
+    let (version, _) = rest.split_once('"').unwrap();
+    let readme = include_str!("../README.md");
+    assert!(readme.contains(&format!(
+        "![MSRV {version}](https://img.shields.io/badge/MSRV-{version}-blue)"
+    )));
+}
+
+/// The README is shown where there is no repository: on crates.io, and in the package.
+#[test]
+fn the_readme_links_to_no_file() {
+    let readme = include_str!("../README.md");
+    let targets = readme
+        .split("](")
+        .skip(1)
+        .map(|rest| rest.split(')').next().unwrap());
+    let files: Vec<&str> = targets.filter(|it| !it.starts_with("https://")).collect();
+    assert!(files.is_empty(), "{files:?}");
 }

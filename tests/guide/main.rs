@@ -7,11 +7,8 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
-use support::process::CONFIGURATION;
 
 const GUIDE: &str = include_str!("../../docs/guide.md");
 
@@ -124,7 +121,7 @@ macro_rules! programs {
 
             #[test]
             fn runs() {
-                super::alone(concat!(stringify!($name), "::runs"), main);
+                super::support::program::alone(concat!(stringify!($name), "::runs"), main);
             }
         })*
 
@@ -137,49 +134,6 @@ programs! {
     rate_limits middleware own_limits invalidation own_constants domain_functions testing database_queries
     api_responses outage_of_a_limit distributed_lock null_results ai_responses sessions page_views several_commands
     explaining_a_miss asking_a_limit quick_reference
-}
-
-/// Runs a program in a process where nothing is configured: whoever runs the tests may have a database of their own
-/// in the environment, with keys such as `user:42`.
-#[cfg_attr(
-    not(all(
-        feature = "axum",
-        feature = "encrypt",
-        feature = "redis",
-        feature = "upstash"
-    )),
-    expect(dead_code, reason = "no program is there")
-)]
-fn alone<R: Succeeds>(test: &str, main: fn() -> R) {
-    const INSIDE: &str = "MILLPOND_TEST_GUIDE";
-    if std::env::var_os(INSIDE).is_some() {
-        main().succeeds();
-        return;
-    }
-    let mut program = Command::new(std::env::current_exe().expect("a process knows its binary"));
-    program.args([test, "--exact"]).env(INSIDE, "1");
-    for name in CONFIGURATION {
-        program.env_remove(name);
-    }
-    let output = program.output().expect("the test binary starts");
-    let printed = String::from_utf8_lossy(&output.stdout);
-    let ran = output.status.success() && printed.contains("1 passed");
-    assert!(ran, "{printed}{}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// What a `main` may return.
-trait Succeeds {
-    fn succeeds(self);
-}
-
-impl Succeeds for () {
-    fn succeeds(self) {}
-}
-
-impl<E: Debug> Succeeds for Result<(), E> {
-    fn succeeds(self) {
-        self.expect("the program succeeds");
-    }
 }
 
 /// The guide with the programs as they are in their files, and the names of the files in the order of the guide.

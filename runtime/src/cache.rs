@@ -2,25 +2,22 @@
 //!
 //! Everything here is compiled once; what depends on the function's types is in `private`.
 
-pub(crate) mod cipher;
 mod delivery;
-pub(crate) mod envelope;
 pub(crate) mod flight;
-pub(crate) mod guard;
-mod gzip;
-pub(crate) mod invalidation;
 pub(crate) mod pulse;
+mod state;
 
+use crate::client::Client;
+use crate::client::guard::{self, Observed};
 use crate::encoding::Encoding;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
-use crate::pond::{Inner, Millpond};
 use crate::reply;
 use crate::runtime;
 use crate::stats::Counters;
 use bytes::Bytes;
 use flight::{Lease, Outcome, Role, SharedError, Waited};
-use guard::Observed;
+pub(crate) use state::Cache;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,7 +25,7 @@ use std::time::Duration;
 
 /// One call of a cached function: what it looks up, and under which rules.
 pub(crate) struct CachedCall {
-    pub(crate) pond: Millpond,
+    pub(crate) cache: Arc<Cache>,
     pub(crate) key: Key,
     pub(crate) policy: Policy,
     pub(crate) counters: Arc<Counters>,
@@ -73,7 +70,7 @@ pub(crate) enum Entered {
 
 /// A body that is about to run, and everything its result needs.
 pub(crate) struct Load {
-    pond: Millpond,
+    cache: Arc<Cache>,
     key: Key,
     full: FullKey,
     counters: Arc<Counters>,
@@ -91,24 +88,26 @@ impl CachedCall {
     /// What the embedded engine can say at once: there is nothing to wait for, nothing to share.
     /// Without an answer, [`enter`](Self::enter).
     pub(crate) fn peek(&self) -> Option<Bytes> {
-        let Inner {
-            store,
-            pending,
-            flights,
-            ..
-        } = &*self.pond.0;
+        let Cache {
+            client, flights, ..
+        } = &*self.cache;
+        let Client { store, pending, .. } = &**client;
         if self.refresh || pending.len() > 0 || self.key.check().is_err() || !runtime::in_runtime()
         {
             return None;
         }
-        let name = self.pond.name(&self.key);
+        let name = self.cache.client.name(&self.key);
         if flights.leads(&name) {
             return None;
         }
         let value = store.as_ref().ok()?.peek(name.as_bytes())?;
         self.counters.commands.add(1);
         let encrypted = self.policy.encoding.encrypt;
-        self.pond.open(name.as_bytes(), value, encrypted).ok()
+        self.cache
+            .client
+            .codec
+            .open(name.as_bytes(), value, encrypted)
+            .ok()
     }
 
     /// Looks the key up, or waits for who does.
@@ -123,10 +122,10 @@ impl CachedCall {
             counters.bypassed.add(1);
             return Entered::Alone;
         }
-        self.pond.deliver_in_background();
-        let full = self.pond.full(&self.key);
+        self.cache.deliver_in_background();
+        let full = self.cache.client.full(&self.key);
         let name = full.text();
-        if self.pond.0.flights.leads(&name) {
+        if self.cache.flights.leads(&name) {
             // The body of a load asks for the key that it is loading.
             counters.bypassed.add(1);
             return Entered::Alone;
@@ -147,12 +146,12 @@ impl CachedCall {
     async fn fly(&self, name: &str, load: Load) -> Entered {
         let start = tokio::time::Instant::now();
         loop {
-            let lease = match self.pond.0.flights.join(name) {
+            let lease = match self.cache.flights.join(name) {
                 Role::Lead(lease) => lease,
                 Role::Wait(waiter) => {
                     let left = self
-                        .pond
-                        .0
+                        .cache
+                        .client
                         .settings
                         .flight_wait
                         .saturating_sub(start.elapsed());
@@ -166,7 +165,7 @@ impl CachedCall {
                             };
                         }
                         Waited::Again => {
-                            if start.elapsed() >= self.pond.0.settings.flight_wait {
+                            if start.elapsed() >= self.cache.client.settings.flight_wait {
                                 return Entered::Alone;
                             }
                             continue;
@@ -183,7 +182,7 @@ impl CachedCall {
 impl Load {
     fn new(call: &CachedCall, full: FullKey) -> Self {
         Self {
-            pond: call.pond.clone(),
+            cache: Arc::clone(&call.cache),
             key: call.key.clone(),
             full,
             counters: Arc::clone(&call.counters),
@@ -191,7 +190,7 @@ impl Load {
             lease: None,
             read: 0,
             observed: None,
-            budget: call.pond.0.settings.budget,
+            budget: call.cache.client.settings.budget,
             read_at: Duration::ZERO,
         }
     }
@@ -200,11 +199,11 @@ impl Load {
     async fn read(mut self, lease: Option<Lease>) -> Self {
         self.lease = lease;
         self.read = self.lease.as_ref().map_or(0, Lease::depart);
-        let clock = &self.pond.0.settings.clock;
+        let clock = &self.cache.client.settings.clock;
         self.read_at = clock.monotonic();
         let started = tokio::time::Instant::now();
         let reply = self
-            .watched(self.pond.settled(
+            .watched(self.cache.client.settled(
                 &self.full,
                 &self.counters,
                 guard::read(&self.full),
@@ -214,7 +213,7 @@ impl Load {
         self.budget = self.budget.saturating_sub(started.elapsed());
         self.observed = match reply.and_then(guard::observed) {
             Ok(observed) => {
-                self.pond.0.in_outage.store(false, Ordering::Relaxed);
+                self.cache.in_outage.store(false, Ordering::Relaxed);
                 Some(observed)
             }
             Err(error) => {
@@ -235,7 +234,12 @@ impl Load {
             return self.begin();
         };
         let encrypted = self.policy.encoding.encrypt;
-        match self.pond.open(&self.full.value, stored, encrypted) {
+        match self
+            .cache
+            .client
+            .codec
+            .open(&self.full.value, stored, encrypted)
+        {
             Ok(plain) => Entered::Found(plain, self),
             Err(what) => Entered::Load(self.garbage(&what)),
         }
@@ -323,7 +327,7 @@ impl Load {
         let (Some(observed), Ok(life)) = (self.observed.take(), crate::ttl::lifetime(ttl)) else {
             return self.keep(plain);
         };
-        let settings = &self.pond.0.settings;
+        let settings = &self.cache.client.settings;
         if settings.clock.monotonic().saturating_sub(self.read_at) > settings.guard_life / 2 {
             self.counters.too_slow.add(1);
             tracing::warn!(
@@ -333,7 +337,12 @@ impl Load {
             return self.keep(plain);
         }
         let encoding = self.policy.encoding;
-        let stored = match self.pond.stored_form(&self.full, plain.clone(), encoding) {
+        let stored = match self
+            .cache
+            .client
+            .codec
+            .stored_form(&self.full, plain.clone(), encoding)
+        {
             Ok(stored) => stored,
             Err(error) => {
                 unstorable(&self.counters, &self.key, &error);
@@ -344,7 +353,10 @@ impl Load {
         let fill = guard::fill(&self.full, &observed, stored, life);
         self.counters.commands.add(1);
         let within = self.budget.max(Duration::from_millis(1));
-        let reply = self.watched(self.pond.send(vec![fill], within)).await.pop();
+        let reply = self
+            .watched(self.cache.client.send(vec![fill], within))
+            .await
+            .pop();
         match reply
             .unwrap_or_else(|| Err(reply::no_reply()))
             .and_then(|reply| reply::int(&reply))
@@ -379,7 +391,7 @@ impl Load {
         if error.kind() == ErrorKind::Config {
             // Was said when the configuration was read.
             tracing::debug!(prefix, step, %error, "the cache is not configured");
-        } else if self.pond.0.in_outage.swap(true, Ordering::Relaxed) {
+        } else if self.cache.in_outage.swap(true, Ordering::Relaxed) {
             // Said once for each outage: every call says the same, and there are many.
             tracing::debug!(prefix, step, %error, "the cache still does not answer");
         } else {

@@ -1,19 +1,39 @@
 //! The two forms of a value: the plain one, which is JSON, and the one that is stored, which differs
 //! where it is compressed or encrypted.
 
-use crate::cache::cipher::Cipher;
-use crate::cache::envelope;
+pub(crate) mod cipher;
+pub(crate) mod envelope;
+mod gzip;
+
 use crate::encoding::Encoding;
 use crate::error::{Error, ErrorKind};
 use crate::key::FullKey;
-use crate::keyring;
-use crate::pond::{Inner, Millpond};
+use crate::keyring::{self, Keyring};
+use crate::settings::Settings;
 use bytes::Bytes;
+use cipher::Cipher;
 
 /// How many times larger than the largest stored value one may be before it is compressed.
 const MOST_PACKED: usize = 8;
 
-impl Millpond {
+/// Turns plain forms into stored ones and back, with the keys and the limit of one `Millpond`.
+pub(crate) struct Codec {
+    keys: Keyring,
+    /// The largest stored value, in bytes.
+    most: usize,
+    /// Why nothing works at all, if so: a missing key is then not the thing to say.
+    unconfigured: Option<Error>,
+}
+
+impl Codec {
+    pub(crate) fn new(settings: &Settings, unconfigured: Option<Error>) -> Self {
+        Self {
+            keys: settings.keys.clone(),
+            most: settings.max_value,
+            unconfigured,
+        }
+    }
+
     /// The stored form of a plain one, if it may be stored.
     pub(crate) fn stored_form(
         &self,
@@ -21,7 +41,7 @@ impl Millpond {
         plain: Bytes,
         encoding: Encoding,
     ) -> Result<Bytes, Error> {
-        let most = self.0.settings.max_value;
+        let most = self.most;
         if encoding.compress && plain.len() > self.most_plain() {
             let length = plain.len();
             return Err(Error::new(
@@ -58,32 +78,22 @@ impl Millpond {
         stored: Bytes,
         encrypted: bool,
     ) -> Result<Bytes, String> {
-        let keys = &self.0.settings.keys;
-        envelope::open(name, stored, encrypted, keys, self.most_plain())
+        envelope::open(name, stored, encrypted, &self.keys, self.most_plain())
     }
 
     /// The most bytes that a value may have before it is compressed and after it is unpacked.
     fn most_plain(&self) -> usize {
-        self.0.settings.max_value.saturating_mul(MOST_PACKED)
+        self.most.saturating_mul(MOST_PACKED)
     }
 
     /// What encrypts. Where the whole configuration is wrong, that is what there is to say.
     fn writer(&self) -> Result<(&str, &Cipher), Error> {
-        let Inner {
-            store, settings, ..
-        } = &*self.0;
-        let missing = || {
-            store
-                .as_ref()
-                .err()
-                .cloned()
-                .unwrap_or_else(keyring::no_key)
-        };
-        settings.keys.writer().ok_or_else(missing)
+        let missing = || self.unconfigured.clone().unwrap_or_else(keyring::no_key);
+        self.keys.writer().ok_or_else(missing)
     }
 
     /// Whether nothing can be encrypted, though everything else is as it should be.
     pub(crate) fn lacks_key(&self) -> bool {
-        self.0.store.is_ok() && self.0.settings.keys.writer().is_none()
+        self.unconfigured.is_none() && self.keys.writer().is_none()
     }
 }

@@ -3,11 +3,11 @@
 mod lookup;
 mod put_as;
 
-use crate::cache::{self, Policy, guard};
+use crate::cache::{self, Cache, Policy};
+use crate::client::guard;
 use crate::error::{Error, ErrorKind};
 use crate::explain::Explanation;
 use crate::key::Key;
-use crate::pond::Millpond;
 use crate::reply;
 use crate::runtime::BoxFuture;
 use crate::time_left::TimeLeft;
@@ -21,6 +21,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -69,16 +70,16 @@ pub struct ValueEntry<T> {
 /// An entry without its type.
 #[derive(Clone, Debug)]
 pub(crate) struct EntryRef {
-    pub(crate) pond: Millpond,
+    pub(crate) cache: Arc<Cache>,
     pub(crate) key: Key,
     pub(crate) policy: Policy,
 }
 
 impl EntryRef {
     async fn get<T: DeserializeOwned>(&self) -> Result<Lookup<T>, Error> {
-        let counters = self.pond.0.registry.counters(self.key.prefix());
+        let counters = self.cache.client.registry.counters(self.key.prefix());
         let encrypted = self.policy.encoding.encrypt;
-        let Some(bytes) = self.pond.get_plain(&self.key, encrypted).await? else {
+        let Some(bytes) = self.cache.get_plain(&self.key, encrypted).await? else {
             return Ok(Lookup::Miss);
         };
         if value::is_null(&bytes) {
@@ -117,10 +118,14 @@ impl EntryRef {
         match ttl {
             Some(ttl) => {
                 let key = self.key.clone();
-                self.pond.put_plain(key, plain, ttl, encoding).await
+                self.cache.put_plain(key, plain, ttl, encoding).await
             }
             // A `None` that is not to be cached: nothing may stay that says otherwise.
-            None => self.pond.invalidate_all([self.key.clone()]).await.map(drop),
+            None => self
+                .cache
+                .invalidate_all([self.key.clone()])
+                .await
+                .map(drop),
         }
     }
 }
@@ -138,11 +143,12 @@ impl EntryRef {
             return None;
         }
         self.key.check().ok()?;
-        let at = self.pond.0.settings.clock.monotonic();
-        let full = self.pond.full(&self.key);
-        let counters = self.pond.0.registry.counters(self.key.prefix());
+        let at = self.cache.client.settings.clock.monotonic();
+        let full = self.cache.client.full(&self.key);
+        let counters = self.cache.client.registry.counters(self.key.prefix());
         let reply = self
-            .pond
+            .cache
+            .client
             .settled(&full, &counters, guard::read(&full), within)
             .await;
         let observed = reply
@@ -165,7 +171,7 @@ impl EntryRef {
         if within.is_zero() {
             return false;
         }
-        let settings = &self.pond.0.settings;
+        let settings = &self.cache.client.settings;
         if settings.clock.monotonic().saturating_sub(at) > settings.guard_life / 2 {
             return false;
         }
@@ -177,9 +183,14 @@ impl EntryRef {
         let Some(Ok(life)) = ttl.map(crate::ttl::lifetime) else {
             return false;
         };
-        let full = self.pond.full(&self.key);
-        let counters = self.pond.0.registry.counters(self.key.prefix());
-        let stored = match self.pond.stored_form(&full, plain, self.policy.encoding) {
+        let full = self.cache.client.full(&self.key);
+        let counters = self.cache.client.registry.counters(self.key.prefix());
+        let stored = match self
+            .cache
+            .client
+            .codec
+            .stored_form(&full, plain, self.policy.encoding)
+        {
             Ok(stored) => stored,
             Err(error) => {
                 cache::unstorable(&counters, &self.key, &error);
@@ -187,47 +198,19 @@ impl EntryRef {
             }
         };
         let command = guard::update(&full, &observed, stored, life, settings.guard_life);
-        let reply = self.pond.settled(&full, &counters, command, within).await;
+        let reply = self
+            .cache
+            .client
+            .settled(&full, &counters, command, within)
+            .await;
         let stored = reply
             .and_then(|reply| reply::int(&reply))
             .is_ok_and(|stored| stored == 1);
         if stored {
-            self.pond.0.flights.detach(&full.text());
+            self.cache.flights.detach(&full.text());
             counters.stores.add(1);
         }
         stored
-    }
-}
-
-impl Millpond {
-    /// The typed entry of a key, for values that no annotated function stands for: what a function under
-    /// `#[cached]` would read and write there.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// use millpond::{Entry, Lookup, Millpond, key, prefix, ttl};
-    /// use serde::{Deserialize, Serialize};
-    ///
-    /// #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    /// struct Generation { url: String }
-    ///
-    /// fn generation(pond: &Millpond, id: &str) -> Entry<Generation> {
-    ///     pond.entry(key!(prefix::GENERATION, "<id>"), ttl::EXTENDED)
-    /// }
-    ///
-    /// let pond = Millpond::memory();
-    /// let result = Generation { url: "https://example.com/1.png".to_owned() };
-    /// generation(&pond, "a1").put(&result).await?;
-    /// assert_eq!(generation(&pond, "a1").get().await?, Lookup::Hit(result));
-    /// generation(&pond, "a1").invalidate().await?;
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub fn entry<T>(&self, key: impl Into<Key>, ttl: Duration) -> Entry<T> {
-        Entry::new(EntryRef {
-            pond: self.clone(),
-            key: key.into(),
-            policy: Policy::by_hand(ttl),
-        })
     }
 }
 
@@ -279,9 +262,9 @@ impl<T> ValueEntry<T> {
     /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
     /// ```
     pub fn invalidate(&self) -> Invalidation {
-        let EntryRef { pond, key, .. } = self.reference.clone();
+        let EntryRef { cache, key, .. } = self.reference.clone();
         Invalidation(Box::pin(async move {
-            pond.invalidate_all([key]).await.map(drop)
+            cache.invalidate_all([key]).await.map(drop)
         }))
     }
 
@@ -301,7 +284,7 @@ impl<T> ValueEntry<T> {
     /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
     /// ```
     pub async fn exists(&self) -> Result<bool, Error> {
-        self.reference.pond.exists(&self.reference.key).await
+        self.reference.cache.exists(&self.reference.key).await
     }
 
     /// How long it has left.
@@ -320,13 +303,13 @@ impl<T> ValueEntry<T> {
     /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
     /// ```
     pub async fn ttl(&self) -> Result<TimeLeft, Error> {
-        self.reference.pond.ttl(&self.reference.key).await
+        self.reference.cache.ttl(&self.reference.key).await
     }
 
-    /// Why a call finds what it finds: see [`Millpond::explain`].
+    /// Why a call finds what it finds: see [`Millpond::explain`](crate::Millpond::explain).
     ///
     /// # Errors
-    /// As [`Millpond::explain`].
+    /// As [`Millpond::explain`](crate::Millpond::explain).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -339,7 +322,7 @@ impl<T> ValueEntry<T> {
     /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
     /// ```
     pub async fn explain(&self) -> Result<Explanation, Error> {
-        self.reference.pond.explain(&self.reference.key).await
+        self.reference.cache.explain(&self.reference.key).await
     }
 
     /// What is cached.
@@ -368,7 +351,7 @@ impl<T> ValueEntry<T> {
     /// Stores a value as if the function had returned it.
     ///
     /// # Errors
-    /// As [`Millpond::set`].
+    /// As [`Millpond::set`](crate::Millpond::set).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -421,7 +404,7 @@ impl<T, E> Entry<Result<T, E>> {
     /// Stores a value as if the function had returned it.
     ///
     /// # Errors
-    /// As [`Millpond::set`].
+    /// As [`Millpond::set`](crate::Millpond::set).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

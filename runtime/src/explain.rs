@@ -5,15 +5,15 @@ mod found;
 mod kind;
 mod words;
 
+use crate::cache::Cache;
 use crate::error::Error;
 use crate::key::Key;
-use crate::pond::Millpond;
 use crate::time_left::TimeLeft;
 use found::Found;
 pub use kind::ValueKind;
 use std::time::Duration;
 
-/// What a key holds and what is known of it; made by [`Millpond::explain`]. As text it says in a few
+/// What a key holds and what is known of it; made by [`Millpond::explain`](crate::Millpond::explain). As text it says in a few
 /// lines what that means and what to do. It holds the key, but nothing of the value.
 ///
 /// ```
@@ -43,42 +43,21 @@ pub struct Explanation {
     undelivered: bool,
 }
 
-impl Millpond {
-    /// Looks into a key and into what this process knows of it: for the question why a value that was
-    /// stored is not found. One request of commands that only read, which changes nothing and
-    /// delivers nothing; of the value, its first kilobyte at the most.
-    ///
-    /// This version keeps no copies of values in the process beside the embedded engine, so there is
-    /// none to look into.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidKey`](crate::ErrorKind::InvalidKey), and what can go wrong on the way.
-    ///
-    /// # Cancel safety
-    /// Nothing is lost.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// use millpond::{Millpond, TimeLeft};
-    ///
-    /// let pond = Millpond::memory();
-    /// let why = pond.explain("user:42").await?;
-    /// assert!(!why.exists());
-    /// assert_eq!(why.guard(), TimeLeft::Missing);   // nobody invalidated it lately
-    /// println!("{why}");
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub async fn explain(&self, key: impl Into<Key>) -> Result<Explanation, Error> {
+impl Cache {
+    pub(crate) async fn explain(&self, key: impl Into<Key>) -> Result<Explanation, Error> {
         let key = key.into();
         key.check()?;
-        let full = self.full(&key);
+        let full = self.client.full(&key);
         let name = full.text();
-        let loading = self.0.flights.is_loading(&name);
-        let undelivered = self.0.pending.ticket(&full).is_some();
+        let loading = self.flights.is_loading(&name);
+        let undelivered = self.client.pending.ticket(&full).is_some();
         let commands = found::questions(&full);
-        let counters = self.0.registry.counters(key.prefix());
+        let counters = self.client.registry.counters(key.prefix());
         counters.commands.add(commands.len() as u64);
-        let replies = self.send(commands, self.0.settings.budget).await;
+        let replies = self
+            .client
+            .send(commands, self.client.settings.budget)
+            .await;
         let found = Found::read(replies).inspect_err(|_| counters.errors.add(1))?;
         Ok(Explanation {
             key: name,
@@ -87,7 +66,7 @@ impl Millpond {
             size: found.size,
             value: found.value,
             guard: found.guard,
-            guard_life: self.0.settings.guard_life,
+            guard_life: self.client.settings.guard_life,
             loading,
             undelivered,
         })

@@ -2,11 +2,11 @@
 
 mod fields;
 
+use crate::cache::Cache;
 use crate::counter::{explained, written};
 use crate::encoding::Encoding;
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
-use crate::pond::Millpond;
 use crate::reply::{bulk, int, no_reply};
 use crate::store::command::{Command, Effect, Reply};
 use crate::time_left::TimeLeft;
@@ -16,13 +16,14 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The most fields that one command of [`Hash::set_all`] carries; Lua takes no list of over 7,999.
 const MOST_FIELDS: usize = 1_000;
 
-/// A Redis hash under one key. Each field holds a value as JSON text, as [`Millpond::set`] stores it, and
-/// changes alone, without the others being read or written. Made by [`Millpond::hash`]; cheap.
+/// A Redis hash under one key. Each field holds a value as JSON text, as [`Millpond::set`](crate::Millpond::set) stores it, and
+/// changes alone, without the others being read or written. Made by [`Millpond::hash`](crate::Millpond::hash); cheap.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -48,27 +49,20 @@ const MOST_FIELDS: usize = 1_000;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Hash {
-    pond: Millpond,
+    cache: Arc<Cache>,
     key: Key,
     life: Option<Duration>,
 }
 
-impl Millpond {
-    /// The hash under this key. Nothing is sent before one of its methods is awaited.
-    ///
-    /// ```
-    /// let prefs = millpond::Millpond::memory().hash("user:123:prefs");
-    /// ```
-    pub fn hash(&self, key: impl Into<Key>) -> Hash {
-        Hash {
-            pond: self.clone(),
-            key: key.into(),
+impl Hash {
+    pub(crate) fn new(cache: Arc<Cache>, key: Key) -> Self {
+        Self {
+            cache,
+            key,
             life: None,
         }
     }
-}
 
-impl Hash {
     /// When a write creates the hash, it expires that long after; one that is there keeps what it has.
     /// Both happen in one step. Without this, a hash stays until it is deleted.
     ///
@@ -99,13 +93,16 @@ impl Hash {
 
     /// A value for a field, if it may be stored.
     fn checked(&self, plain: Bytes) -> Result<Bytes, Error> {
-        let full = self.pond.full(&self.key);
-        self.pond.stored_form(&full, plain, Encoding::default())
+        let full = self.cache.client.full(&self.key);
+        self.cache
+            .client
+            .codec
+            .stored_form(&full, plain, Encoding::default())
     }
 
     async fn send(&self, command: Command) -> Result<Reply, Error> {
-        let full = self.pond.full(&self.key);
-        self.pond.on_key(&self.key, &full, command).await
+        let full = self.cache.client.full(&self.key);
+        self.cache.client.on_key(&self.key, &full, command).await
     }
 
     /// A command that only reads, with these arguments behind the key.
@@ -116,7 +113,7 @@ impl Hash {
     ) -> Result<Reply, Error> {
         let words = [
             Bytes::from_static(name.as_bytes()),
-            self.pond.full(&self.key).value,
+            self.cache.client.full(&self.key).value,
         ];
         let words = words.into_iter().chain(args);
         self.send(Command::new(Effect::Read, words)).await
@@ -128,7 +125,7 @@ impl Hash {
         name: &'static str,
         args: impl IntoIterator<Item = Bytes>,
     ) -> Result<Reply, Error> {
-        let key = self.pond.full(&self.key).value;
+        let key = self.cache.client.full(&self.key).value;
         self.send(written(name, key, args, self.life)?).await
     }
 
@@ -295,7 +292,7 @@ impl Hash {
         if fields.is_empty() {
             return Ok(0);
         }
-        let key = self.pond.full(&self.key).value;
+        let key = self.cache.client.full(&self.key).value;
         let words = [Bytes::from_static(b"HDEL"), key].into_iter().chain(fields);
         let reply = self.send(Command::new(Effect::Once, words)).await?;
         Ok(u64::try_from(int(&reply)?).unwrap_or(0))
@@ -366,13 +363,13 @@ impl Hash {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub async fn ttl(&self) -> Result<TimeLeft, Error> {
-        self.pond.ttl(&self.key).await
+        self.cache.ttl(&self.key).await
     }
 
     /// Gives the hash another lifetime, from now; true if it was there.
     ///
     /// # Errors
-    /// As [`Millpond::expire`].
+    /// As [`Millpond::expire`](crate::Millpond::expire).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -381,13 +378,13 @@ impl Hash {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub async fn expire(&self, ttl: Duration) -> Result<bool, Error> {
-        self.pond.expire(&self.key, ttl).await
+        self.cache.expire(&self.key, ttl).await
     }
 
     /// Removes the hash; true if it was there.
     ///
     /// # Errors
-    /// As [`Millpond::delete`].
+    /// As [`Millpond::delete`](crate::Millpond::delete).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -395,7 +392,7 @@ impl Hash {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub async fn clear(&self) -> Result<bool, Error> {
-        self.pond.delete(&self.key).await
+        self.cache.delete(&self.key).await
     }
 
     /// What a field holds.

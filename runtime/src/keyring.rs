@@ -1,6 +1,6 @@
 //! The keys that values are encrypted with: one that writes, and others that only open.
 
-use crate::cache::cipher::Cipher;
+use crate::codec::cipher::Cipher;
 use crate::error::{Error, ErrorKind};
 use crate::secret::Secret;
 use std::fmt;

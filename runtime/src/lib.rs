@@ -107,10 +107,11 @@
 //!
 //! `key → flight → store → open → decode → body → encode → seal → store`
 
+mod builder;
 mod cache;
+mod client;
 mod clock;
 mod codec;
-mod config;
 mod counter;
 mod encoding;
 mod entry;
@@ -154,8 +155,8 @@ pub mod ttl;
 #[doc(hidden)]
 pub mod __private;
 
+pub use builder::Builder;
 pub use clock::ManualClock;
-pub use config::Builder;
 pub use entry::{Entry, Invalidation, Lookup, PutAs, ValueEntry};
 pub use error::{Error, ErrorKind};
 pub use explain::{Explanation, ValueKind};

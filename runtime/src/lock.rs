@@ -4,9 +4,9 @@ mod guard;
 mod held;
 mod queue;
 
+use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FENCE, FullKey, Key, beside};
-use crate::pond::Millpond;
 use crate::random;
 use crate::reply::int;
 use crate::runtime::{self, BoxFuture};
@@ -18,6 +18,7 @@ use held::{HeldLock, LockOptions};
 pub(crate) use queue::LockQueues;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long after a lock was last taken its number is remembered, in ms: 30 days. After that, numbers go
@@ -28,7 +29,7 @@ const NUMBER_LIFE: &str = "2592000000";
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// A lock that is about to be taken; made by [`Millpond::lock`]. Awaited, it becomes a [`LockGuard`].
+/// A lock that is about to be taken; made by [`Millpond::lock`](crate::Millpond::lock). Awaited, it becomes a [`LockGuard`].
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -45,85 +46,26 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 #[must_use = "nothing is locked before it is awaited"]
 pub struct Lock {
-    pond: Millpond,
+    client: Arc<Client>,
+    queues: LockQueues,
     key: Key,
     ttl: Duration,
     patience: Duration,
     options: LockOptions,
 }
 
-impl Millpond {
-    /// A lock under this key, which any number of processes may want at once and one holds. It is held
-    /// until its guard is released or dropped; meanwhile it is extended every third of `ttl`. A holder
-    /// that dies, or hangs with its whole process, loses it `ttl` after the last extension. Awaited, it
-    /// waits for `ttl` unless [`wait`](Lock::wait) says otherwise.
-    ///
-    /// A lock keeps two holders apart as long as no holder is paused for longer than `ttl`, its process or
-    /// the whole machine (whose sleep its clock does not count), and as long as the server keeps what it
-    /// has taken: one that evicts keys, as the embedded engine does when it is full, or a failover that
-    /// loses acknowledged writes can give a lock to a second holder. Where that matters, hand
-    /// [`LockGuard::number`] to what the lock protects.
-    ///
-    /// It needs a Tokio runtime with timers (`enable_all`): without them a lock is not extended, and one
-    /// that is held is not waited for, which is [`ErrorKind::Unsupported`].
-    ///
-    /// # Errors
-    /// Of awaiting it: [`ErrorKind::Locked`] when somebody else held it all the time,
-    /// [`ErrorKind::InvalidValue`] for a `ttl` of zero, [`ErrorKind::WrongType`] if the key holds something
-    /// else, and what can go wrong on the way.
-    ///
-    /// # Cancel safety
-    /// Dropped while it waits, it holds nothing: what may have been taken meanwhile is given back in the
-    /// background.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-    /// use millpond::{Millpond, key};
-    /// use std::time::Duration;
-    ///
-    /// let pond = Millpond::memory();
-    /// let job_id = 7;
-    /// let guard = pond.lock(key!("lock:job:<job_id>"), Duration::from_secs(30)).await?;
-    /// // … the work …
-    /// assert!(guard.release().await?, "it was ours to the end");
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub fn lock(&self, key: impl Into<Key>, ttl: Duration) -> Lock {
-        Lock {
-            pond: self.clone(),
-            key: key.into(),
+impl Lock {
+    pub(crate) fn new(client: Arc<Client>, queues: LockQueues, key: Key, ttl: Duration) -> Self {
+        Self {
+            client,
+            queues,
+            key,
             ttl,
             patience: ttl,
             options: LockOptions::default(),
         }
     }
 
-    /// Takes the lock if it is free now; one command, no waiting. The same as
-    /// [`lock`](Self::lock)`(key, ttl).`[`try_lock`](Lock::try_lock)`()`.
-    ///
-    /// # Errors
-    /// As [`lock`](Self::lock), without [`ErrorKind::Locked`].
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-    /// # use millpond::Millpond;
-    /// # use std::time::Duration;
-    /// let pond = Millpond::memory();
-    /// let guard = pond.try_lock("lock:report", Duration::from_secs(30)).await?;
-    /// assert!(guard.is_some());
-    /// assert!(pond.try_lock("lock:report", Duration::from_secs(30)).await?.is_none());
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub async fn try_lock(
-        &self,
-        key: impl Into<Key>,
-        ttl: Duration,
-    ) -> Result<Option<LockGuard>, Error> {
-        self.lock(key, ttl).try_lock().await
-    }
-}
-
-impl Lock {
     /// How long to wait for another holder, or for a server that does not answer. Looks at the server come 25 ms apart at first and at most a
     /// second apart in the end, jittered; of the waiters in one process only one looks, and each once
     /// more when its time is up. They take turns; between processes nobody is next, and one whose waiters
@@ -180,7 +122,7 @@ impl Lock {
     /// Takes the lock if it is free now; one command, no waiting.
     ///
     /// # Errors
-    /// As [`Millpond::lock`], without [`ErrorKind::Locked`].
+    /// As [`Millpond::lock`](crate::Millpond::lock), without [`ErrorKind::Locked`].
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -202,8 +144,8 @@ impl Lock {
     async fn acquire(self) -> Result<LockGuard, Error> {
         let start = runtime::now();
         let left = || self.patience.saturating_sub(start.elapsed());
-        let name = self.pond.name(&self.key);
-        let queue = self.pond.0.queues.of(&name);
+        let name = self.client.name(&self.key);
+        let queue = self.queues.of(&name);
         let _turn = queue.turn(left()).await;
         let mut pause = FIRST_PAUSE;
         loop {
@@ -282,17 +224,19 @@ impl<'a> Attempt<'a> {
         lock.key.check()?;
         Ok(Self {
             lock,
-            full: lock.pond.full(&lock.key),
+            full: lock.client.full(&lock.key),
             token: random::nonce().into(),
             sending: None,
         })
     }
 
     async fn make(mut self) -> Result<Look, Error> {
-        let Lock { pond, key, ttl, .. } = self.lock;
-        let number = beside(&pond.name(key), FENCE);
+        let Lock {
+            client, key, ttl, ..
+        } = self.lock;
+        let number = beside(&client.name(key), FENCE);
         // Finer than a lock can change hands, so that numbers do not run ahead of the clock.
-        let least = pond.0.settings.clock.unix_us();
+        let least = client.settings.clock.unix_us();
         let command = Command::script(
             Script::Lock,
             // With the same token: taking it twice is taking it once.
@@ -305,10 +249,10 @@ impl<'a> Attempt<'a> {
                 Bytes::from_static(NUMBER_LIFE.as_bytes()),
             ],
         );
-        let sent = pond.0.settings.clock.monotonic();
+        let sent = client.settings.clock.monotonic();
         let sending: Sending = {
-            let (pond, key, full) = (pond.clone(), key.clone(), self.full.clone());
-            Box::pin(async move { pond.on_key(&key, &full, command).await })
+            let (client, key, full) = (Arc::clone(client), key.clone(), self.full.clone());
+            Box::pin(async move { client.on_key(&key, &full, command).await })
         };
         let reply = self.sending.insert(sending).as_mut().await;
         self.sending = None;
@@ -351,10 +295,16 @@ fn is_doubtful(error: &Error) -> bool {
 
 impl Attempt<'_> {
     fn give_back(&self, sending: Option<Sending>) {
-        let Lock { pond, key, .. } = self.lock;
+        let Lock {
+            client,
+            queues,
+            key,
+            ..
+        } = self.lock;
         held::release_later(
             &runtime::RuntimeHandle::here(),
-            pond,
+            client,
+            queues,
             key,
             &self.full,
             &self.token,

@@ -1,8 +1,8 @@
 //! Keys by a pattern: expensive, and only for what has no better name.
 
+use crate::cache::Cache;
 use crate::error::{Error, ErrorKind};
 use crate::key::{Key, is_beside};
-use crate::pond::Millpond;
 use crate::reply::int;
 use crate::store::command::{Command, Effect};
 use crate::store::glob;
@@ -120,67 +120,41 @@ impl From<String> for Pattern {
     }
 }
 
-impl Millpond {
-    /// Removes every key that matches, of whatever kind, and says how many. **Expensive:** the server
-    /// walks through all its keys, a thousand a command (`SCAN`, never `KEYS`), and each page that holds
-    /// any costs one `DEL` more. Name what is to go with [`delete_many`](Self::delete_many) or
-    /// `#[invalidates]` where you can. With a namespace, only keys in it are looked at.
-    ///
-    /// What it cannot reach: keys that are created while it walks; loads under way in other processes,
-    /// which may store what they read before (here they will not); guards, which stay, and with them the
-    /// invalidations that they stand for; and the numbers of locks, so that they still grow.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidValue`] for a pattern that names nothing and so matches everything (`*`);
-    /// [`ErrorKind::InvalidKey`] for one under a key that cannot be used;
-    /// [`ErrorKind::Unsupported`] on Redis Cluster, where each node knows only its own keys; what can go
-    /// wrong on the way. What was removed before the error stays removed.
-    ///
-    /// # Cancel safety
-    /// Dropped half-way, some of the keys are gone.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// use millpond::{Millpond, Pattern, key, ttl};
-    ///
-    /// let pond = Millpond::memory();
-    /// for key in ["user:42:posts", "user:42:likes", "user:43:posts"] {
-    ///     pond.set(key, &1, ttl::MEDIUM).await?;
-    /// }
-    /// let id = 42;
-    /// assert_eq!(pond.invalidate_pattern(Pattern::under(key!("user:<id>"))).await?, 2);
-    /// assert_eq!(pond.invalidate_pattern("user:*").await?, 1);
-    /// assert!(pond.invalidate_pattern("*").await.is_err());
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub async fn invalidate_pattern(&self, pattern: impl Into<Pattern>) -> Result<u64, Error> {
+impl Cache {
+    pub(crate) async fn invalidate_pattern(
+        &self,
+        pattern: impl Into<Pattern>,
+    ) -> Result<u64, Error> {
         let pattern = pattern.into();
         pattern.check()?;
-        if self.0.cluster {
+        if self.client.cluster {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 "on Redis Cluster each node walks through its own keys only; name the keys and use \
                  delete_many",
             ));
         }
-        let pattern = self.named(pattern.as_str()).into_owned();
+        let pattern = self.client.named(pattern.as_str()).into_owned();
         // Whoever comes from now on starts a load of its own.
         let detach = || {
             let matching = |key: &str| glob::matches(pattern.as_bytes(), key.as_bytes());
-            self.0.flights.detach_where(matching);
+            self.flights.detach_where(matching);
         };
         detach();
         let (mut cursor, mut removed) = ("0".to_owned(), 0);
         loop {
             let scan = ["SCAN", &cursor, "MATCH", &pattern, "COUNT", PAGE].map(str::to_owned);
-            let reply = self.one(Command::new(Effect::Read, scan)).await?;
+            let reply = self.client.one(Command::new(Effect::Read, scan)).await?;
             let (next, page): (String, Vec<Bytes>) = reply.to()?;
             let mut doomed = page;
             doomed.retain(|key| !is_beside(&String::from_utf8_lossy(key)));
             if !doomed.is_empty() {
                 let name = Bytes::from_static(b"DEL");
                 let words = std::iter::once(name).chain(doomed);
-                let reply = self.one(Command::new(Effect::Repeatable, words)).await?;
+                let reply = self
+                    .client
+                    .one(Command::new(Effect::Repeatable, words))
+                    .await?;
                 removed += u64::try_from(int(&reply)?).unwrap_or(0);
                 // Those who came before the answer may have read what is gone now.
                 detach();

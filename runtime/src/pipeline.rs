@@ -1,77 +1,18 @@
 //! Commands of the caller's own: one, several in one request, or several as one.
 
+use crate::client::Client;
 use crate::error::{Error, ErrorKind};
-use crate::pond::Millpond;
 use crate::store::command::{Command, Effect, Reply};
 use bytes::Bytes;
 use std::fmt;
+use std::sync::Arc;
 
-impl Millpond {
-    /// Sends any command. The keys in it are taken as they are, without the namespace. Unless it is
-    /// one that only reads, it is never repeated once it may have left. One that waits on the server
-    /// (`BLPOP`) keeps the callers behind it waiting, too.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for what would change the connection that
-    /// all callers share (`MULTI`, `SUBSCRIBE`, `SELECT`, …).
-    /// [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when no answer came back, what the server answers, and what
-    /// can go wrong on the way.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// use millpond::{Millpond, Reply};
-    ///
-    /// let pond = Millpond::memory();
-    /// assert_eq!(pond.command(["RPUSH", "jobs", "a", "b"]).await?, Reply::Int(2));
-    /// let id = 7;
-    /// pond.command(["SET", &format!("job:{id}"), &id.to_string()]).await?;
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub async fn command<A: AsRef<[u8]>>(
+impl Client {
+    pub(crate) async fn command<A: AsRef<[u8]>>(
         &self,
         command: impl IntoIterator<Item = A>,
     ) -> Result<Reply, Error> {
         self.one(plain(command)).await
-    }
-
-    /// Commands that leave in one request, in order.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// use millpond::{Millpond, Reply};
-    ///
-    /// let pond = Millpond::memory();
-    /// let replies = pond.pipeline().command(["INCR", "a"]).command(["INCR", "a"]).send().await;
-    /// assert_eq!(replies[1].as_ref().unwrap(), &Reply::Int(2));
-    /// # });
-    /// ```
-    pub fn pipeline(&self) -> Pipeline {
-        Pipeline {
-            pond: self.clone(),
-            commands: Vec::new(),
-        }
-    }
-
-    /// Commands that run without others in between: `MULTI` and `EXEC`, in one request.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// let pond = millpond::Millpond::memory();
-    /// let results = pond
-    ///     .transaction()
-    ///     .command(["DECRBY", "account:1", "30"])
-    ///     .command(["INCRBY", "account:2", "30"])
-    ///     .send()
-    ///     .await?;
-    /// let balances: Vec<i64> = results.into_iter().map(|result| result?.to()).collect::<Result<_, _>>()?;
-    /// assert_eq!(balances, [-30, 30]);
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub fn transaction(&self) -> Transaction {
-        Transaction {
-            pond: self.clone(),
-            commands: Vec::new(),
-        }
     }
 }
 
@@ -90,7 +31,7 @@ fn plain<A: AsRef<[u8]>>(command: impl IntoIterator<Item = A>) -> Command {
     Command::new(effect, args)
 }
 
-/// Commands that leave in one request; see [`Millpond::pipeline`].
+/// Commands that leave in one request; see [`Millpond::pipeline`](crate::Millpond::pipeline).
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -101,11 +42,11 @@ fn plain<A: AsRef<[u8]>>(command: impl IntoIterator<Item = A>) -> Command {
 #[derive(Clone)]
 #[must_use = "nothing is sent before send()"]
 pub struct Pipeline {
-    pond: Millpond,
+    client: Arc<Client>,
     commands: Vec<Command>,
 }
 
-/// Commands that run as one; see [`Millpond::transaction`].
+/// Commands that run as one; see [`Millpond::transaction`](crate::Millpond::transaction).
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -116,7 +57,7 @@ pub struct Pipeline {
 #[derive(Clone)]
 #[must_use = "nothing is sent before send()"]
 pub struct Transaction {
-    pond: Millpond,
+    client: Arc<Client>,
     commands: Vec<Vec<Bytes>>,
 }
 
@@ -136,6 +77,13 @@ macro_rules! debug_without_arguments {
 debug_without_arguments!(Pipeline Transaction);
 
 impl Pipeline {
+    pub(crate) fn new(client: Arc<Client>) -> Self {
+        Self {
+            client,
+            commands: Vec::new(),
+        }
+    }
+
     /// Adds a command; its keys are taken as they are.
     ///
     /// ```
@@ -160,13 +108,20 @@ impl Pipeline {
         if self.commands.is_empty() {
             return Vec::new();
         }
-        self.pond
-            .send(self.commands, self.pond.0.settings.budget)
+        self.client
+            .send(self.commands, self.client.settings.budget)
             .await
     }
 }
 
 impl Transaction {
+    pub(crate) fn new(client: Arc<Client>) -> Self {
+        Self {
+            client,
+            commands: Vec::new(),
+        }
+    }
+
     /// Adds a command; its keys are taken as they are.
     ///
     /// ```
@@ -218,7 +173,7 @@ impl Transaction {
             ));
         }
         let command = Command::transaction(self.commands);
-        match self.pond.one(command).await? {
+        match self.client.one(command).await? {
             Reply::Array(items) if items.len() == count => {
                 Ok(items.into_iter().map(Reply::to).collect())
             }

@@ -2,11 +2,11 @@
 
 mod id;
 
+use crate::client::Client;
 use crate::encoding::Encoding;
 use crate::error::{Error, ErrorKind};
 use crate::hex::hex;
 use crate::key::Key;
-use crate::pond::Millpond;
 use crate::prefix;
 use crate::reply::{bulk, int};
 use crate::store::command::{Command, Effect, Reply, Script};
@@ -21,9 +21,10 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Sessions that hold a `T` each; made by [`Millpond::sessions`]. Cheap to make and to clone.
+/// Sessions that hold a `T` each; made by [`Millpond::sessions`](crate::Millpond::sessions). Cheap to make and to clone.
 ///
 /// A session is JSON under `session:<id>`, where services in other languages find it, too.
 ///
@@ -48,7 +49,7 @@ use std::time::Duration;
 /// # Ok::<_, millpond::Error>(()) }).unwrap();
 /// ```
 pub struct Sessions<T> {
-    pond: Millpond,
+    client: Arc<Client>,
     prefix: String,
     ttl: Duration,
     sliding: bool,
@@ -60,7 +61,7 @@ pub struct Sessions<T> {
 impl<T> Clone for Sessions<T> {
     fn clone(&self) -> Self {
         Self {
-            pond: self.pond.clone(),
+            client: Arc::clone(&self.client),
             prefix: self.prefix.clone(),
             value: PhantomData,
             ..*self
@@ -78,16 +79,10 @@ impl<T> fmt::Debug for Sessions<T> {
     }
 }
 
-impl Millpond {
-    /// Sessions that hold a `T` each and live this long.
-    ///
-    /// ```
-    /// use millpond::{Millpond, ttl};
-    /// let sessions = Millpond::memory().sessions::<Vec<String>>(ttl::EXTENDED);
-    /// ```
-    pub fn sessions<T>(&self, ttl: Duration) -> Sessions<T> {
-        Sessions {
-            pond: self.clone(),
+impl<T> Sessions<T> {
+    pub(crate) fn new(client: Arc<Client>, ttl: Duration) -> Self {
+        Self {
+            client,
             prefix: prefix::SESSION.to_owned(),
             ttl,
             sliding: false,
@@ -96,9 +91,7 @@ impl Millpond {
             value: PhantomData,
         }
     }
-}
 
-impl<T> Sessions<T> {
     /// Every [`get`](Self::get) and [`update`](Self::update) gives the session its whole life anew, at no
     /// further command. Without this, a session ends when its life is over, unless it is
     /// [touched](Self::touch).
@@ -178,21 +171,23 @@ impl<T> Sessions<T> {
 
     /// The stored form of what a session holds.
     fn stored(&self, id: &SessionId, plain: Bytes) -> Result<Bytes, Error> {
-        let full = self.pond.full(&self.key(id));
-        self.pond.stored_form(&full, plain, self.encoding)
+        let full = self.client.full(&self.key(id));
+        self.client.codec.stored_form(&full, plain, self.encoding)
     }
 
     /// The plain form of it.
     fn opened(&self, id: &SessionId, stored: Bytes) -> Result<Bytes, Error> {
-        let full = self.pond.full(&self.key(id));
-        let opened = self.pond.open(&full.value, stored, self.encoding.encrypt);
+        let full = self.client.full(&self.key(id));
+        let opened = self
+            .client
+            .codec
+            .open(&full.value, stored, self.encoding.encrypt);
         opened.map_err(|what| self.unreadable(&what))
     }
 
     /// The error for what cannot be read, without the id.
     fn unreadable(&self, what: &str) -> Error {
-        self.pond
-            .0
+        self.client
             .registry
             .counters(&self.prefix)
             .decode_failures
@@ -222,10 +217,10 @@ impl<T> Sessions<T> {
         args: [Bytes; N],
     ) -> Result<Reply, Error> {
         let key = self.key(id);
-        let full = self.pond.full(&key);
+        let full = self.client.full(&key);
         let words = [Bytes::from_static(name.as_bytes()), full.value.clone()];
         let command = Command::new(effect, words.into_iter().chain(args));
-        self.pond.on_key(&key, &full, command).await
+        self.client.on_key(&key, &full, command).await
     }
 
     /// Starts a session, and says its id.
@@ -282,7 +277,7 @@ impl<T> Sessions<T> {
         } else {
             self.send(id, Effect::Read, "GET", []).await?
         };
-        let counters = self.pond.0.registry.counters(&self.prefix);
+        let counters = self.client.registry.counters(&self.prefix);
         let Some(bytes) = bulk(reply)? else {
             counters.misses.add(1);
             return Ok(None);
@@ -369,14 +364,14 @@ impl<T> Sessions<T> {
         let new = SessionId::random()?;
         let life = lifetime(self.ttl)?;
         // Two ids are in two slots, and what is encrypted is bound to its key.
-        if self.pond.0.cluster || self.encoding.encrypt {
+        if self.client.cluster || self.encoding.encrypt {
             return self.copied(id, new, life).await;
         }
         let (old, key) = (self.key(id), self.key(&new));
-        let (full, target) = (self.pond.full(&old), self.pond.full(&key));
+        let (full, target) = (self.client.full(&old), self.client.full(&key));
         let keys = [full.value.clone(), target.value];
         let command = Command::script(Script::Rotate, Effect::Repeatable, keys, [life]);
-        let moved = int(&self.pond.on_key(&old, &full, command).await?)? == 1;
+        let moved = int(&self.client.on_key(&old, &full, command).await?)? == 1;
         Ok(moved.then_some(new))
     }
 

@@ -1,4 +1,74 @@
-// Documentation only: the page docs/settings.md, and the test that holds its first table.
+// The page docs/settings.md is the documentation of this module; a test holds its tables.
+
+use crate::clock::Clock;
+use crate::keyring::Keyring;
+use crate::secret::Secret;
+use std::time::Duration;
+
+/// Where the values live.
+#[derive(Clone, Debug)]
+pub(crate) enum Engine {
+    Memory,
+    #[cfg_attr(
+        not(feature = "upstash"),
+        allow(dead_code, reason = "only its engine reads it")
+    )]
+    Upstash {
+        url: Secret,
+        token: Secret,
+    },
+    #[cfg_attr(
+        not(feature = "redis"),
+        allow(dead_code, reason = "only its engine reads it")
+    )]
+    Redis {
+        urls: Vec<Secret>,
+        cluster: bool,
+    },
+}
+
+/// What can be tuned.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) namespace: Option<String>,
+    pub(crate) clock: Clock,
+    pub(crate) budget: Duration,
+    pub(crate) guard_life: Duration,
+    pub(crate) flight_wait: Duration,
+    pub(crate) max_value: usize,
+    pub(crate) retries: u32,
+    pub(crate) backoff: Duration,
+    pub(crate) pipelining: bool,
+    pub(crate) read_your_writes: bool,
+    pub(crate) memory: usize,
+    pub(crate) keys: Keyring,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            namespace: None,
+            clock: Clock::System,
+            budget: Duration::from_millis(500),
+            guard_life: Duration::from_secs(5 * 60),
+            flight_wait: Duration::from_secs(60),
+            max_value: 4 << 20,
+            retries: 5,
+            backoff: Duration::from_millis(50),
+            pipelining: true,
+            read_your_writes: true,
+            memory: 64 << 20,
+            keys: Keyring::default(),
+        }
+    }
+}
+
+impl Engine {
+    /// Whether the keys of one command must be in one slot.
+    pub(crate) fn is_cluster(&self) -> bool {
+        matches!(self, Self::Redis { cluster: true, .. })
+    }
+}
 
 #[cfg(test)]
 mod tests;

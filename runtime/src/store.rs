@@ -34,9 +34,9 @@ mod upstash;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod waiting;
 
-use crate::config::{Engine, Settings};
 use crate::error::Error;
 use crate::runtime::BoxFuture;
+use crate::settings::{Engine, Settings};
 use crate::stats::Meter;
 use bytes::Bytes;
 use command::{Command, Reply};

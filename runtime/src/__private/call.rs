@@ -2,7 +2,7 @@
 
 use super::shape::{Cacheable, Outcome};
 use super::site::Site;
-use crate::cache::{CachedCall, Entered, Policy};
+use crate::cache::{Cache, CachedCall, Entered, Policy};
 use crate::entry::{Entry, EntryRef, Invalidation};
 use crate::key::Key;
 use crate::pond::Millpond;
@@ -89,14 +89,15 @@ where
     }
     let policy = call.policy();
     let pond = call.pond.unwrap_or_else(scope::current);
-    let counters = pond.counters(call.site, std::any::type_name::<S::Value>());
-    if policy.encoding.encrypt && pond.lacks_key() {
+    let cache = Arc::clone(&pond.0.cache);
+    let counters = cache.counters(call.site, std::any::type_name::<S::Value>());
+    if policy.encoding.encrypt && cache.client.codec.lacks_key() {
         counters.bypassed.add(1);
         return body.await;
     }
     let refresh = mode == Some(Mode::Refresh);
     let call = CachedCall {
-        pond,
+        cache,
         key: call.key,
         policy,
         counters,
@@ -166,28 +167,24 @@ where
     shape.success(value)
 }
 
-impl Millpond {
+impl Cache {
     /// The counters of a function. Its first call also reports two functions that share keys but
     /// not a type, and a key for encryption that is missing.
     fn counters(&self, site: &'static Site, kind: &'static str) -> Arc<Counters> {
         let id = (std::ptr::from_ref(site) as usize, kind.as_ptr() as usize);
-        let checked = self.0.checked.read();
+        let checked = self.checked.read();
         if let Some(counters) = checked.unwrap_or_else(PoisonError::into_inner).get(&id) {
             return Arc::clone(counters);
         }
-        let counters = self.0.registry.counters(site.prefix);
-        let mut checked = self
-            .0
-            .checked
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let counters = self.client.registry.counters(site.prefix);
+        let mut checked = self.checked.write().unwrap_or_else(PoisonError::into_inner);
         let is_first = checked.insert(id, Arc::clone(&counters)).is_none();
         drop(checked);
-        if is_first && site.encoding.encrypt && self.lacks_key() {
+        if is_first && site.encoding.encrypt && self.client.codec.lacks_key() {
             let (prefix, error) = (site.prefix, crate::keyring::no_key());
             tracing::error!(prefix, %error, "a function runs uncached");
         }
-        let mut types = self.0.types.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut types = self.types.lock().unwrap_or_else(PoisonError::into_inner);
         let first = *types.entry(site.keys()).or_insert(kind);
         if first != kind {
             tracing::error!(
@@ -208,7 +205,7 @@ pub fn entry<R>(call: Call) -> Entry<R> {
     let policy = call.policy();
     let pond = call.pond.unwrap_or_else(scope::current);
     Entry::new(EntryRef {
-        pond,
+        cache: Arc::clone(&pond.0.cache),
         key: call.key,
         policy,
     })

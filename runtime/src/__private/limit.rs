@@ -71,14 +71,14 @@ impl LimitCall {
 /// Lets the call through, or says why not.
 pub async fn admit(call: LimitCall) -> Result<(), RateLimited> {
     let pond = call.pond.unwrap_or_else(scope::current);
-    let limits = Group::one(&pond, &call.limit);
+    let limits = Group::one(&pond.0.limits, &call.limit);
     // Nobody can be called that: an empty identifier is refused everywhere else.
     let id = match &call.id {
         Id::Everyone => Some(""),
         Id::Caller(id) => Some(id.as_str()),
         Id::Unknown => None,
     };
-    let decision = limit::admit(&pond, &limits, id, call.cost).await;
+    let decision = limit::admit(&pond.0.limits, &limits, id, call.cost).await;
     decision.into_result().map(|_| ())
 }
 

@@ -1,18 +1,19 @@
 //! Functions that change data: what they invalidate or update, whatever becomes of the call.
 
 use super::shape::Outcome;
+use crate::cache::Cache;
 use crate::entry::{Entry, EntryRef, PutAs, TypedEntryRef};
 use crate::key::Key;
-use crate::pond::Millpond;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::time::Instant;
 
 /// The entries that a call invalidates.
 #[derive(Debug, Default)]
-pub struct Targets(Vec<(Millpond, Key)>);
+pub struct Targets(Vec<(Arc<Cache>, Key)>);
 
 impl Targets {
     /// None yet.
@@ -26,16 +27,16 @@ impl Targets {
         reason = "generated code hands over what it made"
     )]
     pub fn add<R>(&mut self, entry: Entry<R>) {
-        let EntryRef { pond, key, .. } = entry.reference().clone();
-        self.0.push((pond, key));
+        let EntryRef { cache, key, .. } = entry.reference().clone();
+        self.0.push((cache, key));
     }
 
     /// Invalidates them, those of one cache in one request. What fails is delivered in the
     /// background, and logged there.
     async fn invalidate(self) {
         let mut rest = Armed(Some(self));
-        while let Some((pond, keys)) = rest.next() {
-            let _ = pond.invalidate_all(keys).await;
+        while let Some((cache, keys)) = rest.next() {
+            let _ = cache.invalidate_all(keys).await;
         }
     }
 }
@@ -45,22 +46,22 @@ struct Armed(Option<Targets>);
 
 impl Armed {
     /// Takes all the targets of one cache.
-    fn next(&mut self) -> Option<(Millpond, Vec<Key>)> {
+    fn next(&mut self) -> Option<(Arc<Cache>, Vec<Key>)> {
         let targets = &mut self.0.as_mut()?.0;
-        let (pond, _) = targets.first()?.clone();
+        let (cache, _) = targets.first()?.clone();
         let keys = targets
-            .extract_if(.., |(other, _)| other.is(&pond))
+            .extract_if(.., |(other, _)| Arc::ptr_eq(other, &cache))
             .map(|(_, key)| key)
             .collect();
-        Some((pond, keys))
+        Some((cache, keys))
     }
 }
 
 impl Drop for Armed {
     fn drop(&mut self) {
-        for (pond, key) in self.0.take().unwrap_or_default().0 {
+        for (cache, key) in self.0.take().unwrap_or_default().0 {
             if key.check().is_ok() {
-                pond.owe([pond.full(&key)]);
+                cache.owe([cache.client.full(&key)]);
             }
         }
     }
@@ -196,7 +197,7 @@ where
     // The steps share one budget, as the read and the fill of a cached function do.
     let budgets = entries
         .iter()
-        .map(|(entry, _)| entry.pond.0.settings.budget);
+        .map(|(entry, _)| entry.cache.client.settings.budget);
     let mut left = budgets.max().unwrap_or_default();
     let start = Instant::now();
     for (entry, _) in &entries {
@@ -206,7 +207,7 @@ where
     let targets = Targets(
         entries
             .iter()
-            .map(|(s, _)| (s.pond.clone(), s.key.clone()))
+            .map(|(s, _)| (s.cache.clone(), s.key.clone()))
             .collect(),
     );
     let mut armed = Armed(None);
@@ -231,7 +232,7 @@ where
             .update(bytes, observed, left.saturating_sub(start.elapsed()))
             .await
         {
-            stale.0.push((entry.pond, entry.key));
+            stale.0.push((entry.cache, entry.key));
         }
     }
     armed.0 = None;

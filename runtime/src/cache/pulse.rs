@@ -38,7 +38,7 @@ pub(crate) struct Pulse {
 
 /// Real milliseconds since the first use, at least 1: whether a thread is alive is not a matter of
 /// any manual or paused clock.
-pub(super) fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
     let elapsed = START.get_or_init(Instant::now).elapsed().as_millis();
     u64::try_from(elapsed).unwrap_or(u64::MAX).saturating_add(1)

@@ -1,10 +1,10 @@
 //! Sums of what was allowed and refused, in the format of the Upstash console.
 //!
-//! A check adds to the sums, a second later they leave together, or at [`Millpond::flush_events`].
+//! A check adds to the sums, a second later they leave together, or at [`Millpond::flush`](crate::Millpond::flush).
 
 use super::names::shorten;
+use super::state::Limits;
 use crate::error::{Error, ErrorKind};
-use crate::pond::{Inner, Millpond};
 use crate::runtime;
 use crate::store::command::{Command, Effect};
 use bytes::Bytes;
@@ -33,25 +33,24 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// nobody drives.
 const STALLED: u64 = 10_000;
 
-impl Millpond {
+impl Limits {
     /// Adds a check to the sums, and sees to it that they leave.
-    pub(super) fn record_check(&self, id: &str, allowed: bool) {
-        let limits = &self.0.limits;
-        if !limits.analytics {
+    pub(super) fn record_check(self: &Arc<Self>, id: &str, allowed: bool) {
+        if !self.analytics {
             return;
         }
-        let now = self.0.settings.clock.unix_ms();
+        let now = self.client.settings.clock.unix_ms();
         let event = Event {
             hour: now - now % HOUR,
             identifier: shorten(id).into_owned(),
             success: allowed,
         };
         if !self.events().add(event, 1) {
-            limits.counts.events_lost.add(1);
+            self.counts.events_lost.add(1);
         }
-        if let Some(turn) = limits.flushing.begin(self.0.settings.clock.monotonic()) {
-            let pond = Arc::downgrade(&self.0);
-            let flush = Flush { pond, turn };
+        if let Some(turn) = self.flushing.begin(self.client.settings.clock.monotonic()) {
+            let limits = Arc::downgrade(self);
+            let flush = Flush { limits, turn };
             // Without a runtime the future is dropped, and the sums wait for a call that has one.
             runtime::spawn(async move { flush.run().await });
         }
@@ -68,20 +67,19 @@ impl Millpond {
     }
 
     async fn flush_batch(&self) -> Result<(), Error> {
-        let limits = &self.0.limits;
         let sums = self.events().take(BATCH);
         if sums.is_empty() {
             return Ok(());
         }
-        let commands = commands(&sums, &limits.names.prefix);
-        let replies = self.send(commands, limits.budget).await;
+        let commands = commands(&sums, &self.names.prefix);
+        let replies = self.client.send(commands, self.budget).await;
         let mut result = Ok(());
         for ((event, sum), reply) in sums.into_iter().zip(replies) {
             let Err(error) = reply else { continue };
             // Only what has certainly not arrived may be sent again.
             let again = error.kind() == ErrorKind::Unavailable;
             if !(again && self.events().add(event, sum)) {
-                limits.counts.events_lost.add(sum);
+                self.counts.events_lost.add(sum);
             }
             result = Err(error);
         }
@@ -89,7 +87,7 @@ impl Millpond {
     }
 
     fn events(&self) -> MutexGuard<'_, Sums> {
-        let events = &self.0.limits.events;
+        let events = &self.events;
         events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -115,18 +113,18 @@ fn commands(sums: &[(Event, u64)], prefix: &str) -> Vec<Command> {
 
 /// The task that waits to send; whatever becomes of it, the next event can start another.
 struct Flush {
-    pond: Weak<Inner>,
+    limits: Weak<Limits>,
     turn: u64,
 }
 
 impl Flush {
     async fn run(self) {
         runtime::sleep(PAUSE).await;
-        let Some(inner) = self.pond.upgrade() else {
+        let Some(limits) = self.limits.upgrade() else {
             return;
         };
         drop(self);
-        if let Err(error) = Millpond(inner).flush_events().await {
+        if let Err(error) = limits.flush_events().await {
             tracing::warn!(%error, "analytics of limits were lost");
         }
     }
@@ -134,8 +132,8 @@ impl Flush {
 
 impl Drop for Flush {
     fn drop(&mut self) {
-        if let Some(inner) = self.pond.upgrade() {
-            inner.limits.flushing.end(self.turn);
+        if let Some(limits) = self.limits.upgrade() {
+            limits.flushing.end(self.turn);
         }
     }
 }

@@ -4,26 +4,27 @@ use super::decision::{Decision, Outcome, Reason};
 use super::group::Group;
 use super::names::Subject;
 use super::snapshot::Snapshot;
+use super::state::Limits;
 use super::{Limit, OnOutage, script};
 use crate::error::{Error, ErrorKind};
-use crate::pond::Millpond;
 use crate::reply::no_reply;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Takes `cost` units of each of these limits, or of none.
-pub(crate) async fn check(pond: &Millpond, limits: &Group, id: &str, cost: u64) -> Decision {
-    let decision = decide(pond, limits, id, cost).await;
-    count(pond, &decision);
+pub(crate) async fn check(state: &Arc<Limits>, limits: &Group, id: &str, cost: u64) -> Decision {
+    let decision = decide(state, limits, id, cost).await;
+    count(state, &decision);
     if decision.outcome() != Outcome::Degraded {
-        pond.record_check(id, decision.is_allowed());
+        state.record_check(id, decision.is_allowed());
     }
     #[cfg(feature = "axum")]
     super::decision_log::note(&decision);
     decision
 }
 
-fn count(pond: &Millpond, decision: &Decision) {
-    let counts = &pond.0.limits.counts;
+fn count(state: &Arc<Limits>, decision: &Decision) {
+    let counts = &state.counts;
     counts.checks.add(1);
     if !decision.is_allowed() {
         counts.refusals.add(1);
@@ -37,43 +38,48 @@ fn count(pond: &Millpond, decision: &Decision) {
 
 /// The decision of who could not wait for the store's: not what `on_outage` says, since the store
 /// may well be there.
-pub(crate) fn give_up(pond: &Millpond, limits: &Group) -> Decision {
-    let now = pond.0.settings.clock.unix_ms();
+pub(crate) fn give_up(state: &Arc<Limits>, limits: &Group) -> Decision {
+    let now = state.client.settings.clock.unix_ms();
     let decision = Decision::degraded(&limits.first, false, None, ErrorKind::Timeout, now);
-    count(pond, &decision);
+    count(state, &decision);
     decision
 }
 
 /// As [`check`], where nothing but a decision can come out; a call by nobody is refused.
 pub(crate) async fn admit(
-    pond: &Millpond,
+    state: &Arc<Limits>,
     limits: &Group,
     id: Option<&str>,
     cost: u64,
 ) -> Decision {
     let Some(id) = id else {
-        let now = pond.0.settings.clock.unix_ms();
+        let now = state.client.settings.clock.unix_ms();
         let decision = Decision::unidentified(&limits.first, now);
-        count(pond, &decision);
+        count(state, &decision);
         return decision;
     };
-    check(pond, limits, id, cost).await
+    check(state, limits, id, cost).await
 }
 
 /// What [`check`] would find; takes nothing.
 pub(crate) async fn look(
-    pond: &Millpond,
+    state: &Arc<Limits>,
     limits: &Group,
     id: &str,
     cost: u64,
 ) -> Result<Decision, Error> {
-    let subjects = limits.subjects(&pond.0.limits.names, id);
-    read(pond, &subjects, pond.0.settings.clock.unix_ms(), cost).await
+    let subjects = limits.subjects(&state.names, id);
+    read(
+        state,
+        &subjects,
+        state.client.settings.clock.unix_ms(),
+        cost,
+    )
+    .await
 }
 
-async fn decide(pond: &Millpond, limits: &Group, id: &str, cost: u64) -> Decision {
-    let state = &pond.0.limits;
-    let now = pond.0.settings.clock.unix_ms();
+async fn decide(state: &Arc<Limits>, limits: &Group, id: &str, cost: u64) -> Decision {
+    let now = state.client.settings.clock.unix_ms();
     if let Some(limit) = limits.iter().find(|limit| cost > limit.units()) {
         return Decision::too_costly(limit, now);
     }
@@ -86,8 +92,8 @@ async fn decide(pond: &Millpond, limits: &Group, id: &str, cost: u64) -> Decisio
         return decision;
     }
     let answer = match cost {
-        0 => read(pond, &subjects, now, 0).await,
-        _ => take(pond, &subjects, now, cost).await,
+        0 => read(state, &subjects, now, 0).await,
+        _ => take(state, &subjects, now, cost).await,
     };
     match answer {
         Ok(decision) => {
@@ -100,13 +106,13 @@ async fn decide(pond: &Millpond, limits: &Group, id: &str, cost: u64) -> Decisio
             if !state.in_outage.swap(true, Ordering::Relaxed) {
                 tracing::warn!(%error, "limits cannot be checked; on_outage decides");
             }
-            degrade(pond, &limits.first, &subjects, error.kind(), now, cost)
+            degrade(state, &limits.first, &subjects, error.kind(), now, cost)
         }
     }
 }
 
 async fn read(
-    pond: &Millpond,
+    state: &Arc<Limits>,
     subjects: &[Subject<'_>],
     now: u64,
     cost: u64,
@@ -114,7 +120,7 @@ async fn read(
     let looks = subjects
         .iter()
         .map(|subject| script::look(&subject.budget(now)));
-    let replies = pond.send(looks.collect(), pond.0.limits.budget).await;
+    let replies = state.client.send(looks.collect(), state.budget).await;
     let decisions = subjects.iter().zip(replies).map(|(subject, reply)| {
         let held = script::read_look(&reply?)?;
         let verdict = subject.limit.rule().peek(held, now, cost);
@@ -130,15 +136,14 @@ async fn read(
 }
 
 async fn take(
-    pond: &Millpond,
+    state: &Arc<Limits>,
     subjects: &[Subject<'_>],
     now: u64,
     cost: u64,
 ) -> Result<Decision, Error> {
-    let state = &pond.0.limits;
     let budgets: Vec<_> = subjects.iter().map(|subject| subject.budget(now)).collect();
     let command = script::check(&budgets, now, cost);
-    let reply = pond.send(vec![command], state.budget).await.pop();
+    let reply = state.client.send(vec![command], state.budget).await.pop();
     let (took, held) = script::read_check(&reply.ok_or_else(no_reply)??, subjects.len())?;
     let mut decisions = Vec::with_capacity(subjects.len());
     for (Subject { limit, key, .. }, held) in subjects.iter().zip(held) {
@@ -164,7 +169,7 @@ async fn take(
 
 /// Decides without the store; of several limits, every one has to agree.
 fn degrade(
-    pond: &Millpond,
+    state: &Arc<Limits>,
     first: &Limit,
     subjects: &[Subject<'_>],
     cause: ErrorKind,
@@ -182,7 +187,7 @@ fn degrade(
     let counted: Vec<_> = with(OnOutage::Local)
         .map(|subject| (*subject.limit, subject.key))
         .collect();
-    let local = pond.0.limits.fallback.check(&counted, now, cost);
+    let local = state.fallback.check(&counted, now, cost);
     let limit = counted.first().map_or(first, |(limit, _)| limit);
     Decision::degraded(limit, local.allowed, local.retry_at, cause, now)
 }
@@ -196,7 +201,7 @@ mod tests {
     #[tokio::test]
     async fn a_call_by_nobody_is_counted_as_a_refused_check() {
         let pond = Millpond::memory();
-        let decision = admit(&pond, &Group::one(&pond, &API), None, 1).await;
+        let decision = admit(&pond.0.limits, &Group::one(&pond.0.limits, &API), None, 1).await;
         assert_eq!(decision.reason(), Some(Reason::NoIdentifier));
         let stats = pond.stats().limits;
         assert_eq!((stats.checks, stats.refusals), (1, 1));

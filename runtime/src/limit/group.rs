@@ -3,7 +3,7 @@
 use super::Limit;
 use super::algorithm::Algorithm;
 use super::names::{Names, Subject};
-use crate::pond::Millpond;
+use super::state::Limits;
 
 /// Limits that one call has to pass; there is at least one.
 #[derive(Clone, Debug)]
@@ -14,14 +14,14 @@ pub(crate) struct Group {
 
 impl Group {
     /// This limit alone, unless start-up has another for its kind.
-    pub(crate) fn one(pond: &Millpond, limit: &Limit) -> Self {
-        Self::several(pond, limit, &[])
+    pub(crate) fn one(state: &Limits, limit: &Limit) -> Self {
+        Self::several(state, limit, &[])
     }
 
     /// These limits, unless start-up has others for their kinds; without those that would share the
     /// budgets of an earlier one.
-    pub(crate) fn several(pond: &Millpond, first: &Limit, more: &[Limit]) -> Self {
-        let overridden = |limit: &Limit| limit.overridden(&pond.0.limits.overrides);
+    pub(crate) fn several(state: &Limits, first: &Limit, more: &[Limit]) -> Self {
+        let overridden = |limit: &Limit| limit.overridden(&state.overrides);
         let mut group = Self {
             first: overridden(first),
             more: Vec::with_capacity(more.len()),

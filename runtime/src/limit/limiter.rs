@@ -3,21 +3,22 @@
 use super::decision::Decision;
 use super::group::Group;
 use super::names::Subject;
+use super::state::Limits;
 use super::{Limit, check, script};
 use crate::error::{Error, ErrorKind};
-use crate::pond::Millpond;
 use crate::random;
 use crate::reply::no_reply;
 use crate::runtime;
 use crate::store::command::{Command, Effect};
 use bytes::Bytes;
 use std::fmt::{Display, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The most that a wait is drawn out, so that callers do not come back in step.
 const LONGEST_SPREAD: Duration = Duration::from_millis(50);
 
-/// Checks callers against a limit, or several at once. Made by [`Millpond::limiter`]; cheap.
+/// Checks callers against a limit, or several at once. Made by [`Millpond::limiter`](crate::Millpond::limiter); cheap.
 ///
 /// An identifier may be anything that can be displayed, except empty: user ids, addresses, e-mail
 /// addresses. It reaches the budget of exactly that text.
@@ -35,29 +36,21 @@ const LONGEST_SPREAD: Duration = Duration::from_millis(50);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Limiter {
-    pond: Millpond,
+    state: Arc<Limits>,
     limits: Group,
     /// Whether two of the limits are on the same budgets.
     twice: bool,
 }
 
-impl Millpond {
-    /// Checks against this limit.
-    ///
-    /// ```
-    /// use millpond::{Millpond, limit};
-    /// let limiter = Millpond::memory().limiter(&limit::API);
-    /// ```
-    pub fn limiter(&self, limit: &Limit) -> Limiter {
-        Limiter {
-            limits: Group::one(self, limit),
+impl Limiter {
+    pub(crate) fn new(state: Arc<Limits>, limit: &Limit) -> Self {
+        Self {
+            limits: Group::one(&state, limit),
             twice: false,
-            pond: self.clone(),
+            state,
         }
     }
-}
 
-impl Limiter {
     /// Also checks against this limit: each call takes from all of them or from none, in one
     /// command, and the strictest is reported.
     ///
@@ -75,7 +68,7 @@ impl Limiter {
     /// ```
     #[must_use]
     pub fn and(mut self, limit: &Limit) -> Self {
-        let limit = limit.overridden(&self.pond.0.limits.overrides);
+        let limit = limit.overridden(&self.state.overrides);
         self.twice |= self.limits.counts_like(&limit);
         self.limits.more.push(limit);
         self
@@ -121,7 +114,7 @@ impl Limiter {
     /// ```
     pub async fn check_n(&self, id: impl Display, cost: u64) -> Result<Decision, Error> {
         let id = self.admissible(id)?;
-        Ok(check::check(&self.pond, &self.limits, &id, cost).await)
+        Ok(check::check(&self.state, &self.limits, &id, cost).await)
     }
 
     /// What [`check`](Self::check) would decide, and how much is left now. Takes nothing.
@@ -139,7 +132,7 @@ impl Limiter {
     /// ```
     pub async fn peek(&self, id: impl Display) -> Result<Decision, Error> {
         let id = self.admissible(id)?;
-        check::look(&self.pond, &self.limits, &id, 1).await
+        check::look(&self.state, &self.limits, &id, 1).await
     }
 
     /// Gives units back that were taken for work that was not done, for example. Never more than
@@ -164,12 +157,12 @@ impl Limiter {
         }
         // No call takes more, and numbers in Lua are exact only so far.
         let units = self.limits.iter().map(Limit::units).fold(units, u64::min);
-        let now = self.pond.0.settings.clock.unix_ms();
+        let now = self.state.client.settings.clock.unix_ms();
         let subjects = self.subjects(&id);
         let budgets: Vec<_> = subjects.iter().map(|subject| subject.budget(now)).collect();
         self.send(script::refund(&budgets, now, units)).await?;
         for subject in subjects {
-            self.pond.0.limits.blocked.forget(&subject.key);
+            self.state.blocked.forget(&subject.key);
         }
         Ok(())
     }
@@ -191,14 +184,14 @@ impl Limiter {
     /// ```
     pub async fn reset(&self, id: impl Display) -> Result<(), Error> {
         let id = self.admissible(id)?;
-        let now = self.pond.0.settings.clock.unix_ms();
+        let now = self.state.client.settings.clock.unix_ms();
         let subjects = self.subjects(&id);
         let keys = subjects.iter().flat_map(|subject| subject.budget(now).keys);
         let args = std::iter::once(Bytes::from_static(b"DEL")).chain(keys);
         self.send(Command::new(Effect::Repeatable, args)).await?;
         for subject in subjects {
-            self.pond.0.limits.blocked.forget(&subject.key);
-            self.pond.0.limits.fallback.forget(&subject.key);
+            self.state.blocked.forget(&subject.key);
+            self.state.fallback.forget(&subject.key);
         }
         Ok(())
     }
@@ -234,9 +227,9 @@ impl Limiter {
         let left = || patience.saturating_sub(began.elapsed());
         let mut refused = None;
         loop {
-            let check = check::check(&self.pond, &self.limits, &id, 1);
+            let check = check::check(&self.state, &self.limits, &id, 1);
             let Some(decision) = runtime::timeout(left(), check).await else {
-                return Ok(refused.unwrap_or_else(|| check::give_up(&self.pond, &self.limits)));
+                return Ok(refused.unwrap_or_else(|| check::give_up(&self.state, &self.limits)));
             };
             let left = left();
             let Some(wait) = decision.retry_after().filter(|wait| *wait <= left) else {
@@ -251,14 +244,15 @@ impl Limiter {
 
     async fn send(&self, command: Command) -> Result<(), Error> {
         let mut replies = self
-            .pond
-            .send(vec![command], self.pond.0.limits.budget)
+            .state
+            .client
+            .send(vec![command], self.state.budget)
             .await;
         replies.pop().unwrap_or_else(|| Err(no_reply())).map(|_| ())
     }
 
     fn subjects(&self, id: &str) -> Vec<Subject<'_>> {
-        self.limits.subjects(&self.pond.0.limits.names, id)
+        self.limits.subjects(&self.state.names, id)
     }
 
     fn admissible(&self, id: impl Display) -> Result<String, Error> {

@@ -2,6 +2,7 @@
 
 use super::Limit;
 use super::names::DEFAULT_PREFIX;
+use crate::settings::Engine;
 use std::time::Duration;
 
 /// What can be tuned.
@@ -52,4 +53,14 @@ pub(crate) enum Deployment {
     Elsewhere,
     Upstash,
     Cluster,
+}
+
+impl Deployment {
+    pub(crate) fn of(engine: &Engine) -> Self {
+        match engine {
+            Engine::Upstash { .. } => Self::Upstash,
+            Engine::Redis { cluster: true, .. } => Self::Cluster,
+            Engine::Memory | Engine::Redis { .. } => Self::Elsewhere,
+        }
+    }
 }

@@ -1,9 +1,10 @@
 //! A lock that was taken: extended while its guard lives, given back afterwards.
 
+use super::queue::LockQueues;
 use super::{FIRST_PAUSE, Lock, Sending, is_doubtful};
+use crate::client::Client;
 use crate::error::Error;
 use crate::key::{FullKey, Key};
-use crate::pond::Millpond;
 use crate::random;
 use crate::reply::int;
 use crate::runtime;
@@ -11,7 +12,7 @@ use crate::store::command::{Command, Effect, Script};
 use crate::ttl::lifetime;
 use bytes::Bytes;
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
@@ -43,7 +44,7 @@ impl LockOptions {
 
 /// What the guard and the task that extends the lock have in common.
 pub(super) struct HeldLock {
-    pond: Millpond,
+    client: Arc<Client>,
     key: Key,
     full: FullKey,
     token: Bytes,
@@ -56,6 +57,7 @@ pub(super) struct HeldLock {
     lost: watch::Sender<bool>,
     /// Where it was taken: its guard may go away on a thread that has no runtime.
     runtime: runtime::RuntimeHandle,
+    queues: LockQueues,
 }
 
 impl HeldLock {
@@ -69,7 +71,7 @@ impl HeldLock {
         sent: Duration,
     ) -> Self {
         Self {
-            pond: lock.pond.clone(),
+            client: Arc::clone(&lock.client),
             key: lock.key.clone(),
             full,
             token,
@@ -80,6 +82,7 @@ impl HeldLock {
             until: Mutex::new(sent.saturating_add(sure(lock.options.first(lock.ttl)))),
             lost: watch::Sender::new(false),
             runtime: runtime::RuntimeHandle::here(),
+            queues: lock.queues.clone(),
         }
     }
 
@@ -96,7 +99,7 @@ impl HeldLock {
     }
 
     fn now(&self) -> Duration {
-        self.pond.0.settings.clock.monotonic()
+        self.client.settings.clock.monotonic()
     }
 
     /// For how much longer it is.
@@ -119,7 +122,7 @@ impl HeldLock {
     /// Runs a command if the lock still has our token: what it answered, or 0.
     async fn if_ours(&self, command: &[Bytes]) -> Result<i64, Error> {
         let command = if_ours(&self.full, &self.token, command);
-        int(&self.pond.on_key(&self.key, &self.full, command).await?)
+        int(&self.client.on_key(&self.key, &self.full, command).await?)
     }
 
     /// Gives the lock at least this lifetime from now; false if it is not ours any more.
@@ -135,7 +138,7 @@ impl HeldLock {
             [self.full.value.clone()],
             [self.token.clone(), life],
         );
-        let ours = int(&self.pond.on_key(&self.key, &self.full, command).await?)? == 1;
+        let ours = int(&self.client.on_key(&self.key, &self.full, command).await?)? == 1;
         if ours {
             // Two extensions may be answered in another order than they ran, and neither takes
             // anything away.
@@ -228,21 +231,22 @@ impl HeldLock {
     pub(super) async fn release(&self) -> Result<bool, Error> {
         let released = self.if_ours(&[Bytes::from_static(b"DEL")]).await;
         self.lose();
-        self.pond.0.queues.free(&self.pond.name(&self.key));
+        self.queues.free(&self.client.name(&self.key));
         Ok(released? == 1)
     }
 
     pub(super) fn release_in_background(&self) {
         let Self {
             runtime,
-            pond,
+            client,
+            queues,
             key,
             full,
             token,
             ..
         } = self;
         self.lose();
-        release_later(runtime, pond, key, full, token, None);
+        release_later(runtime, client, queues, key, full, token, None);
     }
 }
 
@@ -265,15 +269,17 @@ fn if_ours(full: &FullKey, token: &Bytes, command: &[Bytes]) -> Command {
 /// it comes to its end first, lest it take the lock afterwards. Without a runtime it runs out by itself.
 pub(super) fn release_later(
     runtime: &runtime::RuntimeHandle,
-    pond: &Millpond,
+    client: &Arc<Client>,
+    queues: &LockQueues,
     key: &Key,
     full: &FullKey,
     token: &Bytes,
     sending: Option<Sending>,
 ) {
     let command = if_ours(full, token, &[Bytes::from_static(b"DEL")]);
-    let (pond, key, full) = (pond.clone(), key.clone(), full.clone());
-    let release = pond.0.queues.release();
+    let (client, key, full) = (Arc::clone(client), key.clone(), full.clone());
+    let queues = queues.clone();
+    let release = queues.release();
     runtime.spawn(async move {
         let _release = release;
         if let Some(sending) = sending {
@@ -281,7 +287,7 @@ pub(super) fn release_later(
         }
         let mut pause = FIRST_PAUSE;
         for left in (0..RELEASES).rev() {
-            match pond.on_key(&key, &full, command.clone()).await {
+            match client.on_key(&key, &full, command.clone()).await {
                 Err(error) if left > 0 && is_doubtful(&error) => {
                     runtime::sleep(random::jitter(pause)).await;
                     pause *= 4;
@@ -294,6 +300,6 @@ pub(super) fn release_later(
                 Ok(_) => break,
             }
         }
-        pond.0.queues.free(&pond.name(&key));
+        queues.free(&client.name(&key));
     });
 }

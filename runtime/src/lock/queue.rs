@@ -3,6 +3,7 @@
 
 use crate::runtime;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -17,6 +18,12 @@ const SILENCE: Duration = Duration::from_millis(1_500);
 pub(crate) struct LockQueues {
     lines: Arc<Mutex<HashMap<String, Line>>>,
     releases: Arc<watch::Sender<usize>>,
+}
+
+impl fmt::Debug for LockQueues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LockQueues")
+    }
 }
 
 struct Line {

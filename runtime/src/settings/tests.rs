@@ -1,7 +1,8 @@
 //! The first table of docs/settings.md against the code, in both directions.
 
+use super::Settings;
+use crate::builder::{Builder, ENVIRONMENT};
 use crate::clock::Clock;
-use crate::config::{Builder, ENVIRONMENT, Settings};
 use crate::keyring::VARIABLE as KEYS;
 use crate::limit::{Deployment, LimitSettings};
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,9 +48,9 @@ fn code() -> BTreeMap<String, String> {
         pipelining,
         read_your_writes,
         memory,
-        limits,
         keys,
-    } = builder.settings;
+    } = Settings::default();
+    let limits = LimitSettings::default();
     let counted = [
         Deployment::Upstash,
         Deployment::Elsewhere,

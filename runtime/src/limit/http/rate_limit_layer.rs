@@ -245,8 +245,8 @@ where
             let (head, body) = request.into_parts();
             let id = layer.caller.identify(&head).filter(|id| !id.is_empty());
             let pond = layer.pond.unwrap_or_else(scope::current);
-            let limits = Group::several(&pond, &layer.first, &layer.limits);
-            let decision = check::admit(&pond, &limits, id.as_deref(), 1).await;
+            let limits = Group::several(&pond.0.limits, &layer.first, &layer.limits);
+            let decision = check::admit(&pond.0.limits, &limits, id.as_deref(), 1).await;
             let (told, mut response) = match decision.into_result() {
                 Ok(decision) => {
                     let response = inner.call(Request::from_parts(head, body)).await?;

@@ -1,11 +1,12 @@
-//! How a `Millpond` is configured: the builder, and the environment.
+//! The builder: what a `Millpond` is made of, in code or from the environment.
 
 use crate::clock::{Clock, ManualClock};
 use crate::error::{Error, ErrorKind};
 use crate::keyring::{GivenKey, Keyring};
-use crate::limit::{Deployment, LimitSettings};
+use crate::limit::{Limit, LimitSettings};
 use crate::pond::Millpond;
 use crate::secret::Secret;
+use crate::settings::{Engine, Settings};
 use std::time::Duration;
 
 /// Pairs of environment variables, in the order in which they are looked for.
@@ -14,77 +15,6 @@ pub(crate) const ENVIRONMENT: [(&str, &str); 3] = [
     ("KV_REST_API_URL", "KV_REST_API_TOKEN"),
     ("UPSTASH_REDIS_URL", "UPSTASH_REDIS_TOKEN"),
 ];
-
-/// Where the values live.
-#[derive(Clone, Debug)]
-pub(crate) enum Engine {
-    Memory,
-    #[cfg_attr(
-        not(feature = "upstash"),
-        allow(dead_code, reason = "only its engine reads it")
-    )]
-    Upstash {
-        url: Secret,
-        token: Secret,
-    },
-    #[cfg_attr(
-        not(feature = "redis"),
-        allow(dead_code, reason = "only its engine reads it")
-    )]
-    Redis {
-        urls: Vec<Secret>,
-        cluster: bool,
-    },
-}
-
-impl Engine {
-    /// What limits need to know of it.
-    pub(crate) fn deployment(&self) -> Deployment {
-        match self {
-            Self::Upstash { .. } => Deployment::Upstash,
-            Self::Redis { cluster: true, .. } => Deployment::Cluster,
-            Self::Memory | Self::Redis { .. } => Deployment::Elsewhere,
-        }
-    }
-}
-
-/// What can be tuned.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) namespace: Option<String>,
-    pub(crate) clock: Clock,
-    pub(crate) budget: Duration,
-    pub(crate) guard_life: Duration,
-    pub(crate) flight_wait: Duration,
-    pub(crate) max_value: usize,
-    pub(crate) retries: u32,
-    pub(crate) backoff: Duration,
-    pub(crate) pipelining: bool,
-    pub(crate) read_your_writes: bool,
-    pub(crate) memory: usize,
-    pub(crate) keys: Keyring,
-    pub(crate) limits: LimitSettings,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            namespace: None,
-            clock: Clock::System,
-            budget: Duration::from_millis(500),
-            guard_life: Duration::from_secs(5 * 60),
-            flight_wait: Duration::from_secs(60),
-            max_value: 4 << 20,
-            retries: 5,
-            backoff: Duration::from_millis(50),
-            pipelining: true,
-            read_your_writes: true,
-            memory: 64 << 20,
-            keys: Keyring::default(),
-            limits: LimitSettings::default(),
-        }
-    }
-}
 
 /// Configures a [`Millpond`]. Without an engine it is the embedded one.
 ///
@@ -104,7 +34,8 @@ impl Default for Settings {
 pub struct Builder {
     engine: Engine,
     keys: Vec<GivenKey>,
-    pub(crate) settings: Settings,
+    settings: Settings,
+    limits: LimitSettings,
 }
 
 impl Builder {
@@ -113,6 +44,7 @@ impl Builder {
             engine: Engine::Memory,
             keys: Vec::new(),
             settings: Settings::default(),
+            limits: LimitSettings::default(),
         }
     }
 
@@ -405,11 +337,11 @@ impl Builder {
         if self.settings.namespace.as_deref() == Some("") {
             return wrong("namespace is empty; leave it out instead");
         }
-        if let Some(what) = self.settings.limits.mistake() {
+        if let Some(what) = self.limits.mistake() {
             return wrong(what);
         }
         self.settings.keys = Keyring::new(&self.keys, lookup)?;
-        Millpond::start(&self.engine, self.settings)
+        Millpond::start(&self.engine, self.settings, &self.limits)
     }
 
     /// The builder for what the environment says.
@@ -436,6 +368,143 @@ impl Builder {
     /// Whether this is the embedded engine.
     pub(crate) fn is_memory(&self) -> bool {
         matches!(self.engine, Engine::Memory)
+    }
+}
+
+/// Limits.
+impl Builder {
+    /// What keys of limits begin with; services with the same prefix and kinds share their budgets.
+    /// `@upstash/ratelimit` by default, as that package has it: its
+    /// `new Ratelimit({ prefix: "@upstash/ratelimit:API", … })` is the kind `API` here.
+    ///
+    /// A [`namespace`](Self::namespace) goes in front, here as for every key, and ends the sharing
+    /// unless the others have it too: `prefix: "staging:@upstash/ratelimit:API"` for `staging`.
+    ///
+    /// ```
+    /// let pond = millpond::Millpond::builder().limit_prefix("@acme/ratelimit").build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn limit_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.limits.prefix = prefix.into();
+        self
+    }
+
+    /// How long a check may take before `on_outage` decides. 1 s by default.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let pond = millpond::Millpond::builder().limit_budget(Duration::from_millis(300)).build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn limit_budget(mut self, budget: Duration) -> Self {
+        self.limits.budget = budget;
+        self
+    }
+
+    /// Replaces the limits of this kind, the built-in ones too, wherever they are checked: numbers
+    /// and algorithm, and what happens in an outage unless the place says that. Limits made by
+    /// [`Limit::checked`] stay as they are.
+    ///
+    /// ```
+    /// use millpond::{Millpond, limit::{self, Limit}};
+    /// use std::time::Duration;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let wide = Limit::sliding_window("API", 1_000, Duration::from_secs(60));
+    /// let pond = Millpond::builder().limit(wide).build()?;
+    /// assert_eq!(pond.limiter(&limit::API).check("user-42").await?.limit(), Some(1_000));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn limit(mut self, limit: Limit) -> Self {
+        self.limits.overrides.push(limit);
+        self
+    }
+
+    /// Whether allowed and refused checks are counted by identifier and hour in the store, for the
+    /// Upstash console: a batch a second at the most. By default, on Upstash only.
+    ///
+    /// ```
+    /// let pond = millpond::Millpond::builder().limit_analytics(false).build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn limit_analytics(mut self, on: bool) -> Self {
+        self.limits.analytics = Some(on);
+        self
+    }
+
+    /// Whether this process remembers whom the store refused, and until when, so that a caller who is
+    /// certain to be refused again costs no command. On by default; `@upstash/ratelimit` calls it
+    /// `ephemeralCache`.
+    ///
+    /// Off, every check asks the store: a budget that other software gives back by hand is seen at
+    /// once, a flood of refused calls costs a command each, and in an outage a refusal that was known
+    /// gives way to `on_outage`.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use millpond::{Millpond, limit};
+    ///
+    /// let pond = Millpond::builder().limit_block_cache(false).build()?;
+    /// for _ in 0..7 {
+    ///     pond.limiter(&limit::AUTH).check("mallory").await?;
+    /// }
+    /// let stats = pond.stats().limits;
+    /// assert_eq!((stats.refusals, stats.blocked), (2, 0));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn limit_block_cache(mut self, on: bool) -> Self {
+        self.limits.block_cache = on;
+        self
+    }
+}
+
+impl Millpond {
+    /// Starts from the defaults.
+    ///
+    /// ```
+    /// let pond = millpond::Millpond::builder().namespace("test").build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// An embedded cache of its own with default settings: what a test wants. If the variable
+    /// `MILLPOND_ENCRYPTION_KEY` is wrong, that is logged, and every operation of the result fails
+    /// with the reason.
+    ///
+    /// ```
+    /// let pond = millpond::Millpond::memory();
+    /// ```
+    pub fn memory() -> Self {
+        Builder::new().build().unwrap_or_else(Self::unconfigured)
+    }
+
+    /// The cache that the environment asks for: Upstash with `UPSTASH_REDIS_REST_URL` and
+    /// `UPSTASH_REDIS_REST_TOKEN`, else `KV_REST_API_URL` and `KV_REST_API_TOKEN`, else
+    /// `UPSTASH_REDIS_URL` and `UPSTASH_REDIS_TOKEN`; with none of them the embedded engine, and one
+    /// warning in the log that begins with `Missing Upstash Redis credentials`.
+    /// `MILLPOND_ENCRYPTION_KEY` holds the keys of [`Builder::encryption_key`], if any.
+    ///
+    /// `cargo run --example doctor`, in the repository, checks what the environment says.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when one variable of a pair is missing, or an address or a key cannot
+    /// work.
+    ///
+    /// ```no_run
+    /// let pond = millpond::Millpond::from_env()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn from_env() -> Result<Self, Error> {
+        let builder = Builder::from_lookup(|name| std::env::var(name).ok())?;
+        if builder.is_memory() {
+            tracing::warn!(
+                "Missing Upstash Redis credentials: neither UPSTASH_REDIS_REST_URL nor \
+                 UPSTASH_REDIS_REST_TOKEN is set; millpond caches in this process only"
+            );
+        }
+        builder.build()
     }
 }
 

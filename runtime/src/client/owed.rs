@@ -1,7 +1,7 @@
 //! Invalidations that could not be delivered: kept, retried, and until they are through this
 //! process does not believe what the server holds under those keys.
 
-use super::pulse;
+use crate::cache::pulse;
 use crate::key::FullKey;
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};

@@ -1,0 +1,42 @@
+//! What the cache of one `Millpond` has beside its client.
+
+use super::flight::Flights;
+use crate::client::Client;
+use crate::stats::Counters;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, RwLock};
+
+/// The loads under way and what is known of the cached functions.
+pub(crate) struct Cache {
+    pub(crate) client: Arc<Client>,
+    pub(crate) flights: Arc<Flights>,
+    /// Whether the last read or fill of a cached function got no answer.
+    pub(crate) in_outage: AtomicBool,
+    /// The type that was first seen under each prefix and template.
+    pub(crate) types: Mutex<HashMap<String, &'static str>>,
+    /// Functions whose type has been checked: their address, and that of the type's name.
+    pub(crate) checked: RwLock<BTreeMap<(usize, usize), Arc<Counters>>>,
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("client", &self.client)
+            .field("flights", &self.flights.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Cache {
+    pub(crate) fn new(client: Arc<Client>) -> Self {
+        Self {
+            client,
+            flights: Flights::new(),
+            in_outage: AtomicBool::new(false),
+            types: Mutex::default(),
+            checked: RwLock::default(),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What every feature is built on: names in a namespace, commands on keys, counters, and the
+//! invalidations that this process still owes the server.
+
+pub(crate) mod guard;
+pub(crate) mod owed;
+
+use crate::codec::Codec;
+use crate::error::{Error, ErrorKind};
+use crate::key::{self, FullKey, Key};
+use crate::reply;
+use crate::settings::Settings;
+use crate::stats::{Counters, Registry};
+use crate::store::command::{Command, Reply};
+use crate::store::{Batch, Store};
+use owed::{Pending, Ticket};
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An engine with its settings. Every feature of one `Millpond` shares it.
+pub(crate) struct Client {
+    pub(crate) store: Result<Box<dyn Store>, Error>,
+    pub(crate) settings: Settings,
+    pub(crate) codec: Codec,
+    pub(crate) registry: Registry,
+    pub(crate) pending: Arc<Pending>,
+    /// Whether the keys of one command must be in one slot.
+    pub(crate) cluster: bool,
+    namespace: Option<String>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    pub(crate) fn new(
+        store: Result<Box<dyn Store>, Error>,
+        settings: Settings,
+        registry: Registry,
+        cluster: bool,
+    ) -> Self {
+        Self {
+            codec: Codec::new(&settings, store.as_ref().err().cloned()),
+            namespace: settings.namespace.as_deref().map(key::encoded),
+            store,
+            settings,
+            registry,
+            pending: Arc::default(),
+            cluster,
+        }
+    }
+
+    /// The namespace as it stands in front of keys.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
+    pub(crate) fn full(&self, key: &Key) -> FullKey {
+        FullKey::new(self.name(key))
+    }
+
+    /// The key as the server knows it.
+    pub(crate) fn name<'a>(&self, key: &'a Key) -> Cow<'a, str> {
+        self.named(key.as_str())
+    }
+
+    /// A text behind the namespace, which holds no glob character.
+    pub(crate) fn named<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match &self.namespace {
+            Some(namespace) => format!("{namespace}:{text}").into(),
+            None => text.into(),
+        }
+    }
+
+    /// Sends commands that belong together, within the time given.
+    pub(crate) async fn send(
+        &self,
+        commands: Vec<Command>,
+        within: Duration,
+    ) -> Vec<Result<Reply, Error>> {
+        let count = commands.len();
+        let store = match &self.store {
+            Ok(store) => store,
+            Err(error) => return vec![Err(error.clone()); count],
+        };
+        // The engine keeps the time: it alone knows whether the commands have left, and a second
+        // timer around it would hide from the circuit breaker how the call ended.
+        let replies = store.send(Batch { commands, within }).await;
+        if replies.len() == count {
+            replies
+        } else {
+            vec![
+                Err(Error::new(
+                    ErrorKind::Protocol,
+                    "another number of replies than commands"
+                ));
+                count
+            ]
+        }
+    }
+
+    /// Sends one command that belongs to no key of the cache.
+    pub(crate) async fn one(&self, command: Command) -> Result<Reply, Error> {
+        let replies = self.send(vec![command], self.settings.budget).await;
+        let reply = replies.into_iter().next();
+        reply.unwrap_or_else(|| Err(reply::no_reply()))
+    }
+
+    /// Sends one command on a key. An invalidation of the key that still waits goes in front.
+    pub(crate) async fn settled(
+        &self,
+        full: &FullKey,
+        counters: &Counters,
+        command: Command,
+        within: Duration,
+    ) -> Result<Reply, Error> {
+        let commands = vec![command];
+        let mut replies = if self.pending.ticket(full).is_some() {
+            let keys = std::slice::from_ref(full);
+            self.settled_all(keys, counters, commands, within).await?
+        } else {
+            counters.commands.add(1);
+            self.send(commands, within).await
+        };
+        let reply = replies.pop().unwrap_or_else(|| Err(reply::no_reply()));
+        reply.map_err(advised)
+    }
+
+    /// Sends commands on keys. Invalidations of them that still wait go in front; where one of those
+    /// fails, that is the error of all.
+    pub(crate) async fn settled_all(
+        &self,
+        keys: &[FullKey],
+        counters: &Counters,
+        commands: Vec<Command>,
+        within: Duration,
+    ) -> Result<Vec<Result<Reply, Error>>, Error> {
+        let tickets: Vec<Ticket> = keys
+            .iter()
+            .filter_map(|key| self.pending.ticket(key))
+            .collect();
+        let mut all = Vec::with_capacity(tickets.len() * 2 + commands.len());
+        for (key, _) in &tickets {
+            all.extend(guard::invalidation(key, self.settings.guard_life));
+        }
+        let first = all.len();
+        all.extend(commands);
+        counters.commands.add(all.len() as u64);
+        let mut replies = self.send(all, within).await;
+        let answers = replies.split_off(first);
+        for reply in replies {
+            reply?;
+        }
+        for ticket in &tickets {
+            self.pending.delivered(ticket);
+        }
+        Ok(answers)
+    }
+
+    /// Sends one command on a key. An invalidation of the key that still waits goes in front.
+    pub(crate) async fn on_key(
+        &self,
+        key: &Key,
+        full: &FullKey,
+        command: Command,
+    ) -> Result<Reply, Error> {
+        key.check()?;
+        let counters = self.registry.counters(key.prefix());
+        let result = self
+            .settled(full, &counters, command, self.settings.budget)
+            .await;
+        if result.is_err() {
+            counters.errors.add(1);
+        }
+        result
+    }
+}
+
+/// The error of a command on a key, with what to do about it.
+fn advised(error: Error) -> Error {
+    if error.kind() != ErrorKind::WrongType {
+        return error;
+    }
+    let text = format!("{error}; use another key, or delete what is there");
+    Error::with_source(ErrorKind::WrongType, text, error)
+}

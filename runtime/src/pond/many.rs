@@ -1,0 +1,117 @@
+//! Values by hand, many keys at a time.
+
+use super::Millpond;
+use crate::error::Error;
+use crate::key::Key;
+use crate::pattern::Pattern;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+impl Millpond {
+    /// Reads values in one command, in the order of the keys; `None` for what is not there, or holds
+    /// another kind of Redis value. A stored null is `None` too, unless `T` is an `Option` itself.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) if one of them is no `T`,
+    /// [`ErrorKind::InvalidKey`](crate::ErrorKind::InvalidKey) for a key that cannot be used, and what can
+    /// go wrong on the way. No keys, no command.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, ttl};
+    /// let pond = Millpond::memory();
+    /// pond.set_many([("user:1", "Ada"), ("user:2", "Alan")], ttl::MEDIUM).await?;
+    /// let users: Vec<Option<String>> = pond.get_many(["user:1", "user:7", "user:2"]).await?;
+    /// assert_eq!(users, [Some("Ada".to_owned()), None, Some("Alan".to_owned())]);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn get_many<T: DeserializeOwned>(
+        &self,
+        keys: impl IntoIterator<Item = impl Into<Key>>,
+    ) -> Result<Vec<Option<T>>, Error> {
+        self.0.cache.get_many(keys).await
+    }
+
+    /// Stores values for the same time, in one command; loads under way will not overwrite them. On Redis
+    /// Cluster it is a command for each. Where no answer comes back in time, the keys are invalidated in
+    /// the background.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set); if one value or key cannot be used, none is stored.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, key, ttl};
+    /// let prices = [("EUR", 9.5), ("USD", 10.2)];
+    /// let pond = Millpond::memory();
+    /// let entries = prices.map(|(currency, price)| (key!("price:<currency>"), price));
+    /// pond.set_many(entries, ttl::SHORT).await?;
+    /// assert_eq!(pond.get::<f64>("price:USD").await?, Some(10.2));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn set_many<K: Into<Key>, V: Serialize>(
+        &self,
+        entries: impl IntoIterator<Item = (K, V)>,
+        ttl: Duration,
+    ) -> Result<(), Error> {
+        self.0.cache.set_many(entries, ttl).await
+    }
+
+    /// Removes values in one request, and keeps loads under way from storing older ones; how many were
+    /// there.
+    ///
+    /// # Errors
+    /// As [`delete`](Self::delete).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, ttl};
+    /// let pond = Millpond::memory();
+    /// pond.set("post:1", "text", ttl::LONG).await?;
+    /// assert_eq!(pond.delete_many(["post:1", "user:7:posts"]).await?, 1);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn delete_many(
+        &self,
+        keys: impl IntoIterator<Item = impl Into<Key>>,
+    ) -> Result<u64, Error> {
+        self.0.cache.delete_many(keys).await
+    }
+
+    /// Removes every key that matches, of whatever kind, and says how many. **Expensive:** the server
+    /// walks through all its keys, a thousand a command (`SCAN`, never `KEYS`), and each page that holds
+    /// any costs one `DEL` more. Name what is to go with [`delete_many`](Self::delete_many) or
+    /// `#[invalidates]` where you can. With a namespace, only keys in it are looked at.
+    ///
+    /// What it cannot reach: keys that are created while it walks; loads under way in other processes,
+    /// which may store what they read before (here they will not); guards, which stay, and with them the
+    /// invalidations that they stand for; and the numbers of locks, so that they still grow.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidValue`](crate::ErrorKind::InvalidValue) for a pattern that names nothing and so matches everything (`*`);
+    /// [`ErrorKind::InvalidKey`](crate::ErrorKind::InvalidKey) for one under a key that cannot be used;
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) on Redis Cluster, where each node knows only its own keys; what can go
+    /// wrong on the way. What was removed before the error stays removed.
+    ///
+    /// # Cancel safety
+    /// Dropped half-way, some of the keys are gone.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use millpond::{Millpond, Pattern, key, ttl};
+    ///
+    /// let pond = Millpond::memory();
+    /// for key in ["user:42:posts", "user:42:likes", "user:43:posts"] {
+    ///     pond.set(key, &1, ttl::MEDIUM).await?;
+    /// }
+    /// let id = 42;
+    /// assert_eq!(pond.invalidate_pattern(Pattern::under(key!("user:<id>"))).await?, 2);
+    /// assert_eq!(pond.invalidate_pattern("user:*").await?, 1);
+    /// assert!(pond.invalidate_pattern("*").await.is_err());
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn invalidate_pattern(&self, pattern: impl Into<Pattern>) -> Result<u64, Error> {
+        self.0.cache.invalidate_pattern(pattern).await
+    }
+}

@@ -20,6 +20,7 @@ mod decision;
 #[cfg(feature = "axum")]
 mod decision_log;
 mod fallback;
+mod flush_turn;
 mod group;
 mod headers;
 #[cfg(feature = "axum")]
@@ -28,10 +29,12 @@ mod kind;
 mod limiter;
 mod names;
 mod refusal;
+mod rfc3339;
 pub(crate) mod script;
 mod settings;
 mod snapshot;
 mod state;
+mod sums;
 
 pub use crate::stats::LimitStats;
 pub use address::{client_address, identifier};

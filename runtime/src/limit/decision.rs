@@ -1,9 +1,7 @@
-//! What a check answers, and the refusal as an error.
+//! What a check answers.
 
 use super::Limit;
 use super::algorithm::{LAST_TIME, Verdict};
-use super::headers;
-use super::refusal::RateLimited;
 use crate::error::ErrorKind;
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -307,58 +305,6 @@ impl Decision {
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_at
             .map(|at| Duration::from_millis(at.saturating_sub(self.now)))
-    }
-
-    /// A refusal as an error, for `?`.
-    ///
-    /// # Errors
-    ///
-    /// [`RateLimited`] unless [`Decision::is_allowed`].
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// use millpond::{Millpond, limit};
-    ///
-    /// let pond = Millpond::memory();
-    /// pond.limiter(&limit::API).check("user-42").await?.into_result()?;
-    /// # Ok::<_, Box<dyn std::error::Error>>(()) }).unwrap();
-    /// ```
-    pub fn into_result(self) -> Result<Self, RateLimited> {
-        if self.allowed {
-            Ok(self)
-        } else {
-            Err(RateLimited::new(self))
-        }
-    }
-
-    /// Headers that tell a client its budget, on an answer of any status: `X-RateLimit-Limit`,
-    /// `X-RateLimit-Remaining`, `X-RateLimit-Reset` (milliseconds since the Unix epoch), and
-    /// `Retry-After` (seconds) if it was refused. A degraded decision has no budget to tell.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// # use millpond::{Millpond, limit};
-    /// let decision = Millpond::memory().limiter(&limit::API).check("user-42").await?;
-    /// assert_eq!(decision.headers()[1], ("x-ratelimit-remaining", "99".to_owned()));
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub fn headers(&self) -> Vec<(&'static str, String)> {
-        headers::budget(self)
-    }
-
-    /// The same as `RateLimit` and `RateLimit-Policy`, of the IETF draft
-    /// `draft-ietf-httpapi-ratelimit-headers`.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// # use millpond::{Millpond, limit};
-    /// let decision = Millpond::memory().limiter(&limit::API).check("user-42").await?;
-    /// let policy = ("ratelimit-policy", r#""API";q=100;w=60"#.to_owned());
-    /// assert_eq!(decision.ietf_headers()[0], policy);
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub fn ietf_headers(&self) -> Vec<(&'static str, String)> {
-        headers::ietf(self)
     }
 
     pub(crate) fn of(&self) -> &Limit {

@@ -1,9 +1,10 @@
 //! The refusal as an error, and what HTTP clients get for it.
 
 use super::decision::{Decision, Reason};
-use super::headers;
+use super::headers::retry_seconds;
+use super::rfc3339::rfc3339;
 use std::error::Error as StdError;
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// The refusal of a call, as an error.
 ///
@@ -26,10 +27,6 @@ use std::fmt;
 pub struct RateLimited(Box<Decision>);
 
 impl RateLimited {
-    pub(super) fn new(decision: Decision) -> Self {
-        Self(Box::new(decision))
-    }
-
     /// The decision behind it.
     ///
     /// ```
@@ -75,8 +72,37 @@ impl RateLimited {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub fn body(&self) -> String {
-        headers::body(self)
+        body(self)
     }
+}
+
+fn body(refusal: &RateLimited) -> String {
+    let decision = refusal.decision();
+    let (error, message) = match (decision.retry_at_ms(), decision.reason()) {
+        (Some(at), _) => (
+            "Rate limit exceeded",
+            format!("Too many requests. Please try again after {}", rfc3339(at)),
+        ),
+        (None, Some(Reason::Outage(_))) => (
+            "Rate limit unavailable",
+            "The rate limit cannot be checked. Please try again later".to_owned(),
+        ),
+        (None, Some(Reason::NoIdentifier)) => (
+            "No identifier",
+            "The request does not say who makes it".to_owned(),
+        ),
+        (None, _) => (
+            "Rate limit exceeded",
+            "This request costs more than the rate limit ever allows".to_owned(),
+        ),
+    };
+    let mut body = format!(r#"{{"error":"{error}","message":"{message}""#);
+    if let Some(seconds) = retry_seconds(decision) {
+        // A `String` takes everything.
+        let _ = write!(body, r#","retryAfter":{seconds}"#);
+    }
+    body.push('}');
+    body
 }
 
 impl fmt::Display for RateLimited {
@@ -87,7 +113,7 @@ impl fmt::Display for RateLimited {
                 write!(
                     f,
                     "rate limit {kind} exceeded; try again after {}",
-                    headers::rfc3339(at)
+                    rfc3339(at)
                 )
             }
             (None, Some(Reason::Outage(_))) => write!(f, "rate limit {kind} cannot be checked now"),
@@ -106,3 +132,27 @@ impl fmt::Display for RateLimited {
 }
 
 impl StdError for RateLimited {}
+
+impl Decision {
+    /// A refusal as an error, for `?`.
+    ///
+    /// # Errors
+    ///
+    /// [`RateLimited`] unless [`Decision::is_allowed`].
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use millpond::{Millpond, limit};
+    ///
+    /// let pond = Millpond::memory();
+    /// pond.limiter(&limit::API).check("user-42").await?.into_result()?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    pub fn into_result(self) -> Result<Self, RateLimited> {
+        if self.is_allowed() {
+            Ok(self)
+        } else {
+            Err(RateLimited(Box::new(self)))
+        }
+    }
+}

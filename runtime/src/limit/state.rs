@@ -1,11 +1,12 @@
 //! What one `Millpond` knows and does about limits: settings, memory, counters.
 
 use super::Limit;
-use super::analytics::{FlushTurn, Sums};
 use super::blocked::Blocked;
 use super::fallback::Fallback;
+use super::flush_turn::FlushTurn;
 use super::names::Names;
 use super::settings::{Deployment, LimitSettings};
+use super::sums::Sums;
 use crate::client::Client;
 use crate::stats::{Counter, LimitStats};
 use std::sync::atomic::AtomicBool;

@@ -1,93 +1,57 @@
 //! A lock that was taken: extended while its guard lives, given back afterwards.
 
-use super::queue::LockQueues;
-use super::{FIRST_PAUSE, Lock, Sending, is_doubtful};
-use crate::client::Client;
+use super::release::{if_ours, release_later};
+use super::target::LockTarget;
 use crate::error::Error;
 use crate::key::{FullKey, Key};
-use crate::random;
 use crate::reply::int;
 use crate::runtime;
 use crate::store::command::{Command, Effect, Script};
 use crate::ttl::lifetime;
 use bytes::Bytes;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
-/// How often a release in the background is tried, over about ten seconds.
-const RELEASES: u32 = 5;
-
-/// How long a lock is to be held.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct LockOptions {
-    pub(super) extended: bool,
-    pub(super) longest: Option<Duration>,
-}
-
-impl Default for LockOptions {
-    fn default() -> Self {
-        Self {
-            extended: true,
-            longest: None,
-        }
-    }
-}
-
-impl LockOptions {
-    /// The first lifetime of the lock.
-    pub(super) fn first(self, ttl: Duration) -> Duration {
-        self.longest.map_or(ttl, |longest| ttl.min(longest))
-    }
-}
-
 /// What the guard and the task that extends the lock have in common.
 pub(super) struct HeldLock {
-    client: Arc<Client>,
-    key: Key,
+    target: LockTarget,
     full: FullKey,
     token: Bytes,
     number: u64,
-    ttl: Duration,
-    options: LockOptions,
     since: Duration,
     /// Until when the lock is certainly ours, by this process's clock.
     until: Mutex<Duration>,
     lost: watch::Sender<bool>,
     /// Where it was taken: its guard may go away on a thread that has no runtime.
     runtime: runtime::RuntimeHandle,
-    queues: LockQueues,
 }
 
 impl HeldLock {
     /// `sent`: when the command left, by [`Clock::monotonic`](crate::clock::Clock::monotonic). The server
     /// counts from a later moment, so the lock is ours for as long by our own clock.
     pub(super) fn new(
-        lock: &Lock,
+        target: &LockTarget,
         full: FullKey,
         token: Bytes,
         number: i64,
         sent: Duration,
     ) -> Self {
         Self {
-            client: Arc::clone(&lock.client),
-            key: lock.key.clone(),
+            target: target.clone(),
             full,
             token,
             number: u64::try_from(number).unwrap_or(0),
-            ttl: lock.ttl,
-            options: lock.options,
             since: sent,
-            until: Mutex::new(sent.saturating_add(sure(lock.options.first(lock.ttl)))),
+            until: Mutex::new(sent.saturating_add(sure(target.options.first(target.ttl)))),
             lost: watch::Sender::new(false),
             runtime: runtime::RuntimeHandle::here(),
-            queues: lock.queues.clone(),
         }
     }
 
     pub(super) fn key(&self) -> &Key {
-        &self.key
+        &self.target.key
     }
 
     pub(super) fn number(&self) -> u64 {
@@ -99,7 +63,7 @@ impl HeldLock {
     }
 
     fn now(&self) -> Duration {
-        self.client.settings.clock.monotonic()
+        self.target.client.settings.clock.monotonic()
     }
 
     /// For how much longer it is.
@@ -122,7 +86,11 @@ impl HeldLock {
     /// Runs a command if the lock still has our token: what it answered, or 0.
     async fn if_ours(&self, command: &[Bytes]) -> Result<i64, Error> {
         let command = if_ours(&self.full, &self.token, command);
-        int(&self.client.on_key(&self.key, &self.full, command).await?)
+        int(&self
+            .target
+            .client
+            .on_key(&self.target.key, &self.full, command)
+            .await?)
     }
 
     /// Gives the lock at least this lifetime from now; false if it is not ours any more.
@@ -138,7 +106,12 @@ impl HeldLock {
             [self.full.value.clone()],
             [self.token.clone(), life],
         );
-        let ours = int(&self.client.on_key(&self.key, &self.full, command).await?)? == 1;
+        let ours = int(&self
+            .target
+            .client
+            .on_key(&self.target.key, &self.full, command)
+            .await?)?
+            == 1;
         if ours {
             // Two extensions may be answered in another order than they ran, and neither takes
             // anything away.
@@ -152,20 +125,20 @@ impl HeldLock {
 
     /// The lifetime of the next extension; none where the holder may have the lock no longer.
     fn next_life(&self) -> Option<Duration> {
-        let end = match self.options.longest {
-            _ if !self.options.extended => return None,
-            None => return Some(self.ttl),
+        let end = match self.target.options.longest {
+            _ if !self.target.options.extended => return None,
+            None => return Some(self.target.ttl),
             Some(longest) => self.since.saturating_add(longest),
         };
-        let life = self.ttl.min(end.saturating_sub(self.now()));
+        let life = self.target.ttl.min(end.saturating_sub(self.now()));
         // More than what `sure` leaves out, or it would be extended again and again at the end.
-        let worth = self.ttl / 50 + Duration::from_millis(2);
+        let worth = self.target.ttl / 50 + Duration::from_millis(2);
         (life > self.left() + worth).then_some(life)
     }
 
     /// How long the lock can do without an extension: until a third of its lifetime is over.
     fn ease(&self) -> Duration {
-        self.left().saturating_sub(self.ttl / 3 * 2)
+        self.left().saturating_sub(self.target.ttl / 3 * 2)
     }
 
     /// Extends the lock until the guard goes away or the lock does.
@@ -173,7 +146,7 @@ impl HeldLock {
         let mut pause = self.ease();
         loop {
             let left = self.left();
-            let pace = (self.ttl / 10).min(left);
+            let pace = (self.target.ttl / 10).min(left);
             if runtime::timeout(pause.max(pace), &mut guard)
                 .await
                 .is_some()
@@ -199,7 +172,7 @@ impl HeldLock {
                 Some(Ok(true)) => pause = self.ease(),
                 Some(Ok(false)) => return,
                 Some(Err(error)) => {
-                    tracing::warn!(prefix = self.key.prefix(), %error, "a lock was not extended yet");
+                    tracing::warn!(prefix = self.target.key.prefix(), %error, "a lock was not extended yet");
                 }
                 // Its time is up, which the next look finds.
                 None => {}
@@ -231,75 +204,17 @@ impl HeldLock {
     pub(super) async fn release(&self) -> Result<bool, Error> {
         let released = self.if_ours(&[Bytes::from_static(b"DEL")]).await;
         self.lose();
-        self.queues.free(&self.client.name(&self.key));
+        self.target.free();
         Ok(released? == 1)
     }
 
     pub(super) fn release_in_background(&self) {
-        let Self {
-            runtime,
-            client,
-            queues,
-            key,
-            full,
-            token,
-            ..
-        } = self;
         self.lose();
-        release_later(runtime, client, queues, key, full, token, None);
+        release_later(&self.runtime, &self.target, &self.full, &self.token, None);
     }
 }
 
 /// What of a lifetime can be counted on, since clocks do not run alike: all but 1 % and 2 ms.
 fn sure(ttl: Duration) -> Duration {
     ttl.saturating_sub(ttl / 100 + Duration::from_millis(2))
-}
-
-fn if_ours(full: &FullKey, token: &Bytes, command: &[Bytes]) -> Command {
-    let args = std::iter::once(token).chain(command).cloned();
-    Command::script(
-        Script::IfEqual,
-        Effect::Repeatable,
-        [full.value.clone()],
-        args,
-    )
-}
-
-/// Gives back in the background what may have been taken, or may yet be by a command that is under way:
-/// it comes to its end first, lest it take the lock afterwards. Without a runtime it runs out by itself.
-pub(super) fn release_later(
-    runtime: &runtime::RuntimeHandle,
-    client: &Arc<Client>,
-    queues: &LockQueues,
-    key: &Key,
-    full: &FullKey,
-    token: &Bytes,
-    sending: Option<Sending>,
-) {
-    let command = if_ours(full, token, &[Bytes::from_static(b"DEL")]);
-    let (client, key, full) = (Arc::clone(client), key.clone(), full.clone());
-    let queues = queues.clone();
-    let release = queues.release();
-    runtime.spawn(async move {
-        let _release = release;
-        if let Some(sending) = sending {
-            let _ = sending.await;
-        }
-        let mut pause = FIRST_PAUSE;
-        for left in (0..RELEASES).rev() {
-            match client.on_key(&key, &full, command.clone()).await {
-                Err(error) if left > 0 && is_doubtful(&error) => {
-                    runtime::sleep(random::jitter(pause)).await;
-                    pause *= 4;
-                }
-                Err(error) => {
-                    let prefix = key.prefix();
-                    tracing::debug!(prefix, %error, "a lock was not released and runs out");
-                    break;
-                }
-                Ok(_) => break,
-            }
-        }
-        queues.free(&client.name(&key));
-    });
 }

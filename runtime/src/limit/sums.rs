@@ -1,0 +1,196 @@
+//! How often each identifier was allowed and refused in each hour, in the format of the Upstash console.
+
+use super::names::shorten;
+use crate::store::command::{Command, Effect};
+use bytes::Bytes;
+use std::collections::{BTreeSet, HashMap};
+
+const HOUR: u64 = 60 * 60 * 1000;
+
+/// As long as the console shows; `@upstash/ratelimit` means to keep them as long.
+const RETENTION: u64 = 90 * 24 * HOUR;
+
+/// So many different identifiers are summed between two batches, and so many bytes of them: beyond,
+/// events are dropped and counted. Identifiers are chosen by clients.
+const MOST_MEMBERS: usize = 10_000;
+const MOST_BYTES: usize = 1 << 20;
+
+/// What has been counted and not sent.
+#[derive(Debug, Default)]
+pub(crate) struct Sums {
+    by_event: HashMap<Event, u64>,
+    bytes: usize,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Event {
+    hour: u64,
+    identifier: String,
+    success: bool,
+}
+
+impl Event {
+    /// A check by this identifier in the hour of this time.
+    pub(super) fn new(identifier: &str, success: bool, now: u64) -> Self {
+        Self {
+            hour: now - now % HOUR,
+            identifier: shorten(identifier).into_owned(),
+            success,
+        }
+    }
+}
+
+impl Sums {
+    /// How many different events wait.
+    pub(super) fn len(&self) -> usize {
+        self.by_event.len()
+    }
+
+    /// Counts; `false` if that was dropped because too much is waiting.
+    pub(super) fn add(&mut self, event: Event, count: u64) -> bool {
+        if let Some(sum) = self.by_event.get_mut(&event) {
+            *sum = sum.saturating_add(count);
+            return true;
+        }
+        let bytes = self.bytes + event.identifier.len();
+        if self.by_event.len() >= MOST_MEMBERS || bytes > MOST_BYTES {
+            return false;
+        }
+        self.bytes = bytes;
+        self.by_event.insert(event, count);
+        true
+    }
+
+    /// Up to so many of the sums; those begin again at zero.
+    pub(super) fn take(&mut self, most: usize) -> Vec<(Event, u64)> {
+        let taken: Vec<_> = self.by_event.extract_if(|_, _| true).take(most).collect();
+        let bytes: usize = taken.iter().map(|(event, _)| event.identifier.len()).sum();
+        self.bytes = self.bytes.saturating_sub(bytes);
+        taken
+    }
+}
+
+/// The commands that add these sums to what the store has, a command each; then the lifetimes.
+pub(super) fn commands(sums: &[(Event, u64)], prefix: &str) -> Vec<Command> {
+    let key = |event: &Event| Bytes::from(format!("{prefix}:events:{}", event.hour));
+    let add = |(event, sum): &(Event, u64)| {
+        let member = Bytes::from(member(&event.identifier, event.success));
+        let sum = Bytes::from(sum.to_string());
+        let name = Bytes::from_static(b"ZINCRBY");
+        Command::new(Effect::Once, [name, key(event), sum, member])
+    };
+    let keep = |key: Bytes| {
+        let name = Bytes::from_static(b"PEXPIRE");
+        let retention = Bytes::from(RETENTION.to_string());
+        Command::new(Effect::Repeatable, [name, key, retention])
+    };
+    let hours: BTreeSet<Bytes> = sums.iter().map(|(event, _)| key(event)).collect();
+    let adds = sums.iter().map(add);
+    adds.chain(hours.into_iter().map(keep)).collect()
+}
+
+/// Exactly the text that `@upstash/ratelimit` writes: another order of the fields would be another
+/// member of the set.
+fn member(identifier: &str, success: bool) -> String {
+    let identifier = serde_json::Value::from(identifier);
+    format!(r#"{{"identifier":{identifier},"success":{success}}}"#)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Event, HOUR, MOST_MEMBERS, Sums, commands, member};
+    use crate::store::command::Call;
+    use std::collections::HashSet;
+    fn event(identifier: &str, success: bool, hour: u64) -> Event {
+        Event {
+            hour: hour * HOUR,
+            identifier: identifier.to_owned(),
+            success,
+        }
+    }
+
+    fn sent(sums: &mut Sums) -> Vec<String> {
+        let text = |args: Vec<bytes::Bytes>| {
+            let args: Vec<_> = args
+                .iter()
+                .map(|arg| String::from_utf8_lossy(arg))
+                .collect();
+            args.join(" ")
+        };
+        let commands = commands(&sums.take(usize::MAX), "p");
+        commands
+            .into_iter()
+            .filter_map(|command| match command.call {
+                Call::Plain(args) => Some(text(args)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn events_of_one_hour_are_summed_under_their_member() {
+        let mut sums = Sums::default();
+        for _ in 0..3 {
+            assert!(sums.add(event("u", true, 5), 1));
+        }
+        assert_eq!(
+            sent(&mut sums),
+            [
+                r#"ZINCRBY p:events:18000000 3 {"identifier":"u","success":true}"#,
+                "PEXPIRE p:events:18000000 7776000000",
+            ]
+        );
+        assert!(sent(&mut sums).is_empty());
+    }
+
+    #[test]
+    fn each_hour_and_each_outcome_has_its_own_sum() {
+        let mut sums = Sums::default();
+        sums.add(event("u", true, 0), 1);
+        sums.add(event("u", false, 0), 1);
+        sums.add(event("u", true, 1), 1);
+        let sent = sent(&mut sums);
+        let named = |name: &str| {
+            sent.iter()
+                .filter(|command| command.starts_with(name))
+                .count()
+        };
+        assert_eq!((named("ZINCRBY"), named("PEXPIRE")), (3, 2));
+    }
+
+    #[test]
+    fn sums_leave_in_parts_and_none_twice() {
+        let mut sums = Sums::default();
+        for id in 0..5 {
+            sums.add(event(&id.to_string(), true, 0), 1);
+        }
+        let parts: Vec<_> = (0..4).map(|_| sums.take(2)).collect();
+        let sizes: Vec<_> = parts.iter().map(Vec::len).collect();
+        assert_eq!(sizes, [2, 2, 1, 0]);
+        let all: HashSet<_> = parts.into_iter().flatten().collect();
+        assert_eq!((all.len(), sums.bytes), (5, 0));
+    }
+
+    #[test]
+    fn identifiers_are_escaped_as_javascript_does_it() {
+        let written = member("a\"b\\c\u{8}\u{c}\n\u{1f}\u{7f}\u{2028}é😀/", false);
+        let expected =
+            "{\"identifier\":\"a\\\"b\\\\c\\b\\f\\n\\u001f\u{7f}\u{2028}é😀/\",\"success\":false}";
+        assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn a_flood_of_identifiers_does_not_fill_the_memory() {
+        let mut sums = Sums::default();
+        let kept = (0..MOST_MEMBERS * 2)
+            .filter(|id| sums.add(event(&id.to_string(), true, 0), 1))
+            .count();
+        assert_eq!(kept, MOST_MEMBERS);
+        assert!(
+            sums.add(event("0", true, 0), 1),
+            "a known identifier is still counted"
+        );
+        sums.take(usize::MAX);
+        assert!(!sums.add(event(&"x".repeat(2 << 20), true, 0), 1));
+    }
+}

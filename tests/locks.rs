@@ -720,14 +720,19 @@ mod over_http {
 }
 
 #[test]
-fn on_a_runtime_without_timers_a_held_lock_is_not_waited_for() {
+fn on_a_runtime_without_timers_a_held_lock_is_waited_for() {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.unwrap().block_on(async {
         let pond = Millpond::memory();
         let guard = pond.lock("lock:x", HALF_A_MINUTE).await.unwrap();
-        let error = pond.lock("lock:x", HALF_A_MINUTE).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.to_string().contains("enable_all()"), "{error}");
-        assert!(guard.release().await.unwrap());
+        let patience = Duration::from_millis(1);
+        let lock = pond.lock("lock:x", HALF_A_MINUTE);
+        let error = lock.wait(patience).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+        let lock = pond.lock("lock:x", HALF_A_MINUTE);
+        let (next, released) =
+            futures_util::join!(async { lock.wait(HALF_A_MINUTE).await }, guard.release());
+        assert!(released.unwrap());
+        assert!(next.unwrap().release().await.unwrap());
     });
 }

@@ -190,7 +190,7 @@ impl IntoFuture for Lock {
 fn without_timers() -> Error {
     Error::new(
         ErrorKind::Unsupported,
-        "somebody else holds the lock, and this Tokio runtime has no timers to wait with; build it with \
-         enable_all()",
+        "somebody else holds the lock, and the system gives no thread to keep time with while it is waited \
+         for",
     )
 }

@@ -1,8 +1,11 @@
 //! The Tokio runtime: sleeping, time limits, tasks. Everything else asks here, never Tokio itself.
 
+mod timers;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
+use timers::timer;
 
 /// A future that may move between threads and owns what it needs.
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
@@ -74,7 +77,7 @@ pub(crate) fn now() -> tokio::time::Instant {
     tokio::time::Instant::now()
 }
 
-/// Waits; on a runtime without timers it only lets others run.
+/// Waits; where there are no timers it only lets others run.
 pub(crate) async fn sleep(duration: Duration) {
     match timer(duration) {
         Some(timer) => timer.await,
@@ -85,9 +88,4 @@ pub(crate) async fn sleep(duration: Duration) {
 /// Whether waiting has an end here.
 pub(crate) fn has_timers() -> bool {
     timer(Duration::ZERO).is_some()
-}
-
-/// Tokio panics where a runtime was built without `enable_time`, and has no other way to ask.
-fn timer(duration: Duration) -> Option<tokio::time::Sleep> {
-    std::panic::catch_unwind(|| tokio::time::sleep(duration)).ok()
 }

@@ -92,8 +92,9 @@ impl Millpond {
     /// loses acknowledged writes can give a lock to a second holder. Where that matters, hand
     /// [`LockGuard::number`] to what the lock protects.
     ///
-    /// It needs a Tokio runtime with timers (`enable_all`): without them a lock is not extended, and one
-    /// that is held is not waited for, which is [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported).
+    /// It needs a Tokio runtime, whose tasks extend it; on the embedded engine that runtime need not have
+    /// timers. [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) says that the system had no thread
+    /// to keep time with.
     ///
     /// # Errors
     /// Of awaiting it: [`ErrorKind::Locked`](crate::ErrorKind::Locked) when somebody else held it all the time,

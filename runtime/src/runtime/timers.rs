@@ -1,0 +1,41 @@
+//! Timers that fire on any runtime, and without one.
+//!
+//! A runtime that was built without `enable_time` cannot be told from others: Tokio panics, which ends a
+//! program with `panic = "abort"`. So the timers are those of a thread of our own, started at first use.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, Handle};
+use tokio::time::Sleep;
+
+/// A timer; none where the system has no thread to give.
+pub(crate) fn timer(duration: Duration) -> Option<Sleep> {
+    if clock_is_held() {
+        return Some(tokio::time::sleep(duration));
+    }
+    let _entered = thread()?.enter();
+    Some(tokio::time::sleep(duration))
+}
+
+/// Whether a test holds Tokio's clock. It goes on when the timers of that runtime are waited for, so they
+/// are the ones to use; and only with timers can a clock be held.
+fn clock_is_held() -> bool {
+    let before = Instant::now();
+    let now = tokio::time::Instant::now().into_std();
+    now < before || now > Instant::now()
+}
+
+/// The runtime whose thread does nothing but keep time.
+fn thread() -> Option<&'static Handle> {
+    static THREAD: OnceLock<Option<Handle>> = OnceLock::new();
+    let start = || {
+        let runtime = Builder::new_current_thread().enable_time().build().ok()?;
+        let handle = runtime.handle().clone();
+        std::thread::Builder::new()
+            .name("millpond-timers".to_owned())
+            .spawn(move || runtime.block_on(std::future::pending::<()>()))
+            .ok()?;
+        Some(handle)
+    };
+    THREAD.get_or_init(start).as_ref()
+}

@@ -185,8 +185,8 @@ async fn run<T>(value: T) -> T {
     value
 }
 
-#[rate_limited(limit = 2, per = "1m", id = "one")]
-#[rate_limited(limit = 1, per = "1m", id = "two")]
+#[rate_limited(limit = 2, per = "1m", id = "one".len())]
+#[rate_limited(limit = 1, per = "1m", id = "two".len() + 1)]
 async fn inner_is_asked_first() -> Result<(), ApiError> {
     run(Ok(())).await
 }

@@ -1,4 +1,8 @@
 async fn generate(user_id: &str, prompts: Vec<String>) -> Result<Vec<Image>, ApiError> {
+    const _: ::millpond::__private::LimitMark = ::millpond::__private::LimitMark {
+        limit: "millpond::limit::GENERATION",
+        caller: "user_id",
+    };
     let call = ::millpond::__private::LimitCall::new({
             const __LIMIT: ::millpond::Limit = ::millpond::limit::GENERATION;
             __LIMIT

@@ -1,4 +1,8 @@
 async fn export(Path(user_id): Path<u64>) -> impl IntoResponse {
+    const _: ::millpond::__private::LimitMark = ::millpond::__private::LimitMark {
+        limit: "in place: 5 per 3600s, sliding window",
+        caller: "user_id",
+    };
     let call = ::millpond::__private::LimitCall::new({
             const __LIMIT: ::millpond::Limit = ::millpond::Limit::anonymous(
                 ::millpond::limit::Algorithm::SlidingWindow,

@@ -1,11 +1,7 @@
 //! The annotated function as it stands: attributes and signature parsed, the body kept as tokens.
-use std::collections::HashSet;
-
 use proc_macro2::{Group, TokenStream, TokenTree};
-use quote::ToTokens;
 use syn::{
     AttrStyle, Attribute, Signature, Visibility,
-    ext::IdentExt,
     parse::{Parse, ParseStream, Parser},
     token,
 };
@@ -66,23 +62,4 @@ fn split_inner(body: TokenStream) -> syn::Result<(Vec<Attribute>, TokenStream)> 
         attr.style = AttrStyle::Outer;
     }
     Ok((inner, statements))
-}
-
-/// The identifiers in `tokens` at any depth, without `r#`; the names of lifetimes keep their quote.
-pub fn identifiers(tokens: impl ToTokens) -> HashSet<String> {
-    fn collect(tokens: TokenStream, found: &mut HashSet<String>) {
-        let mut quoted = false;
-        for token in tokens {
-            match &token {
-                TokenTree::Group(group) => collect(group.stream(), found),
-                TokenTree::Ident(ident) if quoted => drop(found.insert(format!("'{ident}"))),
-                TokenTree::Ident(ident) => drop(found.insert(ident.unraw().to_string())),
-                _ => {}
-            }
-            quoted = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '\'');
-        }
-    }
-    let mut found = HashSet::new();
-    collect(tokens.into_token_stream(), &mut found);
-    found
 }

@@ -11,8 +11,10 @@ mod errors;
 mod expand;
 mod function;
 mod model;
+mod nearest;
 mod parse;
 mod template;
+mod tokens;
 
 /// Caches what an `async fn` returns.
 ///
@@ -92,7 +94,7 @@ mod template;
 /// # Errors
 ///
 /// All mistakes of an attribute are reported at once, each at the token that must change: an option that is
-/// unknown, given twice, not there yet, or has a value of the wrong form; a placeholder that names no argument;
+/// unknown, given twice, not supported yet, or has a value of the wrong form; a placeholder that names no argument;
 /// an argument that is not in the key; two placeholders without a `:` between them; a duration without a unit
 /// or of zero; a sync `fn`; a borrowed or `impl Trait` return; a value that serde cannot store and read back; a
 /// part without `Display`; a `Result` inside an `Option` or another `Result`. A function that `#[async_trait]`

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span};
 use syn::{LitStr, Member, ext::IdentExt, parse::Parser};
 
-use crate::errors::{Errors, instead};
+use crate::{errors::Errors, nearest::instead};
 
 pub struct Template {
     pub segments: Vec<Segment>,

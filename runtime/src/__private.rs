@@ -11,7 +11,7 @@ pub use crate::key::{HashedPart, KeyPart, KeyWriter, OptionalPart};
 pub(crate) use call::answer;
 pub use call::{Call, cached, entry, invalidate, never, refreshed, uncached};
 pub use limit::{
-    Cost, Identify, LimitCall, Refuse, Respond, Responding, admit, respond, responding,
+    Cost, Identify, LimitCall, LimitMark, Refuse, Respond, Responding, admit, respond, responding,
 };
 pub use mutation::{EntryRefs, Targets, invalidating, invalidating_always, updating};
 pub use shape::{

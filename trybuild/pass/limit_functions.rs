@@ -151,7 +151,7 @@ async fn several(user: &str) -> Answer<&str> {
     Ok(user)
 }
 
-#[rate_limited(kind = "API", id = 3,)]
+#[rate_limited(kind = "API", id = user.len(),)]
 async fn opaque(user: &str) -> Result<impl Display + '_, RateLimited> {
     if user.is_empty() {
         return Ok("nobody");
@@ -163,12 +163,13 @@ async fn opaque(user: &str) -> Result<impl Display + '_, RateLimited> {
 macro_rules! limited {
     ($name:ident, $limit:expr, $id:expr) => {
         #[rate_limited(limit = $limit, per = "1m", id = $id)]
-        async fn $name() -> Answer<()> {
+        async fn $name(user: &str) -> Answer<()> {
+            let _ = user;
             Ok(())
         }
     };
 }
-limited!(by_macro, 3, "me");
+limited!(by_macro, 3, std::process::id());
 
 fn assert_send<T: Send>(value: T) {
     drop(value);
@@ -187,7 +188,7 @@ fn main() {
     assert_send((in_place(), in_place_by_constants(), in_place_by_an_expression()));
     assert_send((per_call(&user(), &3), per_call_or_not(3), awaited(String::new(), vec![])));
     assert_send((destructured(user(), (String::new(), 3)), generic::<str, 3>("")));
-    assert_send((by_a_parameter::<3>(), body_with_items(), several(""), opaque(""), by_macro()));
+    assert_send((by_a_parameter::<3>(), body_with_items(), several(""), opaque(""), by_macro("")));
     let pond = Millpond::memory();
     let mut api = Api { pond: pond.clone(), tariff: 3_u8 };
     assert_send((api.method(), ().draw(3)));

@@ -1,21 +1,27 @@
 //! What stands beside a cached function. All names carry the span of the attribute, located at the
 //! function's name: a lint takes them for the macro's, a reader is led to the function.
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::{Attribute, spanned::Spanned};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
 
-use super::cache::{call, id};
-use crate::model::{
-    cache::Cache,
-    companion::{Companion, EntryArguments},
-    signature::{Argument, plain},
+use super::{
+    site::{call, id},
+    spans::{generated, respanned},
+};
+use crate::{
+    model::{
+        cache::Cache,
+        companion::{Companion, EntryArguments},
+        signature::Argument,
+    },
+    tokens::plain,
 };
 
 mod arguments;
-mod invalidate;
+mod attributes;
+pub mod invalidate;
 
 use arguments::{lasting, narrowed, renamed, turbofish};
-pub use invalidate::stub;
+use attributes::{is_deprecated, kept_attributes, visibility};
 
 pub fn expand(cache: &Cache) -> TokenStream {
     match &cache.companion {
@@ -37,17 +43,6 @@ pub fn expand(cache: &Cache) -> TokenStream {
             quote!(#companion #invalidate)
         }
     }
-}
-
-/// A span that no lint of the user's crate looks at, in the place of `at`.
-fn generated(at: Span) -> Span {
-    Span::call_site().located_at(at)
-}
-
-fn respanned(name: &Ident, span: Span) -> Ident {
-    let mut name = name.clone();
-    name.set_span(span);
-    name
 }
 
 fn beside(
@@ -181,42 +176,4 @@ fn forwarding_function(
             #runtime::__private::#mode(#id, #called #turbofish (#(#names),*)).await
         }
     }
-}
-
-/// The function's visibility: an item that began with the user's own token would pass for the user's.
-fn visibility(cache: &Cache, span: Span) -> TokenStream {
-    fn respanned(tokens: TokenStream, span: Span) -> TokenStream {
-        let one = |mut token: TokenTree| {
-            if let TokenTree::Group(group) = &token {
-                token = Group::new(group.delimiter(), respanned(group.stream(), span)).into();
-            }
-            token.set_span(span);
-            token
-        };
-        tokens.into_iter().map(one).collect()
-    }
-    respanned(cache.function.vis.to_token_stream(), span)
-}
-
-fn is_deprecated(cache: &Cache) -> bool {
-    cache
-        .function
-        .attrs
-        .iter()
-        .any(|attr| attr.path().is_ident("deprecated"))
-}
-
-/// The attributes of the function that its companions need too. An expectation would not be met in them.
-fn kept_attributes(cache: &Cache, names: &[&str]) -> Vec<TokenStream> {
-    let is_kept = |attr: &&Attribute| names.iter().any(|name| attr.path().is_ident(name));
-    let attrs = cache.function.attrs.iter().filter(is_kept);
-    attrs
-        .map(|attr| match &attr.meta {
-            syn::Meta::List(list) if list.path.is_ident("expect") => {
-                let lints = &list.tokens;
-                quote_spanned!(attr.span()=> #[allow(#lints)])
-            }
-            _ => attr.to_token_stream(),
-        })
-        .collect()
 }

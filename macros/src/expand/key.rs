@@ -5,7 +5,8 @@ use quote::{ToTokens, quote, quote_spanned};
 use crate::{
     model::{
         bare::{self, Bare},
-        key::{Part, Prefix, Step, is_free},
+        key::{Part, Step},
+        prefix::Prefix,
     },
     template::Form,
 };
@@ -26,11 +27,12 @@ fn bare_key(bare: &Bare) -> TokenStream {
     let text = prefix(&bare.prefix);
     let prefix = match &bare.prefix {
         Prefix::Literal(_) => text,
-        Prefix::Const(path) => {
+        Prefix::Const(_) => {
             let check =
                 quote_spanned!(Span::mixed_site()=> #runtime::__private::check_prefix(#text););
-            let early =
-                is_free(path).then(|| quote_spanned!(Span::mixed_site()=> const _: () = #check));
+            let early = bare
+                .is_checked_early
+                .then(|| quote_spanned!(Span::mixed_site()=> const _: () = #check));
             quote_spanned!(Span::mixed_site()=> { #early const { #check #text } })
         }
     };

@@ -3,13 +3,16 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{body, borrowed_pond, length, located, with_body};
-use crate::model::{
-    limit::{
-        Answer, Cost, Limited, OnOutage,
+use super::{
+    body::{body, borrowed_pond, length, with_body},
+    spans::located,
+};
+use crate::{
+    model::limit::{
+        Answer, Cost, Limited, Mark, OnOutage,
         rule::{Algorithm, Rule, Units},
     },
-    signature::plain,
+    tokens::plain,
 };
 
 pub fn expand(limited: &Limited) -> TokenStream {
@@ -19,6 +22,7 @@ pub fn expand(limited: &Limited) -> TokenStream {
         answer,
         ..
     } = limited;
+    let mark = mark(limited);
     let call = call(limited);
     let statements = match answer {
         Answer::Value(output) => {
@@ -31,6 +35,7 @@ pub fn expand(limited: &Limited) -> TokenStream {
             let mut body = Group::new(Delimiter::Brace, function.body.stream());
             body.set_span(Span::mixed_site().located_at(function.body.span()));
             quote_spanned! {Span::mixed_site()=>
+                #mark
                 let call = #call;
                 if let ::core::result::Result::Err(refusal) = #runtime::__private::admit(call).await {
                     return <#output as #refuse>::refuse(refusal);
@@ -45,6 +50,7 @@ pub fn expand(limited: &Limited) -> TokenStream {
             );
             let body = body(function, None);
             quote_spanned! {Span::mixed_site()=>
+                #mark
                 let call = #call;
                 #body
                 #runtime::__private::respond(call, body, #responding()).await
@@ -52,6 +58,19 @@ pub fn expand(limited: &Limited) -> TokenStream {
         }
     };
     with_body(function, &statements)
+}
+
+/// What tells another attribute on this function which limit was taken here.
+fn mark(limited: &Limited) -> TokenStream {
+    let Limited { runtime, mark, .. } = limited;
+    let Mark { limit, caller } = mark;
+    let mark = Ident::new(Mark::TYPE, Span::mixed_site());
+    quote_spanned! {Span::mixed_site()=>
+        const _: #runtime::__private::#mark = #runtime::__private::#mark {
+            limit: #limit,
+            caller: #caller,
+        };
+    }
 }
 
 /// Everything about the caller is worked out here, and only borrowed, before the body consumes it.
@@ -70,7 +89,7 @@ fn call(limited: &Limited) -> TokenStream {
     });
     let cost = cost.as_ref().map(|cost| {
         let units = match cost {
-            Cost::Known(units) => units.to_token_stream(),
+            Cost::Known { units, .. } => units.to_token_stream(),
             Cost::PerCall(expr) => expr.to_token_stream(),
         };
         quote_spanned!(Span::mixed_site()=> .cost(#units))
@@ -106,7 +125,7 @@ fn limit(limited: &Limited) -> TokenStream {
     };
     match rule {
         Rule::PerCall(_) => limit,
-        rule if rule.is_item() => quote_spanned! {Span::mixed_site()=>
+        _ if limited.is_checked_early => quote_spanned! {Span::mixed_site()=>
             { const __LIMIT: #runtime::Limit = #limit; __LIMIT }
         },
         _ => quote_spanned!(Span::mixed_site()=> const { #limit }),

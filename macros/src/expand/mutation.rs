@@ -3,7 +3,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{ExprPath, PathArguments, spanned::Spanned};
 
-use super::{body, shape, with_body};
+use super::body::{body, shape, with_body};
 use crate::model::mutation::{Argument, Callee, Effect, Mutation, Target};
 
 pub fn expand(mutation: &Mutation) -> TokenStream {

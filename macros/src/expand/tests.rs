@@ -134,3 +134,107 @@ fn a_mistake_leaves_the_function_as_it_was() {
     assert!(written.starts_with(&untouched.to_string()), "{written}");
     assert!(written.contains("compile_error"), "{written}");
 }
+
+/// Every option of every attribute, with a value of every form: whatever is wrong is said in our own words.
+#[test]
+fn no_sentence_of_darling_reaches_a_user() {
+    use crate::model::{cache, limit, mutation, option::Options};
+
+    const VALUES: [&str; 12] = [
+        "",
+        " = 3",
+        " = -3",
+        " = 3m",
+        " = 1.5",
+        " = \"x y\"",
+        " = true",
+        " = word",
+        " = a::B",
+        " = f(1)",
+        "(1 + 2)",
+        "(\"x\")",
+    ];
+    fn names<O: Options>() -> Vec<&'static str> {
+        let names = O::KNOWN.iter().map(|(name, _)| *name);
+        names
+            .chain(O::LATER.iter().copied())
+            .chain(["banana"])
+            .collect()
+    }
+    let function = || {
+        syn::parse_str("async fn get_user(user_id: u64) -> Result<u64, E> { db(user_id).await }")
+            .unwrap()
+    };
+    let mut said = Vec::new();
+    let mut hear = |name: &str, check: &dyn Fn(TokenStream) -> Option<syn::Error>| {
+        for value in VALUES {
+            for options in [
+                format!("{name}{value}"),
+                format!("{name}{value}, {name}{value}"),
+            ] {
+                let errors = check(options.parse().unwrap());
+                said.extend(
+                    errors
+                        .into_iter()
+                        .flatten()
+                        .map(|error| (options.clone(), error.to_string())),
+                );
+            }
+        }
+    };
+    for name in names::<cache::Given>() {
+        hear(name, &|options| {
+            cache::check(options, function())
+                .err()
+                .map(|refused| refused.errors)
+        });
+    }
+    for name in names::<limit::Given>() {
+        hear(name, &|options| {
+            limit::check(options, function())
+                .err()
+                .map(|refused| refused.errors)
+        });
+    }
+    for name in names::<mutation::Given>() {
+        hear(name, &|options| {
+            mutation::check_invalidates(options, function())
+                .err()
+                .map(|refused| refused.errors)
+        });
+    }
+    for name in names::<mutation::GivenUpdate>() {
+        hear(name, &|options| {
+            mutation::check_updates(options, function())
+                .err()
+                .map(|refused| refused.errors)
+        });
+    }
+    assert!(said.len() > 1_000);
+    for (options, error) in said {
+        let of_darling = [
+            "Unexpected",
+            "Unknown",
+            "Missing field",
+            "Duplicate",
+            "Unsupported",
+            "cannot be read",
+            "Did you mean",
+            "expected identifier",
+            "expected literal",
+        ];
+        assert!(
+            !of_darling.iter().any(|words| error.contains(words)),
+            "{options}: {error}"
+        );
+        let first = error.chars().next().unwrap();
+        assert!(
+            !first.is_uppercase() && !error.ends_with('.'),
+            "{options}: {error}"
+        );
+        assert!(
+            error.contains("; ") || error.starts_with("there is no") || error.contains("write"),
+            "{options}: {error}"
+        );
+    }
+}

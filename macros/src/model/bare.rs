@@ -6,7 +6,11 @@ use syn::{
     parse_quote,
 };
 
-use super::key::{Part, Prefix, Step, check_prefix};
+use super::{
+    key::{Part, Step},
+    prefix::{self, Prefix},
+    spelling::Scope,
+};
 use crate::{
     errors::Errors,
     template::{self, Placeholder, Segment, Template},
@@ -16,6 +20,8 @@ use crate::{
 pub struct Bare {
     pub runtime: Path,
     pub prefix: Prefix,
+    /// An item can hold the prefix, so that it is checked even where the key is never made.
+    pub is_checked_early: bool,
     pub steps: Vec<Step>,
 }
 
@@ -125,7 +131,9 @@ fn bare(
             );
         }
         let prefix = LitStr::new(prefix, literal.span());
-        check_prefix(&prefix, errors);
+        if let Some(message) = prefix::mistake(&prefix.value()) {
+            errors.on(&prefix, message);
+        }
         if !rest.is_empty() {
             steps.push(Step::Text(rest.to_owned()));
         }
@@ -147,9 +155,14 @@ fn bare(
             at: span,
         })),
     }));
+    let is_checked_early = match &prefix {
+        Prefix::Const(path) => Scope::UNKNOWN.is_constant(path),
+        Prefix::Literal(_) => false,
+    };
     Some(Bare {
         runtime,
         prefix,
+        is_checked_early,
         steps,
     })
 }

@@ -1,54 +1,53 @@
 //! `#[cached]`: its options and the function they stand on.
-use proc_macro2::{Ident, TokenStream};
-use quote::ToTokens;
+use proc_macro2::TokenStream;
 use syn::{Expr, Path, Type, parse_quote};
 
 use super::{
-    Missing, Refused,
     companion::{self, Companion},
-    generics,
-    key::{self, Key, Prefix, Sources},
-    on,
-    options::{Known, Options},
-    runtime,
-    signature::{self, Argument, Place, plain},
-    site::{self, Site},
+    constants::{self, Constants, Flight},
+    duration::Length,
+    key::{self, Key, Sources},
+    option::{self, Opt, options},
+    output,
+    prefix::Prefix,
+    refused::{Missing, Refused},
+    signature::{self, Argument},
+    spelling::Scope,
+    value::{Beside, Condition, Names, Pond, Predicate, Runtime, Switch, Text, Version, Word},
 };
-use crate::{
-    errors::Errors,
-    function::{Function, identifiers},
-    parse::{self, Value},
-};
+use crate::{errors::Errors, function::Function, parse};
 
-const OPTIONS: Known = Known {
-    here: &[
-        "prefix",
-        "key",
-        "ttl",
-        "null_ttl",
-        "null",
-        "skip",
-        "flight",
-        "compress",
-        "encrypt",
-        "when",
-        "unless",
-        "version",
-        "on",
-        "companion",
-        "invalidate",
-        "in_impl",
-        "crate",
-    ],
-    later: &["local", "stale", "refresh", "tags", "all"],
-};
+options! {
+    /// The options of `#[cached]`.
+    pub struct Given {
+        prefix: Prefix, also ["name", "namespace", "cache"];
+        key: Text, also ["template", "cache_key"];
+        ttl: Length, also ["time", "expires_in", "expires", "expire", "expiry", "expiration", "duration", "lifetime", "max_age"];
+        null_ttl: Length, also ["none_ttl", "negative_ttl"];
+        null: Switch, also ["cache_none", "cache_null"];
+        skip: Names, also ["ignore", "exclude", "without", "skip_args"];
+        flight: Flight, also ["single_flight", "sync_writes", "stampede"];
+        compress: Word, also ["gzip", "compression"];
+        encrypt: Word, also ["encryption"];
+        when: Condition, also ["condition", "if", "cache_if"];
+        unless: Predicate, also ["except"];
+        version: Version;
+        on: Pond, also ["pond", "client", "store", "redis"];
+        companion: Beside;
+        invalidate: Beside;
+        in_impl: Word, also ["in_trait", "method"];
+        runtime as "crate": Runtime, also ["crate_path"];
+    }
+    later ["local", "stale_while_revalidate", "stale_if_error", "soft_timeout", "refresh_ahead", "jitter", "ttl_of", "tags", "tags_of", "all", "batch", "of", "guard", "stale", "refresh"]
+}
 
 /// Everything that the generated code says.
 pub struct Cache {
     pub runtime: Path,
     pub function: Function,
     pub output: Type,
-    pub site: Site,
+    pub constants: Constants,
+    pub are_checked_early: bool,
     pub key: Key,
     pub when: Option<Expr>,
     pub unless: Option<Expr>,
@@ -61,36 +60,55 @@ pub struct Cache {
 pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> {
     let mut errors = Errors::new();
     let written = tokens.clone();
-    let given = parse::options(tokens, "ttl = \"5m\"", &mut errors).options;
-    let is_whole = errors.count() == 0;
-    let mut options = Options::new(given, &OPTIONS, &mut errors);
+    let read = parse::options(tokens, "ttl = \"5m\"", &mut errors);
+    let is_partial = read.is_partial;
+    let given: Given = option::read(read.options, &mut errors);
     let is_async = signature::check_async(&function, "cached", &mut errors);
     let is_single = check_single(&function, &mut errors);
     let arguments = signature::arguments(&function.sig);
 
-    let runtime = runtime(&mut options, &mut errors);
-    let site = site::check(
-        &mut options,
+    let Runtime(runtime) = given.runtime.value(&mut errors).unwrap_or_default();
+    let constants = constants::check(
+        constants::Given {
+            prefix: given.prefix,
+            ttl: given.ttl,
+            null: given.null,
+            null_ttl: given.null_ttl,
+            version: given.version,
+            flight: given.flight,
+            compress: given.compress,
+            encrypt: given.encrypt,
+        },
         &function.sig.ident,
         &arguments,
-        is_whole,
+        is_partial,
         &mut errors,
     );
-    let when = options.expr("when", "when = page < 10", &mut errors);
-    let unless = unless(&mut options, &mut errors);
-    let on = on(&mut options, &mut errors);
-    let in_impl = options.word("in_impl", &mut errors);
+    let when = given.when.value(&mut errors).map(|Condition(when)| when);
+    let unless = given
+        .unless
+        .value(&mut errors)
+        .map(|Predicate(unless)| unless);
+    let on = given.on.value(&mut errors).map(|Pond(on)| on);
+    let in_impl = given.in_impl.value(&mut errors).is_some();
     let place = signature::place(&function, written, in_impl);
-    let names = companion::names(&mut options, &function, place, &mut errors);
+    let names = companion::names(
+        given.companion,
+        given.invalidate,
+        &function,
+        place,
+        &mut errors,
+    );
     let key = key(
-        &mut options,
+        given.key,
+        given.skip,
         &function,
         &arguments,
-        &site.prefix,
-        is_whole,
+        &constants.prefix,
+        is_partial,
         &mut errors,
     );
-    let output = output(&function, is_async, &mut errors);
+    let output = check_output(&function, is_async, &mut errors);
 
     let missing = names.invalidate.clone().filter(|_| is_single).map(|name| {
         let vis = function.vis.clone();
@@ -101,15 +119,26 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         .finish()
         .map_err(|errors| Refused { errors, missing })?;
 
-    let entry =
-        companion::entry_arguments(&function, &arguments, &key, on.as_ref(), &site, &output);
+    let entry = companion::entry_arguments(
+        &function,
+        &arguments,
+        &key,
+        on.as_ref(),
+        &constants,
+        &output,
+    );
     let companion = companion::companion(names, place, entry, arguments);
-    let shares_errors = shares_errors(&function, &output, place);
+    let scope = Scope::of(&function.sig, place);
+    let (shares_errors, are_checked_early) = (
+        scope.outlives_calls(&output),
+        constants.are_checked_early(scope),
+    );
     Ok(Cache {
         runtime,
         function,
         output,
-        site,
+        constants,
+        are_checked_early,
         key,
         when,
         unless,
@@ -120,18 +149,18 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
 }
 
 fn key(
-    options: &mut Options,
+    template: Opt<Text>,
+    skip: Opt<Names>,
     function: &Function,
     arguments: &[Argument],
     prefix: &Prefix,
-    is_whole: bool,
+    is_partial: bool,
     errors: &mut Errors,
 ) -> Key {
-    let skip = skip(options, errors);
-    let is_given = options.name_of("key").is_some();
-    let template = options.string("key", "key = \"<user_id>\"", errors);
-    // A key that is no string says nothing of the arguments, nor does an attribute of which a part was lost.
-    let is_whole = is_whole && !options.was_meant("skip") && is_given == template.is_some();
+    // A key or a list that could not be read says nothing of the arguments.
+    let is_whole = !is_partial && !skip.is_broken() && !template.is_broken();
+    let Names(skip) = skip.value(errors).unwrap_or_default();
+    let template = template.value(errors).map(|Text(template)| template);
     let sources = Sources {
         sig: &function.sig,
         arguments,
@@ -156,37 +185,10 @@ fn check_single(function: &Function, errors: &mut Errors) -> bool {
     second.is_none()
 }
 
-fn unless(options: &mut Options, errors: &mut Errors) -> Option<Expr> {
-    let wanted = "the path of a `fn(&T) -> bool`, such as unless = Vec::is_empty";
-    match options.expr("unless", wanted, errors)? {
-        expr @ (Expr::Path(_) | Expr::Closure(_)) => Some(expr),
-        other => {
-            errors.on(other, format!("`unless` takes a function; write {wanted}"));
-            None
-        }
-    }
-}
-
-fn skip(options: &mut Options, errors: &mut Errors) -> Vec<Ident> {
-    let Some(given) = options.take("skip") else {
-        return Vec::new();
-    };
-    match given.value {
-        Value::Names(names) if !names.is_empty() => names,
-        _ => {
-            errors.on(
-                given.name,
-                "`skip` takes names of arguments; write skip(pool)",
-            );
-            Vec::new()
-        }
-    }
-}
-
-fn output(function: &Function, is_async: bool, errors: &mut Errors) -> Type {
-    let output = signature::output(&function.sig);
+fn check_output(function: &Function, is_async: bool, errors: &mut Errors) -> Type {
+    let output = output::written(&function.sig);
     match output {
-        Some(output) if is_async => signature::check_owned(output, errors),
+        Some(output) if is_async => output::check_owned(output, errors),
         None if is_async => errors.on(
             &function.sig.ident,
             "there is no value to cache; write a return type, or take #[cached] off",
@@ -194,19 +196,4 @@ fn output(function: &Function, is_async: bool, errors: &mut Errors) -> Type {
         _ => {}
     }
     output.cloned().unwrap_or_else(|| parse_quote!(()))
-}
-
-/// `E: Clone + 'static` can be asked for only where no part of the type may be shorter-lived; a path of one
-/// upper-case letter may be a parameter of the `impl` around the function.
-fn shares_errors(function: &Function, output: &Type, place: Place) -> bool {
-    let (types, _) = generics::names(&function.sig.generics);
-    let types: Vec<String> = types.into_iter().map(plain).collect();
-    let may_be_short = |name: &String| {
-        let is_letter = name.len() == 1 && name.starts_with(char::is_uppercase);
-        (name.starts_with('\'') && name != "'static")
-            || types.contains(name)
-            || (place != Place::Module && is_letter)
-    };
-    !output.to_token_stream().to_string().contains('&')
-        && !identifiers(output).iter().any(may_be_short)
 }

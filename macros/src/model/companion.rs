@@ -2,19 +2,21 @@
 use std::collections::HashSet;
 
 use proc_macro2::Ident;
-use quote::format_ident;
-use syn::{Expr, ExprLit, Generics, Lit, Type, ext::IdentExt};
+use syn::{Expr, Generics, Type};
 
 use super::{
+    constants::Constants,
     generics,
     key::Key,
-    options::Options,
-    signature::{Argument, Place, plain},
-    site::Site,
+    names::{entry_name, stem},
+    option::Opt,
+    signature::{Argument, Place},
+    value::Beside,
 };
 use crate::{
     errors::Errors,
-    function::{Function, identifiers},
+    function::Function,
+    tokens::{identifiers, plain},
 };
 
 pub enum Companion {
@@ -48,94 +50,41 @@ pub struct Names {
 }
 
 pub fn names(
-    options: &mut Options,
+    companion: Opt<Beside>,
+    invalidate: Opt<Beside>,
     function: &Function,
     place: Place,
     errors: &mut Errors,
 ) -> Names {
     let name = &function.sig.ident;
-    let invalidate_name = options.name_of("invalidate").cloned();
-    let default = format!("invalidate_{}", stem(&plain(name)));
-    let companion = name_option(options, "companion", &plain(name), errors);
-    let invalidate = name_option(options, "invalidate", &default, errors);
-    if let (Some(Named::As(_)), Some(option)) = (&invalidate, &invalidate_name) {
+    let option = invalidate.name().cloned();
+    let companion = companion.value(errors);
+    let invalidate = invalidate.value(errors);
+    if let (Some(Beside::Named(_)), Some(option)) = (&invalidate, &option) {
         if place != Place::Module {
             errors.on(option, format!("an `impl` cannot hold a macro; leave this out and call {}_entry(..).invalidate()", plain(name)));
-        } else if matches!(companion, Some(Named::None)) {
+        } else if matches!(companion, Some(Beside::Nothing)) {
             errors.on(option, "the macro names the companion, which companion = false takes away; leave one of them out");
         }
     }
     let companion = match companion {
-        Some(Named::None) => None,
-        Some(Named::As(companion)) => Some(companion),
-        None => Some(name.clone()),
+        Some(Beside::Nothing) => None,
+        Some(Beside::Named(companion)) => Some(companion),
+        Some(Beside::Usual) | None => Some(name.clone()),
     };
     let invalidate = match invalidate {
-        Some(Named::None) => None,
+        Some(Beside::Nothing) => None,
         _ if companion.is_none() || place != Place::Module => None,
-        Some(Named::As(invalidate)) => Some(invalidate),
-        None => Some(Ident::new(&default, name.span())),
+        Some(Beside::Named(invalidate)) => Some(invalidate),
+        Some(Beside::Usual) | None => {
+            let usual = format!("invalidate_{}", stem(&plain(name)));
+            Some(Ident::new(&usual, name.span()))
+        }
     };
     Names {
         companion,
         invalidate,
     }
-}
-
-enum Named {
-    None,
-    As(Ident),
-}
-
-/// `"name"`, `false`, or nothing for the default.
-fn name_option(
-    options: &mut Options,
-    option: &str,
-    example: &str,
-    errors: &mut Errors,
-) -> Option<Named> {
-    let wanted = format!("{option} = \"{example}\", or {option} = false");
-    match options.expr(option, &wanted, errors)? {
-        Expr::Lit(ExprLit {
-            lit: Lit::Bool(wants),
-            ..
-        }) => (!wants.value).then_some(Named::None),
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(literal),
-            ..
-        }) => {
-            if let Ok(name) = literal.parse::<Ident>() {
-                return Some(Named::As(name));
-            }
-            errors.on(
-                &literal,
-                format!("\"{}\" is no name in Rust; write {wanted}", literal.value()),
-            );
-            None
-        }
-        other => {
-            errors.on(
-                other,
-                format!("`{option}` takes a name in quotes or false; write {wanted}"),
-            );
-            None
-        }
-    }
-}
-
-/// `get_user` is about a `user`.
-pub fn stem(name: &str) -> &str {
-    let verbs = ["get_", "fetch_", "find_", "load_", "read_"];
-    let stem = verbs
-        .iter()
-        .find_map(|verb| name.strip_prefix(verb))
-        .unwrap_or(name);
-    if stem.is_empty() { name } else { stem }
-}
-
-/// The name of the function beside a method.
-pub fn entry_name(method: &Ident) -> Ident {
-    format_ident!("{}_entry", method.unraw(), span = method.span())
 }
 
 pub fn companion(
@@ -164,7 +113,7 @@ pub fn entry_arguments(
     arguments: &[Argument],
     key: &Key,
     on: Option<&Expr>,
-    site: &Site,
+    constants: &Constants,
     output: &Type,
 ) -> EntryArguments {
     let mut used: HashSet<String> = key.names().map(plain).collect();
@@ -180,7 +129,7 @@ pub fn entry_arguments(
         .cloned()
         .collect();
     let mut mentioned = used.clone();
-    mentioned.extend(site.mentions());
+    mentioned.extend(constants.mentions());
     // The lifetimes of an entry are all `'static`.
     let output = identifiers(output)
         .into_iter()

@@ -1,10 +1,16 @@
 //! How long: a named lifetime, a number with a unit, or the path of a constant.
+//!
+//! By hand, since `humantime` reads `1month` and `1M`, refuses `1.5h`, and says neither what is wrong nor what to write.
 use std::time::Duration;
 
-use syn::{Expr, ExprLit, Lit, LitStr};
+use darling::FromMeta;
+use syn::{Expr, ExprLit, Lit, Meta};
 
-use super::options::Options;
-use crate::errors::{Errors, instead, nearest};
+use super::{
+    number,
+    option::{expr, name_of, wrong},
+};
+use crate::nearest::{instead, nearest};
 
 const NAMED: [(&str, u64); 5] = [
     ("short", 60),
@@ -34,56 +40,76 @@ pub enum Length {
     Const(Box<Expr>),
 }
 
-pub fn option(options: &mut Options, name: &str, errors: &mut Errors) -> Option<Length> {
-    let wanted = format!("{name} = \"5m\"");
-    match options.expr(name, &wanted, errors)? {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(literal),
-            ..
-        }) => match read(&literal) {
-            Ok(length) => Some(Length::Known(length)),
-            Err(message) => {
-                errors.on(&literal, message);
-                None
+impl FromMeta for Length {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        let expr = expr(item, "\"5m\"")?;
+        match expr {
+            Expr::Lit(ExprLit { lit, .. }) => literal(&name_of(item), lit).map_err(wrong),
+            Expr::Path(path)
+                if path
+                    .path
+                    .get_ident()
+                    .is_some_and(|name| named(&name.to_string()).is_some()) =>
+            {
+                let (name, word) = (name_of(item), path.path.get_ident());
+                let word = word.map(ToString::to_string).unwrap_or_default();
+                Err(wrong(format!(
+                    "a named duration is written in quotes; write {name} = \"{word}\""
+                )))
             }
-        },
-        Expr::Lit(ExprLit {
-            lit: Lit::Int(number),
-            ..
-        }) => {
-            let seconds = number.base10_digits();
-            errors.on(
-                &number,
-                format!("a duration needs a unit; write {name} = \"{seconds}s\""),
-            );
-            None
+            negative if number::is_negative(negative) => {
+                let name = name_of(item);
+                Err(wrong(format!(
+                    "a duration cannot be negative; write {name} = \"5m\""
+                )))
+            }
+            constant => Ok(Self::Const(Box::new(constant.clone()))),
         }
-        Expr::Lit(other) => {
-            errors.on(other, format!("`{name}` takes a duration; write {wanted}"));
-            None
-        }
-        path => Some(Length::Const(Box::new(path))),
     }
 }
 
-fn read(literal: &LitStr) -> Result<Duration, String> {
-    let text = literal.value();
-    if let Some((_, seconds)) = NAMED.iter().find(|(name, _)| *name == text) {
-        return Ok(Duration::from_secs(*seconds));
+/// What is in quotes, or should be.
+fn literal(name: &str, literal: &Lit) -> Result<Length, String> {
+    let (digits, unit) = match literal {
+        Lit::Str(text) => return read(&text.value()).map(Length::Known),
+        Lit::Int(number) => (number.base10_digits(), number.suffix()),
+        Lit::Float(number) => (number.base10_digits(), number.suffix()),
+        _ => return Err(format!("`{name}` takes a duration; write {name} = \"5m\"")),
+    };
+    if unit.is_empty() {
+        return Err(format!(
+            "a duration needs a unit; write {name} = \"{digits}s\""
+        ));
+    }
+    let text = format!("{digits}{unit}");
+    read(&text)?;
+    Err(format!(
+        "a duration is written in quotes; write {name} = \"{text}\""
+    ))
+}
+
+fn named(name: &str) -> Option<Duration> {
+    let (_, seconds) = NAMED.iter().find(|(known, _)| *known == name)?;
+    Some(Duration::from_secs(*seconds))
+}
+
+fn read(text: &str) -> Result<Duration, String> {
+    if let Some(length) = named(text) {
+        return Ok(length);
     }
     let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
     let unit = &text[digits.len()..];
     if digits.is_empty() {
         let names = NAMED.map(|(name, _)| name);
-        let fix = instead(&text, &names, '"').unwrap_or_default();
-        let number = if nearest(&text, names).is_some() {
+        let fix = instead(text, &names, '"').unwrap_or_default();
+        let number = if nearest(text, names).is_some() {
             ""
         } else {
             ", or a number with a unit such as \"90s\""
         };
         return Err(format!("there is no duration \"{text}\"; {fix}{number}"));
     }
-    let Some(milliseconds) = parse_decimal(digits) else {
+    let Some((whole, thousandths)) = parse_decimal(digits) else {
         return Err(format!(
             "`{digits}` is not a number; write a duration such as \"90s\""
         ));
@@ -94,33 +120,59 @@ fn read(literal: &LitStr) -> Result<Duration, String> {
         ));
     }
     let Some((_, factor)) = UNITS.iter().find(|(name, _)| *name == unit) else {
-        let guess = match unit.trim().as_bytes() {
-            [b'm', b'i', b'l', ..] | [b'm', b's', ..] => "ms",
-            [first, ..] => UNITS
-                .iter()
-                .find(|(name, _)| name.as_bytes() == [first.to_ascii_lowercase()])
-                .map_or("", |(name, _)| name),
-            [] => "",
-        };
-        let fix = if guess.is_empty() {
-            "write ms, s, m, h, d or w".to_owned()
-        } else {
-            format!("write \"{digits}{guess}\"")
-        };
-        return Err(format!("there is no unit `{}`; {fix}", unit.trim()));
+        return Err(unknown_unit(digits, unit.trim()));
     };
-    let (whole, thousandths) = milliseconds;
     let total = u128::from(whole) * u128::from(*factor)
         + u128::from(thousandths) * u128::from(*factor) / 1_000;
     match u64::try_from(total) {
-        Ok(0) => Err(format!(
-            "\"{text}\" is no time at all; write at least \"1ms\""
-        )),
+        Ok(0) => Err(format!("\"{text}\" is zero; write at least \"1ms\"")),
         Ok(total) if total <= LONGEST => Ok(Duration::from_millis(total)),
         _ => Err(format!(
             "\"{text}\" is longer than a century; write at most \"36500d\""
         )),
     }
+}
+
+/// The same length in a unit that there is.
+fn unknown_unit(digits: &str, unit: &str) -> String {
+    let word = unit.to_lowercase();
+    let is_one_of = |words: &[&str]| {
+        words
+            .iter()
+            .any(|known| word == *known || word == format!("{known}s"))
+    };
+    // What has no unit of its own, in days.
+    let days = if is_one_of(&["month", "mon", "mo"]) {
+        Some(30)
+    } else if is_one_of(&["year", "yr", "y"]) {
+        Some(365)
+    } else {
+        None
+    };
+    let same = if let Some(days) = days {
+        digits
+            .parse::<u64>()
+            .ok()
+            .and_then(|number| number.checked_mul(days))
+            .map(|days| format!("{days}d"))
+    } else if is_one_of(&["us", "µs", "ns", "microsecond", "nanosecond"]) {
+        return format!("there is no unit `{unit}`; write at least \"1ms\"");
+    } else {
+        let unit = match word.as_bytes() {
+            [b'm', b'i', b'l', ..] | [b'm', b's', ..] => Some("ms"),
+            [first, ..] => UNITS
+                .iter()
+                .map(|(name, _)| *name)
+                .find(|name| name.as_bytes() == [*first]),
+            [] => None,
+        };
+        unit.map(|unit| format!("{digits}{unit}"))
+    };
+    let fix = same.map_or_else(
+        || "write ms, s, m, h, d or w".to_owned(),
+        |same| format!("write \"{same}\""),
+    );
+    format!("there is no unit `{unit}`; {fix}")
 }
 
 /// A decimal number as a whole part and thousandths.
@@ -136,12 +188,10 @@ fn parse_decimal(digits: &str) -> Option<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use proc_macro2::Span;
-
     use super::*;
 
     fn duration(text: &str) -> Result<Duration, String> {
-        read(&LitStr::new(text, Span::call_site()))
+        read(text)
     }
 
     #[test]
@@ -171,7 +221,10 @@ mod tests {
             ("shrt", "write \"short\""),
             ("5 minutes", "write \"5m\""),
             ("10sec", "write \"10s\""),
-            ("3y", "write ms, s, m, h, d or w"),
+            ("3y", "write \"1095d\""),
+            ("1 month", "write \"30d\""),
+            ("5 fortnights", "write ms, s, m, h, d or w"),
+            ("500us", "write at least \"1ms\""),
             ("-5s", "write a duration"),
             ("", "write \"short\", "),
             ("99999999999999999999w", "write at most"),

@@ -5,7 +5,7 @@ use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::{GenericParam, Generics, TypeParamBound, WherePredicate, punctuated::Punctuated};
 
-use crate::function::identifiers;
+use crate::tokens::identifiers;
 
 /// The name of a parameter as [`identifiers`] gives it.
 fn name(param: &GenericParam) -> String {

@@ -2,16 +2,14 @@
 use std::collections::HashSet;
 
 use proc_macro2::{Ident, Span};
-use syn::{ExprPath, LitStr, Member, Signature, Type};
+use syn::{LitStr, Member, Signature, Type};
 
-use super::{
-    generics,
-    signature::{self, Argument, plain, value_type},
-};
+use super::{generics, output, prefix::Prefix, signature::Argument, spelling::value_type};
 use crate::{
-    errors::{Errors, nearest},
-    function::identifiers,
+    errors::Errors,
+    nearest::nearest,
     template::{self, Form, Placeholder, Segment, Template},
+    tokens::{identifiers, plain},
 };
 
 pub struct Key {
@@ -46,20 +44,6 @@ impl Key {
     }
 }
 
-#[derive(Clone)]
-pub enum Prefix {
-    Literal(LitStr),
-    Const(ExprPath),
-}
-
-/// Whether a path can stand in an item of its own: through a type, it may depend on parameters of the
-/// function or of the `impl` around it.
-pub fn is_free(path: &ExprPath) -> bool {
-    let is_module =
-        |segment: &syn::PathSegment| plain(&segment.ident).starts_with(char::is_lowercase);
-    path.qself.is_none() && path.path.segments.iter().rev().skip(1).all(is_module)
-}
-
 /// What a key is made from.
 pub struct Sources<'a> {
     pub sig: &'a Signature,
@@ -85,27 +69,6 @@ pub fn check(sources: &Sources<'_>, errors: &mut Errors) -> Key {
         check_generics(sources, &key, errors);
     }
     key
-}
-
-/// What `Site::new` asserts of a constant, said of a literal.
-pub fn check_prefix(literal: &LitStr, errors: &mut Errors) {
-    let text = literal.value();
-    let wrong = |character: char| character.is_whitespace() || character.is_control();
-    let message = if text.is_empty() {
-        "the prefix is empty; write a word for what is cached, such as \"user\"".to_owned()
-    } else if let Some((first, rest)) = text.split_once(':') {
-        format!("`:` in a prefix; write \"{first}\", and `{rest}:` at the beginning of the key")
-    } else if text.contains('@') {
-        "`@` in a prefix; it stands before a version, which is written version = 2".to_owned()
-    } else if text.contains(['{', '}']) {
-        "a brace in a prefix; write the hash tag in the key, such as key = \"{<user_id>}\""
-            .to_owned()
-    } else if text.contains(wrong) {
-        "white space in a prefix; write one word, such as \"user_posts\"".to_owned()
-    } else {
-        return;
-    };
-    errors.on(literal, message);
 }
 
 fn check_skip(sources: &Sources<'_>, errors: &mut Errors) {
@@ -250,7 +213,7 @@ fn resolve(sources: &Sources<'_>, placeholder: Placeholder, errors: &mut Errors)
 
 /// The type of a plain argument, unless it is one that only a signature can hold.
 fn writable(argument: &Argument) -> Option<Type> {
-    (argument.is_plain() && signature::hidden(&argument.typed.ty).is_none())
+    (argument.is_plain() && output::hidden(&argument.typed.ty).is_none())
         .then(|| (*argument.typed.ty).clone())
 }
 
@@ -321,7 +284,7 @@ fn check_covered(sources: &Sources<'_>, key: &Key, errors: &mut Errors) {
 
 /// `load::<A>(1)` and `load::<B>(1)` return different types.
 fn check_generics(sources: &Sources<'_>, key: &Key, errors: &mut Errors) {
-    let Some(output) = signature::output(sources.sig) else {
+    let Some(output) = output::written(sources.sig) else {
         return;
     };
     let value = identifiers(value_type(output));

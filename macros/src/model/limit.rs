@@ -1,36 +1,42 @@
 //! `#[rate_limited]`: who is limited, at what cost, and how a refusal leaves the function.
-use proc_macro2::TokenStream;
-use syn::{
-    Attribute, Expr, ExprLit, ExprUnary, Lit, LitInt, Path, Type, UnOp, visit_mut::VisitMut,
-};
+use darling::FromMeta;
+use proc_macro2::{Ident, TokenStream};
+use syn::{Expr, LitInt, Meta, Path, Type, TypeParamBound, visit_mut::VisitMut};
 
 use super::{
-    Refused, on,
-    options::{Known, Options},
-    runtime,
-    signature::{self, text},
+    choice::choice,
+    duration::Length,
+    number::{self, is_negative, whole},
+    option::{self, expr, name_of, options, wrong},
+    output,
+    refused::Refused,
+    signature::{self, Place},
+    spelling::Scope,
+    value::{Pond, Runtime},
 };
-use crate::{errors::Errors, function::Function, parse};
+use crate::{errors::Errors, function::Function, parse, tokens::text};
 
+mod mark;
 pub mod rule;
 
-use rule::{Rule, Units};
+pub use mark::Mark;
+use rule::{Algorithm, Amount, Kind, Rule, Units};
 
-const OPTIONS: Known = Known {
-    here: &[
-        "kind",
-        "limit",
-        "per",
-        "algorithm",
-        "id",
-        "cost",
-        "on_outage",
-        "on",
-        "crate",
-    ],
-    later: &[],
-};
-const EXAMPLE: &str = "kind = \"API\"";
+options! {
+    /// The options of `#[rate_limited]`.
+    pub struct Given {
+        kind: Kind, also ["name", "prefix", "bucket"];
+        limit: Amount, also ["max", "requests", "rate", "count", "limits"];
+        per: Length, also ["window", "period", "interval", "every", "duration", "within", "ttl", "time"];
+        algorithm: Algorithm, also ["strategy", "algo"];
+        id: Id, also ["key", "by", "user", "who", "identifier", "identity", "subject"];
+        cost: Cost, also ["units", "tokens", "weight", "points"];
+        on_outage: OnOutage, also ["on_error", "fallback", "fail_open", "on_failure"];
+        on: Pond, also ["pond", "client", "store", "redis"];
+        runtime as "crate": Runtime, also ["crate_path"];
+    }
+    later []
+}
 
 /// Everything that the generated code says.
 pub struct Limited {
@@ -38,6 +44,10 @@ pub struct Limited {
     pub function: Function,
     pub answer: Answer,
     pub rule: Rule,
+    /// An item can hold the limit, so that it is checked even where the function is never built.
+    pub is_checked_early: bool,
+    /// What a second attribute on the same function finds of this one.
+    pub mark: Mark,
     pub on_outage: Option<OnOutage>,
     pub id: Option<Expr>,
     pub cost: Option<Cost>,
@@ -52,45 +62,123 @@ pub enum Answer {
     Response(Type),
 }
 
-#[derive(Clone, Copy)]
-pub enum OnOutage {
-    Local,
-    Allow,
-    Deny,
+choice! {
+    /// What happens while the store cannot answer.
+    pub enum OnOutage {
+        Local = "local",
+        Allow = "allow",
+        Deny = "deny",
+    }
+    later []
+}
+
+/// `id = user_id`
+pub struct Id(Expr);
+
+impl FromMeta for Id {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        let example = "user_id";
+        let expr = expr(item, example)?;
+        let Expr::Lit(_) = expr else {
+            return Ok(Self(expr.clone()));
+        };
+        let name = name_of(item);
+        let meant = super::value::string(expr).and_then(|text| placeholder(&text.value()));
+        Err(wrong(match meant {
+            Some(meant) => {
+                format!("`{name}` takes an expression and no template; write {name} = {meant}")
+            }
+            None => format!(
+                "a literal is the same for every caller; write an expression such as {name} = {example}, or leave `{name}` out for one budget that all callers share"
+            ),
+        }))
+    }
+}
+
+/// The expression that is meant with `"<user.id>"`, `"{user.id}"` or `"user.id"`.
+fn placeholder(text: &str) -> Option<String> {
+    let inner = text
+        .trim()
+        .trim_start_matches(['<', '{'])
+        .trim_end_matches(['>', '}', '?']);
+    let meant = syn::parse_str::<Expr>(inner).ok()?;
+    let is_marked = inner != text.trim();
+    let is_name = matches!(meant, Expr::Path(_) | Expr::Field(_));
+    (is_name && is_marked).then(|| inner.to_owned())
 }
 
 pub enum Cost {
-    Known(u64),
+    Known { units: u64, written: LitInt },
     PerCall(Box<Expr>),
+}
+
+impl FromMeta for Cost {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        let name = name_of(item);
+        let example = format!("3, or an expression such as {name} = prompt.len()");
+        let expr = expr(item, &example)?;
+        match number::literal(expr) {
+            Some(number) if whole(number) == 0 => Err(wrong(
+                "a cost of 0 takes nothing, so nothing is limited; write at least 1",
+            )),
+            Some(number) => Ok(Self::Known {
+                units: whole(number),
+                written: number.clone(),
+            }),
+            None if is_negative(expr) => Err(wrong("a cost cannot be negative; write at least 1")),
+            None if matches!(expr, Expr::Lit(_)) => {
+                let example = number::quoted(expr).unwrap_or(example);
+                Err(wrong(format!(
+                    "`{name}` takes a whole number; write {name} = {example}"
+                )))
+            }
+            None => Ok(Self::PerCall(Box::new(expr.clone()))),
+        }
+    }
 }
 
 pub fn check(tokens: TokenStream, function: Function) -> Result<Limited, Refused> {
     let mut errors = Errors::new();
-    let given = parse::options(tokens, EXAMPLE, &mut errors).options;
-    let is_whole = errors.count() == 0;
-    let mut options = Options::new(given, &OPTIONS, &mut errors);
+    let written = tokens.clone();
+    let read = parse::options(tokens, "kind = \"API\"", &mut errors);
+    let is_partial = read.is_partial;
+    let given: Given = option::read(read.options, &mut errors);
     let is_async = signature::check_async(&function, "rate_limited", &mut errors);
 
-    let runtime = runtime(&mut options, &mut errors);
-    let rule = rule::read(&mut options, &function, is_whole, &mut errors);
-    let on_outage = on_outage(&mut options, &mut errors);
-    let id = id(&mut options, &mut errors);
-    let cost = cost(&mut options, rule.as_ref(), &mut errors);
-    let on = on(&mut options, &mut errors);
-    if let Some(rule) = &rule {
-        check_apart(&function, rule, id.as_ref(), &mut errors);
-    }
+    let Runtime(runtime) = given.runtime.value(&mut errors).unwrap_or_default();
+    let named = given.kind.name().or(given.limit.name()).cloned();
+    let rule = rule::check(
+        rule::Given {
+            kind: given.kind,
+            limit: given.limit,
+            per: given.per,
+            algorithm: given.algorithm,
+        },
+        &function,
+        is_partial,
+        &mut errors,
+    );
+    let on_outage = given.on_outage.value(&mut errors);
+    let id = given.id.value(&mut errors).map(|Id(id)| id);
+    let cost = given.cost.value(&mut errors);
+    check_cost(cost.as_ref(), rule.as_ref(), &mut errors);
+    let on = given.on.value(&mut errors).map(|Pond(on)| on);
+    let mark = rule.as_ref().map(|rule| Mark::new(rule, id.as_ref()));
+    check_apart(&function, mark.as_ref(), named.as_ref(), &mut errors);
     let answer = is_async.then(|| answer(&function, &mut errors)).flatten();
+    let place = signature::place(&function, written, false);
     errors.finish()?;
-    let (Some(rule), Some(answer)) = (rule, answer) else {
+    let (Some(rule), Some(mark), Some(answer)) = (rule, mark, answer) else {
         let message = "#[rate_limited] could not be read";
         return Err(syn::Error::new(proc_macro2::Span::call_site(), message).into());
     };
     Ok(Limited {
         runtime,
+        is_checked_early: is_checked_early(&rule, &function, place),
         function,
         answer,
         rule,
+        mark,
         on_outage,
         id,
         cost,
@@ -98,120 +186,53 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Limited, Refused
     })
 }
 
-fn on_outage(options: &mut Options, errors: &mut Errors) -> Option<OnOutage> {
-    const POLICIES: Known = Known {
-        here: &["local", "allow", "deny"],
-        later: &[],
-    };
-    let policy = options.choice("on_outage", &POLICIES, errors)?;
-    Some(match policy.as_str() {
-        "allow" => OnOutage::Allow,
-        "deny" => OnOutage::Deny,
-        _ => OnOutage::Local,
-    })
+fn is_checked_early(rule: &Rule, function: &Function, place: Place) -> bool {
+    rule.is_constant(Scope::of(&function.sig, place))
 }
 
-fn id(options: &mut Options, errors: &mut Errors) -> Option<Expr> {
-    let id = options.expr("id", "id = user_id", errors)?;
-    match &id {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(literal),
+fn check_cost(cost: Option<&Cost>, rule: Option<&Rule>, errors: &mut Errors) {
+    if let (
+        Some(Cost::Known { units, written }),
+        Some(Rule::Anonymous {
+            units: Units::Known(limit),
             ..
-        }) if literal.value().is_empty() => {
-            errors.on(
-                literal,
-                "an empty id is nobody; leave `id` out for one budget that all callers share",
-            );
-            None
-        }
-        _ => Some(id),
-    }
-}
-
-fn cost(options: &mut Options, rule: Option<&Rule>, errors: &mut Errors) -> Option<Cost> {
-    const WANTED: &str = "cost = 3, or an expression such as cost = prompt.len()";
-    let number = match options.expr("cost", WANTED, errors)? {
-        Expr::Lit(ExprLit {
-            lit: Lit::Int(number),
-            ..
-        }) => number,
-        wrong @ Expr::Lit(_) => {
-            errors.on(
-                wrong,
-                format!("`cost` takes a whole number; write {WANTED}"),
-            );
-            return None;
-        }
-        negative if is_negative(&negative) => {
-            errors.on(negative, "a cost cannot be negative; write at least 1");
-            return None;
-        }
-        expr => return Some(Cost::PerCall(Box::new(expr))),
-    };
-    let units = whole(&number);
-    if units == 0 {
-        errors.on(
-            &number,
-            "a cost of 0 takes nothing, so nothing is limited; write at least 1",
-        );
-    } else if let Some(Rule::Anonymous {
-        units: Units::Known(limit),
-        ..
-    }) = rule
-        && units > *limit
+        }),
+    ) = (cost, rule)
+        && units > limit
     {
         let message = format!(
-            "a call that costs {number} is never allowed {limit}; write at most {limit}, or a higher limit"
+            "a call that costs {written} is never allowed by a limit of {limit}; write at most {limit}, or a higher limit"
         );
-        errors.on(&number, message);
+        errors.on(written, message);
     }
-    Some(Cost::Known(units))
-}
-
-/// The number, or the highest one where it is too high.
-fn whole(number: &LitInt) -> u64 {
-    number.base10_parse().unwrap_or(u64::MAX)
-}
-
-fn is_negative(expr: &Expr) -> bool {
-    matches!(expr, Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) if matches!(**expr, Expr::Lit(_)))
 }
 
 /// Anonymous limits are told apart by their numbers alone, and one limit counts one caller once.
-fn check_apart(function: &Function, rule: &Rule, id: Option<&Expr>, errors: &mut Errors) {
-    for attr in function.attrs.iter().filter(|attr| is_rate_limited(attr)) {
-        let syn::Meta::List(list) = &attr.meta else {
-            continue;
-        };
-        // What is wrong in it, it reports by itself.
-        let mut unheard = Errors::new();
-        let given = parse::options(list.tokens.clone(), EXAMPLE, &mut unheard).options;
-        let mut options = Options::new(given, &OPTIONS, &mut unheard);
-        let names = ["limit", "kind"].map(|name| options.name_of(name).cloned());
-        let other = rule::read(&mut options, function, false, &mut unheard);
-        let other_id = options.expr("id", "", &mut unheard);
-        drop(unheard.finish());
-        if other.as_ref() != Some(rule) {
+fn check_apart(
+    function: &Function,
+    mark: Option<&Mark>,
+    named: Option<&Ident>,
+    errors: &mut Errors,
+) {
+    let Some(mark) = mark else {
+        return;
+    };
+    for other in mark::found(function) {
+        if !mark.is_same_limit(&other) {
             continue;
         }
-        let at = names.into_iter().flatten().next();
-        if matches!(rule, Rule::Anonymous { .. }) {
-            errors.on(at, "two limits with the same numbers on one function share one budget; give one of them a kind, such as kind = EXPORT");
-        } else if other_id.as_ref() == id {
-            errors.on(at, "the same limit twice would count every call twice; keep one, or give them another `id`");
+        if mark.is_anonymous() {
+            errors.on(named, "two limits with the same numbers on one function share one budget; give one of them a kind, such as kind = EXPORT");
+        } else if mark.is_same_caller(&other) {
+            errors.on(named, "the same limit twice would count every call twice; keep one, or give them another `id`");
         }
     }
-}
-
-fn is_rate_limited(attr: &Attribute) -> bool {
-    let name = attr.path().segments.last();
-    name.is_some_and(|name| name.ident == "rate_limited")
 }
 
 /// Whether the type can refuse is for the compiler to say, where there is a type.
 fn answer(function: &Function, errors: &mut Errors) -> Option<Answer> {
     const FIX: &str = "write `Result<_, E>`, where `E: From<millpond::RateLimited>`";
-    let Some(output) = signature::output(&function.sig) else {
+    let Some(output) = output::written(&function.sig) else {
         let name = &function.sig.ident;
         errors.on(
             name,
@@ -219,13 +240,13 @@ fn answer(function: &Function, errors: &mut Errors) -> Option<Answer> {
         );
         return None;
     };
-    let Type::ImplTrait(hidden) = output else {
+    let Type::ImplTrait(hidden) = super::spelling::bare_type(output) else {
         let mut output = output.clone();
         Inferred.visit_type_mut(&mut output);
         return Some(Answer::Value(output));
     };
     let is_response = hidden.bounds.iter().any(|bound| match bound {
-        syn::TypeParamBound::Trait(bound) => {
+        TypeParamBound::Trait(bound) => {
             let name = bound.path.segments.last();
             name.is_some_and(|name| name.ident == "IntoResponse")
         }

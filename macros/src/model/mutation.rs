@@ -1,19 +1,47 @@
 //! `#[invalidates]` and `#[updates]`: which entries, worked out when.
 use proc_macro2::{Ident, Span, TokenStream};
-use syn::{Expr, ExprCall, ExprPath, Path, Type, ext::IdentExt, spanned::Spanned};
+use syn::{Expr, ExprCall, ExprLit, ExprPath, Lit, Path, Type, spanned::Spanned};
 
 use super::{
-    Refused,
-    companion::entry_name,
-    options::{Known, Options},
-    runtime,
-    signature::{self, plain},
+    choice::choice,
+    names::entry_name,
+    option::{self, Options, options},
+    output,
+    refused::Refused,
+    signature,
+    value::Runtime,
 };
 use crate::{
     errors::Errors,
-    function::{Function, identifiers},
+    function::Function,
     parse,
+    tokens::{identifiers, plain, text},
 };
+
+options! {
+    /// The options of `#[invalidates]`.
+    pub struct Given {
+        after: After, also ["on", "when"];
+        runtime as "crate": Runtime, also ["crate_path"];
+    }
+    later ["tag"]
+}
+
+options! {
+    /// The options of `#[updates]`.
+    pub struct GivenUpdate {
+        runtime as "crate": Runtime, also ["crate_path"];
+    }
+    later ["tag"]
+}
+
+choice! {
+    /// When it acts, besides after `Ok`.
+    pub enum After {
+        Always = "always",
+    }
+    later []
+}
 
 /// What stands for the success value in the list.
 const OUTPUT: &str = "output";
@@ -72,19 +100,11 @@ pub struct Argument {
 }
 
 pub fn check_invalidates(tokens: TokenStream, function: Function) -> Result<Mutation, Refused> {
-    const AFTER: Known = Known {
-        here: &["always"],
-        later: &[],
-    };
-    const OPTIONS: Known = Known {
-        here: &["after", "crate"],
-        later: &["tag"],
-    };
     let mut errors = Errors::new();
-    let (mut options, calls) = read(tokens, &OPTIONS, "invalidates", &mut errors);
+    let (given, calls) = read::<Given>(tokens, "invalidates", &mut errors);
     check_function(&function, "invalidates", &mut errors);
-    let runtime = runtime(&mut options, &mut errors);
-    let always = options.choice("after", &AFTER, &mut errors).is_some();
+    let Runtime(runtime) = given.runtime.value(&mut errors).unwrap_or_default();
+    let always = given.after.value(&mut errors) == Some(After::Always);
     let targets: Vec<Target> = calls
         .into_iter()
         .filter_map(|call| target(call, &mut errors))
@@ -98,7 +118,7 @@ pub fn check_invalidates(tokens: TokenStream, function: Function) -> Result<Muta
         check_output_is_free(&function, &argument.expr, &mut errors);
     }
     errors.finish()?;
-    let output = signature::output(&function.sig).cloned();
+    let output = output::written(&function.sig).cloned();
     Ok(Mutation {
         runtime,
         function,
@@ -112,20 +132,16 @@ pub fn check_invalidates(tokens: TokenStream, function: Function) -> Result<Muta
 }
 
 pub fn check_updates(tokens: TokenStream, function: Function) -> Result<Mutation, Refused> {
-    const OPTIONS: Known = Known {
-        here: &["crate"],
-        later: &["tag"],
-    };
     let mut errors = Errors::new();
-    let (mut options, calls) = read(tokens, &OPTIONS, "updates", &mut errors);
+    let (given, calls) = read::<GivenUpdate>(tokens, "updates", &mut errors);
     let is_async = check_function(&function, "updates", &mut errors);
-    if is_async && signature::output(&function.sig).is_none() {
+    if is_async && output::written(&function.sig).is_none() {
         errors.on(
             &function.sig.ident,
             "there is no value to store; return what #[updates] stores, or write #[invalidates]",
         );
     }
-    let runtime = runtime(&mut options, &mut errors);
+    let Runtime(runtime) = given.runtime.value(&mut errors).unwrap_or_default();
     let targets: Vec<Target> = calls
         .into_iter()
         .filter_map(|call| target(call, &mut errors))
@@ -138,7 +154,7 @@ pub fn check_updates(tokens: TokenStream, function: Function) -> Result<Mutation
         errors.on(&argument.expr, "#[updates] needs the entry before the body runs; write arguments of the function, or #[invalidates]");
     }
     errors.finish()?;
-    let output = signature::output(&function.sig).cloned();
+    let output = output::written(&function.sig).cloned();
     Ok(Mutation {
         runtime,
         function,
@@ -153,27 +169,22 @@ impl Target {
     }
 }
 
-fn read(
-    tokens: TokenStream,
-    known: &Known,
-    attribute: &str,
-    errors: &mut Errors,
-) -> (Options, Vec<Expr>) {
+fn read<O: Options>(tokens: TokenStream, attribute: &str, errors: &mut Errors) -> (O, Vec<Expr>) {
     let arguments = parse::targets(tokens, errors);
     let is_empty = arguments.targets.is_empty() && errors.count() == 0;
-    let options = Options::new(arguments.options, known, errors);
+    let given = option::read(arguments.options, errors);
     if is_empty && errors.count() == 0 {
         let message = format!(
             "#[{attribute}] names no cached function; write #[{attribute}(get_user(user_id))]"
         );
         errors.at(Span::call_site(), message);
     }
-    (options, arguments.targets)
+    (given, arguments.targets)
 }
 
 fn check_function(function: &Function, attribute: &str, errors: &mut Errors) -> bool {
     let is_async = signature::check_async(function, attribute, errors);
-    let hidden = signature::output(&function.sig).and_then(signature::hidden);
+    let hidden = output::written(&function.sig).and_then(output::hidden);
     if let (Some(hidden), true) = (hidden, is_async) {
         errors.on(hidden, "`impl Trait` hides whether the change was made; write the type itself, such as Result<T, E>");
     }
@@ -216,7 +227,7 @@ fn target(call: Expr, errors: &mut Errors) -> Option<Target> {
             })
         }
         Expr::Path(path) => {
-            let name = signature::text(&path);
+            let name = text(&path);
             errors.on(
                 path,
                 format!(
@@ -225,7 +236,10 @@ fn target(call: Expr, errors: &mut Errors) -> Option<Target> {
             );
             None
         }
-        Expr::Lit(literal) => {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(literal),
+            ..
+        }) => {
             errors.on(literal, "a string names no function; write the cached function and its arguments, such as get_user(user_id)");
             None
         }
@@ -238,7 +252,7 @@ fn target(call: Expr, errors: &mut Errors) -> Option<Target> {
 
 /// `Upper::f` is a method's, as are `Self::f` and `<T as Trait>::f`; other paths name a free function.
 fn callee(mut path: ExprPath) -> Callee {
-    let is_type = |name: &Ident| name.unraw().to_string().starts_with(char::is_uppercase);
+    let is_type = |name: &Ident| plain(name).starts_with(char::is_uppercase);
     let owner = path.path.segments.iter().rev().nth(1);
     if !owner.is_some_and(|owner| is_type(&owner.ident)) && path.qself.is_none() {
         return Callee::Companion(path);

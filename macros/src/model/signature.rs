@@ -1,18 +1,13 @@
-//! What the attributes need to know of a signature: arguments and their bindings, where the function
-//! stands, and whether what it returns can be kept.
+//! What the attributes need to know of a signature: arguments and their bindings, where the function stands,
+//! and whether an attribute can stand on it.
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, quote};
+use quote::quote;
 use syn::{
-    Attribute, FnArg, GenericArgument, Pat, PatType, Path, PathArguments, ReturnType, Safety,
-    Signature, Type,
-    ext::IdentExt,
+    Attribute, FnArg, Pat, PatType, Safety, Signature,
     visit::{self, Visit},
 };
 
-use crate::{
-    errors::Errors,
-    function::{Function, identifiers},
-};
+use crate::{errors::Errors, function::Function, tokens::identifiers};
 
 /// An argument other than the receiver.
 #[derive(Clone)]
@@ -138,131 +133,4 @@ pub fn check_async(function: &Function, attribute: &str, errors: &mut Errors) ->
         }
     }
     true
-}
-
-/// The type after `->`; a missing one is `()`.
-pub fn output(sig: &Signature) -> Option<&Type> {
-    match &sig.output {
-        ReturnType::Default => None,
-        ReturnType::Type(_, output) => Some(output),
-    }
-}
-
-/// What is stored has to outlive the call, so it can neither borrow nor hide its type.
-pub fn check_owned(output: &Type, errors: &mut Errors) {
-    if let Some(hidden) = hidden(output) {
-        errors.on(
-            hidden,
-            "`impl Trait` cannot be stored; write the type itself",
-        );
-        return;
-    }
-    let value = value_type(output);
-    if let Some(reference) = borrowed(value) {
-        let owned = match &*reference.elem {
-            Type::Path(path) if path.path.is_ident("str") => "String".to_owned(),
-            Type::Slice(slice) => format!("Vec<{}>", text(&slice.elem)),
-            other => text(other),
-        };
-        errors.on(
-            reference,
-            format!("a cached value cannot be borrowed; write `{owned}`"),
-        );
-    } else if let Some(lifetime) = lifetime(value) {
-        errors.on(
-            lifetime,
-            "a cached value cannot be borrowed; write a type without this lifetime, or 'static",
-        );
-    }
-}
-
-/// An `impl Trait` in the type.
-pub fn hidden(output: &Type) -> Option<&Type> {
-    struct Hidden<'ast>(Option<&'ast Type>);
-    impl<'ast> Visit<'ast> for Hidden<'ast> {
-        fn visit_type(&mut self, ty: &'ast Type) {
-            if matches!(ty, Type::ImplTrait(_)) {
-                self.0 = self.0.or(Some(ty));
-            }
-            visit::visit_type(self, ty);
-        }
-    }
-    let mut found = Hidden(None);
-    found.visit_type(output);
-    found.0
-}
-
-fn borrowed(value: &Type) -> Option<&syn::TypeReference> {
-    struct Borrowed<'ast>(Option<&'ast syn::TypeReference>);
-    impl<'ast> Visit<'ast> for Borrowed<'ast> {
-        fn visit_type_reference(&mut self, reference: &'ast syn::TypeReference) {
-            self.0 = self.0.or(Some(reference));
-        }
-        // `fn(&str)` borrows nothing.
-        fn visit_type_fn_ptr(&mut self, _: &'ast syn::TypeFnPtr) {}
-    }
-    let mut found = Borrowed(None);
-    found.visit_type(value);
-    found.0
-}
-
-fn lifetime(value: &Type) -> Option<&syn::Lifetime> {
-    struct Lifetimes<'ast>(Option<&'ast syn::Lifetime>);
-    impl<'ast> Visit<'ast> for Lifetimes<'ast> {
-        fn visit_path(&mut self, path: &'ast Path) {
-            // What an alias of `Result` does with a lifetime cannot be seen from here.
-            if path
-                .segments
-                .last()
-                .is_none_or(|last| !last.ident.to_string().ends_with("Result"))
-            {
-                visit::visit_path(self, path);
-            }
-        }
-        fn visit_lifetime(&mut self, lifetime: &'ast syn::Lifetime) {
-            if lifetime.ident != "static" {
-                self.0 = self.0.or(Some(lifetime));
-            }
-        }
-        fn visit_type_fn_ptr(&mut self, _: &'ast syn::TypeFnPtr) {}
-    }
-    let mut found = Lifetimes(None);
-    found.visit_type(value);
-    found.0
-}
-
-/// The first parameter of what is spelled `Result<T, E>`. A guess that serves messages only: what a type
-/// is, the compiler decides by traits.
-pub fn value_type(output: &Type) -> &Type {
-    let Type::Path(path) = output else {
-        return output;
-    };
-    let Some(last) = path.path.segments.last() else {
-        return output;
-    };
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
-        return output;
-    };
-    match arguments.args.first() {
-        Some(GenericArgument::Type(value)) if last.ident == "Result" => value,
-        _ => output,
-    }
-}
-
-/// Tokens as one would write them.
-pub fn text(tokens: impl ToTokens) -> String {
-    let spaced = tokens.to_token_stream().to_string();
-    let mut text = spaced.replace(" :: ", "::").replace(":: ", "::");
-    for mark in ["<", ">", ",", ";", "&", "(", ")", "[", "]"] {
-        text = text.replace(&format!(" {mark}"), mark);
-    }
-    for mark in ["<", "&", "(", "["] {
-        text = text.replace(&format!("{mark} "), mark);
-    }
-    text
-}
-
-/// The name of a variable as it is written in a template.
-pub fn plain(name: &Ident) -> String {
-    name.unraw().to_string()
 }

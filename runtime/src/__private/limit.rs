@@ -68,6 +68,15 @@ impl LimitCall {
     }
 }
 
+/// Left in a body by `#[rate_limited]`, for another one on the same function to find.
+#[derive(Debug)]
+pub struct LimitMark {
+    /// The limit.
+    pub limit: &'static str,
+    /// The expression that says who is limited; empty for all callers together.
+    pub caller: &'static str,
+}
+
 /// Lets the call through, or says why not.
 pub async fn admit(call: LimitCall) -> Result<(), RateLimited> {
     let pond = call.pond.unwrap_or_else(scope::current);

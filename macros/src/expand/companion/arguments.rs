@@ -9,8 +9,11 @@ use syn::{
     visit_mut::{self, VisitMut},
 };
 
-use super::{generated, respanned};
-use crate::model::signature::{Argument, binds, plain};
+use crate::{
+    expand::spans::{generated, respanned},
+    model::signature::{Argument, binds},
+    tokens::plain,
+};
 
 /// The argument where only some of its variables are used, and none is changed.
 pub fn narrowed(argument: &Argument, used: &HashSet<String>) -> PatType {

@@ -3,8 +3,11 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::{Visibility, ext::IdentExt};
 
-use super::{generated, kept_attributes, respanned, visibility};
-use crate::model::{Missing, cache::Cache};
+use super::attributes::{kept_attributes, visibility};
+use crate::{
+    expand::spans::{generated, respanned},
+    model::{cache::Cache, refused::Missing},
+};
 
 /// The macro is found by a name that no other has, and given its public one by an import. An alias of the
 /// companion comes with that import, so that the macro can name it wherever it is used.

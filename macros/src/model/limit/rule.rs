@@ -1,24 +1,28 @@
 //! Which limit: a kind, numbers in place, or one that is worked out per call.
+use darling::FromMeta;
 use proc_macro2::{Ident, Span};
-use syn::{Expr, ExprLit, Lit, LitStr};
+use syn::{Expr, LitStr, Meta};
 
-use super::{is_negative, whole};
 use crate::{
-    errors::{Errors, instead},
-    function::{Function, identifiers},
+    errors::Errors,
+    function::Function,
     model::{
-        duration::{self, Length},
-        key::is_free,
-        options::{Known, Options},
-        signature::{self, plain, text},
+        choice::choice,
+        duration::Length,
+        number::{self, is_negative, whole},
+        option::{Opt, expr, name_of, wrong},
+        signature,
+        spelling::Scope,
+        value::string,
     },
+    nearest::instead,
+    tokens::{identifiers, plain, text},
 };
 
 const KINDS: [&str; 4] = ["API", "GENERATION", "AUTH", "PUBLIC"];
 /// Beyond this the arithmetic of the scripts is no longer exact.
 const MOST_UNITS: u64 = 1_000_000_000_000_000;
 
-#[derive(PartialEq)]
 pub enum Rule {
     /// One of the runtime's own.
     BuiltIn(Ident),
@@ -33,36 +37,109 @@ pub enum Rule {
     PerCall(Expr),
 }
 
-#[derive(Clone, Copy, PartialEq)]
-pub enum Algorithm {
-    SlidingWindow,
-    FixedWindow,
-    TokenBucket,
+choice! {
+    /// How units come back.
+    pub enum Algorithm {
+        SlidingWindow = "sliding_window",
+        FixedWindow = "fixed_window",
+        TokenBucket = "token_bucket",
+    }
+    later []
 }
 
-#[derive(PartialEq)]
 pub enum Units {
     Known(u64),
     /// Left to the compiler, which works it out in a `const`.
     Const(Box<Expr>),
 }
 
+/// `kind = "API"`, `kind = EXPORT`
+pub enum Kind {
+    BuiltIn(LitStr),
+    Constant(Expr),
+}
+
+impl FromMeta for Kind {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        let name = name_of(item);
+        let expr = expr(item, "\"API\"")?;
+        if let Some(literal) = string(expr) {
+            return match unknown_kind(&literal.value()) {
+                None => Ok(Self::BuiltIn(literal.clone())),
+                Some(message) => Err(wrong(message)),
+            };
+        }
+        match expr {
+            Expr::Path(_) => Ok(Self::Constant(expr.clone())),
+            Expr::Call(_) | Expr::MethodCall(_) => Err(wrong(format!(
+                "`{name}` takes a name or a constant; write `limit = ` before this `Limit`"
+            ))),
+            _ => Err(wrong(format!(
+                "`{name}` takes a name or a constant; write {name} = \"API\", or the path of a `Limit` constant, such as {name} = EXPORT"
+            ))),
+        }
+    }
+}
+
+fn unknown_kind(name: &str) -> Option<String> {
+    if KINDS.contains(&name) {
+        return None;
+    }
+    let near = instead(&name.to_uppercase(), &KINDS, '"').unwrap_or_default();
+    let custom = if near.contains(" or ") {
+        "; a kind of your own is a constant, such as kind = EXPORT"
+    } else {
+        ""
+    };
+    Some(format!("there is no kind \"{name}\"; {near}{custom}"))
+}
+
+/// `limit = 5`, `limit = CALLS`, `limit = plan.limit()`
+pub enum Amount {
+    Number(u64),
+    Expr(Expr),
+}
+
+impl FromMeta for Amount {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        let name = name_of(item);
+        let example = "5, per = \"1h\"";
+        let expr = expr(item, example)?;
+        match number::literal(expr).map(whole) {
+            Some(0) => Err(wrong("a limit of 0 refuses every call; write at least 1")),
+            Some(units) if units > MOST_UNITS => Err(wrong(
+                "a limit is at most 1_000_000_000_000_000; write a lower one",
+            )),
+            Some(units) => Ok(Self::Number(units)),
+            None if is_negative(expr) => Err(wrong("a limit cannot be negative; write at least 1")),
+            None if matches!(expr, Expr::Lit(_)) => {
+                let example = number::quoted(expr).map_or_else(
+                    || example.to_owned(),
+                    |number| format!("{number}, per = \"1h\""),
+                );
+                Err(wrong(format!(
+                    "`{name}` takes a whole number or a `Limit`; write {name} = {example}"
+                )))
+            }
+            None => Ok(Self::Expr(expr.clone())),
+        }
+    }
+}
+
 impl Rule {
-    /// An item can hold it, so that it is checked even where the function is never built.
-    pub fn is_item(&self) -> bool {
-        // A single letter may be a parameter of the function or of the `impl` around it.
-        let is_constant = |expr: &Expr| matches!(expr, Expr::Path(path) if is_free(path) && path.path.get_ident().is_none_or(|name| name.to_string().len() > 1));
+    /// An item can hold it.
+    pub fn is_constant(&self, scope: Scope<'_>) -> bool {
         match self {
             Self::BuiltIn(_) => true,
-            Self::Kind(expr) => is_constant(expr),
+            Self::Kind(expr) => scope.is_constant_expr(expr),
             Self::Anonymous { units, window, .. } => {
                 let units = match units {
                     Units::Known(_) => true,
-                    Units::Const(expr) => is_constant(expr),
+                    Units::Const(expr) => scope.is_constant_number(expr),
                 };
                 let window = match window {
                     Length::Known(_) => true,
-                    Length::Const(expr) => is_constant(expr),
+                    Length::Const(expr) => scope.is_constant_expr(expr),
                 };
                 units && window
             }
@@ -71,129 +148,95 @@ impl Rule {
     }
 }
 
-/// `is_whole`: nothing of the attribute was lost to another mistake.
-pub fn read(
-    options: &mut Options,
-    function: &Function,
-    is_whole: bool,
-    errors: &mut Errors,
-) -> Option<Rule> {
-    let limit = options.name_of("limit").cloned();
-    let per = options.name_of("per").cloned();
-    let algorithm = options.name_of("algorithm").cloned();
-    if options.name_of("kind").is_some() {
-        if let Some(limit) = limit {
-            errors.on(
-                limit,
-                "`limit` beside `kind`; keep one of them, or write two attributes",
-            );
-        } else {
-            for name in [per, algorithm].into_iter().flatten() {
-                errors.on(
-                    &name,
-                    format!("a kind has its own numbers; leave `{name}` out"),
-                );
-            }
-        }
-        return kind(options, function, errors);
-    }
-    let Some(limit) = limit else {
-        let is_missing = is_whole && !options.was_meant("limit") && !options.was_meant("kind");
-        match per.as_ref().or(algorithm.as_ref()) {
-            _ if !is_missing => {}
-            Some(name) => errors.on(
-                name,
-                format!("`{name}` without `limit`; write limit = 5 beside it"),
-            ),
-            None => errors.at(
-                Span::call_site(),
-                "the limit is missing; write kind = \"API\", or limit = 5, per = \"1h\"",
-            ),
-        }
-        // Their own mistakes are no consequence of that.
-        self::window(options, function, errors);
-        self::algorithm(options, errors);
-        return None;
-    };
-    if per.is_some() || options.was_meant("per") {
-        return anonymous(options, function, errors);
-    }
-    let expr = options.expr("limit", "limit = 5, per = \"1h\"", errors)?;
-    let is_number = matches!(
-        expr,
-        Expr::Lit(ExprLit {
-            lit: Lit::Int(_),
-            ..
-        })
-    );
-    if !is_number {
-        return per_call(expr, algorithm, errors);
-    }
-    if is_whole {
-        errors.on(limit, "`limit` without `per`; write per = \"1h\" beside it");
-    }
-    self::algorithm(options, errors);
-    None
+/// The options that say which limit, before they are judged.
+pub struct Given {
+    pub kind: Opt<Kind>,
+    pub limit: Opt<Amount>,
+    pub per: Opt<Length>,
+    pub algorithm: Opt<Algorithm>,
 }
 
-fn kind(options: &mut Options, function: &Function, errors: &mut Errors) -> Option<Rule> {
-    const WANTED: &str = "kind = \"API\", or the path of a `Limit` constant, such as kind = EXPORT";
-    match options.expr("kind", WANTED, errors)? {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(literal),
-            ..
-        }) => built_in(&literal, errors).map(Rule::BuiltIn),
-        path @ Expr::Path(_) => {
+/// `is_partial`: something of the attribute could not be read at all, which may have been the limit.
+pub fn check(
+    given: Given,
+    function: &Function,
+    is_partial: bool,
+    errors: &mut Errors,
+) -> Option<Rule> {
+    if given.kind.name().is_some() {
+        check_alone(&given, errors);
+        return kind(given.kind, function, errors);
+    }
+    if given.limit.is_absent() {
+        if !is_partial && given.kind.is_absent() {
+            missing(&given, errors);
+        }
+        // Their own mistakes are no consequence of that.
+        window(given.per, function, errors);
+        algorithm(given.algorithm, errors);
+        return None;
+    }
+    if !given.per.is_absent() {
+        return anonymous(given, function, errors);
+    }
+    alone(given, is_partial, errors)
+}
+
+/// A kind has its numbers.
+fn check_alone(given: &Given, errors: &mut Errors) {
+    if let Some(limit) = given.limit.name() {
+        let message = "`limit` beside `kind`; keep one of them, or write two attributes";
+        errors.on(limit, message);
+        return;
+    }
+    for name in [given.per.name(), given.algorithm.name()]
+        .into_iter()
+        .flatten()
+    {
+        let message = format!("a kind has its own numbers; leave `{name}` out");
+        errors.on(name, message);
+    }
+}
+
+fn missing(given: &Given, errors: &mut Errors) {
+    match given.per.name().or(given.algorithm.name()) {
+        Some(name) => errors.on(
+            name,
+            format!("`{name}` without `limit`; write limit = 5 beside it"),
+        ),
+        None => errors.at(
+            Span::call_site(),
+            "the limit is missing; write kind = \"API\", or limit = 5, per = \"1h\"",
+        ),
+    }
+}
+
+fn kind(kind: Opt<Kind>, function: &Function, errors: &mut Errors) -> Option<Rule> {
+    match kind.value(errors)? {
+        Kind::BuiltIn(literal) => Some(Rule::BuiltIn(Ident::new(&literal.value(), literal.span()))),
+        Kind::Constant(path) => {
             if let Some(name) = argument_in(&path, function) {
-                errors.on(
-                    &path,
-                    format!(
-                        "`{name}` is an argument, known too late for a kind; write limit = {name}"
-                    ),
+                let message = format!(
+                    "`{name}` is an argument, known too late for a kind; write limit = {name}"
                 );
+                errors.on(&path, message);
                 return None;
             }
             Some(Rule::Kind(path))
         }
-        call @ (Expr::Call(_) | Expr::MethodCall(_)) => {
-            errors.on(
-                &call,
-                "`kind` takes a name or a constant; write `limit = ` before this `Limit`",
-            );
-            None
-        }
-        other => {
-            errors.on(
-                other,
-                format!("`kind` takes a name or a constant; write {WANTED}"),
-            );
-            None
-        }
     }
 }
 
-fn built_in(literal: &LitStr, errors: &mut Errors) -> Option<Ident> {
-    let name = literal.value();
-    if KINDS.contains(&name.as_str()) {
-        return Some(Ident::new(&name, literal.span()));
-    }
-    let near = instead(&name.to_uppercase(), &KINDS, '"').unwrap_or_default();
-    let custom = if near.contains(" or ") {
-        "; a kind of your own is a constant, such as kind = EXPORT"
-    } else {
-        ""
-    };
-    errors.on(
-        literal,
-        format!("there is no kind \"{name}\"; {near}{custom}"),
-    );
-    None
-}
-
-fn anonymous(options: &mut Options, function: &Function, errors: &mut Errors) -> Option<Rule> {
-    let units = units(options, function, errors);
-    let window = window(options, function, errors);
-    let algorithm = algorithm(options, errors);
+fn anonymous(given: Given, function: &Function, errors: &mut Errors) -> Option<Rule> {
+    let units = given.limit.value(errors).map(|amount| match amount {
+        Amount::Number(units) => Units::Known(units),
+        Amount::Expr(expr) => {
+            check_constant(&expr, function, errors);
+            Units::Const(Box::new(expr))
+        }
+    });
+    let window = window(given.per, function, errors);
+    let algorithm = algorithm(given.algorithm, errors);
     Some(Rule::Anonymous {
         algorithm: algorithm?,
         units: units?,
@@ -201,76 +244,41 @@ fn anonymous(options: &mut Options, function: &Function, errors: &mut Errors) ->
     })
 }
 
-fn window(options: &mut Options, function: &Function, errors: &mut Errors) -> Option<Length> {
-    let window = duration::option(options, "per", errors)?;
+/// A limit without `per` is a `Limit` of its own.
+fn alone(given: Given, is_partial: bool, errors: &mut Errors) -> Option<Rule> {
+    let name = given.limit.name().cloned();
+    match given.limit.value(errors) {
+        Some(Amount::Number(_)) if !is_partial => {
+            errors.on(name, "`limit` without `per`; write per = \"1h\" beside it");
+        }
+        Some(Amount::Expr(limit)) => {
+            if let Some(algorithm) = given.algorithm.name() {
+                let message =
+                    "a `Limit` has its own algorithm; leave this out, or write a number and `per`";
+                errors.on(algorithm, message);
+            }
+            return Some(Rule::PerCall(limit));
+        }
+        _ => {}
+    }
+    algorithm(given.algorithm, errors);
+    None
+}
+
+fn window(window: Opt<Length>, function: &Function, errors: &mut Errors) -> Option<Length> {
+    let window = window.value(errors)?;
     if let Length::Const(expr) = &window {
         check_constant(expr, function, errors);
     }
     Some(window)
 }
 
-fn units(options: &mut Options, function: &Function, errors: &mut Errors) -> Option<Units> {
-    const WANTED: &str = "limit = 5";
-    let number = match options.expr("limit", WANTED, errors)? {
-        Expr::Lit(ExprLit {
-            lit: Lit::Int(number),
-            ..
-        }) => number,
-        wrong if matches!(wrong, Expr::Lit(_)) || is_negative(&wrong) => {
-            errors.on(
-                wrong,
-                format!("`limit` takes a whole number; write {WANTED}"),
-            );
-            return None;
-        }
-        expr => {
-            check_constant(&expr, function, errors);
-            return Some(Units::Const(Box::new(expr)));
-        }
-    };
-    match whole(&number) {
-        0 => errors.on(&number, "a limit of 0 refuses every call; write at least 1"),
-        units if units > MOST_UNITS => errors.on(
-            &number,
-            "a limit is at most 1_000_000_000_000_000; write a lower one",
-        ),
-        units => return Some(Units::Known(units)),
-    }
-    None
-}
-
 /// `None` is a mistake.
-fn algorithm(options: &mut Options, errors: &mut Errors) -> Option<Algorithm> {
-    const ALGORITHMS: Known = Known {
-        here: &["sliding_window", "fixed_window", "token_bucket"],
-        later: &[],
-    };
-    if options.name_of("algorithm").is_none() {
+fn algorithm(algorithm: Opt<Algorithm>, errors: &mut Errors) -> Option<Algorithm> {
+    if algorithm.is_absent() {
         return Some(Algorithm::SlidingWindow);
     }
-    let name = options.choice("algorithm", &ALGORITHMS, errors)?;
-    Some(match name.as_str() {
-        "fixed_window" => Algorithm::FixedWindow,
-        "token_bucket" => Algorithm::TokenBucket,
-        _ => Algorithm::SlidingWindow,
-    })
-}
-
-fn per_call(expr: Expr, algorithm: Option<Ident>, errors: &mut Errors) -> Option<Rule> {
-    if matches!(expr, Expr::Lit(_)) || is_negative(&expr) {
-        errors.on(
-            expr,
-            "`limit` takes a whole number or a `Limit`; write limit = 5, per = \"1h\"",
-        );
-        return None;
-    }
-    if let Some(algorithm) = algorithm {
-        errors.on(
-            algorithm,
-            "a `Limit` has its own algorithm; leave this out, or write a number and `per`",
-        );
-    }
-    Some(Rule::PerCall(expr))
+    algorithm.value(errors)
 }
 
 fn check_constant(expr: &Expr, function: &Function, errors: &mut Errors) {

@@ -1,0 +1,166 @@
+//! What the compiler works out once for a cached function: prefix, lifetimes, version, stored form.
+use std::collections::HashSet;
+
+use proc_macro2::{Ident, Span};
+use syn::{Expr, LitStr};
+
+use super::{
+    choice::choice,
+    duration::{self, Length},
+    names::stem,
+    option::Opt,
+    prefix::Prefix,
+    signature::Argument,
+    spelling::Scope,
+    value::{Switch, Version, Word},
+};
+use crate::{
+    errors::Errors,
+    tokens::{identifiers, plain},
+};
+
+pub struct Constants {
+    pub prefix: Prefix,
+    pub ttl: Length,
+    pub null: Null,
+    pub version: Option<u32>,
+    pub flight: Flight,
+    pub compress: bool,
+    pub encrypt: bool,
+}
+
+pub enum Null {
+    /// For as long as the runtime thinks right: a minute.
+    Default,
+    Kept(Length),
+    NotKept,
+}
+
+choice! {
+    /// Who loads a cold key.
+    pub enum Flight {
+        Process = "process",
+        Off = "off",
+    }
+    later ["cluster"]
+}
+
+/// The options that become constants, before they are judged.
+pub struct Given {
+    pub prefix: Opt<Prefix>,
+    pub ttl: Opt<Length>,
+    pub null: Opt<Switch>,
+    pub null_ttl: Opt<Length>,
+    pub version: Opt<Version>,
+    pub flight: Opt<Flight>,
+    pub compress: Opt<Word>,
+    pub encrypt: Opt<Word>,
+}
+
+/// `is_partial`: something of the attribute could not be read at all, which may have been the prefix.
+pub fn check(
+    given: Given,
+    name: &Ident,
+    arguments: &[Argument],
+    is_partial: bool,
+    errors: &mut Errors,
+) -> Constants {
+    if given.prefix.is_absent() && !is_partial {
+        missing_prefix(name, errors);
+    }
+    // Where there is none, there is an error, and nothing is made of this.
+    let none = || Prefix::Literal(LitStr::new("", name.span()));
+    let constants = Constants {
+        prefix: given.prefix.value(errors).unwrap_or_else(none),
+        ttl: given
+            .ttl
+            .value(errors)
+            .unwrap_or(Length::Known(duration::MEDIUM)),
+        null: null(given.null, given.null_ttl, errors),
+        version: given.version.value(errors).map(|Version(version)| version),
+        flight: given.flight.value(errors).unwrap_or(Flight::Process),
+        compress: given.compress.value(errors).is_some(),
+        encrypt: given.encrypt.value(errors).is_some(),
+    };
+    check_known_early(&constants, arguments, errors);
+    constants
+}
+
+fn missing_prefix(name: &Ident, errors: &mut Errors) {
+    let stem = stem(&plain(name)).to_owned();
+    let message = format!("the prefix is missing; write prefix = \"{stem}\"");
+    errors.at(Span::call_site(), message);
+}
+
+fn null(null: Opt<Switch>, ttl: Opt<Length>, errors: &mut Errors) -> Null {
+    let is_kept = null.value(errors).is_none_or(|Switch(is_kept)| is_kept);
+    if let (Some(name), false) = (ttl.name(), is_kept) {
+        let message = format!("`{name}` has no effect beside null = false; leave one of them out");
+        errors.on(name, message);
+    }
+    match ttl.value(errors) {
+        _ if !is_kept => Null::NotKept,
+        Some(ttl) => Null::Kept(ttl),
+        None => Null::Default,
+    }
+}
+
+/// Prefix and lifetimes are worked out once, by the compiler.
+fn check_known_early(constants: &Constants, arguments: &[Argument], errors: &mut Errors) {
+    let names = arguments
+        .iter()
+        .flat_map(|argument| &argument.names)
+        .collect::<Vec<_>>();
+    let lengths = constants.lengths().filter_map(|length| match length {
+        Expr::Path(path) => path.path.get_ident(),
+        _ => None,
+    });
+    let prefix = match &constants.prefix {
+        Prefix::Const(path) => path.path.get_ident(),
+        Prefix::Literal(_) => None,
+    };
+    for name in lengths.chain(prefix).filter(|name| names.contains(name)) {
+        errors.on(
+            name,
+            format!("`{name}` is an argument, known too late for this; write a constant"),
+        );
+    }
+}
+
+impl Constants {
+    /// They hold what only the compiler can check (constants of the user's, features of the runtime), and an item
+    /// can hold them as well, so that they are checked even where the function is never built.
+    pub fn are_checked_early(&self, scope: Scope<'_>) -> bool {
+        let lengths = self.lengths().map(|length| scope.is_constant_expr(length));
+        let prefix = match &self.prefix {
+            Prefix::Const(path) => Some(scope.is_constant(path)),
+            Prefix::Literal(_) => None,
+        };
+        let mut constants = lengths.chain(prefix).peekable();
+        let is_featured = self.compress || self.encrypt;
+        (is_featured || constants.peek().is_some()) && constants.all(|is_constant| is_constant)
+    }
+
+    fn lengths(&self) -> impl Iterator<Item = &Expr> {
+        let null = match &self.null {
+            Null::Kept(length) => Some(length),
+            Null::Default | Null::NotKept => None,
+        };
+        [&self.ttl]
+            .into_iter()
+            .chain(null)
+            .filter_map(|length| match length {
+                Length::Const(expr) => Some(&**expr),
+                Length::Known(_) => None,
+            })
+    }
+
+    /// The names that stand in them.
+    pub fn mentions(&self) -> HashSet<String> {
+        let mut found: HashSet<String> = self.lengths().flat_map(identifiers).collect();
+        if let Prefix::Const(path) = &self.prefix {
+            found.extend(identifiers(path));
+        }
+        found
+    }
+}

@@ -1,0 +1,119 @@
+//! What only spelling shows, since a macro sees no types. Each guess errs on the side that compiles: where it is
+//! wrong, a check comes later or an error is shared less often, and nothing is refused that a trait could decide.
+use std::collections::HashSet;
+
+use quote::ToTokens;
+use syn::{
+    Expr, ExprPath, GenericArgument, GenericParam, Generics, PathArguments, Signature, Type,
+};
+
+use super::{option::ungrouped, signature::Place};
+use crate::tokens::{identifiers, plain};
+
+/// Where an expression stands: in a function with these parameters, in an `impl` or not.
+#[derive(Clone, Copy)]
+pub struct Scope<'a> {
+    generics: Option<&'a Generics>,
+    place: Place,
+}
+
+impl<'a> Scope<'a> {
+    /// Inside of some function.
+    pub const UNKNOWN: Self = Self {
+        generics: None,
+        place: Place::Method,
+    };
+
+    pub fn of(sig: &'a Signature, place: Place) -> Self {
+        Self {
+            generics: Some(&sig.generics),
+            place,
+        }
+    }
+
+    /// Whether the path of a prefix, a duration or a `Limit` can stand in an item of its own, so that the compiler
+    /// works it out even where the function is never built. No parameter has one of these types, but a constant may
+    /// belong to one.
+    pub fn is_constant(self, path: &ExprPath) -> bool {
+        let is_module = |segment: &syn::PathSegment| {
+            let name = plain(&segment.ident);
+            name.starts_with(char::is_lowercase) && !self.parameters().any(|param| param == name)
+        };
+        path.qself.is_none() && path.path.segments.iter().rev().skip(1).all(is_module)
+    }
+
+    /// As [`Self::is_constant`], of anything that is a path.
+    pub fn is_constant_expr(self, expr: &Expr) -> bool {
+        matches!(ungrouped(expr), Expr::Path(path) if self.is_constant(path))
+    }
+
+    /// As [`Self::is_constant`], of a whole number, which a parameter of the function can be, or of an `impl` around it.
+    pub fn is_constant_number(self, expr: &Expr) -> bool {
+        let name = match ungrouped(expr) {
+            Expr::Path(path) => path.path.get_ident().map(plain),
+            _ => None,
+        };
+        let may_be_parameter = name.is_some_and(|name| {
+            self.place != Place::Module || self.parameters().any(|param| param == name)
+        });
+        self.is_constant_expr(expr) && !may_be_parameter
+    }
+
+    fn parameters(self) -> impl Iterator<Item = String> + 'a {
+        let params = self
+            .generics
+            .into_iter()
+            .flat_map(|generics| &generics.params);
+        params.map(|param| match param {
+            GenericParam::Lifetime(param) => param.lifetime.to_string(),
+            GenericParam::Type(param) => plain(&param.ident),
+            GenericParam::Const(param) => plain(&param.ident),
+        })
+    }
+
+    /// Whether `E: Clone + 'static` may be asked of the error in this type: it names nothing that may be
+    /// shorter-lived. That a parameter of the `impl` is no such error, the runtime finds by traits.
+    pub fn outlives_calls(self, output: &Type) -> bool {
+        let parameters: HashSet<String> = self.parameters().collect();
+        let is_short = |name: &String| {
+            (name.starts_with('\'') && name != "'static") || parameters.contains(name)
+        };
+        !output.to_token_stream().to_string().contains('&')
+            && !identifiers(output).iter().any(is_short)
+    }
+}
+
+/// A type without the invisible group that a `macro_rules!` variable leaves around it, and without parentheses.
+pub fn bare_type(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare_type(&group.elem),
+        Type::Paren(paren) => bare_type(&paren.elem),
+        other => other,
+    }
+}
+
+/// The first parameter of what is spelled `Result<T, E>`. It serves messages and their places only.
+pub fn value_type(output: &Type) -> &Type {
+    match arguments(output) {
+        Some((name, types)) if name == "Result" => {
+            types.first().map_or(output, |value| bare_type(value))
+        }
+        _ => output,
+    }
+}
+
+/// The last name of a path, and the types in its brackets.
+pub fn arguments(ty: &Type) -> Option<(String, Vec<&Type>)> {
+    let Type::Path(path) = bare_type(ty) else {
+        return None;
+    };
+    let last = path.path.segments.last()?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return None;
+    };
+    let types = arguments.args.iter().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    });
+    Some((plain(&last.ident), types.collect()))
+}

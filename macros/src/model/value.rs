@@ -1,0 +1,257 @@
+//! The values of options that more than one attribute has, or that are one token.
+use darling::FromMeta;
+use proc_macro2::Ident;
+use syn::{
+    Expr, ExprLit, ExprPath, Lit, LitStr, Meta, Path, Token, ext::IdentExt, parse::Parser,
+    parse_quote, punctuated::Punctuated,
+};
+
+use super::{
+    number,
+    option::{at_name, expr, name_of, wrong},
+};
+use crate::tokens::text;
+
+/// `in_impl`
+pub struct Word;
+
+impl FromMeta for Word {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        match item {
+            Meta::Path(_) => Ok(Self),
+            _ => Err(at_name(
+                item,
+                format!("`{}` takes no value; write it alone", name_of(item)),
+            )),
+        }
+    }
+}
+
+/// `key = "<user_id>"`
+pub struct Text(pub LitStr);
+
+impl FromMeta for Text {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        let example = "\"<user_id>\"";
+        let expr = expr(item, example)?;
+        string(expr).cloned().map(Self).ok_or_else(|| {
+            let name = name_of(item);
+            wrong(format!("`{name}` takes a string; write {name} = {example}"))
+        })
+    }
+}
+
+pub fn string(expr: &Expr) -> Option<&LitStr> {
+    match expr {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(literal),
+            ..
+        }) => Some(literal),
+        _ => None,
+    }
+}
+
+/// The path in `"my_crate::millpond"`, which needs no quotes.
+fn quoted_path(expr: &Expr) -> Option<String> {
+    string(expr)?.parse::<Path>().ok().map(text)
+}
+
+/// `null = false`
+pub struct Switch(pub bool);
+
+impl FromMeta for Switch {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        match expr(item, "false")? {
+            Expr::Lit(ExprLit {
+                lit: Lit::Bool(switch),
+                ..
+            }) => Ok(Self(switch.value)),
+            _ => {
+                let name = name_of(item);
+                Err(wrong(format!(
+                    "`{name}` takes true or false; write {name} = false"
+                )))
+            }
+        }
+    }
+}
+
+/// Where the runtime is.
+pub struct Runtime(pub Path);
+
+impl Default for Runtime {
+    fn default() -> Self {
+        Self(parse_quote!(::millpond))
+    }
+}
+
+impl FromMeta for Runtime {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        let example = "my_crate::millpond";
+        let name = name_of(item);
+        match expr(item, example)? {
+            Expr::Path(path) if path.qself.is_none() => Ok(Self(path.path.clone())),
+            other => {
+                let path = quoted_path(other).unwrap_or_else(|| example.to_owned());
+                Err(wrong(format!(
+                    "`{name}` takes the path of the millpond crate, without quotes; write {name} = {path}"
+                )))
+            }
+        }
+    }
+}
+
+/// The `Millpond` to use instead of the current one.
+pub struct Pond(pub Expr);
+
+impl FromMeta for Pond {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        let example = "self.pond";
+        match expr(item, example)? {
+            Expr::Lit(_) => {
+                let name = name_of(item);
+                Err(wrong(format!(
+                    "`{name}` takes the Millpond to use; write an expression such as {name} = {example}"
+                )))
+            }
+            other => Ok(Self(other.clone())),
+        }
+    }
+}
+
+/// `when = page < 10`
+pub struct Condition(pub Expr);
+
+impl FromMeta for Condition {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        Ok(Self(expr(item, "page < 10")?.clone()))
+    }
+}
+
+/// `unless = Vec::is_empty`
+pub struct Predicate(pub Expr);
+
+impl FromMeta for Predicate {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        let example = "Vec::is_empty";
+        match expr(item, example)? {
+            function @ (Expr::Path(_) | Expr::Closure(_)) => Ok(Self(function.clone())),
+            other => {
+                let name = name_of(item);
+                let path = quoted_path(other).unwrap_or_else(|| example.to_owned());
+                Err(wrong(format!(
+                    "`{name}` takes a function; write the path of a `fn(&T) -> bool`, such as {name} = {path}"
+                )))
+            }
+        }
+    }
+}
+
+/// `version = 2`
+pub struct Version(pub u32);
+
+impl FromMeta for Version {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        let expr = expr(item, "2")?;
+        let number = number::literal(expr).and_then(|number| number.base10_parse().ok());
+        number.map(Self).ok_or_else(|| {
+            let name = name_of(item);
+            let number = number::quoted(expr).unwrap_or_else(|| "2".to_owned());
+            wrong(format!(
+                "`{name}` takes a whole number; write {name} = {number}"
+            ))
+        })
+    }
+}
+
+/// `skip(pool, trace_id)`, with `self` and `Self` among them.
+#[derive(Default)]
+pub struct Names(pub Vec<Ident>);
+
+impl FromMeta for Names {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        let name = name_of(item);
+        let fix = |names: &str| {
+            format!("`{name}` takes names of arguments in parentheses; write {name}({names})")
+        };
+        let example = fix("pool, trace_id");
+        let list = match item {
+            Meta::List(list) => list,
+            Meta::NameValue(pair) => {
+                return Err(wrong(match &pair.value {
+                    Expr::Path(path) => fix(&text(path)),
+                    _ => example,
+                }));
+            }
+            Meta::Path(_) => return Err(at_name(item, example)),
+        };
+        let names = Punctuated::<Ident, Token![,]>::parse_terminated_with;
+        let names = (|content: syn::parse::ParseStream<'_>| names(content, Ident::parse_any))
+            .parse2(list.tokens.clone())
+            .map_err(|error| wrong(&example).with_span(&error.span()))?;
+        if names.is_empty() {
+            return Err(at_name(item, example));
+        }
+        Ok(Self(names.into_iter().collect()))
+    }
+}
+
+/// The name of something that stands beside the function: `"name"`, `false`, or `true` for the usual one.
+pub enum Beside {
+    Usual,
+    Nothing,
+    Named(Ident),
+}
+
+impl FromMeta for Beside {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        let name = name_of(item);
+        let fix = |word: &str| format!("write {name} = \"{word}\", or {name} = false");
+        match expr(item, "\"users\"")? {
+            Expr::Lit(ExprLit {
+                lit: Lit::Bool(wants),
+                ..
+            }) if wants.value => Ok(Self::Usual),
+            Expr::Lit(ExprLit {
+                lit: Lit::Bool(_), ..
+            }) => Ok(Self::Nothing),
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(literal),
+                ..
+            }) => literal.parse::<Ident>().map(Self::Named).map_err(|_| {
+                let word = literal.value();
+                wrong(format!(
+                    "\"{word}\" cannot be a name in Rust; {}",
+                    fix(&as_name(&word))
+                ))
+            }),
+            other => {
+                let word = match other {
+                    Expr::Path(ExprPath { path, .. }) => path.get_ident().map(ToString::to_string),
+                    _ => None,
+                };
+                let fix = fix(word.as_deref().unwrap_or("users"));
+                Err(wrong(format!(
+                    "`{name}` takes a name in quotes or false; {fix}"
+                )))
+            }
+        }
+    }
+}
+
+/// The name that is nearest to the text.
+fn as_name(text: &str) -> String {
+    let word: String = text
+        .trim()
+        .chars()
+        .map(|character| {
+            if character.is_alphanumeric() {
+                character
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    let is_name = syn::parse_str::<Ident>(&word).is_ok();
+    if is_name { word } else { "users".to_owned() }
+}

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span};
 use syn::{LitStr, Member, ext::IdentExt, parse::Parser};
 
-use crate::{errors::Errors, nearest::instead};
+use crate::{errors::Errors, nearest::instead, tokens::respanned};
 
 pub struct Template {
     pub segments: Vec<Segment>,
@@ -152,19 +152,13 @@ fn placeholder(inside: &str, span: Span, errors: &mut Errors) -> Option<Placehol
     })
 }
 
-/// An identifier, raw where it is a keyword, or the index of a tuple.
+/// An identifier, or the index of a tuple.
 fn member(name: &str, span: Span) -> Option<Member> {
     if let Ok(index) = name.parse::<u32>() {
         return Some(Member::Unnamed(syn::Index { index, span }));
     }
     let ident = Ident::parse_any.parse_str(name).ok()?;
-    let is_plain = syn::parse_str::<Ident>(name).is_ok() || matches!(name, "self");
-    let plain = ident.unraw().to_string();
-    Some(Member::Named(if is_plain && ident == plain {
-        Ident::new(&plain, span)
-    } else {
-        Ident::new_raw(&plain, span)
-    }))
+    Some(Member::Named(respanned(&ident, span)))
 }
 
 /// Without a `:` between them, `<a><b>` would give one key for `("1", "23")` and `("12", "3")`.

@@ -1,7 +1,7 @@
 //! Tokens as names and as text.
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 
@@ -27,6 +27,17 @@ pub fn identifiers(tokens: impl ToTokens) -> HashSet<String> {
 /// A name without `r#`, as it is written in a template.
 pub fn plain(name: &Ident) -> String {
     name.unraw().to_string()
+}
+
+/// The name with another span. What is a keyword only in the edition of one of the two crates, as `gen` is, is raw.
+pub fn respanned(name: &Ident, span: Span) -> Ident {
+    let plain = plain(name);
+    let is_keyword = plain == "gen" || syn::parse_str::<Ident>(&plain).is_err();
+    if is_keyword && !matches!(plain.as_str(), "self" | "Self" | "super" | "crate" | "_") {
+        Ident::new_raw(&plain, span)
+    } else {
+        Ident::new(&plain, span)
+    }
 }
 
 /// Tokens as one would write them.

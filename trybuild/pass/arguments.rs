@@ -52,6 +52,11 @@ async fn r#loop(r#type: u64, r#match: u64) -> u64 {
     r#type + r#match
 }
 
+#[cached(prefix = "gen", key = "<gen>:<r#async.0>")]
+async fn r#gen(r#gen: u64, r#async: (u64,)) -> u64 {
+    r#gen + r#async.0
+}
+
 #[cached(prefix = "changed")]
 async fn changed(mut id: String, mut list: Arc<str>) -> String {
     id.push_str(&list);
@@ -99,6 +104,12 @@ async fn calls() {
     let _ = r#loop(1, 2).await;
     let _ = r#loop::entry(1, 2).key();
     let _ = invalidate_loop!(1, 2).await;
+    let _ = r#gen(1, (2,)).await;
+    let _ = r#gen::entry(1, (2,)).key();
+    let _ = r#gen::refresh(1, (2,)).await;
+    let _ = invalidate_gen!(1, (2,)).await;
+    let r#gen = 3;
+    let _ = key!("user:<gen>:<r#gen>");
     let _ = changed(String::new(), Arc::from("")).await;
     let _ = names(1, 2, 3, 4, 5, 6, 7, 8, 9).await;
     let _ = names::refresh(1, 2, 3, 4, 5, 6, 7, 8, 9).await;

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 
 use super::{
     site::{call, id},
-    spans::{generated, respanned},
+    spans::generated,
 };
 use crate::{
     model::{
@@ -13,7 +13,7 @@ use crate::{
         companion::{Companion, EntryArguments},
         signature::Argument,
     },
-    tokens::plain,
+    tokens::{plain, respanned},
 };
 
 mod arguments;

@@ -1,22 +1,10 @@
 //! Where generated tokens say that they stand, and whose they are.
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::ext::IdentExt;
 
 /// A span that no lint of the user's crate looks at, in the place of `at`.
 pub fn generated(at: Span) -> Span {
     Span::call_site().located_at(at)
-}
-
-/// The name with another span. What is a keyword only in the edition of one of the two crates, as `gen` is, is raw.
-pub fn respanned(name: &Ident, span: Span) -> Ident {
-    let plain = name.unraw().to_string();
-    let is_keyword = plain == "gen" || syn::parse_str::<Ident>(&plain).is_err();
-    if is_keyword && !matches!(plain.as_str(), "self" | "Self" | "super" | "crate" | "_") {
-        Ident::new_raw(&plain, span)
-    } else {
-        Ident::new(&plain, span)
-    }
 }
 
 /// The same names in another place: an error about them is reported there.

@@ -22,15 +22,13 @@ impl FromMeta for Prefix {
                 Some(message) => Err(wrong(message)),
             };
         }
-        match expr {
-            Expr::Path(path) => Ok(Self::Const(path.clone())),
-            _ => {
-                let name = name_of(item);
-                Err(wrong(format!(
-                    "`{name}` takes a string or the path of a constant; write {name} = \"user\""
-                )))
-            }
+        if let Expr::Path(path) = expr {
+            return Ok(Self::Const(path.clone()));
         }
+        let name = name_of(item);
+        Err(wrong(format!(
+            "`{name}` takes a string or the path of a constant; write {name} = \"user\""
+        )))
     }
 }
 

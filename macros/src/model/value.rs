@@ -61,18 +61,17 @@ pub struct Switch(pub bool);
 
 impl FromMeta for Switch {
     fn from_meta(item: &Meta) -> darling::Result<Self> {
-        match expr(item, "false")? {
-            Expr::Lit(ExprLit {
-                lit: Lit::Bool(switch),
-                ..
-            }) => Ok(Self(switch.value)),
-            _ => {
-                let name = name_of(item);
-                Err(wrong(format!(
-                    "`{name}` takes true or false; write {name} = false"
-                )))
-            }
+        if let Expr::Lit(ExprLit {
+            lit: Lit::Bool(switch),
+            ..
+        }) = expr(item, "false")?
+        {
+            return Ok(Self(switch.value));
         }
+        let name = name_of(item);
+        Err(wrong(format!(
+            "`{name}` takes true or false; write {name} = false"
+        )))
     }
 }
 

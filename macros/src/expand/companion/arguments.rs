@@ -10,9 +10,9 @@ use syn::{
 };
 
 use crate::{
-    expand::spans::{generated, respanned},
+    expand::spans::generated,
     model::signature::{Argument, binds},
-    tokens::plain,
+    tokens::{plain, respanned},
 };
 
 /// The argument where only some of its variables are used, and none is changed.

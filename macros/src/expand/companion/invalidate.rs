@@ -5,8 +5,9 @@ use syn::{Visibility, ext::IdentExt};
 
 use super::attributes::{kept_attributes, visibility};
 use crate::{
-    expand::spans::{generated, respanned},
+    expand::spans::generated,
     model::{cache::Cache, refused::Missing},
+    tokens::respanned,
 };
 
 /// The macro is found by a name that no other has, and given its public one by an import. An alias of the

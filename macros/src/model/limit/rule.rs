@@ -56,7 +56,7 @@ pub enum Units {
 /// `kind = "API"`, `kind = EXPORT`
 pub enum Kind {
     BuiltIn(LitStr),
-    Constant(Expr),
+    Constant(Box<Expr>),
 }
 
 impl FromMeta for Kind {
@@ -70,7 +70,7 @@ impl FromMeta for Kind {
             };
         }
         match expr {
-            Expr::Path(_) => Ok(Self::Constant(expr.clone())),
+            Expr::Path(_) => Ok(Self::Constant(Box::new(expr.clone()))),
             Expr::Call(_) | Expr::MethodCall(_) => Err(wrong(format!(
                 "`{name}` takes a name or a constant; write `limit = ` before this `Limit`"
             ))),
@@ -97,7 +97,7 @@ fn unknown_kind(name: &str) -> Option<String> {
 /// `limit = 5`, `limit = CALLS`, `limit = plan.limit()`
 pub enum Amount {
     Number(u64),
-    Expr(Expr),
+    Expr(Box<Expr>),
 }
 
 impl FromMeta for Amount {
@@ -121,7 +121,7 @@ impl FromMeta for Amount {
                     "`{name}` takes a whole number or a `Limit`; write {name} = {example}"
                 )))
             }
-            None => Ok(Self::Expr(expr.clone())),
+            None => Ok(Self::Expr(Box::new(expr.clone()))),
         }
     }
 }
@@ -222,7 +222,7 @@ fn kind(kind: Opt<Kind>, function: &Function, errors: &mut Errors) -> Option<Rul
                 errors.on(&path, message);
                 return None;
             }
-            Some(Rule::Kind(path))
+            Some(Rule::Kind(*path))
         }
     }
 }
@@ -232,7 +232,7 @@ fn anonymous(given: Given, function: &Function, errors: &mut Errors) -> Option<R
         Amount::Number(units) => Units::Known(units),
         Amount::Expr(expr) => {
             check_constant(&expr, function, errors);
-            Units::Const(Box::new(expr))
+            Units::Const(expr)
         }
     });
     let window = window(given.per, function, errors);
@@ -257,7 +257,7 @@ fn alone(given: Given, is_partial: bool, errors: &mut Errors) -> Option<Rule> {
                     "a `Limit` has its own algorithm; leave this out, or write a number and `per`";
                 errors.on(algorithm, message);
             }
-            return Some(Rule::PerCall(limit));
+            return Some(Rule::PerCall(*limit));
         }
         _ => {}
     }

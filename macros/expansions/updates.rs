@@ -1,13 +1,13 @@
 async fn rename(user_id: u64, name: &str) -> Result<User, DbError> {
-    let mut slots = ::millpond::__private::Slots::new({
+    let mut entries = ::millpond::__private::EntryRefs::new({
         use ::millpond::__private::probe::*;
         (&&&&::millpond::__private::Probe::<Result<User, DbError>>::new()).outcome()
     });
-    slots.add(<get_user>::entry(user_id).slot());
+    entries.add(<get_user>::entry(user_id).entry_ref());
     let body = ::core::pin::pin!(
         async move { if let ::core::option::Option::Some(edge) = ::core::option::Option::
         < Result < User, DbError > > ::None { return edge; } db::rename(user_id, name).
         await }
     );
-    ::millpond::__private::updating(slots, body).await
+    ::millpond::__private::updating(entries, body).await
 }

@@ -11,6 +11,7 @@ mod breaker;
 pub(crate) mod command;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod delivery;
+mod engine;
 pub(crate) mod glob;
 pub(crate) mod memory;
 #[cfg(any(feature = "upstash", feature = "redis"))]
@@ -19,6 +20,8 @@ mod per_runtime;
 mod redis;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod repeat;
+#[cfg(any(feature = "upstash", feature = "redis"))]
+mod request_limits;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod sequence;
 mod server_error;
@@ -33,35 +36,22 @@ mod transport;
 mod upstash;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod waiting;
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(any(feature = "tls", feature = "tls-ring"))
+))]
+mod without_tls;
 
 use crate::error::Error;
-use crate::runtime::BoxFuture;
 use crate::settings::{Engine, Settings};
 use crate::stats::Meter;
-use bytes::Bytes;
-use command::{Command, Reply};
+pub(crate) use engine::{Batch, Store};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Commands that leave together, in order; `within` is how long the caller will wait.
-#[derive(Debug)]
-pub(crate) struct Batch {
-    pub(crate) commands: Vec<Command>,
-    pub(crate) within: Duration,
-}
-
-/// Sends batches. A reply for each command, in order: one that failed never fails its neighbours.
-pub(crate) trait Store: Send + Sync + 'static {
-    /// The commands of one batch stay together and in order. Dropping the future stops the waiting,
-    /// never a request that others share.
-    fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>>;
-
-    /// What an engine in this process can say at once of a value that is there. It counts as a
-    /// command only then.
-    fn peek(&self, _key: &[u8]) -> Option<Bytes> {
-        None
-    }
-}
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(any(feature = "tls", feature = "tls-ring"))
+))]
+pub(crate) use without_tls::missing_tls;
 
 /// The engine that the configuration asks for. Nothing is connected yet.
 pub(crate) fn open(
@@ -108,16 +98,6 @@ pub(crate) fn open(
     any(feature = "upstash", feature = "redis"),
     not(any(feature = "tls", feature = "tls-ring"))
 ))]
-fn missing_tls(scheme: &str) -> Error {
-    Error::new(
-        crate::error::ErrorKind::Config,
-        format!(
-            "this build of millpond lacks TLS, which {scheme} asks for; add the feature `tls` in \
-             Cargo.toml (or `tls-ring`, where the program's rustls has ring alone)"
-        ),
-    )
-}
-
 #[cfg(not(all(feature = "upstash", feature = "redis")))]
 fn missing(feature: &str) -> Error {
     Error::new(

@@ -9,6 +9,7 @@ use super::command::Effect;
 use super::delivery::Delivery;
 use super::per_runtime::Local;
 use super::repeat::Patience;
+use super::request_limits::RequestLimits;
 use super::transport::{Kind, Outgoing, Transport};
 use super::waiting::{LONGEST, Replies, Request, runtime_gone, unsent, wait};
 use crate::error::{Error, ErrorKind};
@@ -18,35 +19,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What leaves together at most, and how much may be under way.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// Commands in one exchange.
-    pub(crate) commands: usize,
-    /// Bytes in one exchange, unless a single command is larger.
-    pub(crate) bytes: usize,
-    /// Exchanges of reads under way.
-    pub(crate) reads: usize,
-    /// Exchanges of writes under way. With one, writes take effect in the order in which they were made,
-    /// which is what makes a read-your-writes token sound.
-    pub(crate) writes: usize,
-    /// Whether requests of several callers may share an exchange.
-    pub(crate) together: bool,
-    /// Whether a delivery takes its requests when its task first runs rather than when it is spawned.
-    /// On a connection that carries any number of exchanges at once, this is what brings the requests of
-    /// one turn of the scheduler together without letting any of them wait for an answer.
-    pub(crate) gather: bool,
-    /// Bytes of commands that wait or are under way. Beyond it requests are refused: while a server
-    /// answers slowly or not at all, memory must not grow with the number of calls.
-    pub(crate) backlog: usize,
-}
-
-/// The default of [`Limits::backlog`].
+/// The default of [`RequestLimits::backlog`].
 pub(crate) const BACKLOG: usize = 64 * 1024 * 1024;
 
 pub(crate) struct AutoPipeline<T: Transport> {
     transport: Arc<T>,
-    limits: Limits,
+    limits: RequestLimits,
     patience: Patience,
     state: Mutex<State<T::Command>>,
 }
@@ -71,7 +49,7 @@ impl<C: Outgoing> State<C> {
 }
 
 impl<T: Transport> AutoPipeline<T> {
-    pub(crate) fn new(transport: T, limits: Limits, patience: Patience) -> Self {
+    pub(crate) fn new(transport: T, limits: RequestLimits, patience: Patience) -> Self {
         Self {
             transport: Arc::new(transport),
             limits,

@@ -4,13 +4,13 @@
 
 mod line;
 
-use super::auto_pipeline::Limits;
 use super::command::Effect;
 use super::repeat::{Failure, Patience, Stage, Tries};
 use super::sequence::{Said, open_again};
 use super::transport::{Answer, Encoded, Kind, Outgoing, Transport};
 use super::waiting::{Replies, Request, Turn};
 use crate::error::{Error, ErrorKind};
+use crate::store::request_limits::RequestLimits;
 use line::{Apart, Line, Note, Place};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ const LINGER: Duration = Duration::from_secs(1);
 
 pub(crate) struct Delivery<T: Transport> {
     transport: Arc<T>,
-    limits: Limits,
+    limits: RequestLimits,
     kind: Kind,
     requests: Vec<Open<T::Command>>,
     tries: Tries,
@@ -51,7 +51,7 @@ struct Load<B> {
 impl<T: Transport> Delivery<T> {
     pub(crate) fn new(
         transport: Arc<T>,
-        limits: Limits,
+        limits: RequestLimits,
         patience: Patience,
         kind: Kind,
         requests: Vec<Request<T::Command>>,

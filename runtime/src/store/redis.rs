@@ -6,7 +6,7 @@ mod link;
 mod transport;
 mod wire;
 
-use super::auto_pipeline::{AutoPipeline, BACKLOG, Limits};
+use super::auto_pipeline::{AutoPipeline, BACKLOG};
 use super::per_runtime::PerRuntime;
 use super::repeat::Patience;
 use super::waiting::{LONGEST, Replies};
@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind};
 use crate::runtime::BoxFuture;
 use crate::secret::Secret;
 use crate::stats::Meter;
+use crate::store::request_limits::RequestLimits;
 use ::redis::cluster::ClusterClientBuilder;
 use ::redis::{Client, IntoConnectionInfo};
 use link::{Dial, Link};
@@ -82,7 +83,7 @@ struct Inner {
     has_tls: bool,
     host: Arc<str>,
     pipelines: PerRuntime<AutoPipeline<RespTransport>>,
-    limits: Limits,
+    limits: RequestLimits,
     patience: Patience,
     connect_timeout: Duration,
     meter: Arc<Meter>,
@@ -111,10 +112,10 @@ impl Redis {
 
 /// On a cluster a command goes to the node of its slot, and a pipeline of several callers would seldom be
 /// for one node.
-fn limits(config: &RedisConfig) -> Limits {
+fn limits(config: &RedisConfig) -> RequestLimits {
     let together = config.pipelining && !config.cluster;
     let at_once = if together { AT_ONCE } else { usize::MAX };
-    Limits {
+    RequestLimits {
         commands: MOST_COMMANDS,
         bytes: MOST_BYTES,
         reads: at_once,

@@ -7,7 +7,7 @@ mod http;
 mod transport;
 mod wire;
 
-use super::auto_pipeline::{AutoPipeline, Limits};
+use super::auto_pipeline::AutoPipeline;
 use super::per_runtime::PerRuntime;
 use super::repeat::Patience;
 use super::waiting::Replies;
@@ -15,6 +15,7 @@ use super::{Batch, Store};
 use crate::error::Error;
 use crate::runtime::BoxFuture;
 use crate::stats::Meter;
+use crate::store::request_limits::RequestLimits;
 pub(crate) use config::UpstashConfig;
 use http::Endpoint;
 use std::fmt;
@@ -33,7 +34,7 @@ pub(crate) struct Upstash(Arc<Inner>);
 struct Inner {
     endpoint: Arc<Endpoint>,
     pipelines: PerRuntime<AutoPipeline<HttpTransport>>,
-    limits: Limits,
+    limits: RequestLimits,
     patience: Patience,
 }
 
@@ -44,7 +45,7 @@ impl Upstash {
         Ok(Self(Arc::new(Inner {
             endpoint: Arc::new(Endpoint::new(config, meter)?),
             pipelines: PerRuntime::default(),
-            limits: Limits {
+            limits: RequestLimits {
                 commands: MOST_COMMANDS,
                 bytes: MOST_BYTES,
                 reads: at_once(4, config.pipelining),

@@ -1,6 +1,6 @@
 //! The requests that wait for a delivery, and how many deliveries are under way.
 
-use super::Limits;
+use crate::store::request_limits::RequestLimits;
 use crate::store::transport::{Kind, Outgoing};
 use crate::store::waiting::{Request, Turn};
 use std::collections::VecDeque;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 pub(super) struct BatchQueue<C> {
     kind: Kind,
-    limits: Limits,
+    limits: RequestLimits,
     under_way: usize,
     /// Of the requests that wait and of those that are under way.
     bytes: usize,
@@ -20,12 +20,12 @@ pub(super) struct BatchQueue<C> {
 /// What a delivery task is to carry.
 pub(super) enum Departure<C> {
     Now(Vec<Request<C>>),
-    /// Whatever waits when the task first runs; see [`Limits::gather`].
+    /// Whatever waits when the task first runs; see [`RequestLimits::gather`].
     WhenRun,
 }
 
 impl<C: Outgoing> BatchQueue<C> {
-    pub(super) fn new(kind: Kind, limits: Limits) -> Self {
+    pub(super) fn new(kind: Kind, limits: RequestLimits) -> Self {
         Self {
             kind,
             limits,

@@ -3,6 +3,7 @@
 // The table needs one signature, that of the commands which can fail.
 #![allow(clippy::unnecessary_wraps)]
 
+mod args;
 pub(crate) mod expiry;
 mod hashes;
 mod keys;
@@ -15,29 +16,16 @@ mod strings;
 use super::keyspace::Keyspace;
 use crate::error::{Error, ErrorKind};
 use crate::store::command::Reply;
-use crate::store::server_error::{presentable, server_error};
+use crate::store::server_error::presentable;
+pub(crate) use args::{
+    Args, CommandResult, bulk_or_nil, count, flag, is, number_of, ok, span, syntax, wrong_arity,
+};
 use bytes::Bytes;
 
-type CommandResult = Result<Reply, Error>;
 type Run = fn(&mut Keyspace, Args<'_>) -> CommandResult;
 
 /// Longest name in the table.
 const LONGEST: usize = 16;
-
-/// A command with its name. The table holds how many there must be; what is missing reads as empty.
-#[derive(Clone, Copy)]
-pub(crate) struct Args<'a>(&'a [Bytes]);
-
-impl<'a> Args<'a> {
-    fn at(self, index: usize) -> &'a Bytes {
-        static NOTHING: Bytes = Bytes::new();
-        self.0.get(index).unwrap_or(&NOTHING)
-    }
-
-    fn rest(self, start: usize) -> &'a [Bytes] {
-        self.0.get(start..).unwrap_or_default()
-    }
-}
 
 #[derive(Clone, Copy)]
 enum Writes {
@@ -180,57 +168,4 @@ fn unknown(name: &[u8]) -> Error {
         ErrorKind::Unsupported,
         format!("ERR unknown command '{text}' (the embedded engine does not have it)"),
     )
-}
-
-/// The error for too few or too many arguments; `name` as the caller wrote it.
-fn wrong_arity(name: &[u8]) -> Error {
-    let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-    server_error(&format!(
-        "ERR wrong number of arguments for '{name}' command"
-    ))
-}
-
-fn syntax() -> Error {
-    server_error("ERR syntax error")
-}
-
-fn ok() -> CommandResult {
-    Ok(Reply::Bulk(Bytes::from_static(b"OK")))
-}
-
-fn flag(yes: bool) -> Reply {
-    Reply::Int(i64::from(yes))
-}
-
-fn count(n: usize) -> Reply {
-    Reply::Int(i64::try_from(n).unwrap_or(i64::MAX))
-}
-
-fn bulk_or_nil(text: Option<Bytes>) -> Reply {
-    text.map_or(Reply::Nil, Reply::Bulk)
-}
-
-/// How many of these something was true for.
-fn number_of(hits: impl Iterator<Item = bool>) -> Reply {
-    count(hits.filter(|hit| *hit).count())
-}
-
-/// Whether the argument is this word, in any case.
-fn is(arg: &[u8], word: &str) -> bool {
-    arg.eq_ignore_ascii_case(word.as_bytes())
-}
-
-/// Inclusive Redis indexes, which count from the end when negative, as a half-open range.
-fn span(start: &[u8], stop: &[u8], len: usize) -> Result<(usize, usize), Error> {
-    let len = i64::try_from(len).unwrap_or(i64::MAX);
-    let place = |text: &[u8]| -> Result<i64, Error> {
-        let at = super::number::integer_or_error(text)?;
-        Ok(if at < 0 { at.saturating_add(len) } else { at })
-    };
-    let (start, stop) = (place(start)?.max(0), place(stop)?.min(len - 1));
-    if start > stop {
-        return Ok((0, 0));
-    }
-    let index = |at: i64| usize::try_from(at).unwrap_or(0);
-    Ok((index(start), index(stop) + 1))
 }

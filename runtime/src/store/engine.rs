@@ -1,0 +1,27 @@
+//! What every engine is: something that sends batches.
+
+use super::command::{Command, Reply};
+use crate::error::Error;
+use crate::runtime::BoxFuture;
+use bytes::Bytes;
+use std::time::Duration;
+
+/// Commands that leave together, in order; `within` is how long the caller will wait.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) commands: Vec<Command>,
+    pub(crate) within: Duration,
+}
+
+/// Sends batches. A reply for each command, in order: one that failed never fails its neighbours.
+pub(crate) trait Store: Send + Sync + 'static {
+    /// The commands of one batch stay together and in order. Dropping the future stops the waiting,
+    /// never a request that others share.
+    fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>>;
+
+    /// What an engine in this process can say at once of a value that is there. It counts as a
+    /// command only then.
+    fn peek(&self, _key: &[u8]) -> Option<Bytes> {
+        None
+    }
+}

@@ -105,7 +105,8 @@
 //!
 //! # The way through the code
 //!
-//! `key → flight → store → open → decode → body → encode → seal → store`
+//! A cached call: `key → flight → store → open → decode → body → encode → seal → store`. The layers, from the
+//! ground up: `ground → store → client → cache, limit → features → face`; DEVELOPMENT.md says what is where.
 
 mod builder;
 mod cache;

@@ -71,7 +71,7 @@ async fn ask(user_id: u64, request: Request<'_>) -> Result<Answer, AiError> {
 #[tokio::main]
 async fn main() -> Result<(), millpond::Error> {
     let pond = Millpond::from_env()?;
-    pond.clone().install()?;
+    millpond::install(pond.clone())?;
     let sky = Request {
         model: "pond-1",
         prompt: "Why is the sky blue?",

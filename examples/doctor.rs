@@ -9,9 +9,6 @@ use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Where the keys of encryption stand.
-const KEYS: &str = "MILLPOND_ENCRYPTION_KEY";
-
 /// Pairs of variables, in the order in which `Millpond::from_env` looks for them.
 const PAIRS: [(&str, &str); 3] = [
     ("UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"),
@@ -125,8 +122,8 @@ fn environment(report: &mut Report) -> Option<Database> {
     if before == report.wrong {
         // The crate has the last word on what it would refuse.
         if let Err(error) = Millpond::from_env() {
-            let error = error.to_string();
-            if error.contains(KEYS) {
+            // With the embedded engine, the keys are all that the environment can get wrong.
+            if Millpond::builder().memory().build().is_err() {
                 report.wrong(error, "until then nothing is cached");
             } else {
                 report.wrong(format_args!("{name}: {error}"), CONSOLE);
@@ -228,6 +225,8 @@ struct Patient {
     database: Database,
     /// Where the doctor writes.
     key: String,
+    /// Whether the token was accepted: what is refused afterwards, it may not do.
+    is_known: bool,
 }
 
 impl Patient {
@@ -249,6 +248,7 @@ impl Patient {
             pond,
             database,
             key,
+            is_known: false,
         })
     }
 
@@ -262,7 +262,7 @@ impl Patient {
     fn advice(&self, error: &Error) -> String {
         let (url, token) = (self.database.url.0, self.database.token.0);
         match error.kind() {
-            ErrorKind::Auth if error.to_string().contains("NOPERM") => format!(
+            ErrorKind::Auth if self.is_known => format!(
                 "{token} may not do that: it is the read-only one, or one with few rights; take the other"
             ),
             ErrorKind::Auth => {
@@ -280,9 +280,10 @@ impl Patient {
         }
     }
 
-    async fn connection(&self, report: &mut Report) -> bool {
+    async fn connection(&mut self, report: &mut Report) -> bool {
         match self.command(&["PING"]).await {
             Ok(_) => {
+                self.is_known = true;
                 fine("it answers, and takes the token");
                 true
             }
@@ -459,7 +460,7 @@ fn server_time(reply: &Reply) -> Option<Duration> {
 
 async fn examine(report: &mut Report, database: Database) {
     section("database");
-    let patient = match Patient::new(database) {
+    let mut patient = match Patient::new(database) {
         Ok(patient) => patient,
         Err(error) => return report.wrong(error, CONSOLE),
     };

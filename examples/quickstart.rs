@@ -81,7 +81,7 @@ async fn main() -> Result<(), millpond::Error> {
         );
         println!("Set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN to use a database.\n");
     }
-    pond.clone().install()?;
+    millpond::install(pond.clone())?;
     // What an earlier run may have left.
     for user_id in [1, 404] {
         get_user::invalidate(user_id).await?;

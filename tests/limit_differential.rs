@@ -58,6 +58,7 @@ impl Case {
             Algorithm::FixedWindow => Limit::fixed_window("K", self.units, window),
             Algorithm::SlidingWindow => Limit::sliding_window("K", self.units, window),
             Algorithm::TokenBucket => Limit::token_bucket("K", self.refill, window, self.units),
+            other => unreachable!("{other:?} is not compared"),
         }
     }
 
@@ -66,6 +67,7 @@ impl Case {
             Algorithm::FixedWindow => "fixed",
             Algorithm::SlidingWindow => "sliding",
             Algorithm::TokenBucket => "bucket",
+            other => unreachable!("{other:?} is not compared"),
         };
         json!({
             "do": what, "prefix": "@upstash/ratelimit:K", "algorithm": algorithm, "units": self.units,

@@ -489,11 +489,11 @@ async fn a_pattern_leaves_the_numbers_of_locks(pond: &Millpond) {
     let ahead = ["SET", "lock:{7}:fence", "8000000000000000"];
     pond.command(ahead).await.unwrap();
     let guard = pond.lock("lock:{7}", ttl::SHORT).await.unwrap();
-    let number = guard.number();
+    let number = guard.fencing_token();
     assert_eq!(pond.invalidate_pattern("lock:*").await.unwrap(), 1);
     assert!(!guard.release().await.unwrap(), "the pattern matched it");
     let next = pond.lock("lock:{7}", ttl::SHORT).await.unwrap();
-    assert_eq!(next.number(), number + 1);
+    assert_eq!(next.fencing_token(), number + 1);
 }
 
 #[tokio::test]
@@ -548,7 +548,7 @@ async fn a_transaction_runs_as_one(pond: &Millpond) {
             .unwrap();
         let replies: Vec<i64> = results
             .into_iter()
-            .map(|result| result.unwrap().to().unwrap())
+            .map(|result| result.unwrap().parse().unwrap())
             .collect();
         assert_eq!(replies[1], replies[0] + 1, "nobody came in between");
         assert_eq!(replies[2], replies[1]);
@@ -597,7 +597,7 @@ async fn a_failure_inside_a_transaction_harms_no_neighbour(pond: &Millpond) {
         "ERR value is not an integer or out of range"
     );
     assert_eq!(results[3].as_ref().unwrap(), &Reply::Bulk("Ada".into()));
-    let both: Vec<Option<String>> = results[4].clone().unwrap().to().unwrap();
+    let both: Vec<Option<String>> = results[4].clone().unwrap().parse().unwrap();
     assert_eq!(both, [Some("Ada".into()), None]);
 }
 
@@ -630,37 +630,44 @@ async fn no_command_harms_the_callers_beside_it(pond: &Millpond) {
 
 async fn replies_become_values(pond: &Millpond) {
     let run = |line: &'static str| pond.command(line.split(' '));
-    assert!(run("SET text 12").await.unwrap().to::<bool>().unwrap());
-    assert_eq!(run("GET text").await.unwrap().to::<u8>().unwrap(), 12);
-    assert_eq!(run("GET text").await.unwrap().to::<String>().unwrap(), "12");
+    assert!(run("SET text 12").await.unwrap().parse::<bool>().unwrap());
+    assert_eq!(run("GET text").await.unwrap().parse::<u8>().unwrap(), 12);
+    assert_eq!(
+        run("GET text").await.unwrap().parse::<String>().unwrap(),
+        "12"
+    );
     assert!(
         (run("INCRBYFLOAT text 0.5")
             .await
             .unwrap()
-            .to::<f64>()
+            .parse::<f64>()
             .unwrap()
             - 12.5)
             .abs()
             < 1e-9
     );
     assert_eq!(
-        run("GET none").await.unwrap().to::<Option<u8>>().unwrap(),
+        run("GET none")
+            .await
+            .unwrap()
+            .parse::<Option<u8>>()
+            .unwrap(),
         None
     );
-    assert!(!run("EXISTS none").await.unwrap().to::<bool>().unwrap());
+    assert!(!run("EXISTS none").await.unwrap().parse::<bool>().unwrap());
     run("HSET ages ada 36 alan 41")
         .await
         .unwrap()
-        .to::<()>()
+        .parse::<()>()
         .unwrap();
-    let ages: BTreeMap<String, u8> = run("HGETALL ages").await.unwrap().to().unwrap();
+    let ages: BTreeMap<String, u8> = run("HGETALL ages").await.unwrap().parse().unwrap();
     assert_eq!(
         ages,
         BTreeMap::from([("ada".into(), 36), ("alan".into(), 41)])
     );
-    let pair: (Option<u8>, Option<u8>) = run("HMGET ages alan eve").await.unwrap().to().unwrap();
+    let pair: (Option<u8>, Option<u8>) = run("HMGET ages alan eve").await.unwrap().parse().unwrap();
     assert_eq!(pair, (Some(41), None));
-    let (cursor, _): (u64, Vec<String>) = run("SCAN 0 COUNT 1000").await.unwrap().to().unwrap();
+    let (cursor, _): (u64, Vec<String>) = run("SCAN 0 COUNT 1000").await.unwrap().parse().unwrap();
     assert_eq!(cursor, 0);
     pond.set("json", &prefs(), ttl::SHORT).await.unwrap();
     assert_eq!(
@@ -678,17 +685,21 @@ async fn a_reply_of_another_shape_is_told(pond: &Millpond) {
     run("SET secret hunter2").await.unwrap();
     let get = run("GET secret").await.unwrap();
     let errors = [
-        get.clone().to::<u64>().unwrap_err(),
-        get.clone().to::<Vec<String>>().unwrap_err(),
+        get.clone().parse::<u64>().unwrap_err(),
+        get.clone().parse::<Vec<String>>().unwrap_err(),
         get.clone().json::<u64>().unwrap_err(),
-        get.to::<(u8, u8)>().unwrap_err(),
-        run("GET none").await.unwrap().to::<String>().unwrap_err(),
+        get.parse::<(u8, u8)>().unwrap_err(),
+        run("GET none")
+            .await
+            .unwrap()
+            .parse::<String>()
+            .unwrap_err(),
         run("MGET a b")
             .await
             .unwrap()
-            .to::<(u8, u8, u8)>()
+            .parse::<(u8, u8, u8)>()
             .unwrap_err(),
-        run("DECR below").await.unwrap().to::<u64>().unwrap_err(),
+        run("DECR below").await.unwrap().parse::<u64>().unwrap_err(),
     ];
     for error in errors {
         assert!(
@@ -902,7 +913,7 @@ async fn a_compressed_value_is_one_of_several() {
         .command(["GET", "large:7"])
         .await
         .unwrap()
-        .to()
+        .parse()
         .unwrap();
     assert!(stored.len() < 1_000, "{}", stored.len());
     let both: Vec<Option<String>> = pond.get_many(["large:7", "large:8"]).await.unwrap();

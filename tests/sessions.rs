@@ -194,7 +194,7 @@ async fn keys_may_hold_a_hash_instead_of_the_id(pond: &Millpond) {
         .command(["SCAN", "0", "MATCH", "session:*", "COUNT", "1000"])
         .await
         .unwrap()
-        .to()
+        .parse()
         .unwrap();
     let hash = sha256(id.as_str());
     assert_eq!(keys, [format!("session:{hash}")]);
@@ -303,7 +303,7 @@ mod encrypted {
 
     async fn holds(pond: &Millpond, id: &SessionId) -> String {
         let get = ["GET".to_owned(), format!("session:{}", id.as_str())];
-        pond.command(get).await.unwrap().to().unwrap()
+        pond.command(get).await.unwrap().parse().unwrap()
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! Counters: numbers that go up and down on the server, whoever counts.
 
 use crate::client::Client;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Cause, Error, ErrorKind};
 use crate::key::Key;
 use crate::reply::int;
 use crate::store::command::{Command, Effect, Script};
@@ -66,19 +66,16 @@ pub(crate) fn written(
 
 /// The server's error about a sum, with a kind of its own and what to do about it.
 pub(crate) fn explained(error: Error, what: &str) -> Error {
-    let text = error.to_string();
-    let (kind, advice) = if text.contains("is not an integer") {
-        (
+    let (kind, advice) = match error.cause() {
+        Some(Cause::NotANumber) => (
             ErrorKind::NotANumber,
             format!("{what} is no whole number of 64 bits; use another name, or delete it"),
-        )
-    } else if text.contains("would overflow") {
-        (
+        ),
+        Some(Cause::Overflow) => (
             ErrorKind::Overflow,
             format!("{what} would leave the range of 64 bits; nothing was changed"),
-        )
-    } else {
-        return error;
+        ),
+        _ => return error,
     };
     Error::with_source(kind, advice, error)
 }

@@ -68,7 +68,21 @@ pub struct Error(Arc<ErrorParts>);
 struct ErrorParts {
     kind: ErrorKind,
     message: String,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+    cause: Option<Cause>,
+}
+
+/// What an engine knows about a failure beyond its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// A command that changes something left and was not answered; that it runs twice would do no harm.
+    Unanswered,
+    /// The server, or the way to it, was not ready and ran nothing.
+    NotNow,
+    /// The server was told to add to something that is no whole number of 64 bits.
+    NotANumber,
+    /// The server was told to add more than 64 bits hold.
+    Overflow,
 }
 
 impl Error {
@@ -77,6 +91,7 @@ impl Error {
             kind,
             message: message.into(),
             source: None,
+            cause: None,
         }))
     }
 
@@ -88,8 +103,23 @@ impl Error {
         Self(Arc::new(ErrorParts {
             kind,
             message: message.into(),
-            source: Some(source.into()),
+            source: Some(source.into().into()),
+            cause: None,
         }))
+    }
+
+    /// The same error with a cause.
+    pub(crate) fn caused_by(self, cause: Cause) -> Self {
+        Self(Arc::new(ErrorParts {
+            kind: self.0.kind,
+            message: self.0.message.clone(),
+            source: self.0.source.clone(),
+            cause: Some(cause),
+        }))
+    }
+
+    pub(crate) fn cause(&self) -> Option<Cause> {
+        self.0.cause
     }
 
     /// The class of the failure.
@@ -102,16 +132,62 @@ impl Error {
         self.0.kind
     }
 
-    /// Whether a change may have been made all the same, or may still be.
-    pub(crate) fn may_have_run(&self) -> bool {
-        matches!(self.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Timeout)
+    /// Whether the same call may succeed if it is made again, without doing harm: the server could not be
+    /// reached ([`Unavailable`](ErrorKind::Unavailable)), did not answer in time
+    /// ([`Timeout`](ErrorKind::Timeout)) or was not ready (a [`Server`](ErrorKind::Server) that loads its
+    /// data, or fails over), or somebody else holds the lock ([`Locked`](ErrorKind::Locked)).
+    ///
+    /// False for [`OutcomeUnknown`](ErrorKind::OutcomeUnknown): a second call could make the change a second
+    /// time, so look first whether it was made. False for everything that fails in the same way again.
+    /// Calls already repeat what they can within their budget, so wait before the next one.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// use millpond::{ErrorKind, Millpond, ttl};
+    ///
+    /// // Nobody listens on this port.
+    /// let pond = Millpond::builder().upstash("http://127.0.0.1:9", "token").build()?;
+    /// let error = pond.increment("views", 1, None).await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Unavailable);
+    /// assert!(error.is_retryable() && !error.may_have_run());
+    ///
+    /// let error = pond.set("user:7", "Ada", std::time::Duration::ZERO).await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::InvalidValue);
+    /// assert!(!error.is_retryable());
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn is_retryable(&self) -> bool {
+        self.0.cause == Some(Cause::NotNow)
+            || matches!(
+                self.0.kind,
+                ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Locked
+            )
+    }
+
+    /// Whether the change that was asked for may have been made all the same, or may still be made: the
+    /// command left, and no answer came back that can be read.
+    ///
+    /// Always true for [`OutcomeUnknown`](ErrorKind::OutcomeUnknown). A change that may be made twice (`expire`)
+    /// keeps the kind of what failed, such as [`Timeout`](ErrorKind::Timeout) or
+    /// [`Protocol`](ErrorKind::Protocol), and the answer is true if it had left. Always false for calls that
+    /// change nothing, and for errors that the server answered with.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let pond = millpond::Millpond::memory();
+    /// pond.set("name", "Ada", millpond::ttl::SHORT).await?;
+    /// assert!(!pond.increment("name", 1, None).await.unwrap_err().may_have_run());
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn may_have_run(&self) -> bool {
+        self.0.kind == ErrorKind::OutcomeUnknown || self.0.cause == Some(Cause::Unanswered)
     }
 }
 
-/// Errors are equal if they say the same.
+/// Errors are equal if they are of one kind; their texts are for people, and may change.
 impl PartialEq for Error {
     fn eq(&self, other: &Self) -> bool {
-        self.0.kind == other.0.kind && self.0.message == other.0.message
+        self.0.kind == other.0.kind
     }
 }
 

@@ -11,6 +11,7 @@ use crate::key::Key;
 use crate::time_left::TimeLeft;
 use found::Found;
 pub use kind::ValueKind;
+use std::fmt;
 use std::time::Duration;
 
 /// What a key holds and what is known of it; made by [`Millpond::explain`](crate::Millpond::explain). As text it says in a few
@@ -28,7 +29,7 @@ use std::time::Duration;
 /// assert!(why.to_string().contains("invalidated or written within the last 5 min"));
 /// # Ok::<_, millpond::Error>(()) }).unwrap();
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Explanation {
     key: String,
     /// What `TYPE` answers; nothing for a key that is not there.
@@ -70,6 +71,21 @@ impl Cache {
             loading,
             undelivered,
         })
+    }
+}
+
+/// Everything but the key.
+impl fmt::Debug for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Explanation")
+            .field("redis_type", &self.redis_type)
+            .field("ttl", &self.left)
+            .field("size", &self.size)
+            .field("value", &self.value)
+            .field("guard", &self.guard)
+            .field("loading", &self.loading)
+            .field("undelivered", &self.undelivered)
+            .finish_non_exhaustive()
     }
 }
 

@@ -257,7 +257,7 @@ impl Hash {
     /// ```
     pub async fn get_all<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
         let reply = self.read("HGETALL", []).await?;
-        let words: Vec<Bytes> = reply.to()?;
+        let words: Vec<Bytes> = reply.parse()?;
         if words.is_empty() {
             return Ok(None);
         }
@@ -330,7 +330,7 @@ impl Hash {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub async fn exists(&self, field: impl Into<String>) -> Result<bool, Error> {
-        self.read("HEXISTS", [field.into().into()]).await?.to()
+        self.read("HEXISTS", [field.into().into()]).await?.parse()
     }
 
     /// How many fields there are; 0 without a hash.
@@ -348,7 +348,7 @@ impl Hash {
         reason = "a hash is never empty: then it is gone"
     )]
     pub async fn len(&self) -> Result<u64, Error> {
-        self.read("HLEN", []).await?.to()
+        self.read("HLEN", []).await?.parse()
     }
 
     /// How long the hash has left.

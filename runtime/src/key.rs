@@ -82,9 +82,13 @@ impl fmt::Display for Key {
     }
 }
 
+/// The prefix only: the rest comes from arguments, which may be personal data. [`Key::as_str`] and `Display`
+/// show the whole key.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Key").field(&self.text).finish()
+        f.debug_struct("Key")
+            .field("prefix", &self.prefix())
+            .finish_non_exhaustive()
     }
 }
 

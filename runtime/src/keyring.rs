@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind};
 use crate::secret::Secret;
 use std::fmt;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// Where the keys stand when the code gives none: `2026-11:<key>,2026-01:<key>`.
 pub(crate) const VARIABLE: &str = "MILLPOND_ENCRYPTION_KEY";
@@ -78,7 +79,7 @@ impl Keyring {
         // Without the feature nothing can ask for a key, and other programs may need the variable.
         if given.is_empty()
             && cfg!(feature = "encrypt")
-            && let Some(text) = lookup(VARIABLE)
+            && let Some(text) = lookup(VARIABLE).map(Zeroizing::new)
         {
             for key in from_variable(&text)? {
                 let place = format!("{VARIABLE}, key {}", keys.len() + 1);

@@ -163,7 +163,7 @@ pub use error::{Error, ErrorKind};
 pub use explain::{Explanation, ValueKind};
 pub use hash::Hash;
 pub use key::Key;
-pub use limit::{Limit, RateLimited, identifier};
+pub use limit::{Limit, RateLimited};
 pub use lock::{Lock, LockGuard};
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

@@ -96,6 +96,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// const LOGIN: limit::Limit = limit::AUTH.on_outage(OnOutage::Deny);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum OnOutage {
     /// A limiter in this process takes over, with the same limit. Each process has its own budget:
     /// see [`Limit::share`].

@@ -15,7 +15,6 @@ use crate::runtime;
 use attempt::{Attempt, Look};
 pub use guard::LockGuard;
 pub(crate) use queue::LockQueues;
-use release::is_doubtful;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -149,7 +148,9 @@ impl Lock {
                 Ok(Look::Taken(guard)) => return Ok(guard),
                 Ok(Look::Held(left)) => (left, None),
                 // A server that does not answer now may well do so while there is patience.
-                Err(error) if is_doubtful(&error) => (LONGEST_PAUSE, Some(error)),
+                Err(error) if error.is_retryable() || error.may_have_run() => {
+                    (LONGEST_PAUSE, Some(error))
+                }
                 Err(error) => return Err(error),
             };
             let left = left();

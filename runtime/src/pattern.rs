@@ -99,9 +99,10 @@ impl Pattern {
     }
 }
 
+/// Without the text, which may hold the parts of a key.
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Pattern").field(&self.text).finish()
+        f.debug_struct("Pattern").finish_non_exhaustive()
     }
 }
 
@@ -145,7 +146,7 @@ impl Cache {
         loop {
             let scan = ["SCAN", &cursor, "MATCH", &pattern, "COUNT", PAGE].map(str::to_owned);
             let reply = self.client.one(Command::new(Effect::Read, scan)).await?;
-            let (next, page): (String, Vec<Bytes>) = reply.to()?;
+            let (next, page): (String, Vec<Bytes>) = reply.parse()?;
             let mut doomed = page;
             doomed.retain(|key| !is_beside(&String::from_utf8_lossy(key)));
             if !doomed.is_empty() {

@@ -175,7 +175,7 @@ impl Transaction {
         let command = Command::transaction(self.commands);
         match self.client.one(command).await? {
             Reply::Array(items) if items.len() == count => {
-                Ok(items.into_iter().map(Reply::to).collect())
+                Ok(items.into_iter().map(Reply::parse).collect())
             }
             _ => Err(Error::new(
                 ErrorKind::Protocol,

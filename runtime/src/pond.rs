@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 /// A cache: cheap to clone, safe to share. Every clone is the same one.
 ///
-/// The attributes find theirs through [`current`](Self::current); the methods here are the same
+/// The attributes find theirs through [`current`](crate::current); the methods here are the same
 /// cache by hand. Unlike the attributes, which fall back to the function body, these report
 /// every failure.
 ///

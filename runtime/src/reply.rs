@@ -5,11 +5,12 @@ use crate::value;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::hash::{BuildHasher, Hash};
 
 /// What a server answers to one command, in the shapes of RESP2.
 ///
-/// [`to`](Self::to) and [`json`](Self::json) make Rust values of it.
+/// [`parse`](Self::parse) and [`json`](Self::json) make Rust values of it.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -19,7 +20,7 @@ use std::hash::{BuildHasher, Hash};
 /// assert_eq!(pond.command(["INCR", "visits"]).await?, Reply::Int(1));
 /// # Ok::<_, millpond::Error>(()) }).unwrap();
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reply {
     /// Nothing there.
@@ -32,6 +33,19 @@ pub enum Reply {
     Array(Vec<Reply>),
     /// What failed inside an array. A command that fails alone is an `Err`.
     Error(Error),
+}
+
+/// The shape of the reply, without what is in it: that may be anything, secrets included.
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nil => f.write_str("Nil"),
+            Self::Int(_) => f.write_str("Int(..)"),
+            Self::Bulk(bytes) => write!(f, "Bulk({} bytes)", bytes.len()),
+            Self::Array(items) => f.debug_tuple("Array").field(items).finish(),
+            Self::Error(error) => f.debug_tuple("Error").field(error).finish(),
+        }
+    }
 }
 
 impl Reply {
@@ -47,17 +61,17 @@ impl Reply {
     /// use std::collections::HashMap;
     ///
     /// let pond = millpond::Millpond::memory();
-    /// let length: u64 = pond.command(["RPUSH", "jobs", "a", "b"]).await?.to()?;
-    /// let jobs: Vec<String> = pond.command(["LRANGE", "jobs", "0", "-1"]).await?.to()?;
-    /// let nobody: Option<String> = pond.command(["GET", "nobody"]).await?.to()?;
+    /// let length: u64 = pond.command(["RPUSH", "jobs", "a", "b"]).await?.parse()?;
+    /// let jobs: Vec<String> = pond.command(["LRANGE", "jobs", "0", "-1"]).await?.parse()?;
+    /// let nobody: Option<String> = pond.command(["GET", "nobody"]).await?.parse()?;
     /// assert_eq!((length, jobs.join("+"), nobody), (2, "a+b".to_owned(), None));
     ///
     /// pond.command(["HSET", "ages", "ada", "36", "alan", "41"]).await?;
-    /// let ages: HashMap<String, u8> = pond.command(["HGETALL", "ages"]).await?.to()?;
+    /// let ages: HashMap<String, u8> = pond.command(["HGETALL", "ages"]).await?.parse()?;
     /// assert_eq!(ages["alan"], 41);
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
-    pub fn to<T: FromReply>(self) -> Result<T, Error> {
+    pub fn parse<T: FromReply>(self) -> Result<T, Error> {
         T::from_reply(self)
     }
 
@@ -77,7 +91,7 @@ impl Reply {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub fn json<T: DeserializeOwned>(self) -> Result<Option<T>, Error> {
-        let Some(bytes) = self.to::<Option<Bytes>>()? else {
+        let Some(bytes) = self.parse::<Option<Bytes>>()? else {
             return Ok(None);
         };
         value::decode(&bytes)
@@ -150,7 +164,7 @@ pub(crate) fn int(reply: &Reply) -> Result<i64, Error> {
     }
 }
 
-/// What a [`Reply`] can become, by [`Reply::to`].
+/// What a [`Reply`] can become, by [`Reply::parse`].
 ///
 /// ```
 /// use millpond::{Error, FromReply, Reply};
@@ -162,13 +176,13 @@ pub(crate) fn int(reply: &Reply) -> Result<i64, Error> {
 ///
 /// impl FromReply for Page {
 ///     fn from_reply(reply: Reply) -> Result<Self, Error> {
-///         let (cursor, keys) = reply.to()?;
+///         let (cursor, keys) = reply.parse()?;
 ///         Ok(Self { cursor, keys })
 ///     }
 /// }
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let page: Page = millpond::Millpond::memory().command(["SCAN", "0"]).await?.to()?;
+/// let page: Page = millpond::Millpond::memory().command(["SCAN", "0"]).await?.parse()?;
 /// assert_eq!((page.cursor.as_str(), page.keys.len()), ("0", 0));
 /// # Ok::<_, millpond::Error>(()) }).unwrap();
 /// ```
@@ -181,7 +195,7 @@ pub trait FromReply: Sized {
     /// The value, or why there is none.
     ///
     /// # Errors
-    /// As [`Reply::to`].
+    /// As [`Reply::parse`].
     fn from_reply(reply: Reply) -> Result<Self, Error>;
 }
 
@@ -197,7 +211,7 @@ impl FromReply for Reply {
 /// Whatever was answered, unless it is an error.
 impl FromReply for () {
     fn from_reply(reply: Reply) -> Result<Self, Error> {
-        reply.to::<Reply>().map(drop)
+        reply.parse::<Reply>().map(drop)
     }
 }
 
@@ -213,7 +227,7 @@ impl FromReply for Bytes {
 
 impl FromReply for String {
     fn from_reply(reply: Reply) -> Result<Self, Error> {
-        Self::from_utf8(reply.to::<Bytes>()?.into()).map_err(|_| no_value::<Self>("not UTF-8"))
+        Self::from_utf8(reply.parse::<Bytes>()?.into()).map_err(|_| no_value::<Self>("not UTF-8"))
     }
 }
 
@@ -236,7 +250,7 @@ macro_rules! numbers {
                 // Both a number and a text that is one: replies differ in that between commands.
                 let text = match reply {
                     Reply::Int(number) => number.to_string(),
-                    Reply::Bulk(_) => reply.to()?,
+                    Reply::Bulk(_) => reply.parse()?,
                     other => return Err(other.unlike::<Self>()),
                 };
                 text.parse().map_err(|_| no_value::<Self>("no such number, or one out of range"))
@@ -251,7 +265,7 @@ impl<T: FromReply> FromReply for Option<T> {
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         match reply {
             Reply::Nil => Ok(None),
-            other => other.to().map(Some),
+            other => other.parse().map(Some),
         }
     }
 }
@@ -259,7 +273,7 @@ impl<T: FromReply> FromReply for Option<T> {
 impl<T: FromReply> FromReply for Vec<T> {
     fn from_reply(reply: Reply) -> Result<Self, Error> {
         let items = reply.items::<Self>()?.into_iter();
-        items.map(Reply::to).collect()
+        items.map(Reply::parse).collect()
     }
 }
 
@@ -267,7 +281,7 @@ impl<T: FromReply> FromReply for Vec<T> {
 fn pairs<K: FromReply, V: FromReply, M: FromIterator<(K, V)>>(reply: Reply) -> Result<M, Error> {
     let mut items = reply.items::<M>()?.into_iter();
     std::iter::from_fn(|| Some((items.next()?, items.next().unwrap_or(Reply::Nil))))
-        .map(|(key, value)| Ok((key.to()?, value.to()?)))
+        .map(|(key, value)| Ok((key.parse()?, value.parse()?)))
         .collect()
 }
 
@@ -301,7 +315,7 @@ macro_rules! tuples {
                     ));
                 }
                 let mut items = items.into_iter();
-                Ok(($(items.next().unwrap_or(Reply::Nil).to::<$part>()?,)+))
+                Ok(($(items.next().unwrap_or(Reply::Nil).parse::<$part>()?,)+))
             }
         })*
     };

@@ -64,28 +64,6 @@ pub(crate) fn is_bypassed() -> bool {
 }
 
 impl Millpond {
-    /// The cache that the attributes use here: the same as [`current`].
-    ///
-    /// ```
-    /// let pond = millpond::Millpond::current();
-    /// ```
-    pub fn current() -> Self {
-        current()
-    }
-
-    /// Makes this the process's cache: the same as [`install`].
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`] if one was installed before.
-    ///
-    /// ```
-    /// millpond::Millpond::memory().install()?;
-    /// # Ok::<_, millpond::Error>(())
-    /// ```
-    pub fn install(self) -> Result<(), Error> {
-        install(self)
-    }
-
     /// Runs a future with this as the current cache: for tests side by side, and for tenants.
     /// It holds for this task; what the future spawns needs [`spawn`](Self::spawn).
     ///

@@ -339,7 +339,7 @@ impl<T> Sessions<T> {
         let life = [lifetime(self.ttl)?];
         self.send(id, Effect::Repeatable, "PEXPIRE", life)
             .await?
-            .to()
+            .parse()
     }
 
     /// Moves the session to another id, with its whole life anew; the old id is worth nothing from then
@@ -388,7 +388,7 @@ impl<T> Sessions<T> {
         let value = self.stored(&new, self.opened(id, value)?)?;
         let args = [value, Bytes::from_static(b"PX"), life];
         self.send(&new, Effect::Repeatable, "SET", args).await?;
-        if self.send(id, Effect::Once, "DEL", []).await?.to()? {
+        if self.send(id, Effect::Once, "DEL", []).await?.parse()? {
             return Ok(Some(new));
         }
         // It was destroyed meanwhile, and must not go on under another id.
@@ -412,7 +412,7 @@ impl<T> Sessions<T> {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub async fn destroy(&self, id: &SessionId) -> Result<bool, Error> {
-        self.send(id, Effect::Repeatable, "DEL", []).await?.to()
+        self.send(id, Effect::Repeatable, "DEL", []).await?.parse()
     }
 
     /// How long the session has left.

@@ -12,7 +12,7 @@ async fn main() -> Result<(), millpond::Error> {
     let pond = millpond::current();
     assert_eq!(pond.stats().cache.loads, 1);
     assert_eq!(get_user_or_null::entry(404).get().await?, Lookup::Null);
-    let stored: String = pond.command(["GET", "user:404"]).await?.to()?;
+    let stored: String = pond.command(["GET", "user:404"]).await?.parse()?;
     assert_eq!(stored, NULL_SENTINEL);
     Ok(())
 }

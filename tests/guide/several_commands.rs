@@ -7,8 +7,8 @@ async fn main() -> Result<(), millpond::Error> {
         .command(["GET", "b"])
         .send()
         .await;
-    assert_eq!(replies[0].clone()?.to::<i64>()?, 1);
-    assert_eq!(replies[1].clone()?.to::<Option<String>>()?, None);
+    assert_eq!(replies[0].clone()?.parse::<i64>()?, 1);
+    assert_eq!(replies[1].clone()?.parse::<Option<String>>()?, None);
 
     let results = pond
         .transaction()
@@ -18,7 +18,7 @@ async fn main() -> Result<(), millpond::Error> {
         .await?;
     let balances: Vec<i64> = results
         .into_iter()
-        .map(|result| result?.to())
+        .map(|result| result?.parse())
         .collect::<Result<_, _>>()?;
     assert_eq!(balances, [-4, 5]);
     Ok(())

@@ -95,7 +95,7 @@ pub async fn admit(call: LimitCall) -> Result<(), RateLimited> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say who calls: it does not implement `Display`",
     label = "this type has no text",
-    note = "write an expression that has, such as `user.id`; `millpond::identifier` makes one of a \
+    note = "write an expression that has, such as `user.id`; `millpond::limit::identifier` makes one of a \
             user who may be missing and an address"
 )]
 pub trait Identify {

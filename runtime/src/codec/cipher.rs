@@ -12,6 +12,7 @@ mod with_feature {
     use aes_gcm::{Aes256Gcm, KeyInit};
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD_NO_PAD;
+    use zeroize::Zeroizing;
 
     const NONCE: usize = 12;
     const TAG: usize = 16;
@@ -33,7 +34,7 @@ mod with_feature {
                                  `openssl rand -base64 32` has made";
             let text = text.trim();
             let key = from_hex(text).or_else(|| from_base64(text)).ok_or(WRONG)?;
-            let cipher = Aes256Gcm::new_from_slice(&key).map_err(|_| WRONG)?;
+            let cipher = Aes256Gcm::new_from_slice(key.as_slice()).map_err(|_| WRONG)?;
             Ok(Self(cipher))
         }
 
@@ -84,26 +85,38 @@ mod with_feature {
         }
     }
 
-    fn from_hex(text: &str) -> Option<Vec<u8>> {
-        let digits: Option<Vec<u8>> = text
-            .chars()
-            .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
-            .collect();
-        let (pairs, []) = digits.as_ref()?.as_chunks() else {
+    /// The bytes of a key, overwritten when they are dropped.
+    type KeyBytes = Zeroizing<[u8; KEY]>;
+
+    fn from_hex(text: &str) -> Option<KeyBytes> {
+        let (pairs, []) = text.as_bytes().as_chunks() else {
             return None;
         };
-        let key: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
-        (key.len() == KEY).then_some(key)
+        let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16)?).ok();
+        let mut key = KeyBytes::default();
+        if pairs.len() != KEY {
+            return None;
+        }
+        for (byte, [high, low]) in key.iter_mut().zip(pairs) {
+            *byte = digit(*high)? << 4 | digit(*low)?;
+        }
+        Some(key)
     }
 
-    fn from_base64(text: &str) -> Option<Vec<u8>> {
-        let padding = text.len() - text.trim_end_matches('=').len();
-        let text = text
-            .trim_end_matches('=')
-            .replace('-', "+")
-            .replace('_', "/");
-        let key = STANDARD_NO_PAD.decode(text).ok()?;
-        (key.len() == KEY && padding <= 1).then_some(key)
+    fn from_base64(text: &str) -> Option<KeyBytes> {
+        let digits = text.trim_end_matches('=');
+        let padding = text.len() - digits.len();
+        let digits = Zeroizing::new(digits.replace('-', "+"));
+        let digits = Zeroizing::new(digits.replace('_', "/"));
+        // Groups of four digits are three bytes, and `decode_slice` asks for room for whole ones.
+        let mut bytes = Zeroizing::new([0; KEY.next_multiple_of(3)]);
+        let length = STANDARD_NO_PAD.decode_slice(digits.as_bytes(), bytes.as_mut_slice());
+        let mut key = KeyBytes::default();
+        if length.ok()? != KEY || padding > 1 {
+            return None;
+        }
+        key.copy_from_slice(bytes.get(..KEY)?);
+        Some(key)
     }
 
     #[cfg(test)]

@@ -6,7 +6,6 @@
 /// assert_eq!(millpond::Lookup::Hit(1).into_value(), Some(1));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Lookup<T> {
     /// A value.
     Hit(T),

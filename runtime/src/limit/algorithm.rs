@@ -10,6 +10,7 @@
 /// assert_eq!(limit::API.algorithm(), Algorithm::SlidingWindow);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Algorithm {
     /// What was taken in this window, plus the part of the previous window that still overlaps:
     /// never more than the limit between two multiples of the window, and where calls come evenly,

@@ -2,7 +2,7 @@
 
 use super::guard::LockGuard;
 use super::held::HeldLock;
-use super::release::{Sending, is_doubtful, release_later};
+use super::release::{Sending, release_later};
 use super::target::LockTarget;
 use crate::error::Error;
 use crate::key::{FENCE, FullKey, beside};
@@ -76,7 +76,7 @@ impl<'a> Attempt<'a> {
         let reply = self.sending.insert(sending).as_mut().await;
         self.sending = None;
         // After an error of the server's own, nothing was taken.
-        if matches!(&reply, Err(error) if is_doubtful(error)) {
+        if matches!(&reply, Err(error) if error.may_have_run()) {
             self.give_back(None);
         }
         let (taken, number) = match reply? {

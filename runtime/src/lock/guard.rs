@@ -38,7 +38,7 @@ impl fmt::Debug for LockGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LockGuard")
             .field("key", self.key())
-            .field("number", &self.number())
+            .field("fencing_token", &self.fencing_token())
             .field("held", &self.is_held())
             .finish_non_exhaustive()
     }
@@ -70,21 +70,21 @@ impl LockGuard {
         self.held.key()
     }
 
-    /// A number that is greater than that of every earlier holder of this lock (a fencing number). What
-    /// the lock protects can keep the greatest it has seen and refuse a smaller one, which comes from a
-    /// holder that was paused and does not know that it lost the lock. Numbers are not consecutive.
+    /// A number that is greater than that of every earlier holder of this lock. A resource that the lock
+    /// protects can remember the greatest token that it has seen and refuse a smaller one, which comes from
+    /// a holder that was paused and does not know that it lost the lock. Tokens are not consecutive.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
     /// # use millpond::{Millpond, ttl};
     /// let pond = Millpond::memory();
     /// let first = pond.lock("lock:report", ttl::SHORT).await?;
-    /// let number = first.number();
+    /// let token = first.fencing_token();
     /// first.release().await?;
-    /// assert!(pond.lock("lock:report", ttl::SHORT).await?.number() > number);
+    /// assert!(pond.lock("lock:report", ttl::SHORT).await?.fencing_token() > token);
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
-    pub fn number(&self) -> u64 {
+    pub fn fencing_token(&self) -> u64 {
         self.held.number()
     }
 

@@ -1,7 +1,7 @@
 //! Giving back what was taken, or may have been.
 
 use super::target::LockTarget;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::key::FullKey;
 use crate::random;
 use crate::runtime::{BoxFuture, RuntimeHandle, sleep};
@@ -17,17 +17,6 @@ const RELEASES: u32 = 5;
 
 /// A command under way.
 pub(super) type Sending = BoxFuture<Result<Reply, Error>>;
-
-/// Whether the command may have run, or may yet.
-pub(super) fn is_doubtful(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Timeout
-            | ErrorKind::Unavailable
-            | ErrorKind::OutcomeUnknown
-            | ErrorKind::Protocol
-    )
-}
 
 pub(super) fn if_ours(full: &FullKey, token: &Bytes, command: &[Bytes]) -> Command {
     let args = std::iter::once(token).chain(command).cloned();
@@ -60,7 +49,7 @@ pub(super) fn release_later(
         for left in (0..RELEASES).rev() {
             let LockTarget { client, key, .. } = &target;
             match client.on_key(key, &full, command.clone()).await {
-                Err(error) if left > 0 && is_doubtful(&error) => {
+                Err(error) if left > 0 && (error.is_retryable() || error.may_have_run()) => {
                     sleep(random::jitter(pause)).await;
                     pause *= 4;
                 }

@@ -60,7 +60,7 @@ impl Millpond {
     ///     .command(["INCRBY", "account:2", "30"])
     ///     .send()
     ///     .await?;
-    /// let balances: Vec<i64> = results.into_iter().map(|result| result?.to()).collect::<Result<_, _>>()?;
+    /// let balances: Vec<i64> = results.into_iter().map(|result| result?.parse()).collect::<Result<_, _>>()?;
     /// assert_eq!(balances, [-30, 30]);
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```

@@ -90,7 +90,7 @@ impl Millpond {
     /// the whole machine (whose sleep its clock does not count), and as long as the server keeps what it
     /// has taken: one that evicts keys, as the embedded engine does when it is full, or a failover that
     /// loses acknowledged writes can give a lock to a second holder. Where that matters, hand
-    /// [`LockGuard::number`] to what the lock protects.
+    /// [`LockGuard::fencing_token`] to what the lock protects.
     ///
     /// It needs a Tokio runtime, whose tasks extend it; on the embedded engine that runtime need not have
     /// timers. [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) says that the system had no thread

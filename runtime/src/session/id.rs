@@ -1,8 +1,10 @@
 //! The id of a session: random, checked where it comes from outside, and in no log.
 
 use crate::error::{Error, ErrorKind};
+use crate::secret::Secret;
 use std::fmt;
 use std::str::FromStr;
+use zeroize::Zeroizing;
 
 /// Characters of an id, six random bits each: 192 in all.
 const LENGTH: usize = 32;
@@ -37,13 +39,13 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 /// # Ok::<_, millpond::Error>(()) }).unwrap();
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct SessionId(String);
+pub struct SessionId(Secret);
 
 impl SessionId {
     pub(super) fn random() -> Result<Self, Error> {
-        let mut bytes = [0; LENGTH];
+        let mut bytes = Zeroizing::new([0; LENGTH]);
         // No second best here: an id that can be guessed is worse than none.
-        getrandom::fill(&mut bytes).map_err(|error| {
+        getrandom::fill(bytes.as_mut_slice()).map_err(|error| {
             Error::with_source(
                 ErrorKind::Unsupported,
                 "the system gives no random numbers, so no session id is safe",
@@ -53,7 +55,7 @@ impl SessionId {
         let letters = bytes
             .iter()
             .map(|byte| char::from(ALPHABET[usize::from(byte % 64)]));
-        Ok(Self(letters.collect()))
+        Ok(Self(Secret::new(letters.collect::<String>())))
     }
 
     /// The id as text, for the cookie or the client. Keep it out of logs.
@@ -63,7 +65,7 @@ impl SessionId {
     /// assert_eq!(id.as_str().len(), 36);
     /// ```
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.reveal()
     }
 }
 
@@ -79,7 +81,7 @@ impl FromStr for SessionId {
     fn from_str(text: &str) -> Result<Self, Error> {
         let fits = (SHORTEST..=LONGEST).contains(&text.len());
         if fits && text.bytes().all(|byte| ALPHABET.contains(&byte)) {
-            return Ok(Self(text.to_owned()));
+            return Ok(Self(Secret::new(text)));
         }
         Err(Error::new(
             ErrorKind::InvalidKey,

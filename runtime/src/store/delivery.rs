@@ -145,7 +145,7 @@ impl<T: Transport> Delivery<T> {
                     ErrorKind::Protocol,
                     format!("{came} answers came for {wanted} commands"),
                 );
-                self.fail(&places, &Failure::lasting(error))
+                self.fail(&places, &Failure::garbled(error))
             }
             Err(failure) => self.fail(&places, &failure),
         }

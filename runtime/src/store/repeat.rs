@@ -1,7 +1,7 @@
 //! What may be sent again, and when: the rules that both remote engines follow.
 
 use super::command::Effect;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Cause, Error, ErrorKind};
 use crate::random::jitter;
 use crate::runtime;
 use std::time::Duration;
@@ -25,6 +25,8 @@ pub(crate) enum Stage {
     Refused,
     /// It ran, or may have, and sending it again would bring no better answer.
     Unread,
+    /// It ran, or may have, and what came back is no answer.
+    Garbled,
     /// It did not run, and sending it again would bring the same.
     Lasting,
 }
@@ -33,6 +35,13 @@ impl Failure {
     pub(crate) fn lasting(error: Error) -> Self {
         Self {
             stage: Stage::Lasting,
+            error,
+        }
+    }
+
+    pub(crate) fn garbled(error: Error) -> Self {
+        Self {
+            stage: Stage::Garbled,
             error,
         }
     }
@@ -49,7 +58,7 @@ impl Failure {
         match self.stage {
             Stage::NotSent => true,
             Stage::Lost => effect != Effect::Once,
-            Stage::Refused | Stage::Unread | Stage::Lasting => false,
+            Stage::Refused | Stage::Unread | Stage::Garbled | Stage::Lasting => false,
         }
     }
 
@@ -57,15 +66,25 @@ impl Failure {
     pub(crate) fn verdict(&self, effect: Effect) -> Error {
         match self.stage {
             Stage::Lost | Stage::Unread => after_sending(effect, &self.error),
+            Stage::Garbled => garbled(effect, &self.error),
             Stage::NotSent | Stage::Refused | Stage::Lasting => self.error.clone(),
         }
+    }
+}
+
+/// What an answer that cannot be understood means for one command.
+pub(crate) fn garbled(effect: Effect, error: &Error) -> Error {
+    match effect {
+        Effect::Read => error.clone(),
+        Effect::Repeatable | Effect::Once => error.clone().caused_by(Cause::Unanswered),
     }
 }
 
 /// What a failure after sending means for one command.
 pub(crate) fn after_sending(effect: Effect, error: &Error) -> Error {
     match effect {
-        Effect::Read | Effect::Repeatable => error.clone(),
+        Effect::Read => error.clone(),
+        Effect::Repeatable => error.clone().caused_by(Cause::Unanswered),
         Effect::Once => Error::with_source(
             ErrorKind::OutcomeUnknown,
             format!("{error}; the command may or may not have run and is not sent again"),

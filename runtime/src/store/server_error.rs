@@ -1,7 +1,7 @@
 //! What a Redis error text means. All engines pass their texts through here, so one mistake has one
 //! kind everywhere, and no text carries an argument back out.
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Cause, Error, ErrorKind};
 
 /// Where Redis and Upstash start to repeat what they were sent.
 const ECHOES: [&str; 4] = [
@@ -16,7 +16,11 @@ const LONGEST: usize = 300;
 
 /// An error reply as an [`Error`] of the fitting kind.
 pub(crate) fn server_error(text: &str) -> Error {
-    Error::new(kind_of(text), presentable(text))
+    let error = Error::new(kind_of(text), presentable(text));
+    match cause_of(text) {
+        Some(cause) => error.caused_by(cause),
+        None => error,
+    }
 }
 
 /// Why a server ran nothing of a command, where trying again may do better.
@@ -61,6 +65,18 @@ pub(crate) fn presentable(text: &str) -> String {
         shown.push('…');
     }
     shown
+}
+
+fn cause_of(text: &str) -> Option<Cause> {
+    if not_run(text).is_some() {
+        Some(Cause::NotNow)
+    } else if text.contains("is not an integer") {
+        Some(Cause::NotANumber)
+    } else if text.contains("would overflow") {
+        Some(Cause::Overflow)
+    } else {
+        None
+    }
 }
 
 fn kind_of(text: &str) -> ErrorKind {

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::store::command::{Effect, Reply};
+use crate::store::repeat::garbled;
 use crate::store::sequence::Said;
 use crate::store::server_error::not_run;
 use crate::store::transport::{Answer, Outgoing};
@@ -71,7 +72,7 @@ impl<C: Outgoing> Line<C> {
     ) -> Note {
         let (said, outcome) = match answer {
             Answer::Reply(reply) => (Said::Settled, Some(Ok(reply))),
-            Answer::Unreadable(error) => (Said::Settled, Some(Err(error))),
+            Answer::Unreadable(error) => (Said::Settled, Some(Err(garbled(self.effect(), &error)))),
             // The script did not run, so this is no repeat, whatever the command does.
             Answer::Error(text) if text.starts_with("NOSCRIPT") && self.command.send_source() => {
                 (Said::NoScript, None)

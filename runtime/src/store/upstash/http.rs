@@ -201,7 +201,7 @@ impl Endpoint {
 
     fn judge(&self, status: StatusCode, body: &[u8]) -> Result<Vec<Answered>, Failure> {
         if status.is_success() {
-            return match decode(body).map_err(Failure::lasting)? {
+            return match decode(body).map_err(Failure::garbled)? {
                 Answer::Whole(answered) => Err(self.refused(status, answered.into_error())),
                 Answer::Each(answers) => Ok(answers),
             };

@@ -1,0 +1,150 @@
+//! No `Debug` of this crate shows what a user stores, names a key with, or keeps secret: what is printed ends in logs.
+
+#![cfg(all(
+    feature = "axum",
+    feature = "encrypt",
+    feature = "redis",
+    feature = "upstash"
+))]
+
+use millpond::limit::{Limit, RateLimitHeadersLayer, RateLimitLayer};
+use millpond::{Key, Lookup, ManualClock, Millpond, Pattern, SessionId, cached, key, ttl};
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::time::Duration;
+
+/// Stands for everything that must not be printed.
+const SECRET: &str = "hunter2-hunter2-hunter2";
+
+/// What holds nothing of a user's: closed words, numbers, and what the code itself names (prefixes, kinds, lifetimes).
+/// `Lookup` prints the value that it holds, as `Option` does.
+const HOLD_NOTHING: [&str; 12] = [
+    "Algorithm",
+    "CacheStats",
+    "ClientAddress",
+    "ErrorKind",
+    "LimitStats",
+    "Lookup",
+    "OnOutage",
+    "Outcome",
+    "Reason",
+    "RateLimitHeadersLayer",
+    "TimeLeft",
+    "ValueKind",
+];
+
+#[derive(Default)]
+struct Shown {
+    types: BTreeSet<String>,
+}
+
+impl Shown {
+    #[track_caller]
+    fn hides<T: Debug>(&mut self, value: &T) {
+        for text in [format!("{value:?}"), format!("{value:#?}")] {
+            assert!(!text.contains(SECRET), "{text}");
+        }
+        let name = std::any::type_name::<T>();
+        let name = name.split('<').next().unwrap_or_default();
+        self.types
+            .insert(name.rsplit("::").next().unwrap_or_default().to_owned());
+    }
+}
+
+#[cached(prefix = "user", key = "<id>")]
+async fn user(id: &str) -> Option<String> {
+    Some(id.to_owned())
+}
+
+const ONE: Limit = Limit::fixed_window("ONE", 1, Duration::from_secs(60));
+
+#[tokio::test]
+async fn no_debug_shows_a_secret_a_value_or_what_a_key_is_made_of() {
+    let mut shown = Shown::default();
+    let builder = Millpond::builder()
+        .upstash(format!("https://{SECRET}.example.com"), SECRET)
+        .clock(ManualClock::new());
+    shown.hides(&builder);
+    shown.hides(&ManualClock::new());
+    shown.hides(&Millpond::builder().redis(format!("redis://u:{SECRET}@127.0.0.1:9")));
+    shown.hides(
+        &Millpond::builder()
+            .encryption_key(SECRET, SECRET)
+            .decryption_key(SECRET, SECRET),
+    );
+    shown.hides(&builder.build().unwrap());
+
+    let pond = Millpond::memory();
+    pond.scope(user(SECRET)).await;
+    let entry = pond.scope(async { user::entry(SECRET) }).await;
+    shown.hides(&entry);
+    shown.hides(&*entry);
+    shown.hides(&entry.invalidate());
+    let made = key!("user:<SECRET>");
+    shown.hides(&made);
+    shown.hides(&Key::from(format!("user:{SECRET}")));
+    shown.hides(&Key::from(SECRET));
+    shown.hides(&Pattern::from(format!("user:{SECRET}:*")));
+    shown.hides(&Pattern::under(&made));
+    let found = Lookup::Hit(Some(SECRET.to_owned()));
+    assert_eq!(entry.get().await.unwrap(), found);
+
+    pond.set(&made, SECRET, ttl::SHORT).await.unwrap();
+    shown.hides(&pond);
+    shown.hides(&pond.stats());
+    shown.hides(&pond.explain(&made).await.unwrap());
+    // An error may name the key, which the caller gave, but not the value.
+    pond.set("name", SECRET, ttl::SHORT).await.unwrap();
+    shown.hides(&pond.get::<u8>("name").await.unwrap_err());
+    shown.hides(&pond.command(["GET", made.as_str()]).await.unwrap());
+    shown.hides(&pond.command(["KEYS", "*"]).await);
+    shown.hides(&pond.command(["NONSENSE", SECRET]).await.unwrap_err());
+    shown.hides(&pond.pipeline().command(["SET", SECRET, SECRET]));
+    shown.hides(&pond.transaction().command(["SET", SECRET, SECRET]));
+
+    let hash = pond.hash(format!("hash:{SECRET}"));
+    hash.set(SECRET, SECRET).await.unwrap();
+    shown.hides(&hash);
+    let lock = pond.lock(format!("lock:{SECRET}"), ttl::SHORT);
+    shown.hides(&lock);
+    shown.hides(&lock.await.unwrap());
+    shown.hides(&pond.sessions::<String>(ttl::SHORT));
+    shown.hides(&SECRET.parse::<SessionId>().unwrap());
+
+    let limiter = pond.limiter(&ONE);
+    shown.hides(&ONE);
+    limiter.check(SECRET).await.unwrap();
+    let refused = limiter.check(SECRET).await.unwrap();
+    shown.hides(&limiter);
+    shown.hides(&refused);
+    shown.hides(&refused.into_result().unwrap_err());
+    shown.hides(&pond);
+    layers(&mut shown);
+
+    assert_eq!(
+        missing(&shown),
+        Vec::<String>::new(),
+        "types that no line above shows"
+    );
+}
+
+fn layers(shown: &mut Shown) {
+    use tower_layer::Layer;
+    let layer = RateLimitLayer::new(ONE, millpond::limit::ClientAddress::direct());
+    shown.hides(&layer);
+    shown.hides(&layer.layer(()));
+    shown.hides(&RateLimitHeadersLayer::new().layer(()));
+}
+
+/// The public types with a `Debug` that were not shown.
+fn missing(shown: &Shown) -> Vec<String> {
+    let api = include_str!("public_api/millpond.txt");
+    api.lines()
+        .filter_map(|line| {
+            let (_, of) = line.split_once(" core::fmt::Debug for millpond::")?;
+            let name = of.split('<').next()?.rsplit("::").next()?;
+            Some(name.to_owned())
+        })
+        .filter(|name| !shown.types.contains(name) && !HOLD_NOTHING.contains(&name.as_str()))
+        .collect()
+}

@@ -1,6 +1,6 @@
 //! What a hit costs through `#[cached]`, beside the same work by hand and beside other caches.
 //!
-//! `cargo bench -p millpond-benches` prints every table of `docs/benchmarks.md`.
+//! `cargo bench -p millpond-benches --bench hits` prints the tables of `docs/benchmarks.md`.
 
 mod contestant;
 mod embedded;

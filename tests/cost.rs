@@ -241,7 +241,7 @@ async fn calls(costs: &mut Costs, pond: &Millpond) {
     costs.of("miss and fill", by_hand("cost:by-hand")).await;
     costs.of("hit", by_hand("cost:by-hand")).await;
     costs.of("miss of a function that fails", fail(1)).await;
-    costs.of("`refresh`", read::refresh(1)).await;
+    costs.of("`refresh`", millpond::refresh(read(1))).await;
     let event = "`invalidate`, `delete`, `#[invalidates]`, per key";
     costs.of(event, read::invalidate(1)).await;
     costs.of(event, pond.delete("cost:2")).await;

@@ -256,9 +256,9 @@ async fn refresh_loads_and_stores_anew_and_uncached_does_neither() {
     pond.scope(async {
         let bodies = AtomicU32::new(0);
         assert_eq!(named(1, &bodies).await, 0);
-        assert_eq!(accounts::uncached(1, &bodies).await, 1);
+        assert_eq!(millpond::uncached(named(1, &bodies)).await, 1);
         assert_eq!(named(1, &bodies).await, 0);
-        assert_eq!(accounts::refresh(1, &bodies).await, 2);
+        assert_eq!(millpond::refresh(named(1, &bodies)).await, 2);
         assert_eq!(named(1, &bodies).await, 2);
         assert_eq!(accounts::entry(1).get().await.unwrap(), Lookup::Hit(2));
     })
@@ -277,8 +277,8 @@ async fn refresh_and_uncached_concern_one_call_and_not_those_inside_it() {
     pond.scope(async {
         let bodies = AtomicU32::new(0);
         assert_eq!(outer(1, &bodies).await, 0);
-        assert_eq!(outer::refresh(1, &bodies).await, 0);
-        assert_eq!(outer::uncached(1, &bodies).await, 0);
+        assert_eq!(millpond::refresh(outer(1, &bodies)).await, 0);
+        assert_eq!(millpond::uncached(outer(1, &bodies)).await, 0);
         assert_eq!(bodies.load(Ordering::SeqCst), 1);
     })
     .await;

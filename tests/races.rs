@@ -63,7 +63,7 @@ impl Face {
         match self {
             Self::Attribute => pond.spawn(async move { read(id, &source).await }),
             Self::WithoutFlight => pond.spawn(async move { read_alone(id, &source).await }),
-            Self::Refresh => pond.spawn(async move { read::refresh(id, &source).await }),
+            Self::Refresh => pond.spawn(async move { millpond::refresh(read(id, &source)).await }),
             Self::ByHand => tokio::spawn(async move {
                 let load = async || Ok::<_, Infallible>(source.answer().await.to_owned());
                 let loaded = by_hand

@@ -281,7 +281,7 @@ async fn a_limit_below_cached_counts_every_call() {
 async fn a_refusal_is_not_cached() {
     embedded(async |clock| {
         for _ in 0..2 {
-            only_misses::refresh(7).await.unwrap();
+            millpond::refresh(only_misses(7)).await.unwrap();
         }
         only_misses::invalidate(7).await.unwrap();
         assert!(is_refused(&only_misses(7).await));
@@ -294,10 +294,10 @@ async fn a_refusal_is_not_cached() {
 #[tokio::test]
 async fn refresh_and_uncached_contain_what_stands_above_cached() {
     embedded(async |_| {
-        only_misses::uncached(7).await.unwrap();
-        only_misses::refresh(7).await.unwrap();
-        assert!(is_refused(&only_misses::uncached(7).await));
-        assert!(is_refused(&only_misses::refresh(7).await));
+        millpond::uncached(only_misses(7)).await.unwrap();
+        millpond::refresh(only_misses(7)).await.unwrap();
+        assert!(is_refused(&millpond::uncached(only_misses(7)).await));
+        assert!(is_refused(&millpond::refresh(only_misses(7)).await));
         // What was cached is still there for everyone else.
         assert_eq!(only_misses(7).await, Ok(7));
         assert_eq!(ran(), 2);
@@ -308,10 +308,10 @@ async fn refresh_and_uncached_contain_what_stands_above_cached() {
 #[tokio::test]
 async fn refresh_and_uncached_are_limited_below_cached_too() {
     embedded(async |_| {
-        every_call::uncached(7).await.unwrap();
-        every_call::refresh(7).await.unwrap();
-        assert!(is_refused(&every_call::uncached(7).await));
-        assert!(is_refused(&every_call::refresh(7).await));
+        millpond::uncached(every_call(7)).await.unwrap();
+        millpond::refresh(every_call(7)).await.unwrap();
+        assert!(is_refused(&millpond::uncached(every_call(7)).await));
+        assert!(is_refused(&millpond::refresh(every_call(7)).await));
         assert!(is_refused(&every_call(7).await));
     })
     .await;

@@ -1,37 +1,35 @@
 /// Looks a user up.
 pub async fn get_user(user_id: u64) -> Result<Option<User>, DbError> {
     let call = {
-        let site = const {
-            &::millpond::__private::Site::new(
-                ::core::concat!(
-                    ::core::module_path!(), "::get_user:", ::core::line!(), ":",
-                    ::core::column!()
-                ),
-                "user",
-                "<user_id>:profile",
-                ::core::time::Duration::from_secs(3600u64),
-            )
-        };
+        let function = get_user::function();
         let key = {
-            let mut writer = ::millpond::__private::KeyWriter::new(site);
+            let mut writer = ::millpond::__private::KeyWriter::new(function);
             writer.part::<u64>(&user_id);
             writer.literal(":profile");
             writer.finish()
         };
-        ::millpond::__private::Call::new(site, key)
+        ::millpond::__private::Call::new(function, key)
     };
-    let body = ::core::pin::pin!(
-        async move { if let ::core::option::Option::Some(edge) = ::core::option::Option::
-        < Result < Option < User >, DbError > > ::None { return edge; } db::find(user_id)
-        . await }
-    );
-    let shape = {
-        use ::millpond::__private::probe::*;
-        (&&&&::millpond::__private::Probe::<Result<Option<User>, DbError>>::new())
-            .shape()
+    let kind = {
+        use ::millpond::__private::kinds::*;
+        (&&&&::millpond::__private::ReturnType::<Result<Option<User>, DbError>>::new())
+            .kind()
     };
-    let shape = ::millpond::__private::cacheable(shape);
-    ::millpond::__private::cached(call, shape, ::millpond::__private::never, body).await
+    let cacheable = ::millpond::__private::cacheable(kind);
+    ::millpond::__private::cached(
+            call,
+            cacheable,
+            ::millpond::__private::never,
+            async move {
+                if let ::core::option::Option::Some(edge) = ::core::option::Option::<
+                    Result<Option<User>, DbError>,
+                >::None {
+                    return edge;
+                }
+                db::find(user_id).await
+            },
+        )
+        .await
 }
 #[doc(hidden)]
 pub enum get_user {}
@@ -39,51 +37,34 @@ impl get_user {
     ///The cache entry of `get_user` with these arguments.
     pub fn entry(user_id: u64) -> ::millpond::Entry<Result<Option<User>, DbError>> {
         ::millpond::__private::entry({
-            let site = const {
-                &::millpond::__private::Site::new(
-                    ::core::concat!(
-                        ::core::module_path!(), "::get_user:", ::core::line!(), ":",
-                        ::core::column!()
-                    ),
-                    "user",
-                    "<user_id>:profile",
-                    ::core::time::Duration::from_secs(3600u64),
-                )
-            };
+            let function = get_user::function();
             let key = {
-                let mut writer = ::millpond::__private::KeyWriter::new(site);
+                let mut writer = ::millpond::__private::KeyWriter::new(function);
                 writer.part::<u64>(&user_id);
                 writer.literal(":profile");
                 writer.finish()
             };
-            ::millpond::__private::Call::new(site, key)
+            ::millpond::__private::Call::new(function, key)
         })
     }
     ///Removes the entry, here and in Redis.
     pub fn invalidate(user_id: u64) -> ::millpond::Invalidation {
         ::millpond::__private::invalidate(Self::entry(user_id))
     }
-    ///Runs the function and stores what it returns, whatever is cached.
-    pub async fn refresh(user_id: u64) -> Result<Option<User>, DbError> {
-        ::millpond::__private::refreshed(
+    #[doc(hidden)]
+    fn function() -> &'static ::millpond::__private::CachedFunction {
+        {
+            static CACHED_FUNCTION: ::millpond::__private::CachedFunction = ::millpond::__private::CachedFunction::new(
                 ::core::concat!(
-                    ::core::module_path!(), "::get_user:", ::core::line!(), ":",
-                    ::core::column!()
+                    ::core::module_path!(), "::get_user (", ::core::file!(), ":",
+                    ::core::line!(), ")"
                 ),
-                get_user(user_id),
-            )
-            .await
-    }
-    ///Runs the function, and leaves what is cached as it is.
-    pub async fn uncached(user_id: u64) -> Result<Option<User>, DbError> {
-        ::millpond::__private::uncached(
-                ::core::concat!(
-                    ::core::module_path!(), "::get_user:", ::core::line!(), ":",
-                    ::core::column!()
-                ),
-                get_user(user_id),
-            )
-            .await
+                "user",
+                "<user_id>:profile",
+                ::core::time::Duration::from_secs(3600u64),
+            );
+            &CACHED_FUNCTION
+        }
     }
 }
 #[doc(hidden)]

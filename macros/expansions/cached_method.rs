@@ -1,63 +1,65 @@
 impl Repo {
     async fn get_user(&self, user_id: u64) -> Option<User> {
         let call = {
-            let site = const {
-                &::millpond::__private::Site::new(
-                    ::core::concat!(
-                        ::core::module_path!(), "::get_user:", ::core::line!(), ":",
-                        ::core::column!()
-                    ),
-                    "user",
-                    "<self.tenant>:<user_id>",
-                    ::core::time::Duration::from_secs(300u64),
-                )
-            };
+            let function = Self::__get_user_entry_function();
             let key = {
-                let mut writer = ::millpond::__private::KeyWriter::new(site);
+                let mut writer = ::millpond::__private::KeyWriter::new(function);
                 writer.part(&self.tenant);
                 writer.literal(":");
                 writer.part::<u64>(&user_id);
                 writer.finish()
             };
-            ::millpond::__private::Call::new(site, key)
+            ::millpond::__private::Call::new(function, key)
                 .on(::core::borrow::Borrow::<::millpond::Millpond>::borrow(&(self.pond)))
         };
-        let body = ::core::pin::pin!(
-            async move { if let ::core::option::Option::Some(edge) =
-            ::core::option::Option:: < Option < User > > ::None { return edge; } self.db
-            .find(user_id). await }
-        );
-        let shape = {
-            use ::millpond::__private::probe::*;
-            (&&&&::millpond::__private::Probe::<Option<User>>::new()).shape()
+        let kind = {
+            use ::millpond::__private::kinds::*;
+            (&&&&::millpond::__private::ReturnType::<Option<User>>::new()).kind()
         };
-        let shape = ::millpond::__private::cacheable(shape);
-        ::millpond::__private::cached(call, shape, ::millpond::__private::never, body)
+        let cacheable = ::millpond::__private::cacheable(kind);
+        ::millpond::__private::cached(
+                call,
+                cacheable,
+                ::millpond::__private::never,
+                async move {
+                    if let ::core::option::Option::Some(edge) = ::core::option::Option::<
+                        Option<User>,
+                    >::None {
+                        return edge;
+                    }
+                    self.db.find(user_id).await
+                },
+            )
             .await
     }
     ///The cache entry of `get_user` with these arguments.
     fn get_user_entry(&self, user_id: u64) -> ::millpond::Entry<Option<User>> {
         ::millpond::__private::entry({
-            let site = const {
-                &::millpond::__private::Site::new(
-                    ::core::concat!(
-                        ::core::module_path!(), "::get_user:", ::core::line!(), ":",
-                        ::core::column!()
-                    ),
-                    "user",
-                    "<self.tenant>:<user_id>",
-                    ::core::time::Duration::from_secs(300u64),
-                )
-            };
+            let function = Self::__get_user_entry_function();
             let key = {
-                let mut writer = ::millpond::__private::KeyWriter::new(site);
+                let mut writer = ::millpond::__private::KeyWriter::new(function);
                 writer.part(&self.tenant);
                 writer.literal(":");
                 writer.part::<u64>(&user_id);
                 writer.finish()
             };
-            ::millpond::__private::Call::new(site, key)
+            ::millpond::__private::Call::new(function, key)
                 .on(::core::borrow::Borrow::<::millpond::Millpond>::borrow(&(self.pond)))
         })
+    }
+    #[doc(hidden)]
+    fn __get_user_entry_function() -> &'static ::millpond::__private::CachedFunction {
+        {
+            static CACHED_FUNCTION: ::millpond::__private::CachedFunction = ::millpond::__private::CachedFunction::new(
+                ::core::concat!(
+                    ::core::module_path!(), "::get_user (", ::core::file!(), ":",
+                    ::core::line!(), ")"
+                ),
+                "user",
+                "<self.tenant>:<user_id>",
+                ::core::time::Duration::from_secs(300u64),
+            );
+            &CACHED_FUNCTION
+        }
     }
 }

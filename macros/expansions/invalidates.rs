@@ -9,9 +9,9 @@ async fn rename(user_id: u64, name: &str) -> Result<User, DbError> {
     ::millpond::__private::invalidating(
             targets,
             {
-                use ::millpond::__private::probe::*;
-                (&&&&::millpond::__private::Probe::<Result<User, DbError>>::new())
-                    .outcome()
+                use ::millpond::__private::kinds::*;
+                (&&&&::millpond::__private::ReturnType::<Result<User, DbError>>::new())
+                    .mutation_kind()
             },
             |output, targets| {
                 targets.add(<get_org>::entry(output.org));

@@ -6,11 +6,11 @@ use crate::{function::Function, model::refused::Refused};
 
 mod body;
 pub mod cache;
+mod cached_function;
 mod companion;
 pub mod key;
 pub mod limit;
 pub mod mutation;
-mod site;
 mod spans;
 #[cfg(test)]
 mod tests;

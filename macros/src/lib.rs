@@ -25,8 +25,8 @@ mod tokens;
 /// get_user(42).await?;                       // as before: the cache changes no signature
 /// invalidate_user!(42).await?;               // or get_user::invalidate(42).await?
 /// get_user::entry(42).get().await?;          // what is cached: also put, exists, ttl, key
-/// get_user::refresh(42).await?;              // runs the body and stores what it returns
-/// get_user::uncached(42).await?;             // runs the body, the cache left as it is
+/// millpond::refresh(get_user(42)).await?;    // runs the body and stores what it returns
+/// millpond::uncached(get_user(42)).await?;   // runs the body, the cache left as it is
 /// ```
 ///
 /// It stands on free functions, on methods (`&self`, `&mut self`, `self: Arc<Self>`, `self`), on associated

@@ -1,11 +1,21 @@
 //! The read path: `key → flight → store → open → decode → body → encode → seal → store`.
 //!
-//! Everything here is compiled once; what depends on the function's types is in `private`.
+//! Everything here is compiled once; what depends on the function's types is in `answer`.
 
+mod answer;
+mod cacheable;
+pub(crate) mod call_mode;
 mod delivery;
 pub(crate) mod flight;
 pub(crate) mod pulse;
+mod return_kind;
 mod state;
+
+pub use answer::{Answer, never};
+pub use cacheable::{CacheValue, Cacheable, CacheableKind, cacheable};
+pub use call_mode::{refresh, uncached};
+pub(crate) use return_kind::Nested;
+pub use return_kind::{Fallible, Plain, ReturnKind, Shareable};
 
 use crate::client::Client;
 use crate::client::guard::{self, Observed};
@@ -17,10 +27,12 @@ use crate::runtime;
 use crate::stats::Counters;
 use bytes::Bytes;
 use flight::{Lease, Outcome, Role, SharedError, Waited};
+use pulse::{BodyPoll, Watch};
 pub(crate) use state::Cache;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Context;
 use std::time::Duration;
 
 /// One call of a cached function: what it looks up, and under which rules.
@@ -82,6 +94,8 @@ pub(crate) struct Load {
     observed: Option<Observed>,
     budget: Duration,
     read_at: Duration,
+    /// What shows to waiters that the body is polled.
+    watch: Option<Watch>,
 }
 
 impl CachedCall {
@@ -192,6 +206,7 @@ impl Load {
             observed: None,
             budget: call.cache.client.settings.budget,
             read_at: Duration::ZERO,
+            watch: None,
         }
     }
 
@@ -280,12 +295,20 @@ impl Load {
         self
     }
 
-    /// Runs the body.
-    pub(crate) async fn run<F: Future>(&mut self, body: F) -> F::Output {
+    /// The body is about to run.
+    pub(crate) fn begin_body(mut self) -> Self {
         self.counters.loads.add(1);
-        let departed = self.lease.as_ref().map_or(0, Lease::depart);
-        self.read = departed;
-        self.watched(body).await
+        self.read = self.lease.as_ref().map_or(0, Lease::depart);
+        self.watch = self.lease.as_ref().map(Lease::watch_body);
+        self
+    }
+
+    /// One poll of the body.
+    pub(crate) fn watch<'a>(&'a self, cx: &'a Context<'_>) -> BodyPoll<'a> {
+        match &self.watch {
+            Some(watch) => watch.start(cx),
+            None => BodyPoll::unwatched(cx),
+        }
     }
 
     /// The body returned an error.

@@ -103,6 +103,14 @@ impl EntryRef {
         }
     }
 
+    /// See [`ValueEntry::invalidate`].
+    pub(crate) fn invalidate(self) -> Invalidation {
+        let Self { cache, key, .. } = self;
+        Invalidation(Box::pin(async move {
+            cache.invalidate_all([key]).await.map(drop)
+        }))
+    }
+
     pub(crate) async fn put(&self, plain: Bytes) -> Result<(), Error> {
         let Policy {
             ttl,
@@ -262,10 +270,7 @@ impl<T> ValueEntry<T> {
     /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
     /// ```
     pub fn invalidate(&self) -> Invalidation {
-        let EntryRef { cache, key, .. } = self.reference.clone();
-        Invalidation(Box::pin(async move {
-            cache.invalidate_all([key]).await.map(drop)
-        }))
+        self.reference.clone().invalidate()
     }
 
     /// Whether something is cached, be it a `None`.

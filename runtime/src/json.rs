@@ -18,13 +18,25 @@ pub(crate) enum Order {
     Sorted,
 }
 
+/// What values are read from: always text, so that a type has one deserializer.
+pub(crate) type JsonText<'a> = serde_json::Deserializer<serde_json::de::StrRead<'a>>;
+
 /// Compact JSON text.
 pub(crate) fn write<T: Serialize + ?Sized>(value: &T, order: Order) -> Result<Vec<u8>, JsonError> {
+    write_with(order, &mut |writer| value.serialize(writer))
+}
+
+/// Compact JSON text of what this writes.
+pub(crate) fn write_with(
+    order: Order,
+    write: &mut dyn FnMut(&mut Writer) -> Result<(), JsonError>,
+) -> Result<Vec<u8>, JsonError> {
     let mut writer = Writer {
         out: Vec::with_capacity(64),
         order,
+        raw: false,
     };
-    value.serialize(&mut writer)?;
+    write(&mut writer)?;
     Ok(writer.out)
 }
 
@@ -33,9 +45,12 @@ pub(crate) fn write<T: Serialize + ?Sized>(value: &T, order: Order) -> Result<Ve
 const NUMBER_TOKEN: &str = "$serde_json::private::Number";
 const RAW_TOKEN: &str = "$serde_json::private::RawValue";
 
-struct Writer {
+/// Writes one document.
+pub(crate) struct Writer {
     out: Vec<u8>,
     order: Order,
+    /// Strings are JSON text already.
+    raw: bool,
 }
 
 impl Writer {
@@ -106,7 +121,15 @@ impl<'a> ser::Serializer for &'a mut Writer {
     scalars! {
         serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32,
         serialize_i64: i64, serialize_u8: u8, serialize_u16: u16, serialize_u32: u32,
-        serialize_u64: u64, serialize_char: char, serialize_str: &str,
+        serialize_u64: u64, serialize_char: char,
+    }
+
+    fn serialize_str(self, value: &str) -> Result<(), JsonError> {
+        if self.raw {
+            self.out.extend_from_slice(value.as_bytes());
+            return Ok(());
+        }
+        self.scalar(value)
     }
 
     fn serialize_i128(self, value: i128) -> Result<(), JsonError> {
@@ -231,7 +254,7 @@ impl<'a> ser::Serializer for &'a mut Writer {
     }
 }
 
-struct List<'a> {
+pub(crate) struct List<'a> {
     writer: &'a mut Writer,
     first: bool,
     wrapped: bool,
@@ -239,10 +262,14 @@ struct List<'a> {
 
 impl List<'_> {
     fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), JsonError> {
+        self.begin_item();
+        value.serialize(&mut *self.writer)
+    }
+
+    fn begin_item(&mut self) {
         if !std::mem::take(&mut self.first) {
             self.writer.out.push(b',');
         }
-        value.serialize(&mut *self.writer)
     }
 
     fn close(self) {
@@ -275,7 +302,7 @@ lists! {
     SerializeTupleStruct::serialize_field, SerializeTupleVariant::serialize_field,
 }
 
-struct Object<'a> {
+pub(crate) struct Object<'a> {
     writer: &'a mut Writer,
     /// Only used when sorting: name, and the written member.
     members: Vec<(String, Vec<u8>)>,
@@ -286,17 +313,28 @@ struct Object<'a> {
 
 impl Object<'_> {
     fn member<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), JsonError> {
+        let start = self.begin_member(name)?;
+        value.serialize(&mut *self.writer)?;
+        self.end_member(name, start);
+        Ok(())
+    }
+
+    fn begin_member(&mut self, name: &str) -> Result<usize, JsonError> {
+        if self.writer.order == Order::Declared {
+            if !std::mem::take(&mut self.first) {
+                self.writer.out.push(b',');
+            }
+            self.writer.scalar(name)?;
+            self.writer.out.push(b':');
+        }
+        Ok(self.writer.out.len())
+    }
+
+    fn end_member(&mut self, name: &str, start: usize) {
         if self.writer.order == Order::Sorted {
-            let written = write(value, Order::Sorted)?;
+            let written = self.writer.out.split_off(start);
             self.members.push((name.to_owned(), written));
-            return Ok(());
         }
-        if !std::mem::take(&mut self.first) {
-            self.writer.out.push(b',');
-        }
-        self.writer.scalar(name)?;
-        self.writer.out.push(b':');
-        value.serialize(&mut *self.writer)
     }
 
     fn close(mut self) -> Result<(), JsonError> {
@@ -355,7 +393,7 @@ impl ser::SerializeStructVariant for Object<'_> {
     }
 }
 
-enum Members<'a> {
+pub(crate) enum Members<'a> {
     Object(Object<'a>),
     /// The one field is JSON text already.
     Verbatim(&'a mut Writer),
@@ -373,9 +411,9 @@ impl ser::SerializeStruct for Members<'_> {
         match self {
             Self::Object(object) => object.member(name, value),
             Self::Verbatim(writer) => {
-                writer
-                    .out
-                    .extend_from_slice(value.serialize(MemberName)?.as_bytes());
+                writer.raw = true;
+                value.serialize(&mut **writer)?;
+                writer.raw = false;
                 Ok(())
             }
         }

@@ -157,6 +157,7 @@ pub mod ttl;
 pub mod __private;
 
 pub use builder::Builder;
+pub use cache::{refresh, uncached};
 pub use clock::ManualClock;
 pub use entry::{Entry, Invalidation, Lookup, PutAs, ValueEntry};
 pub use error::{Error, ErrorKind};

@@ -1,13 +1,16 @@
 //! Values and their plain form: JSON text, the bare word `__NULL__` for null, and raw text as other
 //! clients of the database write strings.
 
+mod erased;
+
 use crate::error::{Error, ErrorKind};
-use crate::json::{self, JsonError, Order};
+use crate::json::{self, JsonError, JsonText, Order};
 use bytes::Bytes;
+pub(crate) use erased::{ErasedValue, Read, TypedValue, Write, read, write};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// What envelopes of every version begin with. No plain value does: see `value::encode`.
+/// What envelopes of every version begin with. No plain value does: see [`plain_form`].
 pub(crate) const MARK: &[u8] = b"{\"millpond\":";
 
 /// What a cached `null` is stored as, so that "known to be nothing" differs from "not cached".
@@ -17,9 +20,21 @@ pub(crate) const MARK: &[u8] = b"{\"millpond\":";
 /// ```
 pub const NULL_SENTINEL: &str = "__NULL__";
 
-/// The plain form of a value.
-pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, JsonError> {
-    let mut text = json::write(value, Order::Declared)?;
+/// The plain form of a value: JSON.
+pub(crate) fn plain_form<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, Error> {
+    finish(json::write(value, Order::Declared))
+}
+
+/// The plain form of what JSON was written for.
+fn finish(written: Result<Vec<u8>, JsonError>) -> Result<Bytes, Error> {
+    let mut text = written.map_err(|error| {
+        Error::with_source(
+            ErrorKind::InvalidValue,
+            "the value has no JSON; an infinity, a NaN, a map key that is no string and a \
+             `Some(None)` cannot be stored",
+            error,
+        )
+    })?;
     if text.starts_with(MARK) {
         // JSON as before, and no envelope.
         text.insert(0, b' ');
@@ -31,57 +46,51 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, JsonErro
     })
 }
 
-/// The plain form of a value: JSON.
-pub(crate) fn plain_form<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, Error> {
-    encode(value).map_err(|error| {
-        Error::with_source(
-            ErrorKind::InvalidValue,
-            "the value has no JSON; an infinity, a NaN, a map key that is no string and a \
-             `Some(None)` cannot be stored",
-            error,
-        )
-    })
-}
-
 /// Whether these bytes stand for JSON null.
 pub(crate) fn is_null(bytes: &[u8]) -> bool {
     bytes == NULL_SENTINEL.as_bytes() || bytes == b"null"
 }
 
 /// What the plain form means as a `T`; the error names what is wrong, never the content.
-pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    let bytes = if is_null(bytes) { b"null" } else { bytes };
+pub(crate) fn decode<T: DeserializeOwned>(plain: &[u8]) -> Result<T, String> {
+    let mut value = None;
+    read_plain(plain, &mut |json| erased::read(json, &mut value))?;
+    value.ok_or_else(|| "nothing was read".to_owned())
+}
+
+/// Reads a plain form; how, knows the caller, so that there is one deserializer for a type, whatever
+/// has to be tried.
+pub(crate) fn read_plain(
+    plain: &[u8],
+    read: &mut dyn FnMut(&mut JsonText<'_>) -> Result<(), serde_json::Error>,
+) -> Result<(), String> {
+    let plain = if is_null(plain) { b"null" } else { plain };
     // Checking the whole at once costs less than checking each string.
-    let text = std::str::from_utf8(bytes);
-    let parsed = match text {
-        Ok(text) => serde_json::from_str(text),
-        Err(_) => serde_json::from_slice(bytes),
+    let Ok(text) = std::str::from_utf8(plain) else {
+        return Err("not UTF-8".to_owned());
     };
-    let error = match parsed {
-        Ok(value) => return Ok(value),
-        Err(error) => error,
+    let mut parse = |text: &str| {
+        let mut json = serde_json::Deserializer::from_str(text);
+        read(&mut json)?;
+        json.end()
     };
-    // The text of a data error may quote the content, so only its class and place are kept.
-    let report = |what: &str| {
-        Err(format!(
-            "{what}, line {} column {}",
-            error.line(),
-            error.column()
-        ))
-    };
-    let Ok(text) = text else {
-        return report("not UTF-8");
+    let Err(error) = parse(text) else {
+        return Ok(());
     };
     if is_raw_text(text)
-        && let Ok(value) = serde_json::from_value(serde_json::Value::String(text.to_owned()))
+        && let Ok(quoted) = serde_json::to_string(text)
+        && parse(&quoted).is_ok()
     {
-        return Ok(value);
+        return Ok(());
     }
-    report(if error.is_data() {
+    let what = if error.is_data() {
         "JSON of another shape"
     } else {
         "not JSON"
-    })
+    };
+    // The text of a data error may quote the content, so only its class and place are kept.
+    let (line, column) = (error.line(), error.column());
+    Err(format!("{what}, line {line} column {column}"))
 }
 
 /// Whether another client may have meant this text as a plain string: a JSON number or boolean, or
@@ -99,11 +108,29 @@ pub(crate) fn looks_like_json(text: &str) -> bool {
     text.starts_with(['{', '[', '"'])
 }
 
-/// In debug builds: whether what will be stored reads back as the same value.
-pub(crate) fn survives<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<(), String> {
-    let again: T = decode(bytes)?;
-    let again = encode(&again).map_err(|error| error.to_string())?;
-    if again == bytes || unordered(&again) == unordered(bytes) {
+/// The plain form of a value of a cached function. In debug builds, one that would not be read back as
+/// the same value is an error.
+pub(crate) fn plain_form_of(value: &dyn ErasedValue) -> Result<Bytes, Error> {
+    let plain = finish(json::write_with(Order::Declared, &mut |writer| {
+        value.write(writer)
+    }))?;
+    if cfg!(debug_assertions) {
+        survives(value, &plain).map_err(|what| Error::new(ErrorKind::Decode, what))?;
+    }
+    Ok(plain)
+}
+
+/// Whether what will be stored reads back as the same value.
+fn survives(value: &dyn ErasedValue, plain: &[u8]) -> Result<(), String> {
+    let mut again = Ok(Vec::new());
+    value.lend_empty(&mut |copy| {
+        again = read_plain(plain, &mut |json| copy.read(json)).and_then(|()| {
+            let text = json::write_with(Order::Declared, &mut |writer| copy.write(writer));
+            text.map_err(|error| error.to_string())
+        });
+    });
+    let again = again?;
+    if again == plain || unordered(&again) == unordered(plain) {
         Ok(())
     } else {
         Err("the value read back differs from the one that was stored".to_owned())
@@ -122,6 +149,7 @@ fn unordered(bytes: &[u8]) -> Option<serde_json::Value> {
             _ => {}
         }
     }
+    let bytes = if is_null(bytes) { b"null" } else { bytes };
     let mut value = serde_json::from_slice(bytes).ok()?;
     sort(&mut value);
     Some(value)
@@ -132,7 +160,7 @@ mod tests {
     use super::*;
 
     fn bytes<T: Serialize>(value: T) -> Bytes {
-        encode(&value).unwrap()
+        plain_form(&value).unwrap()
     }
 
     #[test]
@@ -175,9 +203,14 @@ mod tests {
             #[serde(rename(serialize = "out", deserialize = "in"), default)]
             turned: u8,
         }
-        let stored = bytes(Lossy { turned: 2 });
-        assert!(survives::<Lossy>(&stored).is_err());
+        fn typed<T: Serialize + DeserializeOwned>(value: T) -> TypedValue<T> {
+            let mut typed = TypedValue::new(read, write);
+            typed.set(value);
+            typed
+        }
+        assert!(plain_form_of(&typed(Lossy { turned: 2 })).is_err());
         let set: std::collections::HashSet<u32> = (0..100).collect();
-        assert!(survives::<std::collections::HashSet<u32>>(&bytes(set)).is_ok());
+        assert!(plain_form_of(&typed(set)).is_ok());
+        assert!(plain_form_of(&typed(None::<u32>)).is_ok());
     }
 }

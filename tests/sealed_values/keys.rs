@@ -40,7 +40,7 @@ async fn an_older_key_opens_until_it_is_taken_away() {
     assert_eq!(count(&bodies), 2);
     assert!(id_of("secret:1").await.contains(OLD_ID));
     both_keys
-        .scope(async { secret::refresh(1, &bodies).await })
+        .scope(async { millpond::refresh(secret(1, &bodies)).await })
         .await;
     assert!(id_of("secret:1").await.contains(ID));
 
@@ -78,7 +78,7 @@ async fn without_a_key_functions_run_and_nothing_is_stored() {
                 assert_eq!(secret(1, &bodies).await, Some(page(1)));
                 assert_eq!(both(900, &bodies).await.unwrap(), CONTENT.repeat(900));
             }
-            assert_eq!(secret::refresh(1, &bodies).await, Some(page(1)));
+            assert_eq!(millpond::refresh(secret(1, &bodies)).await, Some(page(1)));
             assert_eq!(count(&bodies), 7);
             assert_eq!(publish(page(1)).await, Some(page(1)));
             let words = [

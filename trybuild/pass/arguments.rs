@@ -92,13 +92,13 @@ async fn calls() {
     let _ = list::entry(&[1], None, &params()).key();
     let _ = from_path(Path(1)).await;
     let _ = from_path::entry(Path(1)).key();
-    let _ = from_path::refresh(Path(1)).await;
+    let _ = millpond::refresh(from_path(Path(1))).await;
     let _ = from_path::invalidate(Path(1)).await;
     let _ = from_tuple((1, 2), Path(3)).await;
     let _ = from_tuple::entry((1, 2)).key();
     let _ = from_params(params(), 1, &Pool).await;
     let _ = from_params::entry(params(), 1).key();
-    let _ = from_params::uncached(params(), 1, &Pool).await;
+    let _ = millpond::uncached(from_params(params(), 1, &Pool)).await;
     let _ = from_fields(&params(), (1, params())).await;
     let _ = from_fields::entry(&params(), (1, params())).key();
     let _ = r#loop(1, 2).await;
@@ -112,9 +112,9 @@ async fn calls() {
     let _ = key!("user:<gen>:<r#gen>");
     let _ = changed(String::new(), Arc::from("")).await;
     let _ = names(1, 2, 3, 4, 5, 6, 7, 8, 9).await;
-    let _ = names::refresh(1, 2, 3, 4, 5, 6, 7, 8, 9).await;
+    let _ = millpond::refresh(names(1, 2, 3, 4, 5, 6, 7, 8, 9)).await;
     let _ = user(1, 2, 3).await;
-    let _ = user::refresh(1, 2, 3).await;
+    let _ = millpond::refresh(user(1, 2, 3)).await;
     let _ = literal::entry(1, 2).key();
     let _ = clash(1, 2, 3, 4, 5).await;
     let writer = 3;

@@ -84,8 +84,8 @@ async fn calls() {
     let _ = verify("x").await;
     let _ = not_written(1).await;
     let _ = get_user::entry(1).key();
-    let _ = get_user::refresh(1).await;
-    let _ = get_user::uncached(1).await;
+    let _ = millpond::refresh(get_user(1)).await;
+    let _ = millpond::uncached(get_user(1)).await;
     let _ = get_user::invalidate(1).await;
     let _ = invalidate_user!(1,).await;
     let _ = forget_user!(1).await;

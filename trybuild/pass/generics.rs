@@ -71,13 +71,13 @@ impl Table for Row {
 async fn calls() {
     let _: Result<Option<Row>, String> = load("x").await;
     let _ = load::entry::<Row, &str>("x").key();
-    let _ = load::refresh::<Row, _>("x").await;
+    let _ = millpond::refresh(load::<Row, _>("x")).await;
     let _ = load::invalidate::<Row, &str>("x").await;
     let _ = rows::<3>(1).await;
     let _ = rows::entry::<3>(1).key();
     let _ = any::<u8, 3>(1).await;
     let _ = any::entry::<u8>(1).key();
-    let _ = any::uncached::<u8, 3>(1).await;
+    let _ = millpond::uncached(any::<u8, 3>(1)).await;
     let _ = implied(1, &2).await;
     let _ = implied::entry(1, &2).key();
     let _ = lifetimes("a", &[1_u8], Cow::Borrowed("b")).await;

@@ -84,7 +84,7 @@ impl Repo {
 async fn calls(pond: Millpond) {
     let _ = everything(1, &pond).await;
     let _ = users::entry(1, &pond).key();
-    let _ = users::refresh(1, &pond).await;
+    let _ = millpond::refresh(everything(1, &pond)).await;
     let _ = forget_user!(1, &pond).await;
     let _ = (a(1).await, b(1).await, c(1).await, d(1).await);
     let _ = c::entry(1).key();

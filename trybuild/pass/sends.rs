@@ -40,7 +40,7 @@ fn assert_send<T: Send>(value: T) {
 
 fn main() {
     assert_send(sends("a", String::new()));
-    assert_send(sends::refresh("a", String::new()));
+    assert_send(millpond::refresh(sends("a", String::new())));
     assert_send(rename("a"));
     assert_send(replace("a"));
     drop((send("a"), local(1, Rc::default())));

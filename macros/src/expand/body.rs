@@ -27,7 +27,7 @@ pub fn body(function: &Function, output: Option<&Type>) -> TokenStream {
 
 /// The user's statements as a future, in the user's braces. The return in front, which never happens, tells
 /// the compiler the type, so that what is wrong in the body is reported as if the attribute were not there.
-fn future(function: &Function, output: Option<&Type>) -> TokenStream {
+pub fn future(function: &Function, output: Option<&Type>) -> TokenStream {
     let edge = output.map(|output| {
         quote_spanned! {Span::mixed_site().located_at(output.span())=>
             if let ::core::option::Option::Some(edge) = ::core::option::Option::<#output>::None {
@@ -42,13 +42,13 @@ fn future(function: &Function, output: Option<&Type>) -> TokenStream {
     quote_spanned!(at=> async move #braced)
 }
 
-/// What the return type is made of, found by the compiler.
-pub fn shape(runtime: &Path, output: &impl ToTokens, method: &str) -> TokenStream {
+/// What kind of return type it is, found by the compiler.
+pub fn return_kind(runtime: &Path, output: &impl ToTokens, method: &str) -> TokenStream {
     let method = Ident::new(method, Span::mixed_site());
     quote_spanned! {Span::mixed_site()=>
         {
-            use #runtime::__private::probe::*;
-            (&&&&#runtime::__private::Probe::<#output>::new()).#method()
+            use #runtime::__private::kinds::*;
+            (&&&&#runtime::__private::ReturnType::<#output>::new()).#method()
         }
     }
 }

@@ -4,9 +4,9 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{
-    body::{body, shape, with_body},
+    body::{future, return_kind, with_body},
+    cached_function::call,
     companion,
-    site::{call, site},
     spans::located,
 };
 use crate::model::{cache::Cache, spelling::value_type};
@@ -25,36 +25,27 @@ pub fn expand(cache: &Cache) -> TokenStream {
     let when = when
         .as_ref()
         .map(|when| quote_spanned!(Span::mixed_site()=> .when(#when)));
-    let shape = shape(
-        runtime,
-        output,
-        if *shares_errors {
-            "shape"
-        } else {
-            "shape_unshared"
-        },
-    );
+    let kind = if *shares_errors {
+        "kind"
+    } else {
+        "kind_unshared"
+    };
+    let kind = return_kind(runtime, output, kind);
     // A value that cannot be cached is reported where the return type stands.
-    let cacheable = quote_spanned!(Span::mixed_site()=> #runtime::__private::cacheable(shape));
+    let cacheable = quote_spanned!(Span::mixed_site()=> #runtime::__private::cacheable(kind));
     let cacheable = located(cacheable, value_type(output).span());
     let never = || quote_spanned!(Span::mixed_site()=> #runtime::__private::never);
     let unless = unless
         .as_ref()
         .map_or_else(never, ToTokens::to_token_stream);
-    let body = body(function, Some(output));
-    let early = cache.are_checked_early.then(|| {
-        let site = site(cache);
-        quote_spanned!(Span::mixed_site()=> const _: #runtime::__private::Site = #site;)
-    });
+    let body = future(function, Some(output));
     let function = with_body(
         function,
         &quote_spanned! {Span::mixed_site()=>
-            #early
             let call = #call #when;
-            #body
-            let shape = #shape;
-            let shape = #cacheable;
-            #runtime::__private::cached(call, shape, #unless, body).await
+            let kind = #kind;
+            let cacheable = #cacheable;
+            #runtime::__private::cached(call, cacheable, #unless, #body).await
         },
     );
     let companion = companion::expand(cache);

@@ -4,14 +4,13 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::{
-    site::{call, id},
+    cached_function::{call, holder},
     spans::generated,
 };
 use crate::{
     model::{
         cache::Cache,
         companion::{Companion, EntryArguments},
-        signature::Argument,
     },
     tokens::{plain, respanned},
 };
@@ -20,23 +19,27 @@ mod arguments;
 mod attributes;
 pub mod invalidate;
 
-use arguments::{lasting, narrowed, renamed, turbofish};
+pub use arguments::turbofish;
+use arguments::{lasting, narrowed, renamed};
 use attributes::{is_deprecated, kept_attributes, visibility};
 
 pub fn expand(cache: &Cache) -> TokenStream {
     match &cache.companion {
         Companion::None => TokenStream::new(),
         Companion::Within { name, entry } => {
-            let name = Ident::new(&name.to_string(), generated(name.span()));
-            entry_function(cache, &name, entry)
+            let span = generated(name.span());
+            let name = Ident::new(&name.to_string(), span);
+            let entry = entry_function(cache, &name, entry);
+            let cfgs = kept_attributes(cache, &["cfg"]);
+            let holder = holder(cache, span);
+            quote!(#entry #(#cfgs)* #holder)
         }
         Companion::Beside {
             name,
             invalidate,
             entry,
-            arguments,
         } => {
-            let companion = beside(cache, name, entry, arguments);
+            let companion = beside(cache, name, entry);
             let invalidate = invalidate
                 .as_ref()
                 .map(|invalidate| invalidate::expand(cache, name, invalidate));
@@ -45,12 +48,7 @@ pub fn expand(cache: &Cache) -> TokenStream {
     }
 }
 
-fn beside(
-    cache: &Cache,
-    name: &Ident,
-    entry: &EntryArguments,
-    arguments: &[Argument],
-) -> TokenStream {
+fn beside(cache: &Cache, name: &Ident, entry: &EntryArguments) -> TokenStream {
     let span = generated(name.span());
     let name = respanned(name, span);
     let cfgs = kept_attributes(cache, &["cfg"]);
@@ -60,18 +58,7 @@ fn beside(
     let entry_name = Ident::new("entry", span);
     let invalidate = invalidate_function(cache, entry, span);
     let entry = entry_function(cache, &entry_name, entry);
-    let refresh = Forwarding {
-        name: "refresh",
-        mode: "refreshed",
-        doc: "Runs the function and stores what it returns, whatever is cached.",
-    };
-    let refresh = forwarding_function(cache, arguments, &refresh, span);
-    let uncached = Forwarding {
-        name: "uncached",
-        mode: "uncached",
-        doc: "Runs the function, and leaves what is cached as it is.",
-    };
-    let uncached = forwarding_function(cache, arguments, &uncached, span);
+    let holder = holder(cache, span);
     quote_spanned! {span=>
         #(#cfgs)*
         #[doc(hidden)]
@@ -82,8 +69,7 @@ fn beside(
         impl #name {
             #entry
             #invalidate
-            #refresh
-            #uncached
+            #holder
         }
     }
 }
@@ -138,42 +124,6 @@ fn invalidate_function(cache: &Cache, entry: &EntryArguments, span: Span) -> Tok
         #(#lints)*
         #vis fn invalidate #generics (#(#arguments),*) -> #runtime::Invalidation #clause {
             #runtime::__private::invalidate(Self::entry #turbofish (#(#names),*))
-        }
-    }
-}
-
-/// `refresh` or `uncached`: the function itself, called in a mode that it looks at.
-struct Forwarding {
-    name: &'static str,
-    mode: &'static str,
-    doc: &'static str,
-}
-
-fn forwarding_function(
-    cache: &Cache,
-    arguments: &[Argument],
-    Forwarding { name, mode, doc }: &Forwarding,
-    span: Span,
-) -> TokenStream {
-    let lints = kept_attributes(cache, &["cfg", "allow", "expect", "deprecated"]);
-    let Cache {
-        runtime,
-        function,
-        output,
-        ..
-    } = cache;
-    let (called, generics) = (&function.sig.ident, &function.sig.generics);
-    let vis = visibility(cache, span);
-    let clause = &generics.where_clause;
-    let (name, mode) = (Ident::new(name, span), Ident::new(mode, span));
-    let (arguments, names) = renamed(arguments);
-    let turbofish = turbofish(generics);
-    let id = id(cache);
-    quote_spanned! {span=>
-        #[doc = #doc]
-        #(#lints)*
-        #vis async fn #name #generics (#(#arguments),*) -> #output #clause {
-            #runtime::__private::#mode(#id, #called #turbofish (#(#names),*)).await
         }
     }
 }

@@ -3,7 +3,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{ExprPath, PathArguments, spanned::Spanned};
 
-use super::body::{body, shape, with_body};
+use super::body::{body, return_kind, with_body};
 use crate::model::mutation::{Argument, Callee, Effect, Mutation, Target};
 
 pub fn expand(mutation: &Mutation) -> TokenStream {
@@ -48,7 +48,7 @@ fn invalidate(mutation: &Mutation, early: &[Target], late: &[Target], always: bo
         let output = Ident::new("output", Span::call_site());
         quote_spanned!(Span::mixed_site()=> |#output, targets| { #(targets.add(#late);)* })
     };
-    let shape = shape(runtime, &returned(output.as_ref()), "outcome");
+    let kind = return_kind(runtime, &returned(output.as_ref()), "mutation_kind");
     let body = body(function, output.as_ref());
     let run = Ident::new(
         if always {
@@ -63,7 +63,7 @@ fn invalidate(mutation: &Mutation, early: &[Target], late: &[Target], always: bo
         #(#added)*
         #kept
         #body
-        #runtime::__private::#run(#targets, #shape, #late, body).await
+        #runtime::__private::#run(#targets, #kind, #late, body).await
     };
     with_body(function, &statements)
 }
@@ -88,10 +88,10 @@ fn update(mutation: &Mutation, targets: &[Target]) -> TokenStream {
         let entries = Ident::new("entries", at);
         quote_spanned!(at=> #entries.add(#entry.entry_ref());)
     });
-    let shape = shape(runtime, &returned(output.as_ref()), "outcome");
+    let kind = return_kind(runtime, &returned(output.as_ref()), "mutation_kind");
     let body = body(function, output.as_ref());
     let statements = quote_spanned! {Span::mixed_site()=>
-        let mut entries = #runtime::__private::EntryRefs::new(#shape);
+        let mut entries = #runtime::__private::EntryRefs::new(#kind);
         #(#added)*
         #body
         #runtime::__private::updating(entries, body).await

@@ -1,11 +1,12 @@
 //! `#[cached]`: its options and the function they stand on.
 use proc_macro2::TokenStream;
-use syn::{Expr, Path, Type, parse_quote};
+use syn::{Expr, Generics, Path, Type, parse_quote};
 
 use super::{
     companion::{self, Companion},
     constants::{self, Constants, Flight},
     duration::Length,
+    generics,
     key::{self, Key, Sources},
     option::{self, Opt, options},
     output,
@@ -47,7 +48,10 @@ pub struct Cache {
     pub function: Function,
     pub output: Type,
     pub constants: Constants,
-    pub are_checked_early: bool,
+    /// Whether an item can hold them.
+    pub are_constant: bool,
+    /// The parameters of the function that they depend on.
+    pub constant_generics: Generics,
     pub key: Key,
     pub when: Option<Expr>,
     pub unless: Option<Expr>,
@@ -127,18 +131,18 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         &constants,
         &output,
     );
-    let companion = companion::companion(names, place, entry, arguments);
+    let companion = companion::companion(names, place, entry);
     let scope = Scope::of(&function.sig, place);
-    let (shares_errors, are_checked_early) = (
-        scope.outlives_calls(&output),
-        constants.are_checked_early(scope),
-    );
+    let (shares_errors, are_constant) =
+        (scope.outlives_calls(&output), constants.are_constant(scope));
+    let constant_generics = generics::kept(&function.sig.generics, &constants.mentions());
     Ok(Cache {
         runtime,
         function,
         output,
         constants,
-        are_checked_early,
+        are_constant,
+        constant_generics,
         key,
         when,
         unless,

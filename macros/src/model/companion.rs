@@ -26,7 +26,6 @@ pub enum Companion {
         name: Ident,
         invalidate: Option<Ident>,
         entry: EntryArguments,
-        arguments: Vec<Argument>,
     },
     /// A function of this name in the same `impl`.
     Within {
@@ -87,19 +86,13 @@ pub fn names(
     }
 }
 
-pub fn companion(
-    names: Names,
-    place: Place,
-    entry: EntryArguments,
-    arguments: Vec<Argument>,
-) -> Companion {
+pub fn companion(names: Names, place: Place, entry: EntryArguments) -> Companion {
     match (names.companion, place) {
         (None, _) => Companion::None,
         (Some(name), Place::Module) => Companion::Beside {
             name,
             invalidate: names.invalidate,
             entry,
-            arguments,
         },
         (Some(name), _) => Companion::Within {
             name: entry_name(&name),

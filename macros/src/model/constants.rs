@@ -128,17 +128,13 @@ fn check_known_early(constants: &Constants, arguments: &[Argument], errors: &mut
 }
 
 impl Constants {
-    /// They hold what only the compiler can check (constants of the user's, features of the runtime), and an item
-    /// can hold them as well, so that they are checked even where the function is never built.
-    pub fn are_checked_early(&self, scope: Scope<'_>) -> bool {
-        let lengths = self.lengths().map(|length| scope.is_constant_expr(length));
+    /// Whether an item can hold them: none depends on a parameter of the function or of the `impl` around it.
+    pub fn are_constant(&self, scope: Scope<'_>) -> bool {
         let prefix = match &self.prefix {
-            Prefix::Const(path) => Some(scope.is_constant(path)),
-            Prefix::Literal(_) => None,
+            Prefix::Const(path) => scope.is_constant(path),
+            Prefix::Literal(_) => true,
         };
-        let mut constants = lengths.chain(prefix).peekable();
-        let is_featured = self.compress || self.encrypt;
-        (is_featured || constants.peek().is_some()) && constants.all(|is_constant| is_constant)
+        prefix && self.lengths().all(|length| scope.is_constant_expr(length))
     }
 
     fn lengths(&self) -> impl Iterator<Item = &Expr> {

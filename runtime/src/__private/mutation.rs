@@ -1,7 +1,6 @@
 //! Functions that change data: what they invalidate or update, whatever becomes of the call.
 
-use super::shape::Outcome;
-use crate::cache::Cache;
+use crate::cache::{Cache, ReturnKind};
 use crate::entry::{Entry, EntryRef, PutAs, TypedEntryRef};
 use crate::key::Key;
 use pin_project_lite::pin_project;
@@ -90,15 +89,15 @@ impl<F: Future> Future for Body<'_, F> {
 }
 
 /// Runs the body and invalidates after a success.
-pub async fn invalidating<S, F>(
+pub async fn invalidating<K, F>(
     targets: Targets,
-    shape: S,
-    late: impl FnOnce(&S::Value, &mut Targets),
+    kind: K,
+    late: impl FnOnce(&K::Value, &mut Targets),
     body: F,
-) -> S::Return
+) -> K::Return
 where
-    S: Outcome,
-    F: Future<Output = S::Return>,
+    K: ReturnKind,
+    F: Future<Output = K::Return>,
 {
     let mut armed = Armed(None);
     let returned = Body {
@@ -108,29 +107,29 @@ where
     }
     .await;
     // The error, which need not be `Send`, must be gone before the next `await`.
-    let value = match shape.split(returned) {
+    let value = match kind.split(returned) {
         Ok(value) => value,
         Err(error) => {
             armed.0 = None;
-            return shape.failure(error);
+            return kind.failure(error);
         }
     };
     // Armed until it returns: the expression is the user's, and may panic.
     late(&value, armed.0.get_or_insert_default());
     armed.0.take().unwrap_or_default().invalidate().await;
-    shape.success(value)
+    kind.success(value)
 }
 
 /// Runs the body and invalidates whatever it returned.
-pub async fn invalidating_always<S, F>(
+pub async fn invalidating_always<K, F>(
     targets: Targets,
-    shape: S,
-    late: impl FnOnce(&S::Value, &mut Targets),
+    kind: K,
+    late: impl FnOnce(&K::Value, &mut Targets),
     body: F,
-) -> S::Return
+) -> K::Return
 where
-    S: Outcome,
-    F: Future<Output = S::Return>,
+    K: ReturnKind,
+    F: Future<Output = K::Return>,
 {
     let mut armed = Armed(None);
     let returned = Body {
@@ -139,30 +138,30 @@ where
         inner: body,
     }
     .await;
-    let returned = shape.split(returned);
+    let returned = kind.split(returned);
     if let Ok(value) = &returned {
         late(value, armed.0.get_or_insert_default());
     }
     armed.0.take().unwrap_or_default().invalidate().await;
     match returned {
-        Ok(value) => shape.success(value),
-        Err(error) => shape.failure(error),
+        Ok(value) => kind.success(value),
+        Err(error) => kind.failure(error),
     }
 }
 
 type Form<V> = fn(&V) -> Result<bytes::Bytes, crate::Error>;
 
 /// The entries that a call updates with its value.
-pub struct EntryRefs<S: Outcome> {
-    shape: S,
-    entries: Vec<(EntryRef, Form<S::Value>)>,
+pub struct EntryRefs<K: ReturnKind> {
+    kind: K,
+    entries: Vec<(EntryRef, Form<K::Value>)>,
 }
 
-impl<S: Outcome> EntryRefs<S> {
+impl<K: ReturnKind> EntryRefs<K> {
     /// None yet.
-    pub const fn new(shape: S) -> Self {
+    pub const fn new(kind: K) -> Self {
         Self {
-            shape,
+            kind,
             entries: Vec::new(),
         }
     }
@@ -170,14 +169,14 @@ impl<S: Outcome> EntryRefs<S> {
     /// One more; the value must be one that the entry takes.
     pub fn add<T>(&mut self, entry: TypedEntryRef<T>)
     where
-        S::Value: PutAs<T>,
+        K::Value: PutAs<T>,
     {
         self.entries
-            .push((entry.reference, <S::Value as PutAs<T>>::plain_form));
+            .push((entry.reference, <K::Value as PutAs<T>>::plain_form));
     }
 }
 
-impl<S: Outcome> std::fmt::Debug for EntryRefs<S> {
+impl<K: ReturnKind> std::fmt::Debug for EntryRefs<K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list()
             .entries(self.entries.iter().map(|(entry, _)| &entry.key))
@@ -187,12 +186,12 @@ impl<S: Outcome> std::fmt::Debug for EntryRefs<S> {
 
 /// Runs the body and stores its value in the entries, where nobody else wrote meanwhile; where
 /// somebody did, or where the value cannot be stored, it invalidates.
-pub async fn updating<S, F>(entries: EntryRefs<S>, body: F) -> S::Return
+pub async fn updating<K, F>(entries: EntryRefs<K>, body: F) -> K::Return
 where
-    S: Outcome,
-    F: Future<Output = S::Return>,
+    K: ReturnKind,
+    F: Future<Output = K::Return>,
 {
-    let EntryRefs { shape, entries } = entries;
+    let EntryRefs { kind, entries } = entries;
     let mut observed = Vec::with_capacity(entries.len());
     // The steps share one budget, as the read and the fill of a cached function do.
     let budgets = entries
@@ -217,11 +216,11 @@ where
         inner: body,
     }
     .await;
-    let value = match shape.split(returned) {
+    let value = match kind.split(returned) {
         Ok(value) => value,
         Err(error) => {
             armed.0 = None;
-            return shape.failure(error);
+            return kind.failure(error);
         }
     };
     let forms: Vec<_> = entries.iter().map(|(_, form)| form(&value).ok()).collect();
@@ -238,5 +237,5 @@ where
     armed.0 = None;
     // What is not delivered in time is delivered in the background.
     crate::runtime::timeout(left.saturating_sub(start.elapsed()), stale.invalidate()).await;
-    shape.success(value)
+    kind.success(value)
 }

@@ -5,7 +5,7 @@
 //! departure (the read, the body, the fill) moves a count, and a result carries the count up to
 //! which it may be shared. Whoever came later starts again, all of them in one new flight.
 
-use super::pulse::{Pulse, Watched};
+use super::pulse::{Pulse, Watch, Watched};
 use crate::random;
 use crate::runtime;
 use bytes::Bytes;
@@ -277,6 +277,11 @@ impl Lease {
     /// Runs a step of the load so that waiters see whether it is being polled.
     pub(crate) fn watch<F: Future>(&self, step: F) -> Watched<F> {
         Watched::new(Arc::clone(&self.pulse), step)
+    }
+
+    /// The same for the body, which is polled by whoever knows its type.
+    pub(crate) fn watch_body(&self) -> Watch {
+        Watch::new(Arc::clone(&self.pulse))
     }
 
     /// Marks a departure. Callers who joined while the count was below what comes back may share

@@ -91,11 +91,62 @@ impl Wake for Pulse {
     }
 }
 
+/// Polls that waiters can see.
+pub(crate) struct Watch {
+    pulse: Arc<Pulse>,
+    waker: Waker,
+}
+
+impl Watch {
+    pub(crate) fn new(pulse: Arc<Pulse>) -> Self {
+        let waker = Waker::from(Arc::clone(&pulse));
+        Self { pulse, waker }
+    }
+
+    /// One poll.
+    pub(crate) fn start(&self, cx: &Context<'_>) -> BodyPoll<'_> {
+        let task = &self.pulse.task;
+        let mut task = task.lock().unwrap_or_else(PoisonError::into_inner);
+        if !task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+            *task = Some(cx.waker().clone());
+        }
+        drop(task);
+        BodyPoll {
+            waker: &self.waker,
+            polling: Some(Polling::start(&self.pulse)),
+        }
+    }
+}
+
+/// One poll, from its start until this is dropped, and the waker for it.
+pub(crate) struct BodyPoll<'a> {
+    waker: &'a Waker,
+    polling: Option<Polling<'a>>,
+}
+
+impl<'a> BodyPoll<'a> {
+    /// One that nobody waits for.
+    pub(crate) fn unwatched(cx: &'a Context<'_>) -> Self {
+        Self {
+            waker: cx.waker(),
+            polling: None,
+        }
+    }
+
+    pub(crate) fn context(&self) -> Context<'a> {
+        Context::from_waker(self.waker)
+    }
+
+    /// The poll has returned.
+    pub(crate) fn returned(self) {
+        drop(self.polling);
+    }
+}
+
 pin_project! {
     /// A step of a leader, polled under watch.
     pub(crate) struct Watched<F> {
-        pulse: Arc<Pulse>,
-        waker: Waker,
+        watch: Watch,
         #[pin]
         step: F,
     }
@@ -103,8 +154,8 @@ pin_project! {
 
 impl<F> Watched<F> {
     pub(crate) fn new(pulse: Arc<Pulse>, step: F) -> Self {
-        let waker = Waker::from(Arc::clone(&pulse));
-        Self { pulse, waker, step }
+        let watch = Watch::new(pulse);
+        Self { watch, step }
     }
 }
 
@@ -113,17 +164,10 @@ impl<F: Future> Future for Watched<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let mut task = this
-            .pulse
-            .task
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if !task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
-            *task = Some(cx.waker().clone());
-        }
-        drop(task);
-        let _polling = Polling::start(this.pulse);
-        this.step.poll(&mut Context::from_waker(this.waker))
+        let poll = this.watch.start(cx);
+        let polled = this.step.poll(&mut poll.context());
+        poll.returned();
+        polled
     }
 }
 

@@ -1,14 +1,14 @@
 //! Values by hand, one key at a time.
 
 use super::Millpond;
-use crate::cache::{CachedCall, Policy};
+use crate::cache::call_mode::{self, CallMode};
+use crate::cache::{self, Answer, CachedCall, Policy};
 use crate::error::Error;
 use crate::key::Key;
 use crate::time_left::TimeLeft;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -169,20 +169,19 @@ impl Millpond {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let policy = Policy::by_hand(ttl);
         let key = key.into();
         let counters = self.0.client.registry.counters(key.prefix());
+        let mode = call_mode::take();
         let call = CachedCall {
             cache: Arc::clone(&self.0.cache),
             key,
-            policy,
+            policy: Policy::by_hand(ttl),
             counters,
-            refresh: false,
+            refresh: mode == Some(CallMode::Refresh),
         };
-        let shape = crate::__private::cacheable(crate::__private::Fallible::new());
-        // The closure is called only when its future is going to be polled. It stays in one place:
-        // by value it would be held again by everything between here and there.
-        let load = pin!(async { load().await });
-        crate::__private::answer(call, shape, crate::__private::never, load).await
+        let call = (mode != Some(CallMode::Uncached)).then_some(call);
+        let cacheable = cache::cacheable(cache::Fallible::new());
+        // The closure is called only when its future is going to be polled.
+        Answer::new(call, cacheable, cache::never, async { load().await }).await
     }
 }

@@ -88,7 +88,7 @@ fn no_reader_takes_an_envelope_for_a_value() {
 #[test]
 fn no_value_is_taken_for_an_envelope() {
     let json = serde_json::json!({ "millpond": 1, "name": "Ada" });
-    let plain = value::encode(&json).unwrap();
+    let plain = value::plain_form(&json).unwrap();
     assert!(!plain.starts_with(MARK));
     let back = opened(plain).unwrap();
     assert_eq!(value::decode::<serde_json::Value>(&back), Ok(json));

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 /// The description of one cached function.
 #[derive(Debug)]
-pub struct Site {
-    pub(crate) id: &'static str,
+pub struct CachedFunction {
+    /// Its path, and where it is written.
+    pub(crate) name: &'static str,
     pub(crate) prefix: &'static str,
     pub(crate) template: &'static str,
     pub(crate) ttl: Duration,
@@ -66,10 +67,10 @@ pub const fn check_prefix(prefix: &str) {
     }
 }
 
-impl Site {
-    /// A function by a text that no other has, its prefix, template and lifetime.
+impl CachedFunction {
+    /// A function by its name, its prefix, template and lifetime.
     pub const fn new(
-        id: &'static str,
+        name: &'static str,
         prefix: &'static str,
         template: &'static str,
         ttl: Duration,
@@ -78,7 +79,7 @@ impl Site {
         check_life(ttl);
         let null_ttl = Some(crate::ttl::SHORT);
         Self {
-            id,
+            name,
             prefix,
             template,
             ttl,
@@ -172,8 +173,8 @@ impl Site {
 
 impl KeyWriter {
     /// The writer for the key of a call.
-    pub fn new(site: &Site) -> Self {
-        Self::under(site.prefix, site.version)
+    pub fn new(function: &CachedFunction) -> Self {
+        Self::under(function.prefix, function.version)
     }
 
     /// The writer for `key!`.
@@ -187,7 +188,7 @@ mod tests {
     use super::*;
 
     fn keys(template: &'static str) -> String {
-        Site::new("id", "user", template, crate::ttl::SHORT).keys()
+        CachedFunction::new("f", "user", template, crate::ttl::SHORT).keys()
     }
 
     #[test]

@@ -1,0 +1,137 @@
+//! What a function returns, told by the compiler: aliases of `Result` behave, and no type is guessed by
+//! its spelling.
+
+use crate::cache::{Fallible, Nested, Plain, Shareable};
+use std::marker::PhantomData;
+
+/// Stands for a return type; the methods of [`kinds`] tell its kind.
+pub struct ReturnType<R>(PhantomData<fn() -> R>);
+
+impl<R> ReturnType<R> {
+    /// The return type `R`.
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<R> Default for ReturnType<R> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<R> std::fmt::Debug for ReturnType<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ReturnType")
+    }
+}
+
+/// One trait a kind, told apart by how many references the type stands behind: `&&&&type` finds
+/// the first of them that fits.
+pub mod kinds {
+    use super::{Fallible, Nested, Plain, ReturnType, Shareable};
+
+    /// `Option<Result>`, `Result<Result>`.
+    pub trait ViaNested {
+        /// What it is.
+        type Kind;
+        /// The kind.
+        fn kind(&self) -> Self::Kind;
+        /// The kind, errors never shared.
+        fn kind_unshared(&self) -> Self::Kind;
+    }
+
+    macro_rules! nested {
+        ($([$($param:ident),*] $type:ty;)*) => {
+            $(impl<$($param),*> ViaNested for &&&ReturnType<$type> {
+                type Kind = Nested<$type>;
+
+                fn kind(&self) -> Self::Kind {
+                    Nested::new()
+                }
+
+                fn kind_unshared(&self) -> Self::Kind {
+                    Nested::new()
+                }
+            })*
+        };
+    }
+
+    nested! {
+        [T, E] Option<Result<T, E>>;
+        [T, E, F] Result<Result<T, E>, F>;
+        [T, E, F] Result<Option<Result<T, E>>, F>;
+    }
+
+    /// A `Result` with an error that can be cloned.
+    pub trait ViaShareable {
+        /// What it is.
+        type Kind;
+        /// The kind.
+        fn kind(&self) -> Self::Kind;
+    }
+
+    impl<T, E: Clone + Send + 'static> ViaShareable for &&ReturnType<Result<T, E>> {
+        type Kind = Shareable<T, E>;
+
+        fn kind(&self) -> Self::Kind {
+            Shareable::new()
+        }
+    }
+
+    /// Any other `Result`.
+    pub trait ViaFallible {
+        /// What it is.
+        type Kind;
+        /// The kind.
+        fn kind(&self) -> Self::Kind;
+        /// The kind, errors never shared.
+        fn kind_unshared(&self) -> Self::Kind;
+        /// The kind of a function that is not cached.
+        fn mutation_kind(&self) -> Self::Kind;
+    }
+
+    impl<T, E> ViaFallible for &ReturnType<Result<T, E>> {
+        type Kind = Fallible<T, E>;
+
+        fn kind(&self) -> Self::Kind {
+            Fallible::new()
+        }
+
+        fn kind_unshared(&self) -> Self::Kind {
+            Fallible::new()
+        }
+
+        fn mutation_kind(&self) -> Self::Kind {
+            Fallible::new()
+        }
+    }
+
+    /// Anything else.
+    pub trait ViaPlain {
+        /// What it is.
+        type Kind;
+        /// The kind.
+        fn kind(&self) -> Self::Kind;
+        /// The kind, errors never shared.
+        fn kind_unshared(&self) -> Self::Kind;
+        /// The kind of a function that is not cached.
+        fn mutation_kind(&self) -> Self::Kind;
+    }
+
+    impl<T> ViaPlain for ReturnType<T> {
+        type Kind = Plain<T>;
+
+        fn kind(&self) -> Self::Kind {
+            Plain::new()
+        }
+
+        fn kind_unshared(&self) -> Self::Kind {
+            Plain::new()
+        }
+
+        fn mutation_kind(&self) -> Self::Kind {
+            Plain::new()
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The answer to one call: what the cache has, else what the body returns, which is then stored.
+//!
+//! [`Progress`] knows no type of the function's and is compiled once. What stands around it is
+//! compiled again for every function, so it does as little as it can; it polls the body itself,
+//! since a body behind `dyn Future` could not be `Send` for some functions and not for others.
+
+use super::cacheable::Cacheable;
+use super::flight::SharedError;
+use super::pulse::BodyPoll;
+use super::return_kind::ReturnKind;
+use super::{CachedCall, Entered, Load};
+use crate::runtime::BoxFuture;
+use crate::value::{self, ErasedValue, TypedValue};
+use pin_project_lite::pin_project;
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// The default of `unless`.
+pub fn never<T: ?Sized>(_value: &T) -> bool {
+    false
+}
+
+pin_project! {
+    /// The answer to a call of a cached function.
+    pub struct Answer<K: ReturnKind, F> {
+        // Before the body: a call that is dropped hands its load over first, and then runs the
+        // destructors of the body.
+        call: TypedCall<K>,
+        #[pin]
+        body: F,
+    }
+}
+
+impl<K: ReturnKind, F> Answer<K, F> {
+    /// The answer to this call, or without one what the body returns.
+    pub(crate) fn new(
+        call: Option<CachedCall>,
+        Cacheable {
+            kind,
+            read,
+            write,
+            share,
+            take,
+        }: Cacheable<K>,
+        unless: fn(&K::Value) -> bool,
+        body: F,
+    ) -> Self {
+        let call = TypedCall {
+            progress: Progress::new(call),
+            kind,
+            value: TypedValue::new(read, write),
+            share,
+            take,
+            unless,
+        };
+        Self { call, body }
+    }
+}
+
+impl<K: ReturnKind, F> std::fmt::Debug for Answer<K, F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Answer")
+    }
+}
+
+impl<K: ReturnKind, F: Future<Output = K::Return>> Future for Answer<K, F> {
+    type Output = K::Return;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<K::Return> {
+        let mut this = self.project();
+        loop {
+            if let Some(polled) = this.call.poll_cache(cx) {
+                return polled;
+            }
+            let watched = this.call.progress.watch(cx);
+            let polled = this.body.as_mut().poll(&mut watched.context());
+            watched.returned();
+            let Poll::Ready(returned) = polled else {
+                return Poll::Pending;
+            };
+            if let Some(returned) = this.call.returned(returned) {
+                return Poll::Ready(returned);
+            }
+        }
+    }
+}
+
+/// What depends on the return type of the function, but not on its body.
+struct TypedCall<K: ReturnKind> {
+    progress: Progress,
+    kind: K,
+    /// What was found, or what the body returned while it is being stored. Never an error: it need
+    /// not be `Send`, so it does not outlive a poll.
+    value: TypedValue<K::Value>,
+    share: fn(&K::Error) -> Option<SharedError>,
+    take: fn(&SharedError) -> Option<K::Error>,
+    unless: fn(&K::Value) -> bool,
+}
+
+impl<K: ReturnKind> TypedCall<K> {
+    /// Goes on with everything but the body; nothing comes back when the body is to be polled.
+    fn poll_cache(&mut self, cx: &mut Context<'_>) -> Option<Poll<K::Return>> {
+        match self.progress.poll(cx, &mut self.value) {
+            Step::Pending => Some(Poll::Pending),
+            Step::Body => None,
+            Step::Answered => self.answer().map(Poll::Ready),
+            Step::Failed(error) => {
+                let error = (self.take)(&error)?;
+                Some(Poll::Ready(self.kind.failure(error)))
+            }
+        }
+    }
+
+    fn answer(&mut self) -> Option<K::Return> {
+        let value = self.value.take()?;
+        Some(self.kind.success(value))
+    }
+
+    /// The body returned; nothing comes back when its value is to be stored first.
+    fn returned(&mut self, returned: K::Return) -> Option<K::Return> {
+        let Some(load) = self.progress.end_load() else {
+            return Some(returned);
+        };
+        match self.kind.split(returned) {
+            Err(error) => {
+                load.failed((self.share)(&error));
+                Some(self.kind.failure(error))
+            }
+            Ok(value) => {
+                let keeps = (self.unless)(&value);
+                self.value.set(value);
+                if self.progress.store(load, &self.value, keeps) {
+                    None
+                } else {
+                    self.answer()
+                }
+            }
+        }
+    }
+}
+
+/// How far a call is.
+enum Progress {
+    Called(Option<CachedCall>),
+    Entering(BoxFuture<Entered>),
+    /// The body runs, for the cache.
+    Loading(Box<Load>),
+    /// The body runs, and the cache has nothing to do with it.
+    Alone,
+    Storing(BoxFuture<()>),
+}
+
+/// What the frame of the function does next.
+enum Step {
+    Pending,
+    /// Polls the body.
+    Body,
+    /// Returns the value that was read.
+    Answered,
+    /// Returns the error of another caller's load, or polls the body.
+    Failed(SharedError),
+}
+
+impl Progress {
+    fn new(call: Option<CachedCall>) -> Self {
+        Self::Called(call)
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, value: &mut dyn ErasedValue) -> Step {
+        loop {
+            match self {
+                Self::Called(call) => {
+                    let Some(call) = call.take() else {
+                        *self = Self::Alone;
+                        return Step::Body;
+                    };
+                    if let Some(plain) = call.peek()
+                        && value::read_plain(&plain, &mut |json| value.read(json)).is_ok()
+                    {
+                        call.counters.hit(value::is_null(&plain));
+                        return Step::Answered;
+                    }
+                    // Boxed, as the store below: cached functions call cached functions, and each
+                    // would hold all of it.
+                    *self = Self::Entering(Box::pin(call.enter()));
+                }
+                Self::Entering(entering) => match entering.as_mut().poll(cx) {
+                    Poll::Pending => return Step::Pending,
+                    Poll::Ready(entered) => {
+                        *self = Self::Alone;
+                        return self.entered(entered, value);
+                    }
+                },
+                Self::Loading(_) | Self::Alone => return Step::Body,
+                Self::Storing(storing) => match storing.as_mut().poll(cx) {
+                    Poll::Pending => return Step::Pending,
+                    Poll::Ready(()) => {
+                        *self = Self::Alone;
+                        return Step::Answered;
+                    }
+                },
+            }
+        }
+    }
+
+    fn entered(&mut self, entered: Entered, value: &mut dyn ErasedValue) -> Step {
+        let load = match entered {
+            Entered::Load(load) => load,
+            Entered::Alone => return Step::Body,
+            Entered::Failed(error) => return Step::Failed(error),
+            Entered::Shared(plain) => {
+                return match value::read_plain(&plain, &mut |json| value.read(json)) {
+                    Ok(()) => Step::Answered,
+                    Err(_) => Step::Body,
+                };
+            }
+            Entered::Found(plain, load) => {
+                match value::read_plain(&plain, &mut |json| value.read(json)) {
+                    Ok(()) => {
+                        let null = value::is_null(&plain);
+                        load.hit(plain, null);
+                        return Step::Answered;
+                    }
+                    Err(what) => load.garbage(&what),
+                }
+            }
+        };
+        *self = Self::Loading(Box::new(load.begin_body()));
+        Step::Body
+    }
+
+    /// The context in which the body is polled: where others wait for its load, they see that it is.
+    fn watch<'a>(&'a self, cx: &'a Context<'_>) -> BodyPoll<'a> {
+        match self {
+            Self::Loading(load) => load.watch(cx),
+            _ => BodyPoll::unwatched(cx),
+        }
+    }
+
+    /// The load whose body returned, if it was one.
+    fn end_load(&mut self) -> Option<Box<Load>> {
+        match mem::replace(self, Self::Alone) {
+            Self::Loading(load) => Some(load),
+            _ => None,
+        }
+    }
+
+    /// Stores what the body returned, or `keeps` it from being stored; whether there is something to
+    /// wait for.
+    fn store(&mut self, load: Box<Load>, value: &dyn ErasedValue, keeps: bool) -> bool {
+        match value::plain_form_of(value) {
+            Ok(plain) if keeps => load.keep(plain),
+            Ok(plain) => {
+                let null = value::is_null(&plain);
+                *self = Self::Storing(Box::pin(load.store(plain, null)));
+                return true;
+            }
+            Err(error) => load.unstorable(&error),
+        }
+        false
+    }
+}

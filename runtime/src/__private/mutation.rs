@@ -116,7 +116,7 @@ where
     };
     // Armed until it returns: the expression is the user's, and may panic.
     late(&value, armed.0.get_or_insert_default());
-    armed.0.take().unwrap_or_default().invalidate().await;
+    Box::pin(armed.0.take().unwrap_or_default().invalidate()).await;
     kind.success(value)
 }
 
@@ -142,7 +142,7 @@ where
     if let Ok(value) = &returned {
         late(value, armed.0.get_or_insert_default());
     }
-    armed.0.take().unwrap_or_default().invalidate().await;
+    Box::pin(armed.0.take().unwrap_or_default().invalidate()).await;
     match returned {
         Ok(value) => kind.success(value),
         Err(error) => kind.failure(error),
@@ -200,7 +200,8 @@ where
     let mut left = budgets.max().unwrap_or_default();
     let start = Instant::now();
     for (entry, _) in &entries {
-        observed.push(entry.observe(left.saturating_sub(start.elapsed())).await);
+        // Boxed, as every step of the cache's own: functions that call functions would each hold it.
+        observed.push(Box::pin(entry.observe(left.saturating_sub(start.elapsed()))).await);
     }
     left = left.saturating_sub(start.elapsed());
     let targets = Targets(
@@ -227,15 +228,17 @@ where
     let mut stale = Targets::new();
     let start = Instant::now();
     for (((entry, _), bytes), observed) in entries.into_iter().zip(forms).zip(observed) {
-        if !entry
-            .update(bytes, observed, left.saturating_sub(start.elapsed()))
-            .await
-        {
+        let left = left.saturating_sub(start.elapsed());
+        if !Box::pin(entry.update(bytes, observed, left)).await {
             stale.0.push((entry.cache, entry.key));
         }
     }
     armed.0 = None;
     // What is not delivered in time is delivered in the background.
-    crate::runtime::timeout(left.saturating_sub(start.elapsed()), stale.invalidate()).await;
+    crate::runtime::timeout(
+        left.saturating_sub(start.elapsed()),
+        Box::pin(stale.invalidate()),
+    )
+    .await;
     kind.success(value)
 }

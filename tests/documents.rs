@@ -286,3 +286,18 @@ fn is_documented(page: &str) -> bool {
     }
     page_of(&path).is_some()
 }
+
+#[test]
+fn every_test_that_the_security_page_names_is_there() {
+    let page = include_str!("../SECURITY.md");
+    let named = page.split('`').skip(1).step_by(2);
+    let named: Vec<_> = named
+        .filter_map(|code| code.strip_prefix("tests/")?.split_once("::"))
+        .collect();
+    assert!(named.len() > 10, "{named:?}");
+    for (file, test) in named {
+        let path = Path::new(ROOT).join("tests").join(file);
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        assert!(text.contains(&format!("fn {test}(")), "{file}: {test}");
+    }
+}

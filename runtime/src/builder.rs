@@ -16,7 +16,7 @@ pub(crate) const ENVIRONMENT: [(&str, &str); 3] = [
     ("UPSTASH_REDIS_URL", "UPSTASH_REDIS_TOKEN"),
 ];
 
-/// Configures a [`Millpond`]. Without an engine it is the embedded one.
+/// Configures a [`Millpond`]. Uses the embedded engine unless another one is chosen.
 ///
 /// ```
 /// use millpond::Millpond;
@@ -48,7 +48,8 @@ impl Builder {
         }
     }
 
-    /// The embedded engine: in this process, bounded, gone with it. The default.
+    /// The embedded engine, which lives in this process and ends with it. Its size is bounded by
+    /// [`memory_bytes`](Self::memory_bytes). The default.
     ///
     /// ```
     /// let pond = millpond::Millpond::builder().memory().build()?;
@@ -114,7 +115,7 @@ impl Builder {
         self
     }
 
-    /// Goes in front of every key, as one part: `staging:user:42`. None by default.
+    /// The first part of every key: `staging:user:42`. None by default.
     ///
     /// ```
     /// let pond = millpond::Millpond::builder().namespace("staging").build()?;
@@ -125,8 +126,8 @@ impl Builder {
         self
     }
 
-    /// How long the read and the fill of one call may take together, the body not counted; after
-    /// that the call goes on without the cache. 500 ms by default.
+    /// How long one call may wait for the cache in total; the body is not counted. After that, the call goes
+    /// on without the cache. 500 ms by default.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -138,8 +139,8 @@ impl Builder {
         self
     }
 
-    /// How long an invalidation is remembered on the server; a load that takes more than half of
-    /// it is not stored. 5 minutes by default, 60 s at the least.
+    /// How long the server remembers an invalidation. A load that takes longer than half of it is not stored.
+    /// 5 minutes by default, at least 60 s.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -164,9 +165,9 @@ impl Builder {
         self
     }
 
-    /// The largest value that is stored, in bytes as it is stored. 4 MiB by default; Upstash takes
-    /// requests of at most 10 MB on most plans. A value that is compressed may have 8 times as many
-    /// bytes before; what is more when it is unpacked is not read.
+    /// The largest value that is stored, in bytes of its stored form. 4 MiB by default; on most plans,
+    /// Upstash accepts requests of at most 10 MB. A compressed value may have 8 times as many bytes before
+    /// compression; a stored value that decompresses to more is not read.
     ///
     /// ```
     /// let pond = millpond::Millpond::builder().max_value_bytes(64 * 1024).build()?;
@@ -177,9 +178,8 @@ impl Builder {
         self
     }
 
-    /// How often a request that failed is sent again, within the budget. 5 by default, of which the
-    /// pauses of the default [`backoff`](Self::backoff) leave room for three or four in the default
-    /// [`budget`](Self::budget).
+    /// How many times a failed request is sent again, within the budget. 5 by default; the default
+    /// [`backoff`](Self::backoff) and [`budget`](Self::budget) leave time for three or four.
     ///
     /// ```
     /// let pond = millpond::Millpond::builder().retries(2).build()?;
@@ -190,7 +190,7 @@ impl Builder {
         self
     }
 
-    /// The first pause between tries; it doubles each time and is jittered. 50 ms by default.
+    /// The pause before the first retry. It doubles each time, with jitter. 50 ms by default.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -202,10 +202,10 @@ impl Builder {
         self
     }
 
-    /// Whether commands issued while a request is under way leave together. On by default.
+    /// Whether commands issued while a request is in flight are sent together in the next one. On by default.
     ///
-    /// Off, each call is a request of its own. Writes still leave one at a time on Upstash unless
-    /// [`read_your_writes`](Self::read_your_writes) is off, too.
+    /// If off, each call is a request of its own. On Upstash, writes are still sent one at a time unless
+    /// [`read_your_writes`](Self::read_your_writes) is off too.
     ///
     /// ```
     /// let pond = millpond::Millpond::builder().auto_pipelining(false).build()?;
@@ -216,12 +216,12 @@ impl Builder {
         self
     }
 
-    /// Whether Upstash is told, with each request, which write this process saw last, so that a
-    /// read on another replica is not older. On by default.
+    /// Whether each request tells Upstash the last write that this process saw, so that no replica answers a
+    /// read from before it. On by default.
     ///
-    /// It holds for reads and writes made in one Tokio runtime, where writes leave one at a time.
-    /// Several runtimes share what was seen last, but their writes pass each other: a read then
-    /// may miss a write whose answer came just before that of another runtime's.
+    /// This holds for reads and writes in one Tokio runtime, where writes are sent one at a time. Several
+    /// runtimes share the position of the last write, but their writes can overtake each other: a read may
+    /// then miss a write whose answer arrived just before the answer to a write of another runtime.
     ///
     /// ```
     /// let pond = millpond::Millpond::builder().read_your_writes(false).build()?;
@@ -243,16 +243,16 @@ impl Builder {
         self
     }
 
-    /// The key that encrypts the values of functions with the option `encrypt`, and opens them: 32
-    /// bytes in base64, as `openssl rand -base64 32` makes them, or in hex. Its id, 1 to 64
-    /// characters of `A-Z a-z 0-9 - _ .`, is stored with each value.
+    /// The key that encrypts and decrypts the values of functions with the option `encrypt`: 32 bytes in
+    /// base64, as `openssl rand -base64 32` prints them, or in hexadecimal. Its id, 1 to 64 characters of
+    /// `A-Z a-z 0-9 - _ .`, is stored with each value.
     ///
-    /// Without a key in code, [`build`](Self::build) takes those of the environment variable
-    /// `MILLPOND_ENCRYPTION_KEY`, `2026-11:<key>,2026-01:<key>`: the first encrypts, the others
-    /// only open. Needs the feature `encrypt`, which is on by default.
+    /// If the code sets no key, [`build`](Self::build) reads the environment variable
+    /// `MILLPOND_ENCRYPTION_KEY` (`2026-11:<key>,2026-01:<key>`): the first key encrypts, the others only
+    /// decrypt. Needs the feature `encrypt`, which is on by default.
     ///
-    /// Nonces are random, so one key should encrypt no more than 2³² values: 1,000 a second for 49
-    /// days. Source: NIST SP 800-38D, section 8.3.
+    /// Nonces are random, so one key should encrypt at most 2³² values: 1,000 a second for 49 days. Source:
+    /// NIST SP 800-38D, section 8.3.
     ///
     /// ```
     /// # #[cfg(feature = "encrypt")] {
@@ -271,8 +271,9 @@ impl Builder {
         self
     }
 
-    /// One more key that opens values, and encrypts none: the one before the last change of
-    /// [`encryption_key`](Self::encryption_key), for as long as values live that it has encrypted.
+    /// An older key, which decrypts but does not encrypt. After a change of
+    /// [`encryption_key`](Self::encryption_key), keep the previous key here until the values that it
+    /// encrypted have expired.
     ///
     /// ```
     /// # #[cfg(feature = "encrypt")] {
@@ -292,7 +293,7 @@ impl Builder {
         self
     }
 
-    /// A clock that a test moves by hand.
+    /// A clock that a test advances by hand.
     ///
     /// ```
     /// let clock = millpond::ManualClock::new();
@@ -307,8 +308,7 @@ impl Builder {
     /// Checks the configuration. Nothing is sent.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] for an address, a number or a key that cannot work, and for an engine
-    /// whose feature is off.
+    /// [`ErrorKind::Config`] if a URL, a number or a key is invalid, or if the feature of the engine is off.
     ///
     /// ```
     /// # #[cfg(feature = "upstash")] {
@@ -373,12 +373,12 @@ impl Builder {
 
 /// Limits.
 impl Builder {
-    /// What keys of limits begin with; services with the same prefix and kinds share their budgets.
-    /// `@upstash/ratelimit` by default, as that package has it: its
-    /// `new Ratelimit({ prefix: "@upstash/ratelimit:API", … })` is the kind `API` here.
+    /// The first part of the keys of limits. Services with the same prefix and the same kinds share their
+    /// budgets. `@upstash/ratelimit` by default, as in the package of that name: `new Ratelimit({ prefix:
+    /// "@upstash/ratelimit:API", … })` there is the kind `API` here.
     ///
-    /// A [`namespace`](Self::namespace) goes in front, here as for every key, and ends the sharing
-    /// unless the others have it too: `prefix: "staging:@upstash/ratelimit:API"` for `staging`.
+    /// A [`namespace`](Self::namespace) is put in front of these keys too. Budgets are then shared only with
+    /// services that use the same namespace: `prefix: "staging:@upstash/ratelimit:API"` for `staging`.
     ///
     /// ```
     /// let pond = millpond::Millpond::builder().limit_prefix("@acme/ratelimit").build()?;
@@ -401,9 +401,9 @@ impl Builder {
         self
     }
 
-    /// Replaces the limits of this kind, the built-in ones too, wherever they are checked: numbers
-    /// and algorithm, and what happens in an outage unless the place says that. Limits made by
-    /// [`Limit::checked`] stay as they are.
+    /// Replaces the limit of this kind, even a built-in one, wherever it is checked: its numbers, its
+    /// algorithm, and what happens in an outage unless the attribute says so itself. Limits made by
+    /// [`Limit::checked`] are not replaced.
     ///
     /// ```
     /// use millpond::{Millpond, limit::{self, Limit}};
@@ -420,8 +420,8 @@ impl Builder {
         self
     }
 
-    /// Whether allowed and refused checks are counted by identifier and hour in the store, for the
-    /// Upstash console: a batch a second at the most. By default, on Upstash only.
+    /// Whether the store counts allowed and refused checks by identifier and hour, for the Upstash console.
+    /// They are sent in at most one batch a second. On by default over Upstash, off elsewhere.
     ///
     /// ```
     /// let pond = millpond::Millpond::builder().limit_analytics(false).build()?;
@@ -432,13 +432,13 @@ impl Builder {
         self
     }
 
-    /// Whether this process remembers whom the store refused, and until when, so that a caller who is
-    /// certain to be refused again costs no command. On by default; `@upstash/ratelimit` calls it
+    /// Whether this process remembers which callers the store refused, and until when, so that a caller who
+    /// would be refused again costs no command. On by default; `@upstash/ratelimit` calls it
     /// `ephemeralCache`.
     ///
-    /// Off, every check asks the store: a budget that other software gives back by hand is seen at
-    /// once, a flood of refused calls costs a command each, and in an outage a refusal that was known
-    /// gives way to `on_outage`.
+    /// If off, every check asks the store. A budget that other software resets is then seen at once, each
+    /// refused call costs a command, and in an outage `on_outage` decides about callers who were refused
+    /// before.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -469,9 +469,9 @@ impl Millpond {
         Builder::new()
     }
 
-    /// An embedded cache of its own with default settings: what a test wants. If the variable
-    /// `MILLPOND_ENCRYPTION_KEY` is wrong, that is logged, and every operation of the result fails
-    /// with the reason.
+    /// A new embedded cache with default settings, for example for a test. If the variable
+    /// `MILLPOND_ENCRYPTION_KEY` is wrong, an error is logged, and every operation of the result fails with
+    /// it.
     ///
     /// ```
     /// let pond = millpond::Millpond::memory();
@@ -480,17 +480,16 @@ impl Millpond {
         Builder::new().build().unwrap_or_else(Self::unconfigured)
     }
 
-    /// The cache that the environment asks for: Upstash with `UPSTASH_REDIS_REST_URL` and
-    /// `UPSTASH_REDIS_REST_TOKEN`, else `KV_REST_API_URL` and `KV_REST_API_TOKEN`, else
-    /// `UPSTASH_REDIS_URL` and `UPSTASH_REDIS_TOKEN`; with none of them the embedded engine, and one
-    /// warning in the log that begins with `Missing Upstash Redis credentials`.
-    /// `MILLPOND_ENCRYPTION_KEY` holds the keys of [`Builder::encryption_key`], if any.
+    /// The cache that the environment describes: Upstash with `UPSTASH_REDIS_REST_URL` and
+    /// `UPSTASH_REDIS_REST_TOKEN`, else `KV_REST_API_URL` and `KV_REST_API_TOKEN`, else `UPSTASH_REDIS_URL`
+    /// and `UPSTASH_REDIS_TOKEN`; with none of them the embedded engine, and one warning in the log that
+    /// begins with `Missing Upstash Redis credentials`. `MILLPOND_ENCRYPTION_KEY` holds the keys of
+    /// [`Builder::encryption_key`], if any.
     ///
     /// `cargo run --example doctor`, in the repository, checks what the environment says.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] when one variable of a pair is missing, or an address or a key cannot
-    /// work.
+    /// [`ErrorKind::Config`] if one variable of a pair is missing, or if a URL or a key is invalid.
     ///
     /// ```no_run
     /// let pond = millpond::Millpond::from_env()?;

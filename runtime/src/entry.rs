@@ -25,8 +25,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// The cached value of an annotated function for certain arguments, `R` being what the function
-/// returns. For a function that returns `Result<T, E>` the entry holds a `T`.
+/// The cached value of an annotated function for given arguments. `R` is the return type of the function; if
+/// that is `Result<T, E>`, the entry holds a `T`.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -252,12 +252,12 @@ impl<T> ValueEntry<T> {
         &self.reference.key
     }
 
-    /// Removes the value, and keeps loads under way from storing an older one. The future is
-    /// `'static` and may be spawned.
+    /// Removes the value, and prevents loads that are in progress from storing an older one, as
+    /// [`Millpond::delete`](crate::Millpond::delete) does. The future is `'static` and can be spawned.
     ///
     /// # Errors
-    /// Why it could not be delivered; it is then delivered in the background, and until then this
-    /// process does not believe what the server holds.
+    /// The reason why it could not be delivered. It is then delivered in the background, and until it
+    /// succeeds, this process ignores the server's value for the key.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -273,10 +273,10 @@ impl<T> ValueEntry<T> {
         self.reference.clone().invalidate()
     }
 
-    /// Whether something is cached, be it a `None`.
+    /// Whether something is cached, including a `None`.
     ///
     /// # Errors
-    /// What can go wrong on the way.
+    /// The errors of [any command](crate::ErrorKind).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -292,10 +292,10 @@ impl<T> ValueEntry<T> {
         self.reference.cache.exists(&self.reference.key).await
     }
 
-    /// How long it has left.
+    /// The remaining lifetime of the value.
     ///
     /// # Errors
-    /// What can go wrong on the way.
+    /// The errors of [any command](crate::ErrorKind).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -311,7 +311,7 @@ impl<T> ValueEntry<T> {
         self.reference.cache.ttl(&self.reference.key).await
     }
 
-    /// Why a call finds what it finds: see [`Millpond::explain`](crate::Millpond::explain).
+    /// Says why the value is found or missed; see [`Millpond::explain`](crate::Millpond::explain).
     ///
     /// # Errors
     /// As [`Millpond::explain`](crate::Millpond::explain).
@@ -330,11 +330,11 @@ impl<T> ValueEntry<T> {
         self.reference.cache.explain(&self.reference.key).await
     }
 
-    /// What is cached.
+    /// The cached value, if there is one.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] if it is not a value of the function, and what can go wrong on the
-    /// way.
+    /// [`ErrorKind::Decode`] if it is not a value of the function, and the errors of [any
+    /// command](crate::ErrorKind).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -353,7 +353,7 @@ impl<T> ValueEntry<T> {
         self.reference.get().await
     }
 
-    /// Stores a value as if the function had returned it.
+    /// Stores a value as if the function had returned it: with its lifetime and its options.
     ///
     /// # Errors
     /// As [`Millpond::set`](crate::Millpond::set).
@@ -383,11 +383,11 @@ impl<T> ValueEntry<T> {
 }
 
 impl<T, E> Entry<Result<T, E>> {
-    /// What is cached.
+    /// The cached value, if there is one.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] if it is not a value of the function, and what can go wrong on the
-    /// way.
+    /// [`ErrorKind::Decode`] if it is not a value of the function, and the errors of [any
+    /// command](crate::ErrorKind).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -406,7 +406,7 @@ impl<T, E> Entry<Result<T, E>> {
         self.reference.get().await
     }
 
-    /// Stores a value as if the function had returned it.
+    /// Stores a value as if the function had returned it: with its lifetime and its options.
     ///
     /// # Errors
     /// As [`Millpond::set`](crate::Millpond::set).
@@ -471,7 +471,7 @@ impl<T> fmt::Debug for TypedEntryRef<T> {
     }
 }
 
-/// An invalidation to be awaited or spawned; nothing happens before.
+/// An invalidation. It does nothing until it is awaited or spawned.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

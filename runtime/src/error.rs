@@ -4,7 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
-/// What went wrong, as a class that code can act on.
+/// What went wrong, as a kind that code can match on. Any command can fail with `Config`, `Auth`, `Timeout`,
+/// `Unavailable`, `Server` and `Protocol`; other kinds are listed with the methods.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -19,41 +20,43 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The configuration is wrong or half there; nothing was sent.
+    /// The configuration is wrong or incomplete; nothing was sent.
     Config,
-    /// The key cannot be used: empty, too long, or an argument that did not render.
+    /// The key cannot be used: it is empty or too long, or an argument did not render.
     InvalidKey,
-    /// The value or argument cannot be sent: not JSON, a zero lifetime, not UTF-8 where it must be.
+    /// The value or argument cannot be sent: it cannot be represented as JSON, is a lifetime of zero, or is
+    /// not UTF-8 where it must be.
     InvalidValue,
-    /// What is stored is not a value of the type that was asked for.
+    /// The stored value is not of the requested type.
     Decode,
-    /// The value is over the size limit, here or on the server.
+    /// The value exceeds the size limit of this crate or of the server.
     TooLarge,
-    /// The key holds another kind of Redis value (a list, a hash, …).
+    /// The key holds another Redis type (a list, a hash, …).
     WrongType,
-    /// What should be counted up or down is no whole number of 64 bits, or no number at all.
+    /// The value to increment or decrement is not a 64-bit integer.
     NotANumber,
-    /// The sum would leave the range of 64 bits; nothing was changed.
+    /// The result would not fit into 64 bits; nothing was changed.
     Overflow,
     /// Somebody else holds the lock.
     Locked,
-    /// The server refused the credentials or what they may do.
+    /// The server refused the credentials, or they do not permit the command.
     Auth,
-    /// The time budget ran out before the answer came.
+    /// The answer did not arrive within the time budget.
     Timeout,
     /// The server could not be reached, or the circuit breaker is open.
     Unavailable,
-    /// The request left and no answer came back: the command may or may not have run.
+    /// The request was sent and no answer came back: the command may or may not have run.
     OutcomeUnknown,
-    /// The server answered with an error of its own.
+    /// The server answered with another error.
     Server,
-    /// The answer was not what the protocol promises (not JSON, cut short, another shape).
+    /// The answer does not follow the protocol: it is not JSON or RESP, is cut short, or has another form
+    /// than the command's.
     Protocol,
-    /// This engine cannot do that.
+    /// The engine does not support the operation.
     Unsupported,
 }
 
-/// Why a call failed. Cheap to clone; holds no credential and no stored value.
+/// Why a call failed. Cheap to clone. Contains no credential and no stored value.
 ///
 /// ```
 /// use millpond::{ErrorKind, Millpond};
@@ -122,7 +125,7 @@ impl Error {
         self.0.cause
     }
 
-    /// The class of the failure.
+    /// The kind of the failure.
     ///
     /// ```
     /// # let error = millpond::Millpond::builder().upstash("", "").build().unwrap_err();

@@ -14,8 +14,9 @@ pub use kind::ValueKind;
 use std::fmt;
 use std::time::Duration;
 
-/// What a key holds and what is known of it; made by [`Millpond::explain`](crate::Millpond::explain). As text it says in a few
-/// lines what that means and what to do. It holds the key, but nothing of the value.
+/// What a key holds and what this process knows about it, from
+/// [`Millpond::explain`](crate::Millpond::explain). Its `Display` says in a few lines what that means and
+/// what to do. It contains the key, but no part of the value.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -90,7 +91,7 @@ impl fmt::Debug for Explanation {
 }
 
 impl Explanation {
-    /// The key as the server knows it, the namespace included.
+    /// The key as the server knows it, including the namespace.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

@@ -22,8 +22,9 @@ use std::time::Duration;
 /// The most fields that one command of [`Hash::set_all`] carries; Lua takes no list of over 7,999.
 const MOST_FIELDS: usize = 1_000;
 
-/// A Redis hash under one key. Each field holds a value as JSON text, as [`Millpond::set`](crate::Millpond::set) stores it, and
-/// changes alone, without the others being read or written. Made by [`Millpond::hash`](crate::Millpond::hash); cheap.
+/// A Redis hash under one key. Each field holds a JSON value, as [`Millpond::set`](crate::Millpond::set)
+/// stores it, and can be changed without reading or writing the others. Created by
+/// [`Millpond::hash`](crate::Millpond::hash); cheap to create and to clone.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -63,8 +64,8 @@ impl Hash {
         }
     }
 
-    /// When a write creates the hash, it expires that long after; one that is there keeps what it has.
-    /// Both happen in one step. Without this, a hash stays until it is deleted.
+    /// A write that creates the hash gives it this lifetime, in the same step; an existing hash keeps its
+    /// own. Without this, a hash does not expire.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -129,12 +130,12 @@ impl Hash {
         self.send(written(name, key, args, self.life)?).await
     }
 
-    /// Sets one field; true if it is new.
+    /// Sets one field. Returns whether the field is new.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidValue`] for a value that has no JSON, [`ErrorKind::WrongType`] if the key holds
-    /// something else, [`ErrorKind::OutcomeUnknown`] when no answer came back, and what can go wrong on
-    /// the way.
+    /// [`ErrorKind::InvalidValue`] for a value that cannot be represented as JSON, [`ErrorKind::WrongType`]
+    /// if the key holds another Redis type, [`ErrorKind::OutcomeUnknown`] if no answer came back, and the
+    /// errors of [any command](crate::ErrorKind).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -153,11 +154,11 @@ impl Hash {
         Ok(int(&reply)? > 0)
     }
 
-    /// Sets a field for each member of a struct or map, in one command (per 1,000 fields); other fields
-    /// stay.
+    /// Sets a field for each member of a struct or map, in one command per 1,000 fields. Other fields are
+    /// kept.
     ///
     /// # Errors
-    /// As [`set`](Self::set); [`ErrorKind::InvalidValue`] if the value is no struct or map.
+    /// As [`set`](Self::set); [`ErrorKind::InvalidValue`] if the value is not a struct or a map.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -184,11 +185,11 @@ impl Hash {
         Ok(())
     }
 
-    /// Reads one field; a stored null is `None` too, unless `V` is an `Option` itself.
+    /// Reads one field. A stored null is `None` too, unless `V` is itself an `Option`.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] if the field holds no `V`, [`ErrorKind::WrongType`] if the key holds
-    /// something else, and what can go wrong on the way.
+    /// [`ErrorKind::Decode`] if the field does not hold a `V`, [`ErrorKind::WrongType`] if the key holds
+    /// another Redis type, and the errors of [any command](crate::ErrorKind).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -205,10 +206,10 @@ impl Hash {
         self.field(&field, bulk(reply)?)
     }
 
-    /// Reads several fields of one type in one command, in their order.
+    /// Reads several fields of one type in one command, in the given order.
     ///
     /// # Errors
-    /// As [`get`](Self::get). No fields, no command.
+    /// As [`get`](Self::get). Without fields, no command is sent.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -237,11 +238,11 @@ impl Hash {
         }
     }
 
-    /// Reads all fields into a struct or a map; `None` if there is no such hash. Fields that the type does
-    /// not know are passed over, as `serde` does unless told otherwise.
+    /// Reads all fields into a struct or a map; `None` if the hash does not exist. Fields that the type does
+    /// not have are ignored, as is the default of `serde`.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] if the fields do not make a `T`, and names the field where one is to blame;
+    /// [`ErrorKind::Decode`] if the fields do not form a `T`; the error names the field if one is the cause;
     /// otherwise as [`get`](Self::get).
     ///
     /// ```
@@ -272,10 +273,10 @@ impl Hash {
         })
     }
 
-    /// Removes fields; how many were there. A hash without fields is gone.
+    /// Removes fields. Returns how many of them existed. A hash without fields does not exist.
     ///
     /// # Errors
-    /// As [`set`](Self::set). No fields, no command.
+    /// As [`set`](Self::set). Without fields, no command is sent.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -298,11 +299,11 @@ impl Hash {
         Ok(u64::try_from(int(&reply)?).unwrap_or(0))
     }
 
-    /// Adds to a field and returns the sum; one that is not there counts as 0.
+    /// Adds to a field and returns the sum. A field that does not exist counts as 0.
     ///
     /// # Errors
     /// [`ErrorKind::NotANumber`] and [`ErrorKind::Overflow`], with nothing changed;
-    /// [`ErrorKind::OutcomeUnknown`] when no answer came back; otherwise as [`set`](Self::set).
+    /// [`ErrorKind::OutcomeUnknown`] if no answer came back; otherwise as [`set`](Self::set).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -319,7 +320,7 @@ impl Hash {
         int(&reply)
     }
 
-    /// Whether the field is there.
+    /// Whether the field exists.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -333,7 +334,7 @@ impl Hash {
         self.read("HEXISTS", [field.into().into()]).await?.parse()
     }
 
-    /// How many fields there are; 0 without a hash.
+    /// The number of fields; 0 if the hash does not exist.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -351,10 +352,10 @@ impl Hash {
         self.read("HLEN", []).await?.parse()
     }
 
-    /// How long the hash has left.
+    /// The remaining lifetime of the hash.
     ///
     /// # Errors
-    /// What can go wrong on the way.
+    /// The errors of [any command](crate::ErrorKind).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -366,7 +367,7 @@ impl Hash {
         self.cache.ttl(&self.key).await
     }
 
-    /// Gives the hash another lifetime, from now; true if it was there.
+    /// Sets the lifetime of the hash, counted from now. Returns whether the hash existed.
     ///
     /// # Errors
     /// As [`Millpond::expire`](crate::Millpond::expire).
@@ -381,7 +382,7 @@ impl Hash {
         self.cache.expire(&self.key, ttl).await
     }
 
-    /// Removes the hash; true if it was there.
+    /// Removes the hash. Returns whether it existed.
     ///
     /// # Errors
     /// As [`Millpond::delete`](crate::Millpond::delete).

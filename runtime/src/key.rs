@@ -17,11 +17,11 @@ const MAX_KEY: usize = 31 * 1024;
 /// A part longer than this many bytes is stored as `%~` and its SHA-256.
 const MAX_PART: usize = 256;
 
-/// The name of a stored value, without the namespace of the [`Millpond`](crate::Millpond) it is
-/// used with.
+/// The key of a stored value, without the namespace of the [`Millpond`](crate::Millpond) that it is used
+/// with.
 ///
-/// [`key!`](crate::key) and the attributes build keys whose parts are encoded; a key made from a
-/// string is taken as it is.
+/// [`key!`](crate::key) and the attributes encode the parts of a key. A key that is made from a string is
+/// used as it is.
 ///
 /// ```
 /// use millpond::{Key, key};
@@ -47,7 +47,7 @@ impl Key {
         &self.text
     }
 
-    /// What stands before the first `:`, without a version; empty where there is no `:`.
+    /// The part before the first `:`, without a version; empty if there is no `:`.
     ///
     /// ```
     /// assert_eq!(millpond::Key::from("config:models").prefix(), "config");

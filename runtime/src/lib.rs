@@ -1,5 +1,5 @@
-//! Cache a function, invalidate it, or limit it with one attribute, over Upstash Redis by HTTP, over any
-//! Redis, or in memory when nothing is configured; the compiler checks what the attributes say.
+//! Cache an `async fn`, invalidate it, or rate-limit it with one attribute each: in Upstash Redis over HTTP,
+//! in any Redis, or in the process if nothing is configured.
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -21,30 +21,32 @@
 //!
 //! # What you can rely on
 //!
-//! - **A cache never changes what a function returns.** Whatever Redis does, the body runs if need be.
-//! - **An invalidation is not undone by a slower load**, across processes too: every key has a guard that
-//!   invalidations move, and a load is stored only if the guard is what its read saw.
-//! - **One body per key and process**, and nobody hangs on a caller that went away.
-//! - **A mutation whose caller goes away still invalidates.**
+//! - **A cache never changes what a function returns.** Whatever happens to Redis, the body runs if it has
+//!   to.
+//! - **A slow load does not undo an invalidation**, across processes too: every key has a guard that an
+//!   invalidation changes, and a load is stored only if the guard has not changed since the load began.
+//! - **One body per key and process**: the other callers wait for it, and one of them takes over if its
+//!   caller goes away.
+//! - **A mutation still invalidates if its caller goes away.**
 //! - **Two argument lists never share a key.**
-//! - **No secret in a log, an error or a `Debug`**, and no panic that input can reach.
+//! - **No secret appears in a log, an error or a `Debug`**, and no input can cause a panic.
 //!
 //! # Where the values live
 //!
-//! [`Millpond::from_env`] says which variables are looked for; [`Millpond::builder`] configures in code;
-//! [`install`] makes one the process's, [`Millpond::scope`] one task's. Values are JSON that any client of
-//! the database reads; functions with the options `compress` and `encrypt` store them as gzip, or encrypted
-//! with the key of [`Builder::encryption_key`] or of the variable `MILLPOND_ENCRYPTION_KEY`.
+//! [`Millpond::from_env`] lists the environment variables. [`Millpond::builder`] configures in code;
+//! [`install`] sets the cache of the process, and [`Millpond::scope`] that of one task. Values are JSON that
+//! any client of the database can read. The options `compress` and `encrypt` of a function store them as
+//! gzip, or encrypted with the key of [`Builder::encryption_key`] or of the variable
+//! `MILLPOND_ENCRYPTION_KEY`.
 //!
 //! # By hand
 //!
-//! Attributes are for functions; [`Millpond`] has the rest: values one by one or
-//! [several at once](Millpond::get_many), typed [entries](Millpond::entry), [counters](Millpond::increment),
-//! [hashes](Millpond::hash), [locks](Millpond::lock), [sessions](Millpond::sessions),
-//! [commands](Millpond::command), [pipelines](Millpond::pipeline), [transactions](Millpond::transaction), and
-//! [why a key is found or missed](Millpond::explain). The
-//! [guide](https://docs.rs/millpond/latest/millpond/guide/) shows all of it at work, and where each name of
-//! the TypeScript guide went.
+//! [`Millpond`] has what attributes do not cover: values one by one or [several at once](Millpond::get_many),
+//! typed [entries](Millpond::entry), [counters](Millpond::increment), [hashes](Millpond::hash),
+//! [locks](Millpond::lock), [sessions](Millpond::sessions), [commands](Millpond::command),
+//! [pipelines](Millpond::pipeline), [transactions](Millpond::transaction), and [why a key is found or
+//! missed](Millpond::explain). The [guide](https://docs.rs/millpond/latest/millpond/guide/) shows all of it,
+//! and maps the names of the TypeScript guide to Rust.
 //!
 //! # What it costs
 //!
@@ -59,17 +61,17 @@
 //! | limit check, a token bucket | 1: `EVALSHA` | 4 |
 //! | limit check of a caller who is known to be refused | 0 | 0 |
 //!
-//! The first use of a script on a server costs one `EVAL` more. Commands that are issued while a request
-//! is under way leave together in the next one. [`Millpond::stats`] counts. [`settings`] has the whole
-//! table, and every setting with its default.
+//! The first use of a script on a server costs one `EVAL` more. Commands issued while a request is in flight
+//! are sent together in the next one. [`Millpond::stats`] counts them. [`settings`] has the whole table, and
+//! every setting with its default.
 //!
 //! # Limits
 //!
-//! [`Millpond::limiter`] counts who does how much, across processes, and with what services in
-//! TypeScript take by `@upstash/ratelimit`; [`macro@rate_limited`] does it for a function. While the store
-//! does not answer, [`limit::OnOutage`] decides; unless a limit says otherwise, every process has a budget
-//! of its own meanwhile ([`Limit::share`] divides it). Failures in a row open a circuit breaker, so that
-//! calls do not wait for a store that is away; they are back with it 5 s after it is, at the latest.
+//! [`Millpond::limiter`] limits callers across processes, in budgets that `@upstash/ratelimit` shares;
+//! [`macro@rate_limited`] does it for a function. While the store does not answer, [`limit::OnOutage`]
+//! decides; by default every process then has a budget of its own ([`Limit::share`] divides it). Repeated
+//! failures open a circuit breaker, so that calls do not wait for a store that is down. Calls use the store
+//! again at most 5 s after it is back.
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -91,17 +93,16 @@
 //!
 //! # When something is off
 //!
-//! [`Millpond::explain`] and [`ValueEntry::explain`] say why a key is found or missed, [`Millpond::stats`]
-//! what happened, by prefix, and [`limit::Decision::reason`] why a check decided as it did.
+//! [`Millpond::explain`] and [`ValueEntry::explain`] say why a key is found or missed. [`Millpond::stats`]
+//! counts what happened, by prefix. [`limit::Decision::reason`] says why a check was refused or degraded.
 //! `cargo run --example doctor`, in the repository, checks the environment, the database and the clocks.
 //!
 //! # Logging
 //!
-//! Events go to [`tracing`](https://docs.rs/tracing) under the target `millpond`: a warning when nothing
-//! is configured (`Missing Upstash Redis credentials`), when the cache did not answer, when a value could
-//! not be read or stored; an error when the configuration is wrong, when two functions cache different
-//! types under the same keys, and when one is to encrypt and has no key. They name prefixes, never keys or
-//! values.
+//! Events go to [`tracing`](https://docs.rs/tracing) under the target `millpond`: a warning when nothing is
+//! configured (`Missing Upstash Redis credentials`), when the cache did not answer, when a value could not be
+//! read or stored; an error when the configuration is wrong, when two functions cache different types under
+//! the same keys, and when a function with `encrypt` has no key. Events name prefixes, never keys or values.
 //!
 //! # The way through the code
 //!

@@ -89,7 +89,7 @@ pub const PUBLIC: Limit = Limit::sliding_window("PUBLIC", 200, MINUTE);
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What a limit does while the store cannot answer.
+/// What a limit does while the store does not answer.
 ///
 /// ```
 /// use millpond::limit::{self, OnOutage};
@@ -108,7 +108,7 @@ pub enum OnOutage {
     Deny,
 }
 
-/// How much of what, how often: the description of a limit, without state.
+/// The description of a limit: its kind, its numbers and its algorithm. It has no state.
 ///
 /// Two limits of one kind share their budgets if their windows are equal too, so that a plan can have
 /// another number of units for the same kind. Windows that slide share them with fixed ones, since

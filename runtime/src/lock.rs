@@ -25,7 +25,8 @@ use target::{LockOptions, LockTarget};
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// A lock that is about to be taken; made by [`Millpond::lock`](crate::Millpond::lock). Awaited, it becomes a [`LockGuard`].
+/// A lock that is about to be acquired, created by [`Millpond::lock`](crate::Millpond::lock). Awaiting it
+/// gives a [`LockGuard`].
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -60,10 +61,11 @@ impl Lock {
         }
     }
 
-    /// How long to wait for another holder, or for a server that does not answer. Looks at the server come 25 ms apart at first and at most a
-    /// second apart in the end, jittered; of the waiters in one process only one looks, and each once
-    /// more when its time is up. They take turns; between processes nobody is next, and one whose waiters
-    /// are many can keep the lock among them.
+    /// How long to wait for another holder, or for a server that does not answer. The lock is checked every
+    /// 25 ms at first and at most once a second later, with jitter. Of several waiters in one process, only
+    /// one checks at a time, and each checks once more when its time is up. Waiters of one process take
+    /// turns. There is no order between processes, so a process with many waiters can keep the lock to
+    /// itself.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -78,7 +80,7 @@ impl Lock {
         Self { patience, ..self }
     }
 
-    /// Leaves the lock to run out `ttl` after it was taken, whether or not the holder is done.
+    /// Lets the lock expire `ttl` after it was acquired, even if the holder has not finished.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -96,8 +98,8 @@ impl Lock {
         self
     }
 
-    /// How long one holder may have the lock in all: it is not extended beyond, so that work that hangs
-    /// does not hang everybody. No bound by default.
+    /// The longest time that one holder may keep the lock. It is not extended beyond that, so that work that
+    /// hangs does not block everybody. Unlimited by default.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -113,7 +115,7 @@ impl Lock {
         self
     }
 
-    /// Takes the lock if it is free now; one command, no waiting.
+    /// Acquires the lock if it is free now, with one command and without waiting.
     ///
     /// # Errors
     /// As [`Millpond::lock`](crate::Millpond::lock), without [`ErrorKind::Locked`].

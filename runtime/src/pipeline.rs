@@ -137,10 +137,10 @@ impl Transaction {
     /// all keys must be in one slot.
     ///
     /// # Errors
-    /// [`ErrorKind::Server`], [`ErrorKind::Unsupported`] or what else the server says where it discards
-    /// the whole before anything ran: an unknown command, a wrong number of arguments.
-    /// [`ErrorKind::OutcomeUnknown`] when no answer came back, or one that is too large to be read: all of
-    /// it ran, or nothing.
+    /// [`ErrorKind::Server`], [`ErrorKind::Unsupported`] or what else the server says where it discards the
+    /// whole before anything ran: an unknown command, a wrong number of arguments.
+    /// [`ErrorKind::OutcomeUnknown`] if no answer came back, or one that is too large to be read: all of it
+    /// ran, or nothing.
     ///
     /// # Cancel safety
     /// Dropped half-way, all of it runs or nothing.

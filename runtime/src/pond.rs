@@ -17,15 +17,14 @@ use crate::store;
 use std::fmt;
 use std::sync::Arc;
 
-/// A cache: cheap to clone, safe to share. Every clone is the same one.
+/// A cache. Cloning it is cheap; all clones share one state.
 ///
-/// The attributes find theirs through [`current`](crate::current); the methods here are the same
-/// cache by hand. Unlike the attributes, which fall back to the function body, these report
-/// every failure.
+/// The attributes use the one that [`current`](crate::current) returns. The methods use it without
+/// attributes, and they report every failure, where attributes fall back to the function body.
 ///
 /// # Cancel safety
-/// A method whose future is dropped has either done its work or not; an
-/// [`invalidation`](Self::delete) that was under way is delivered in the background.
+/// If the future of a method is dropped, the operation may or may not have been carried out. An
+/// [invalidation](Self::delete) that had begun is delivered in the background.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -87,7 +86,7 @@ impl Millpond {
         }))
     }
 
-    /// The counters, as they are now.
+    /// The current values of the counters.
     ///
     /// ```
     /// assert_eq!(millpond::Millpond::memory().stats().commands, 0);
@@ -102,11 +101,12 @@ impl Millpond {
         stats
     }
 
-    /// Delivers what waits to be delivered, invalidations, locks whose guards went away and the analytics
-    /// of limits: call it at shutdown, or before a serverless runtime freezes the process.
+    /// Delivers what waits to be sent: undelivered invalidations, releases of dropped locks, and the
+    /// analytics of limits. Call it at shutdown, or before a serverless runtime freezes the process.
     ///
     /// # Errors
-    /// Why something could not be delivered; it still waits, except analytics that may have arrived.
+    /// The reason why something could not be delivered. It keeps waiting, except for analytics that may have
+    /// arrived.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 
-/// What a server answers to one command, in the shapes of RESP2.
+/// What a server answers to one command, in the forms of RESP2.
 ///
-/// [`parse`](Self::parse) and [`json`](Self::json) make Rust values of it.
+/// [`parse`](Self::parse) and [`json`](Self::json) convert it to Rust values.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -23,15 +23,15 @@ use std::hash::{BuildHasher, Hash};
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reply {
-    /// Nothing there.
+    /// Nil: there is no value.
     Nil,
     /// A number.
     Int(i64),
-    /// A text or bytes; a status such as `OK` too.
+    /// A text or bytes, including a status such as `OK`.
     Bulk(Bytes),
     /// Several replies.
     Array(Vec<Reply>),
-    /// What failed inside an array. A command that fails alone is an `Err`.
+    /// An error inside an array. A command that fails by itself is an `Err`.
     Error(Error),
 }
 
@@ -49,12 +49,12 @@ impl fmt::Debug for Reply {
 }
 
 impl Reply {
-    /// The reply as a Rust value: numbers, texts, `Option` for what may not be there, `Vec`, tuples and
-    /// maps for arrays. Types of your own may implement [`FromReply`].
+    /// Converts the reply to a Rust value: a number, a text, an `Option` for a reply that may be nil, and a
+    /// `Vec`, a tuple or a map for an array. Implement [`FromReply`] for types of your own.
     ///
     /// # Errors
-    /// [`ErrorKind::Protocol`] where the reply is of another shape, [`ErrorKind::Decode`] where a text is
-    /// no value of the type; the content is not repeated.
+    /// [`ErrorKind::Protocol`] if the reply has another form, [`ErrorKind::Decode`] if a text is not a value
+    /// of the type. The error does not contain the text.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -75,11 +75,11 @@ impl Reply {
         T::from_reply(self)
     }
 
-    /// The stored value that the reply carries, read as [`Millpond::get`](crate::Millpond::get) reads
-    /// it; `None` if there is none.
+    /// Decodes the stored value in the reply, as [`Millpond::get`](crate::Millpond::get) does; `None` if
+    /// there is none.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] if it is no `T`, [`ErrorKind::Protocol`] if it is no text.
+    /// [`ErrorKind::Decode`] if it is not a `T`, [`ErrorKind::Protocol`] if it is not a text.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -164,7 +164,7 @@ pub(crate) fn int(reply: &Reply) -> Result<i64, Error> {
     }
 }
 
-/// What a [`Reply`] can become, by [`Reply::parse`].
+/// A type that [`Reply::parse`] can convert a reply to.
 ///
 /// ```
 /// use millpond::{Error, FromReply, Reply};
@@ -192,7 +192,7 @@ pub(crate) fn int(reply: &Reply) -> Result<i64, Error> {
     note = "for a value that was stored as JSON, write `reply.json::<{Self}>()`"
 )]
 pub trait FromReply: Sized {
-    /// The value, or why there is none.
+    /// Converts the reply.
     ///
     /// # Errors
     /// As [`Reply::parse`].

@@ -18,10 +18,10 @@ struct Scope {
     bypass: bool,
 }
 
-/// Makes this the cache of the whole process, once, at start-up.
+/// Sets the cache of the whole process. Call it once, at start-up.
 ///
 /// # Errors
-/// [`ErrorKind::Config`] if one was installed before; it stays.
+/// [`ErrorKind::Config`] if one is installed already; that one is kept.
 ///
 /// ```
 /// # let pond = millpond::Millpond::memory();
@@ -38,10 +38,10 @@ pub fn install(pond: Millpond) -> Result<(), Error> {
     })
 }
 
-/// The cache that the attributes use here: that of the [`scope`](Millpond::scope) around this
-/// code, else the [`install`]ed one, else the one of [`from_env`](Millpond::from_env), made on
-/// first use. If the environment is wrong, that is logged once, every operation of the
-/// result fails with the reason, and annotated functions run without a cache.
+/// The cache that the attributes use here: the one of the surrounding [`scope`](Millpond::scope), otherwise
+/// the [`install`]ed one, otherwise the one of [`from_env`](Millpond::from_env), which is created on first
+/// use. If the environment is wrong, an error is logged once, every operation of the result fails with it,
+/// and annotated functions run uncached.
 ///
 /// ```
 /// let pond = millpond::current();
@@ -64,8 +64,8 @@ pub(crate) fn is_bypassed() -> bool {
 }
 
 impl Millpond {
-    /// Runs a future with this as the current cache: for tests side by side, and for tenants.
-    /// It holds for this task; what the future spawns needs [`spawn`](Self::spawn).
+    /// Runs a future with this as the current cache, for example for parallel tests or for tenants. It
+    /// applies to this task only; for a task that the future starts, use [`spawn`](Self::spawn).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -89,7 +89,7 @@ impl Millpond {
         )
     }
 
-    /// Runs a future in which annotated functions neither read nor write the cache.
+    /// Runs a future in which annotated functions neither read from nor write to the cache.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

@@ -24,9 +24,10 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Sessions that hold a `T` each; made by [`Millpond::sessions`](crate::Millpond::sessions). Cheap to make and to clone.
+/// Sessions that each hold a `T`. Created by [`Millpond::sessions`](crate::Millpond::sessions); cheap to
+/// create and to clone.
 ///
-/// A session is JSON under `session:<id>`, where services in other languages find it, too.
+/// A session is JSON under `session:<id>`, where services in other languages can read it too.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -92,8 +93,8 @@ impl<T> Sessions<T> {
         }
     }
 
-    /// Every [`get`](Self::get) and [`update`](Self::update) gives the session its whole life anew, at no
-    /// further command. Without this, a session ends when its life is over, unless it is
+    /// Every [`get`](Self::get) and [`update`](Self::update) restarts the lifetime of the session, without an
+    /// additional command. Without this, a session ends a fixed time after it was created, unless it is
     /// [touched](Self::touch).
     ///
     /// ```
@@ -118,9 +119,9 @@ impl<T> Sessions<T> {
         }
     }
 
-    /// Keys hold the SHA-256 of the id instead of the id, so that who reads the database, a backup of it
-    /// or its monitor cannot take over a session. Other services then must hash ids, too (of the text,
-    /// in lower-case hexadecimal).
+    /// Keys contain the SHA-256 of the id instead of the id, so that somebody who can read the database, a
+    /// backup or `MONITOR` cannot take over a session. Other services must then hash ids too (the hash of the
+    /// text, in lower-case hexadecimal).
     ///
     /// ```
     /// # use millpond::{Millpond, ttl};
@@ -134,7 +135,7 @@ impl<T> Sessions<T> {
         }
     }
 
-    /// Another first segment of the keys than `session`: for two kinds of session in one database.
+    /// The first part of the keys instead of `session`, to keep two kinds of sessions in one database.
     ///
     /// ```
     /// # use millpond::{Millpond, ttl};
@@ -148,7 +149,7 @@ impl<T> Sessions<T> {
         }
     }
 
-    /// What sessions hold is encrypted, as by `encrypt` in [`macro@cached`](crate::cached): with the key of
+    /// Encrypts what sessions hold, as `encrypt` of [`macro@cached`](crate::cached) does: with the key of
     /// [`Builder::encryption_key`](crate::Builder::encryption_key), and bound to the session. Needs the
     /// feature `encrypt`, which is on by default.
     ///
@@ -223,12 +224,13 @@ impl<T> Sessions<T> {
         self.client.on_key(&key, &full, command).await
     }
 
-    /// Starts a session, and says its id.
+    /// Starts a session and returns its id.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidValue`] for a value that has no JSON or a lifetime of zero,
+    /// [`ErrorKind::InvalidValue`] for a value that cannot be represented as JSON or a lifetime of zero,
     /// [`ErrorKind::TooLarge`] over [`Builder::max_value_bytes`](crate::Builder::max_value_bytes),
-    /// [`ErrorKind::Unsupported`] where the system has no random numbers, and what can go wrong on the way.
+    /// [`ErrorKind::Unsupported`] if the system provides no random numbers, and the errors of [any
+    /// command](crate::ErrorKind).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -253,11 +255,11 @@ impl<T> Sessions<T> {
         Ok(id)
     }
 
-    /// What the session holds; `None` if it is over, or never was.
+    /// What the session holds; `None` if it has ended or never existed.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] if it is no `T`: destroy it then, and treat the caller as new. And what can go
-    /// wrong on the way.
+    /// [`ErrorKind::Decode`] if it is not a `T`: then destroy the session, and treat the caller as new. Also
+    /// the errors of [any command](crate::ErrorKind).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -288,8 +290,8 @@ impl<T> Sessions<T> {
         Ok(Some(value))
     }
 
-    /// Replaces what the session holds; false if it is over, and then nothing is stored: a session that
-    /// was destroyed stays so. Of two updates at once, the later one stands.
+    /// Replaces what the session holds. Returns false, and stores nothing, if the session has ended: a
+    /// destroyed session does not come back. Of two concurrent updates, the later one wins.
     ///
     /// # Errors
     /// As [`create`](Self::create).
@@ -322,10 +324,10 @@ impl<T> Sessions<T> {
         Ok(reply != Reply::Nil)
     }
 
-    /// Gives the session its whole life anew (sliding expiry); false if it is over.
+    /// Restarts the lifetime of the session (sliding expiration). Returns false if it has ended.
     ///
     /// # Errors
-    /// What can go wrong on the way.
+    /// The errors of [any command](crate::ErrorKind).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -342,13 +344,13 @@ impl<T> Sessions<T> {
             .parse()
     }
 
-    /// Moves the session to another id, with its whole life anew; the old id is worth nothing from then
-    /// on. `None` if the session is over. Do it whenever a caller logs in or gets more rights: somebody
-    /// may have made the caller use an id that they know (session fixation).
+    /// Moves the session to a new id and restarts its lifetime; the old id becomes worthless. `None` if the
+    /// session has ended. Call it whenever a caller logs in or gains rights, because an attacker may have
+    /// made the caller use an id that the attacker knows (session fixation).
     ///
     /// # Errors
-    /// As [`create`](Self::create). On Redis Cluster, and where sessions are
-    /// [encrypted](Self::encrypted), it takes three commands; if one fails, the old id may still be good.
+    /// As [`create`](Self::create). On Redis Cluster, and where sessions are [encrypted](Self::encrypted), it
+    /// takes three commands; if one of them fails, the old id may still be valid.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -396,11 +398,11 @@ impl<T> Sessions<T> {
         Ok(None)
     }
 
-    /// Ends the session; true if it was there. False, too, where the answer was lost and the second try
-    /// found nothing any more.
+    /// Ends the session. Returns whether it existed; also false if the first answer was lost and the retry
+    /// found nothing.
     ///
     /// # Errors
-    /// What can go wrong on the way; it may then still be there.
+    /// What can go wrong on the way; the session may then still exist.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -415,10 +417,10 @@ impl<T> Sessions<T> {
         self.send(id, Effect::Repeatable, "DEL", []).await?.parse()
     }
 
-    /// How long the session has left.
+    /// The remaining lifetime of the session.
     ///
     /// # Errors
-    /// What can go wrong on the way.
+    /// The errors of [any command](crate::ErrorKind).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

@@ -1,6 +1,6 @@
-//! What a look into the cache found.
+//! The result of a lookup in the cache.
 
-/// What a look into the cache found.
+/// The result of a lookup in the cache.
 ///
 /// ```
 /// assert_eq!(millpond::Lookup::Hit(1).into_value(), Some(1));
@@ -9,9 +9,9 @@
 pub enum Lookup<T> {
     /// A value.
     Hit(T),
-    /// A cached `None`: known to be nothing.
+    /// A cached `None`.
     Null,
-    /// Nothing.
+    /// Nothing is cached.
     Miss,
 }
 
@@ -28,7 +28,7 @@ impl<T> Lookup<T> {
         }
     }
 
-    /// Whether anything was found, be it a cached `None`.
+    /// Whether anything was found, including a cached `None`.
     ///
     /// ```
     /// assert!(millpond::Lookup::<u8>::Null.is_cached());

@@ -3,7 +3,7 @@
 //! Decisions, stored numbers and lifetimes are those of `@upstash/ratelimit` 2.2.0. The scripts do
 //! the same on the server; a differential test holds the three together.
 
-/// How a budget comes back.
+/// How a budget recovers.
 ///
 /// ```
 /// use millpond::limit::{self, Algorithm};
@@ -16,8 +16,8 @@ pub enum Algorithm {
     /// never more than the limit between two multiples of the window, and where calls come evenly,
     /// in any stretch of its length.
     SlidingWindow,
-    /// A counter that begins again at each multiple of the window. The cheapest; around a boundary
-    /// up to twice the limit can pass.
+    /// A counter that restarts at each multiple of the window. The cheapest; around a boundary, up to twice
+    /// the limit can pass.
     FixedWindow,
     /// Tokens that come back at a steady rate, up to a maximum: bursts up to that maximum pass.
     TokenBucket,

@@ -6,7 +6,7 @@ use crate::error::ErrorKind;
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How a check ended.
+/// The outcome of a check.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -24,10 +24,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub enum Outcome {
     /// The units were taken.
     Allowed,
-    /// Too few were left; nothing was taken.
+    /// Too few units were left; nothing was taken.
     Refused,
-    /// The store could not answer, and [`OnOutage`](super::OnOutage) decided:
-    /// [`Decision::is_allowed`] says what. There is no budget to report.
+    /// The store did not answer, and [`OnOutage`](super::OnOutage) decided; see [`Decision::is_allowed`].
+    /// There is no budget to report.
     Degraded,
 }
 
@@ -48,20 +48,20 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The store counted, and too few units are left.
+    /// The store has too few units left.
     Exhausted,
-    /// As an earlier refusal showed, the units cannot be there yet; no command was sent.
+    /// An earlier refusal showed that the units cannot be available yet; no command was sent.
     Blocked,
-    /// The call costs more than the whole limit; waiting does not help.
+    /// The call costs more than the whole limit, so waiting does not help.
     CostAboveLimit,
     /// The identifier of the call is empty or does not display, so that nobody can be counted. Only
     /// annotated functions refuse for this; [`Limiter`](super::Limiter) has an error for it.
     NoIdentifier,
-    /// The store could not answer, in this way.
+    /// The store did not answer, for this reason.
     Outage(ErrorKind),
 }
 
-/// The answer to a check.
+/// The result of a check.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

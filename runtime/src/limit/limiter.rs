@@ -18,10 +18,11 @@ use std::time::Duration;
 /// The most that a wait is drawn out, so that callers do not come back in step.
 const LONGEST_SPREAD: Duration = Duration::from_millis(50);
 
-/// Checks callers against a limit, or several at once. Made by [`Millpond::limiter`](crate::Millpond::limiter); cheap.
+/// Checks callers against one limit or several. Created by [`Millpond::limiter`](crate::Millpond::limiter);
+/// cheap to create and to clone.
 ///
-/// An identifier may be anything that can be displayed, except empty: user ids, addresses, e-mail
-/// addresses. It reaches the budget of exactly that text.
+/// An identifier is anything that implements `Display` and is not empty: a user id, an address, an e-mail
+/// address. Each text has a budget of its own.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

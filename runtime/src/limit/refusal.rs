@@ -27,7 +27,7 @@ use std::fmt::{self, Write};
 pub struct RateLimited(Box<Decision>);
 
 impl RateLimited {
-    /// The decision behind it.
+    /// The decision that refused the call.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

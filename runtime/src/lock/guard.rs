@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// A lock that is held, from [`Millpond::lock`](crate::Millpond::lock). Dropped, it is released in the
-/// background, on the runtime where it was taken if there is none around; [`release`](Self::release) tells
-/// how that went.
+/// A lock that is held, from [`Millpond::lock`](crate::Millpond::lock). Dropping it releases the lock in the
+/// background, on the current runtime or on the one where it was acquired. [`release`](Self::release) reports
+/// the outcome.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -88,8 +88,8 @@ impl LockGuard {
         self.held.number()
     }
 
-    /// Whether the lock is certainly held still, as far as this process can know without asking: it was
-    /// not found lost, and its time by this process's clock is not up. No command is sent.
+    /// Whether the lock is still held, as far as this process knows without sending a command: it was not
+    /// found to be lost, and its time has not run out by this process's clock.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -101,11 +101,11 @@ impl LockGuard {
         self.held.is_held()
     }
 
-    /// Waits until the lock is lost: it ran out, was taken by somebody else, or could not be extended in
-    /// time. Pending as long as it is held. What was lost once stays lost.
+    /// Waits until the lock is lost: it expired, was acquired by somebody else, or could not be extended in
+    /// time. Pending as long as the lock is held. A lost lock stays lost.
     ///
     /// # Cancel safety
-    /// May be dropped and called again.
+    /// The future can be dropped, and the method called again.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -121,12 +121,12 @@ impl LockGuard {
         self.held.lost().await;
     }
 
-    /// Gives the lock at least this lifetime from now, beside what happens by itself: before a step that
-    /// cannot be interrupted, say. No extension takes away what an earlier one gave.
+    /// Extends the lock to at least this lifetime from now, in addition to the automatic extension; for
+    /// example before a step that cannot be interrupted. It never shortens the lifetime.
     ///
     /// # Errors
-    /// [`ErrorKind::Locked`] if it is not ours any more, [`ErrorKind::InvalidValue`] for a lifetime of zero,
-    /// and what can go wrong on the way.
+    /// [`ErrorKind::Locked`] if it is no longer held, [`ErrorKind::InvalidValue`] for a lifetime of zero, and
+    /// the errors of [any command](crate::ErrorKind).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -145,14 +145,14 @@ impl LockGuard {
         ))
     }
 
-    /// Gives the lock back; false if it was not ours any more, and then it is left to whoever has it. Also
-    /// false where the answer was lost and the second try found it given back.
+    /// Releases the lock. Returns false if it was no longer held, and leaves it to its current holder. Also
+    /// false if the first answer was lost and the retry found the lock released.
     ///
     /// # Errors
-    /// What can go wrong on the way; it is then tried again in the background.
+    /// What can go wrong on the way; the release is then retried in the background.
     ///
     /// # Cancel safety
-    /// Dropped half-way, it is released in the background.
+    /// If the future is dropped, the lock is released in the background.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {

@@ -7,15 +7,15 @@ use crate::reply::Reply;
 use std::sync::Arc;
 
 impl Millpond {
-    /// Sends any command. The keys in it are taken as they are, without the namespace. Unless it is
-    /// one that only reads, it is never repeated once it may have left. One that waits on the server
-    /// (`BLPOP`) keeps the callers behind it waiting, too.
+    /// Sends any command. Its keys are used as they are, without the namespace. A command that may change
+    /// something is never repeated once it may have been sent. A command that blocks on the server (`BLPOP`)
+    /// delays the callers behind it too.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for what would change the connection that
-    /// all callers share (`MULTI`, `SUBSCRIBE`, `SELECT`, …).
-    /// [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when no answer came back, what the server answers, and what
-    /// can go wrong on the way.
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for commands that would change the
+    /// connection, which all callers share (`MULTI`, `SUBSCRIBE`, `SELECT`, …).
+    /// [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) if no answer came back, what the
+    /// server answers, and the errors of [any command](crate::ErrorKind).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -34,7 +34,7 @@ impl Millpond {
         self.0.client.command(command).await
     }
 
-    /// Commands that leave in one request, in order.
+    /// Commands that are sent in one request, in order.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -49,7 +49,7 @@ impl Millpond {
         Pipeline::new(Arc::clone(&self.0.client))
     }
 
-    /// Commands that run without others in between: `MULTI` and `EXEC`, in one request.
+    /// Commands that run as one transaction (`MULTI` and `EXEC`), in one request.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

@@ -6,19 +6,22 @@ use crate::key::Key;
 use std::time::Duration;
 
 impl Millpond {
-    /// Adds to a counter and returns the sum; one that is not there counts as 0. The counter is the plain
-    /// decimal number that every other client of the database sees, and [`get::<i64>`](Self::get) reads it.
+    /// Adds to a counter and returns the sum. A counter that does not exist counts as 0. It is stored as a
+    /// decimal number, which every other client of the database understands, and [`get::<i64>`](Self::get)
+    /// reads it.
     ///
-    /// With a lifetime, a counter that this creates expires that long after; one that is there keeps what
-    /// it has. Both happen in one step, so no counter is left without its lifetime.
+    /// A lifetime applies to a counter that this call creates; an existing counter keeps its own. Both happen
+    /// in one step, so no counter is left without its lifetime.
     ///
     /// # Errors
-    /// [`ErrorKind::NotANumber`](crate::ErrorKind::NotANumber) and [`ErrorKind::Overflow`](crate::ErrorKind::Overflow), with nothing changed;
-    /// [`ErrorKind::InvalidValue`](crate::ErrorKind::InvalidValue) for a lifetime of zero; [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when no answer
-    /// came back: it is then not sent again, since it might count twice. And what can go wrong on the way.
+    /// [`ErrorKind::NotANumber`](crate::ErrorKind::NotANumber) and
+    /// [`ErrorKind::Overflow`](crate::ErrorKind::Overflow), with nothing changed;
+    /// [`ErrorKind::InvalidValue`](crate::ErrorKind::InvalidValue) for a lifetime of zero;
+    /// [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) if no answer came back: the command is
+    /// then not repeated, because it might count twice. Also the errors of [any command](crate::ErrorKind).
     ///
     /// # Cancel safety
-    /// Dropped half-way, it counts once or not at all.
+    /// If the future is dropped, the counter changes once or not at all.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -39,7 +42,7 @@ impl Millpond {
         self.0.client.increment(key, by, ttl).await
     }
 
-    /// Takes from a counter and returns what is left, which may be less than 0; otherwise as
+    /// Subtracts from a counter and returns the result, which may be negative. Otherwise like
     /// [`increment`](Self::increment).
     ///
     /// # Errors

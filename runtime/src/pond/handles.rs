@@ -14,18 +14,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 impl Millpond {
-    /// Looks into a key and into what this process knows of it: for the question why a value that was
-    /// stored is not found. One request of commands that only read, which changes nothing and
-    /// delivers nothing; of the value, its first kilobyte at the most.
+    /// Reports what a key holds and what this process knows about it, to find out why a stored value is not
+    /// found. It sends one request of reading commands, which transfers at most the first kilobyte of the
+    /// value.
     ///
     /// This version keeps no copies of values in the process beside the embedded engine, so there is
     /// none to look into.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidKey`](crate::ErrorKind::InvalidKey), and what can go wrong on the way.
+    /// [`ErrorKind::InvalidKey`](crate::ErrorKind::InvalidKey), and the errors of [any
+    /// command](crate::ErrorKind).
     ///
     /// # Cancel safety
-    /// Nothing is lost.
+    /// Dropping the future has no effect.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -42,8 +43,8 @@ impl Millpond {
         self.0.cache.explain(key).await
     }
 
-    /// The typed entry of a key, for values that no annotated function stands for: what a function under
-    /// `#[cached]` would read and write there.
+    /// The typed entry of a key, for values that no annotated function returns. It reads and writes what a
+    /// function with `#[cached]` would.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -72,7 +73,7 @@ impl Millpond {
         })
     }
 
-    /// The hash under this key. Nothing is sent before one of its methods is awaited.
+    /// The hash under this key. Nothing is sent until one of its methods is awaited.
     ///
     /// ```
     /// let prefs = millpond::Millpond::memory().hash("user:123:prefs");
@@ -81,28 +82,29 @@ impl Millpond {
         Hash::new(Arc::clone(&self.0.cache), key.into())
     }
 
-    /// A lock under this key, which any number of processes may want at once and one holds. It is held
-    /// until its guard is released or dropped; meanwhile it is extended every third of `ttl`. A holder
-    /// that dies, or hangs with its whole process, loses it `ttl` after the last extension. Awaited, it
-    /// waits for `ttl` unless [`wait`](Lock::wait) says otherwise.
+    /// A lock under this key, which one process at a time can hold. It is held until its guard is released or
+    /// dropped, and is extended every third of `ttl` meanwhile. If its process dies or hangs, the lock
+    /// expires `ttl` after the last extension. Awaiting it waits for at most `ttl`, unless
+    /// [`wait`](Lock::wait) sets another time.
     ///
-    /// A lock keeps two holders apart as long as no holder is paused for longer than `ttl`, its process or
-    /// the whole machine (whose sleep its clock does not count), and as long as the server keeps what it
-    /// has taken: one that evicts keys, as the embedded engine does when it is full, or a failover that
-    /// loses acknowledged writes can give a lock to a second holder. Where that matters, hand
-    /// [`LockGuard::fencing_token`] to what the lock protects.
+    /// A lock has a single holder as long as no holder is paused for longer than `ttl` (a process or a whole
+    /// machine can be suspended) and as long as the server keeps its keys. A server that evicts keys, as the
+    /// embedded engine does when it is full, or a failover that loses acknowledged writes, can give the lock
+    /// to a second holder. Where that matters, pass [`LockGuard::fencing_token`] to the resource that the
+    /// lock protects.
     ///
-    /// It needs a Tokio runtime, whose tasks extend it; on the embedded engine that runtime need not have
+    /// A lock needs a Tokio runtime, whose tasks extend it. On the embedded engine, that runtime needs no
     /// timers. [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) says that the system had no thread
     /// to keep time with.
     ///
     /// # Errors
-    /// Of awaiting it: [`ErrorKind::Locked`](crate::ErrorKind::Locked) when somebody else held it all the time,
-    /// [`ErrorKind::InvalidValue`](crate::ErrorKind::InvalidValue) for a `ttl` of zero, [`ErrorKind::WrongType`](crate::ErrorKind::WrongType) if the key holds something
-    /// else, and what can go wrong on the way.
+    /// When it is awaited: [`ErrorKind::Locked`](crate::ErrorKind::Locked) if somebody else held it all the
+    /// time, [`ErrorKind::InvalidValue`](crate::ErrorKind::InvalidValue) for a `ttl` of zero,
+    /// [`ErrorKind::WrongType`](crate::ErrorKind::WrongType) if the key holds something else, and the errors
+    /// of [any command](crate::ErrorKind).
     ///
     /// # Cancel safety
-    /// Dropped while it waits, it holds nothing: what may have been taken meanwhile is given back in the
+    /// If the future is dropped while it waits, a lock that it may have acquired is released in the
     /// background.
     ///
     /// ```
@@ -122,7 +124,7 @@ impl Millpond {
         Lock::new(client, self.0.queues.clone(), key.into(), ttl)
     }
 
-    /// Takes the lock if it is free now; one command, no waiting. The same as
+    /// Acquires the lock if it is free now, with one command and without waiting. The same as
     /// [`lock`](Self::lock)`(key, ttl).`[`try_lock`](Lock::try_lock)`()`.
     ///
     /// # Errors
@@ -146,7 +148,7 @@ impl Millpond {
         self.lock(key, ttl).try_lock().await
     }
 
-    /// Sessions that hold a `T` each and live this long.
+    /// Sessions that each hold a `T` and have this lifetime.
     ///
     /// ```
     /// use millpond::{Millpond, ttl};
@@ -156,7 +158,7 @@ impl Millpond {
         Sessions::new(Arc::clone(&self.0.client), ttl)
     }
 
-    /// Checks against this limit.
+    /// A limiter that checks callers against this limit.
     ///
     /// ```
     /// use millpond::{Millpond, limit};

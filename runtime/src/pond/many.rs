@@ -9,13 +9,13 @@ use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 impl Millpond {
-    /// Reads values in one command, in the order of the keys; `None` for what is not there, or holds
-    /// another kind of Redis value. A stored null is `None` too, unless `T` is an `Option` itself.
+    /// Reads values in one command, in the order of the keys. The result is `None` for a key that does not
+    /// exist or holds another Redis type. A stored null is `None` too, unless `T` is itself an `Option`.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) if one of them is no `T`,
-    /// [`ErrorKind::InvalidKey`](crate::ErrorKind::InvalidKey) for a key that cannot be used, and what can
-    /// go wrong on the way. No keys, no command.
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) if one of them is not a `T`,
+    /// [`ErrorKind::InvalidKey`](crate::ErrorKind::InvalidKey) for a key that cannot be used, and the errors
+    /// of [any command](crate::ErrorKind). Without keys, no command is sent.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -33,12 +33,12 @@ impl Millpond {
         self.0.cache.get_many(keys).await
     }
 
-    /// Stores values for the same time, in one command; loads under way will not overwrite them. On Redis
-    /// Cluster it is a command for each. Where no answer comes back in time, the keys are invalidated in
-    /// the background.
+    /// Stores values with the same lifetime, in one command (on Redis Cluster, in one command per value).
+    /// Loads that are in progress do not overwrite them. If no answer comes back in time, the keys are
+    /// invalidated in the background.
     ///
     /// # Errors
-    /// As [`set`](Self::set); if one value or key cannot be used, none is stored.
+    /// As [`set`](Self::set); if one value or key is invalid, nothing is stored.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -58,8 +58,8 @@ impl Millpond {
         self.0.cache.set_many(entries, ttl).await
     }
 
-    /// Removes values in one request, and keeps loads under way from storing older ones; how many were
-    /// there.
+    /// Removes values in one request, and prevents loads that are in progress from storing older ones.
+    /// Returns how many of the keys existed.
     ///
     /// # Errors
     /// As [`delete`](Self::delete).
@@ -79,23 +79,24 @@ impl Millpond {
         self.0.cache.delete_many(keys).await
     }
 
-    /// Removes every key that matches, of whatever kind, and says how many. **Expensive:** the server
-    /// walks through all its keys, a thousand a command (`SCAN`, never `KEYS`), and each page that holds
-    /// any costs one `DEL` more. Name what is to go with [`delete_many`](Self::delete_many) or
-    /// `#[invalidates]` where you can. With a namespace, only keys in it are looked at.
+    /// Removes every key that matches, of any Redis type, and returns how many. **Expensive:** the server
+    /// scans all its keys, a thousand per command (`SCAN`, never `KEYS`), and each page with a match costs
+    /// one `DEL` more. Prefer [`delete_many`](Self::delete_many) or `#[invalidates]` where you can name the
+    /// keys. With a namespace, only keys in it match.
     ///
-    /// What it cannot reach: keys that are created while it walks; loads under way in other processes,
-    /// which may store what they read before (here they will not); guards, which stay, and with them the
-    /// invalidations that they stand for; and the numbers of locks, so that they still grow.
+    /// It does not reach keys that are created during the scan, nor loads in progress in other processes,
+    /// which may store an older value (loads in this process do not). It keeps guards, so that earlier
+    /// invalidations stay in force, and the fencing tokens of locks, so that they keep growing.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidValue`](crate::ErrorKind::InvalidValue) for a pattern that names nothing and so matches everything (`*`);
-    /// [`ErrorKind::InvalidKey`](crate::ErrorKind::InvalidKey) for one under a key that cannot be used;
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) on Redis Cluster, where each node knows only its own keys; what can go
-    /// wrong on the way. What was removed before the error stays removed.
+    /// [`ErrorKind::InvalidValue`](crate::ErrorKind::InvalidValue) for a pattern that matches every key
+    /// (`*`); [`ErrorKind::InvalidKey`](crate::ErrorKind::InvalidKey) for one under a key that cannot be
+    /// used; [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) on Redis Cluster, where each node
+    /// knows only its own keys; and the errors of [any command](crate::ErrorKind). What was removed before
+    /// the error stays removed.
     ///
     /// # Cancel safety
-    /// Dropped half-way, some of the keys are gone.
+    /// If the future is dropped, some of the keys may have been removed.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

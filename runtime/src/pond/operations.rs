@@ -13,13 +13,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 impl Millpond {
-    /// Reads a value, be it compressed or encrypted. A stored null is `None` too, unless `T` is an
-    /// `Option` itself.
+    /// Reads a value, including compressed and encrypted ones. A stored null is `None` too, unless `T` is
+    /// itself an `Option`.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) if something else than a `T` is stored, or something encrypted with a
-    /// key that this `Millpond` does not have, [`ErrorKind::WrongType`](crate::ErrorKind::WrongType) if
-    /// the key holds a list, a hash or the like, and what can go wrong on the way.
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) if the stored value is not a `T`, or was encrypted
+    /// with a key that this `Millpond` does not have, [`ErrorKind::WrongType`](crate::ErrorKind::WrongType)
+    /// if the key holds a list, a hash or another Redis type, and the errors of [any
+    /// command](crate::ErrorKind).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -31,12 +32,15 @@ impl Millpond {
         self.0.cache.get(key).await
     }
 
-    /// Stores a value. Loads under way will not overwrite it. Where no answer comes back in time, the
-    /// key is invalidated in the background.
+    /// Stores a value. Loads that are in progress do not overwrite it. If no answer comes back in time, the
+    /// key is invalidated in the background. (`put` of an [`Entry`](crate::Entry) does the same with the
+    /// lifetime and options of its function.)
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidValue`](crate::ErrorKind::InvalidValue) for a value that has no JSON or a lifetime of zero,
-    /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) over [`Builder::max_value_bytes`](crate::Builder::max_value_bytes), and what can go wrong on the way.
+    /// [`ErrorKind::InvalidValue`](crate::ErrorKind::InvalidValue) for a value that cannot be represented as
+    /// JSON or a lifetime of zero, [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) over
+    /// [`Builder::max_value_bytes`](crate::Builder::max_value_bytes), and the errors of [any
+    /// command](crate::ErrorKind).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -53,10 +57,11 @@ impl Millpond {
         self.0.cache.set(key, value, ttl).await
     }
 
-    /// Stores a value only if the key is not there; true if it was stored.
+    /// Stores a value only if the key does not exist. Returns whether it was stored.
     ///
     /// # Errors
-    /// As [`set`](Self::set), and [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when no answer came back.
+    /// As [`set`](Self::set), and [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) if no
+    /// answer came back.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -74,11 +79,13 @@ impl Millpond {
         self.0.cache.set_if_absent(key, value, ttl).await
     }
 
-    /// Removes a value, and keeps loads under way from storing an older one; true if it was there.
+    /// Removes a value, and prevents loads that are in progress from storing an older one. Returns whether
+    /// the key existed. (`invalidate` of an [`Entry`](crate::Entry) does the same, as a future that can be
+    /// spawned.)
     ///
     /// # Errors
-    /// What can go wrong on the way. The invalidation is then delivered in the background, and
-    /// until it is through this process does not believe what the server holds for the key.
+    /// The errors of [any command](crate::ErrorKind). The invalidation is then delivered in the background,
+    /// and until it succeeds, this process ignores the server's value for the key.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -90,10 +97,10 @@ impl Millpond {
         self.0.cache.delete(key).await
     }
 
-    /// Whether the key is there.
+    /// Whether the key exists.
     ///
     /// # Errors
-    /// What can go wrong on the way.
+    /// The errors of [any command](crate::ErrorKind).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -104,10 +111,10 @@ impl Millpond {
         self.0.cache.exists(key).await
     }
 
-    /// How long the key has left.
+    /// The remaining lifetime of the key.
     ///
     /// # Errors
-    /// What can go wrong on the way.
+    /// The errors of [any command](crate::ErrorKind).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -119,10 +126,11 @@ impl Millpond {
         self.0.cache.ttl(key).await
     }
 
-    /// Gives the key another lifetime, from now; true if it was there.
+    /// Sets the lifetime of the key, counted from now. Returns whether the key existed.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidValue`](crate::ErrorKind::InvalidValue) for a lifetime of zero, and what can go wrong on the way.
+    /// [`ErrorKind::InvalidValue`](crate::ErrorKind::InvalidValue) for a lifetime of zero, and the errors of
+    /// [any command](crate::ErrorKind).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -134,15 +142,14 @@ impl Millpond {
         self.0.cache.expire(key, ttl).await
     }
 
-    /// Reads a value, or loads and stores it: the attribute by hand. At most one load of a key runs
-    /// in this process at a time; only `Ok` is stored; a cache that fails never changes what comes
-    /// back.
+    /// Reads a value, or loads and stores it, as `#[cached]` does. At most one load of a key runs in this
+    /// process at a time. Only `Ok` is stored. A failure of the cache never changes the result.
     ///
     /// # Errors
-    /// Only those of `load`, unchanged.
+    /// Only the errors of `load`, unchanged.
     ///
     /// # Cancel safety
-    /// A load that is dropped half-way hands over to another caller that waits for it.
+    /// If the caller that runs `load` is dropped, another caller that waits for the key takes over.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

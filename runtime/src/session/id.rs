@@ -16,12 +16,12 @@ const LONGEST: usize = 128;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// The id of a session: a secret, since whoever knows it is the caller. It stands in no log, no error and
-/// no `Debug`; [`as_str`](Self::as_str) is for the cookie.
+/// The id of a session. It is a secret: whoever knows it can act as the caller. It appears in no log, error
+/// or `Debug`; [`as_str`](Self::as_str) gives it to the cookie.
 ///
-/// Ids are 32 characters that need no escaping in URLs and cookies, with 192 bits from the system's
-/// random numbers. Text from outside is checked by `parse`, which takes 20 to 128 such characters, so
-/// that sessions made by other services (`crypto.randomUUID()`) are found, too.
+/// Ids are 32 characters that need no escaping in URLs and cookies, with 192 random bits from the system.
+/// `parse` checks text from outside: it accepts 20 to 128 such characters, so that sessions of other services
+/// (`crypto.randomUUID()`) are found too.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -58,7 +58,7 @@ impl SessionId {
         Ok(Self(Secret::new(letters.collect::<String>())))
     }
 
-    /// The id as text, for the cookie or the client. Keep it out of logs.
+    /// The id as text, for the cookie or the client. Do not log it.
     ///
     /// ```
     /// let id: millpond::SessionId = "7d9f1c1e-3f70-4d0c-8a65-0f4f3f5d3a11".parse().unwrap();

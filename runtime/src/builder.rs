@@ -1,20 +1,16 @@
 //! The builder: what a `Millpond` is made of, in code or from the environment.
 
+pub(crate) mod environment;
+mod limits;
+
 use crate::clock::{Clock, ManualClock};
 use crate::error::{Error, ErrorKind};
 use crate::keyring::{GivenKey, Keyring};
-use crate::limit::{Limit, LimitSettings};
+use crate::limit::LimitSettings;
 use crate::pond::Millpond;
 use crate::secret::Secret;
 use crate::settings::{Engine, Settings};
 use std::time::Duration;
-
-/// Pairs of environment variables, in the order in which they are looked for.
-pub(crate) const ENVIRONMENT: [(&str, &str); 3] = [
-    ("UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"),
-    ("KV_REST_API_URL", "KV_REST_API_TOKEN"),
-    ("UPSTASH_REDIS_URL", "UPSTASH_REDIS_TOKEN"),
-];
 
 /// Configures a [`Millpond`]. Uses the embedded engine unless another one is chosen.
 ///
@@ -344,166 +340,9 @@ impl Builder {
         Millpond::start(&self.engine, self.settings, &self.limits)
     }
 
-    /// The builder for what the environment says.
-    pub(crate) fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let set = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
-        for (url_name, token_name) in ENVIRONMENT {
-            let (there, missing) = match (set(url_name), set(token_name)) {
-                (Some(url), Some(token)) => return Ok(Self::new().upstash(url, token)),
-                (Some(_), None) => (url_name, token_name),
-                (None, Some(_)) => (token_name, url_name),
-                (None, None) => continue,
-            };
-            return Err(Error::new(
-                ErrorKind::Config,
-                format!(
-                    "Missing Upstash Redis credentials: {there} is set but {missing} is not; set \
-                     both, or neither to use the embedded engine"
-                ),
-            ));
-        }
-        Ok(Self::new())
-    }
-
     /// Whether this is the embedded engine.
     pub(crate) fn is_memory(&self) -> bool {
         matches!(self.engine, Engine::Memory)
-    }
-}
-
-/// Limits.
-impl Builder {
-    /// The first part of the keys of limits. Services with the same prefix and the same kinds share their
-    /// budgets. `@upstash/ratelimit` by default, as in the package of that name: `new Ratelimit({ prefix:
-    /// "@upstash/ratelimit:API", … })` there is the kind `API` here.
-    ///
-    /// A [`namespace`](Self::namespace) is put in front of these keys too. Budgets are then shared only with
-    /// services that use the same namespace: `prefix: "staging:@upstash/ratelimit:API"` for `staging`.
-    ///
-    /// ```
-    /// let pond = millpond::Millpond::builder().limit_prefix("@acme/ratelimit").build()?;
-    /// # Ok::<_, millpond::Error>(())
-    /// ```
-    pub fn limit_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.limits.prefix = prefix.into();
-        self
-    }
-
-    /// How long a check may take before `on_outage` decides. 1 s by default.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// let pond = millpond::Millpond::builder().limit_budget(Duration::from_millis(300)).build()?;
-    /// # Ok::<_, millpond::Error>(())
-    /// ```
-    pub fn limit_budget(mut self, budget: Duration) -> Self {
-        self.limits.budget = budget;
-        self
-    }
-
-    /// Replaces the limit of this kind, even a built-in one, wherever it is checked: its numbers, its
-    /// algorithm, and what happens in an outage unless the attribute says so itself. Limits made by
-    /// [`Limit::checked`] are not replaced.
-    ///
-    /// ```
-    /// use millpond::{Millpond, limit::{self, Limit}};
-    /// use std::time::Duration;
-    ///
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// let wide = Limit::sliding_window("API", 1_000, Duration::from_secs(60));
-    /// let pond = Millpond::builder().limit(wide).build()?;
-    /// assert_eq!(pond.limiter(&limit::API).check("user-42").await?.limit(), Some(1_000));
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub fn limit(mut self, limit: Limit) -> Self {
-        self.limits.overrides.push(limit);
-        self
-    }
-
-    /// Whether the store counts allowed and refused checks by identifier and hour, for the Upstash console.
-    /// They are sent in at most one batch a second. On by default over Upstash, off elsewhere.
-    ///
-    /// ```
-    /// let pond = millpond::Millpond::builder().limit_analytics(false).build()?;
-    /// # Ok::<_, millpond::Error>(())
-    /// ```
-    pub fn limit_analytics(mut self, on: bool) -> Self {
-        self.limits.analytics = Some(on);
-        self
-    }
-
-    /// Whether this process remembers which callers the store refused, and until when, so that a caller who
-    /// would be refused again costs no command. On by default; `@upstash/ratelimit` calls it
-    /// `ephemeralCache`.
-    ///
-    /// If off, every check asks the store. A budget that other software resets is then seen at once, each
-    /// refused call costs a command, and in an outage `on_outage` decides about callers who were refused
-    /// before.
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// use millpond::{Millpond, limit};
-    ///
-    /// let pond = Millpond::builder().limit_block_cache(false).build()?;
-    /// for _ in 0..7 {
-    ///     pond.limiter(&limit::AUTH).check("mallory").await?;
-    /// }
-    /// let stats = pond.stats().limits;
-    /// assert_eq!((stats.refusals, stats.blocked), (2, 0));
-    /// # Ok::<_, millpond::Error>(()) }).unwrap();
-    /// ```
-    pub fn limit_block_cache(mut self, on: bool) -> Self {
-        self.limits.block_cache = on;
-        self
-    }
-}
-
-impl Millpond {
-    /// Starts from the defaults.
-    ///
-    /// ```
-    /// let pond = millpond::Millpond::builder().namespace("test").build()?;
-    /// # Ok::<_, millpond::Error>(())
-    /// ```
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-
-    /// A new embedded cache with default settings, for example for a test. If the variable
-    /// `MILLPOND_ENCRYPTION_KEY` is wrong, an error is logged, and every operation of the result fails with
-    /// it.
-    ///
-    /// ```
-    /// let pond = millpond::Millpond::memory();
-    /// ```
-    pub fn memory() -> Self {
-        Builder::new().build().unwrap_or_else(Self::unconfigured)
-    }
-
-    /// The cache that the environment describes: Upstash with `UPSTASH_REDIS_REST_URL` and
-    /// `UPSTASH_REDIS_REST_TOKEN`, else `KV_REST_API_URL` and `KV_REST_API_TOKEN`, else `UPSTASH_REDIS_URL`
-    /// and `UPSTASH_REDIS_TOKEN`; with none of them the embedded engine, and one warning in the log that
-    /// begins with `Missing Upstash Redis credentials`. `MILLPOND_ENCRYPTION_KEY` holds the keys of
-    /// [`Builder::encryption_key`], if any.
-    ///
-    /// `cargo run --example doctor`, in the repository, checks what the environment says.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`] if one variable of a pair is missing, or if a URL or a key is invalid.
-    ///
-    /// ```no_run
-    /// let pond = millpond::Millpond::from_env()?;
-    /// # Ok::<_, millpond::Error>(())
-    /// ```
-    pub fn from_env() -> Result<Self, Error> {
-        let builder = Builder::from_lookup(|name| std::env::var(name).ok())?;
-        if builder.is_memory() {
-            tracing::warn!(
-                "Missing Upstash Redis credentials: neither UPSTASH_REDIS_REST_URL nor \
-                 UPSTASH_REDIS_REST_TOKEN is set; millpond caches in this process only"
-            );
-        }
-        builder.build()
     }
 }
 

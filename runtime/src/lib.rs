@@ -138,6 +138,7 @@ mod secret;
 mod session;
 mod stats;
 mod store;
+mod sync;
 mod time_left;
 mod value;
 

@@ -15,6 +15,7 @@ mod address;
 mod algorithm;
 mod analytics;
 mod blocked;
+mod budgets;
 mod check;
 mod decision;
 #[cfg(feature = "axum")]

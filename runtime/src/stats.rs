@@ -1,8 +1,9 @@
 //! Counters: what happened in the cache, and what it cost on the wire.
 
+use crate::sync;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 /// What went over the wire; an engine counts as it sends and receives.
 #[derive(Debug, Default)]
@@ -206,20 +207,14 @@ pub(crate) struct Registry {
 impl Registry {
     /// The counters of a prefix.
     pub(crate) fn counters(&self, prefix: &str) -> Arc<Counters> {
-        let by_prefix = self
-            .by_prefix
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let by_prefix = sync::read(&self.by_prefix);
         if let Some(counters) = by_prefix.get(prefix) {
             return Arc::clone(counters);
         }
         let full = by_prefix.len() >= MAX_PREFIXES;
         drop(by_prefix);
         let prefix = if full { "" } else { prefix };
-        let mut by_prefix = self
-            .by_prefix
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut by_prefix = sync::write(&self.by_prefix);
         Arc::clone(by_prefix.entry(prefix.to_owned()).or_default())
     }
 
@@ -233,11 +228,7 @@ impl Registry {
             pending_invalidations,
             ..Stats::default()
         };
-        for (prefix, counters) in &*self
-            .by_prefix
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-        {
+        for (prefix, counters) in &*sync::read(&self.by_prefix) {
             stats.cache.add(counters);
             stats
                 .prefixes

@@ -33,11 +33,11 @@ pub const EXTENDED: Duration = Duration::from_secs(24 * 3_600);
 pub const WEEK: Duration = Duration::from_secs(168 * 3_600);
 
 /// The longest lifetime that is accepted: a hundred years, far below what overflows in Redis.
-const MAX_LIFE: Duration = Duration::from_secs(876_000 * 3_600);
+pub(crate) const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// A lifetime in milliseconds, as an argument.
 pub(crate) fn lifetime(ttl: Duration) -> Result<Bytes, Error> {
-    if ttl.as_millis() == 0 || ttl > MAX_LIFE {
+    if ttl.as_millis() == 0 || ttl > CENTURY {
         return Err(Error::new(
             ErrorKind::InvalidValue,
             "the lifetime is under 1 ms or over 100 years; give one in between",

@@ -19,7 +19,7 @@ pub struct CachedFunction {
 }
 
 /// A hundred years.
-const MAX_LIFE: u64 = 100 * 365 * 24 * 60 * 60;
+const MAX_LIFE: u64 = crate::ttl::CENTURY.as_secs();
 
 const fn check_life(life: Duration) {
     assert!(

@@ -8,8 +8,9 @@ use crate::key::Key;
 use crate::pond::Millpond;
 use crate::scope;
 use crate::stats::Counters;
+use crate::sync;
 use std::future::Future;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 /// One call: which function, which key, under which cache.
 #[derive(Debug)]
@@ -118,19 +119,18 @@ impl Cache {
             std::ptr::from_ref(function) as usize,
             kind.as_ptr() as usize,
         );
-        let checked = self.checked.read();
-        if let Some(counters) = checked.unwrap_or_else(PoisonError::into_inner).get(&id) {
+        if let Some(counters) = sync::read(&self.checked).get(&id) {
             return Arc::clone(counters);
         }
         let counters = self.client.registry.counters(function.prefix);
-        let mut checked = self.checked.write().unwrap_or_else(PoisonError::into_inner);
+        let mut checked = sync::write(&self.checked);
         let is_first = checked.insert(id, Arc::clone(&counters)).is_none();
         drop(checked);
         if is_first && function.encoding.encrypt && self.client.codec.lacks_key() {
             let (prefix, error) = (function.prefix, crate::keyring::no_key());
             tracing::error!(prefix, %error, "a function runs uncached");
         }
-        let mut types = self.types.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut types = sync::lock(&self.types);
         let first = *types.entry(function.keys()).or_insert(kind);
         if first != kind {
             tracing::error!(

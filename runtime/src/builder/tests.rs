@@ -1,6 +1,7 @@
 //! What the environment and the builder make of their words.
 
-use super::{Builder, ENVIRONMENT};
+use super::Builder;
+use super::environment::ENVIRONMENT;
 use crate::error::Error;
 
 fn from(pairs: &[(&str, &str)]) -> Result<Builder, Error> {

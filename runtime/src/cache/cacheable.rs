@@ -2,11 +2,12 @@
 
 use super::flight::SharedError;
 use super::return_kind::{Fallible, Nested, Plain, ReturnKind, Shareable};
+use crate::sync;
 use crate::value;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// A value that can be cached.
 #[diagnostic::on_unimplemented(
@@ -90,11 +91,7 @@ impl<T, E: Clone + Send + 'static> CacheableKind for Shareable<T, E> {
     }
 
     fn take(error: &SharedError) -> Option<E> {
-        error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .downcast_ref()
-            .cloned()
+        sync::lock(error).downcast_ref().cloned()
     }
 }
 

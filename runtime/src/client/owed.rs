@@ -3,11 +3,12 @@
 
 use crate::cache::pulse;
 use crate::key::FullKey;
+use crate::sync;
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// How many keys may wait; with the server gone for long, memory must not grow without end.
 const MAX_PENDING: usize = 1_000_000;
@@ -39,7 +40,7 @@ pub(crate) type Ticket = (FullKey, u64);
 
 impl Pending {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.waiting)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -27,7 +27,7 @@ pub enum Algorithm {
 pub(crate) const LAST_TIME: u64 = 253_402_300_799_999;
 
 /// A hundred years of 365 days, in milliseconds.
-const LONGEST: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
+const LONGEST: u64 = crate::ttl::CENTURY.as_secs() * 1000;
 
 /// Sums of three such numbers stay exact in Lua, whose numbers are floats.
 const MOST_UNITS: u64 = 1_000_000_000_000_000;

@@ -6,7 +6,8 @@ use super::state::Limits;
 use super::sums::{Event, Sums, commands};
 use crate::error::{Error, ErrorKind};
 use crate::runtime;
-use std::sync::{Arc, MutexGuard, PoisonError, Weak};
+use crate::sync;
+use std::sync::{Arc, MutexGuard, Weak};
 use std::time::Duration;
 
 /// So many sums leave at once: checks travel on the same way, and must not wait behind all of them.
@@ -65,8 +66,7 @@ impl Limits {
     }
 
     fn events(&self) -> MutexGuard<'_, Sums> {
-        let events = &self.events;
-        events.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.events)
     }
 }
 

@@ -5,7 +5,8 @@
 //! have come back, is sent.
 
 use super::algorithm::{Rule, Verdict};
-use super::snapshot::{BudgetKey, Budgets, Snapshot, make_room};
+use super::budgets::{BudgetKey, Budgets, make_room};
+use super::snapshot::Snapshot;
 
 #[derive(Debug)]
 pub(crate) struct Blocked {

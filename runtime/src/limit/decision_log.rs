@@ -1,8 +1,9 @@
 //! The decisions that were made on the way through a task, for whoever reports them.
 
 use super::decision::Decision;
+use crate::sync;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 tokio::task_local! {
     static LOG: DecisionLog;
@@ -20,7 +21,7 @@ impl DecisionLog {
 
     /// The strictest decision, once.
     pub(super) fn take(&self) -> Option<Decision> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        sync::lock(&self.0).take()
     }
 }
 
@@ -28,7 +29,7 @@ impl DecisionLog {
 pub(super) fn note(decision: &Decision) {
     // Nobody watching is the ordinary case.
     let _ = LOG.try_with(|log| {
-        let mut strictest = log.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut strictest = sync::lock(&log.0);
         let decisions = strictest.take().into_iter().chain([decision.clone()]);
         *strictest = Decision::strictest(decisions);
     });

@@ -2,7 +2,8 @@
 
 use super::Limit;
 use super::algorithm::{Held, Rule};
-use super::snapshot::{BudgetKey, Budgets, Snapshot, make_room};
+use super::budgets::{BudgetKey, Budgets, make_room};
+use super::snapshot::Snapshot;
 
 #[derive(Debug, Default)]
 pub(crate) struct Fallback {
@@ -63,7 +64,7 @@ impl Fallback {
 #[cfg(test)]
 mod tests {
     use super::Fallback;
-    use crate::limit::snapshot::BudgetKey;
+    use crate::limit::budgets::BudgetKey;
     use crate::limit::{AUTH, Limit};
     use std::time::Duration;
 

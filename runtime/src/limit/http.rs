@@ -1,10 +1,12 @@
 //! Limits in axum: the refusal as a response, and two layers.
 
+mod caller;
 mod headers_layer;
 mod rate_limit_layer;
 
+pub use caller::{Caller, ClientAddress};
 pub use headers_layer::{RateLimitHeaders, RateLimitHeadersLayer};
-pub use rate_limit_layer::{Caller, ClientAddress, RateLimit, RateLimitLayer};
+pub use rate_limit_layer::{RateLimit, RateLimitLayer};
 
 use super::decision::Decision;
 use super::refusal::RateLimited;

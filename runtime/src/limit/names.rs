@@ -2,8 +2,8 @@
 
 use super::Limit;
 use super::algorithm::{Algorithm, Rule};
+use super::budgets::BudgetKey;
 use super::script::Budget;
-use super::snapshot::BudgetKey;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;

@@ -1,23 +1,6 @@
-//! What this process knows of budgets, by the name that they have in the store.
+//! What the store held of a budget when this process last heard of it.
 
 use super::algorithm::{Algorithm, Change, Held, Rule};
-use sha2::{Digest, Sha256};
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Identifiers are chosen by clients, so there must be an end to what is kept of them.
-const MOST: usize = 20_000;
-
-/// The name of a budget, hashed, since names can be long; and what tells one way of counting from
-/// another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct BudgetKey([u8; 32], Algorithm, u64);
-
-impl BudgetKey {
-    pub(crate) fn new(base: &str, rule: Rule) -> Self {
-        Self(Sha256::digest(base).into(), rule.algorithm, rule.window)
-    }
-}
 
 /// What a budget held at some time.
 #[derive(Clone, Copy, Debug)]
@@ -75,33 +58,4 @@ impl Snapshot {
         self.at(rule, now)
             .is_some_and(|held| rule.check(held, now, 0).remaining >= rule.units)
     }
-}
-
-/// A bounded map of budgets.
-#[derive(Debug)]
-pub(crate) struct Budgets<V>(Mutex<HashMap<BudgetKey, V>>);
-
-impl<V> Default for Budgets<V> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<V> Budgets<V> {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<BudgetKey, V>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Makes room for one more: what is of no more use goes; where that is little, any others do.
-/// An eighth at once, so that a flood of identifiers does not search the map at every call.
-pub(crate) fn make_room<V>(budgets: &mut HashMap<BudgetKey, V>, useful: impl Fn(&V) -> bool) {
-    if budgets.len() < MOST {
-        return;
-    }
-    let mut kept = 0;
-    budgets.retain(|_, value| {
-        kept += usize::from(useful(value));
-        useful(value) && kept < MOST - MOST / 8
-    });
 }

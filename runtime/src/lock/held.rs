@@ -7,10 +7,11 @@ use crate::key::{FullKey, Key};
 use crate::reply::int;
 use crate::runtime;
 use crate::store::command::{Command, Effect, Script};
+use crate::sync;
 use crate::ttl::lifetime;
 use bytes::Bytes;
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
@@ -59,7 +60,7 @@ impl HeldLock {
     }
 
     fn until(&self) -> MutexGuard<'_, Duration> {
-        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.until)
     }
 
     fn now(&self) -> Duration {

@@ -2,9 +2,10 @@
 //! process wakes it at once.
 
 use crate::runtime;
+use crate::sync;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -66,7 +67,7 @@ impl LockQueues {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Line>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.lines)
     }
 
     /// Counts a release in the background until it is dropped.
@@ -128,8 +129,7 @@ impl LockQueue {
     }
 
     fn looked(&self) -> MutexGuard<'_, Instant> {
-        let looked = self.waiters.looked.lock();
-        looked.unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.waiters.looked)
     }
 
     /// Waits until the lock is released in this process.

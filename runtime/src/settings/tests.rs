@@ -1,7 +1,8 @@
 //! The first table of docs/settings.md against the code, in both directions.
 
 use super::Settings;
-use crate::builder::{Builder, ENVIRONMENT};
+use crate::builder::Builder;
+use crate::builder::environment::ENVIRONMENT;
 use crate::clock::Clock;
 use crate::keyring::VARIABLE as KEYS;
 use crate::limit::{Deployment, LimitSettings};

@@ -14,8 +14,9 @@ use super::transport::{Kind, Outgoing, Transport};
 use super::waiting::{LONGEST, Replies, Request, runtime_gone, unsent, wait};
 use crate::error::{Error, ErrorKind};
 use crate::runtime;
+use crate::sync;
 use queue::{BatchQueue, Departure};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -141,7 +142,7 @@ impl<T: Transport> AutoPipeline<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T::Command>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.state)
     }
 }
 

@@ -6,7 +6,8 @@ use super::{Batch, Store};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::BoxFuture;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::sync;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// Failures in a row that open the circuit.
@@ -105,7 +106,7 @@ impl Circuit {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.state)
     }
 }
 

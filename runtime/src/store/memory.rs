@@ -14,10 +14,11 @@ use crate::error::Error;
 use crate::runtime::BoxFuture;
 use crate::stats::Meter;
 use crate::store::command::Reply;
+use crate::sync;
 use bytes::Bytes;
 use keyspace::Keyspace;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// A Redis in this process.
 pub(crate) struct Memory {
@@ -48,7 +49,7 @@ impl Memory {
         self.meter.requests.add(1);
         let now = self.clock.unix_ms();
         // A panic inside would be a bug of ours; the data is still better than refusing for ever.
-        let mut keyspace = self.keyspace.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keyspace = sync::lock(&self.keyspace);
         keyspace.begin(now);
         batch
             .commands
@@ -77,7 +78,7 @@ impl Store for Memory {
 
     fn peek(&self, key: &[u8]) -> Option<Bytes> {
         let now = self.clock.unix_ms();
-        let mut keyspace = self.keyspace.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keyspace = sync::lock(&self.keyspace);
         keyspace.begin(now);
         let value = keyspace.text(key).ok()??;
         self.meter.commands.add(1);

@@ -3,9 +3,10 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::runtime;
+use crate::sync;
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
 
@@ -76,7 +77,7 @@ impl<T: Local> PerRuntime<T> {
 
 impl<T> Entries<T> {
     fn lock(&self) -> MutexGuard<'_, HashMap<Id, PerRuntimeEntry<T>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.0)
     }
 }
 

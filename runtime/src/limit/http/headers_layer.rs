@@ -1,3 +1,5 @@
+//! The budget of a check, put on the response.
+
 use super::{fields, tell};
 use crate::limit::decision_log::DecisionLog;
 use axum::extract::Request;

@@ -6,11 +6,12 @@ use crate::runtime;
 use crate::store::repeat::{Failure, Stage};
 use crate::store::server_error::{not_run, presentable, server_error};
 use crate::store::waiting::runtime_gone;
+use crate::sync;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, Value};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -162,7 +163,7 @@ impl Link {
     }
 
     fn lock(&self) -> MutexGuard<'_, Current> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.current)
     }
 
     fn longest_connect(&self) -> Duration {

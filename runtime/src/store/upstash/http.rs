@@ -11,9 +11,10 @@ use crate::store::server_error::{presentable, server_error};
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
 use crate::store::tls;
 use crate::store::transport::Kind;
+use crate::sync;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Shorter than servers and balancers keep idle connections (60 s and up), so that we close first.
@@ -121,7 +122,7 @@ impl Endpoint {
         };
         let mut request = client.post(url.clone()).body(body);
         if let Some(token) = &self.sync_token {
-            let token = token.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let token = sync::lock(token).clone();
             request = request.header(SYNC_TOKEN, token);
         }
         let response = request.send().await.map_err(|error| self.broken(error))?;
@@ -135,7 +136,7 @@ impl Endpoint {
 
     fn remember_sync_token(&self, response: &Response) {
         if let (Some(held), Some(new)) = (&self.sync_token, response.headers().get(SYNC_TOKEN)) {
-            *held.lock().unwrap_or_else(PoisonError::into_inner) = new.clone();
+            *sync::lock(held) = new.clone();
         }
     }
 

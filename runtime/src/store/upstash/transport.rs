@@ -8,8 +8,9 @@ use crate::stats::Meter;
 use crate::store::repeat::Failure;
 use crate::store::transport::{Answer, Encoded, Kind, Outgoing, Transport};
 use crate::store::waiting::LONGEST;
+use crate::sync;
 use reqwest::Client;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) struct HttpTransport {
@@ -49,7 +50,7 @@ impl HttpTransport {
     }
 
     fn answered(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.answered)
     }
 
     fn answer(&self, path: Path, answers: Vec<Answered>) -> Vec<Answer> {

@@ -1,0 +1,84 @@
+//! A `Millpond` from the environment, or with defaults.
+
+use super::Builder;
+use crate::error::{Error, ErrorKind};
+use crate::pond::Millpond;
+
+/// Pairs of environment variables, in the order in which they are looked for.
+pub(crate) const ENVIRONMENT: [(&str, &str); 3] = [
+    ("UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"),
+    ("KV_REST_API_URL", "KV_REST_API_TOKEN"),
+    ("UPSTASH_REDIS_URL", "UPSTASH_REDIS_TOKEN"),
+];
+
+impl Builder {
+    /// The builder for what the environment says.
+    pub(crate) fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let set = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+        for (url_name, token_name) in ENVIRONMENT {
+            let (there, missing) = match (set(url_name), set(token_name)) {
+                (Some(url), Some(token)) => return Ok(Self::new().upstash(url, token)),
+                (Some(_), None) => (url_name, token_name),
+                (None, Some(_)) => (token_name, url_name),
+                (None, None) => continue,
+            };
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "Missing Upstash Redis credentials: {there} is set but {missing} is not; set \
+                     both, or neither to use the embedded engine"
+                ),
+            ));
+        }
+        Ok(Self::new())
+    }
+}
+
+impl Millpond {
+    /// Starts from the defaults.
+    ///
+    /// ```
+    /// let pond = millpond::Millpond::builder().namespace("test").build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// A new embedded cache with default settings, for example for a test. If the variable
+    /// `MILLPOND_ENCRYPTION_KEY` is wrong, an error is logged, and every operation of the result fails with
+    /// it.
+    ///
+    /// ```
+    /// let pond = millpond::Millpond::memory();
+    /// ```
+    pub fn memory() -> Self {
+        Builder::new().build().unwrap_or_else(Self::unconfigured)
+    }
+
+    /// The cache that the environment describes: Upstash with `UPSTASH_REDIS_REST_URL` and
+    /// `UPSTASH_REDIS_REST_TOKEN`, else `KV_REST_API_URL` and `KV_REST_API_TOKEN`, else `UPSTASH_REDIS_URL`
+    /// and `UPSTASH_REDIS_TOKEN`; with none of them the embedded engine, and one warning in the log that
+    /// begins with `Missing Upstash Redis credentials`. `MILLPOND_ENCRYPTION_KEY` holds the keys of
+    /// [`Builder::encryption_key`], if any.
+    ///
+    /// `cargo run --example doctor`, in the repository, checks what the environment says.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if one variable of a pair is missing, or if a URL or a key is invalid.
+    ///
+    /// ```no_run
+    /// let pond = millpond::Millpond::from_env()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn from_env() -> Result<Self, Error> {
+        let builder = Builder::from_lookup(|name| std::env::var(name).ok())?;
+        if builder.is_memory() {
+            tracing::warn!(
+                "Missing Upstash Redis credentials: neither UPSTASH_REDIS_REST_URL nor \
+                 UPSTASH_REDIS_REST_TOKEN is set; millpond caches in this process only"
+            );
+        }
+        builder.build()
+    }
+}

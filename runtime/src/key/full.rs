@@ -1,0 +1,67 @@
+//! A key as the server knows it, and the keys that go with it.
+
+use bytes::Bytes;
+use std::borrow::Cow;
+
+/// A key as the server knows it, namespace included, with the name of its guard.
+#[derive(Clone, Debug)]
+pub(crate) struct FullKey {
+    pub(crate) value: Bytes,
+    pub(crate) guard: Bytes,
+}
+
+impl FullKey {
+    pub(crate) fn new(name: Cow<'_, str>) -> Self {
+        Self {
+            guard: beside(&name, GUARD).into(),
+            value: name.into_owned().into(),
+        }
+    }
+
+    /// The name as text, which is what flights are called by.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.value).into_owned()
+    }
+}
+
+const GUARD: &str = "guard";
+
+/// What the key is called that holds the number of a lock's last holder.
+pub(crate) const FENCE: &str = "fence";
+
+/// The name of a key that goes with another one, in the same slot of a cluster.
+pub(crate) fn beside(key: &str, what: &str) -> String {
+    // On the way of every call, so it is put together in one piece.
+    if has_hash_tag(key) {
+        [key, ":", what].concat()
+    } else {
+        ["{", key, "}:", what].concat()
+    }
+}
+
+/// Whether a name that a server lists is that of a guard, or of a lock's number.
+pub(crate) fn is_beside(name: &str) -> bool {
+    name.rsplit_once(':')
+        .is_some_and(|(key, what)| [GUARD, FENCE].contains(&what) && has_hash_tag(key))
+}
+
+/// Whether Redis Cluster takes only a part of this key for its slot.
+/// Source: <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags>.
+fn has_hash_tag(key: &str) -> bool {
+    key.split_once('{')
+        .and_then(|(_, rest)| rest.split_once('}'))
+        .is_some_and(|(tag, _)| !tag.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guard_of_a_key_lives_in_its_slot() {
+        let guard = |key: &str| String::from_utf8(FullKey::new(key.into()).guard.to_vec()).unwrap();
+        assert_eq!(guard("user:42"), "{user:42}:guard");
+        assert_eq!(guard("user:{42}:posts"), "user:{42}:posts:guard");
+        assert_eq!(guard("user:{}"), "{user:{}}:guard");
+    }
+}

@@ -1,0 +1,154 @@
+//! Keys from templates: what the macros drive, and what may stand in a template.
+
+use super::Key;
+use super::escape::encode_from;
+use crate::hex::hex;
+use crate::json::{self, Order};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::fmt::{self, Display, Write};
+
+/// Builds a key from a template; the macros drive it.
+#[derive(Debug)]
+pub struct KeyWriter {
+    text: String,
+    prefix: usize,
+    parted: bool,
+    problem: Option<&'static str>,
+}
+
+impl KeyWriter {
+    /// A key under this prefix and version.
+    pub(crate) fn under(prefix: &str, version: Option<u32>) -> Self {
+        let mut text = String::with_capacity(prefix.len() + 48);
+        text.push_str(prefix);
+        if let Some(version) = version {
+            let _ = write!(text, "@{version}");
+        }
+        Self {
+            text,
+            prefix: prefix.len(),
+            parted: false,
+            problem: None,
+        }
+    }
+
+    /// The colon between the prefix and the rest.
+    fn begin(&mut self) {
+        if !std::mem::replace(&mut self.parted, true) {
+            self.text.push(':');
+        }
+    }
+
+    /// Text of the template.
+    pub fn literal(&mut self, text: &'static str) {
+        self.begin();
+        self.text.push_str(text);
+    }
+
+    /// `<name>`
+    pub fn part<T: KeyPart + ?Sized>(&mut self, value: &T) {
+        self.begin();
+        let start = self.text.len();
+        if value.render(&mut self.text).is_err() {
+            self.problem = Some(
+                "the Display of an argument in the key failed; mend it, or use another template",
+            );
+        }
+        encode_from(&mut self.text, start);
+    }
+
+    /// `<name?>`
+    pub fn optional<O: OptionalPart + ?Sized>(&mut self, value: &O) {
+        value.write_to(self);
+    }
+
+    /// `<name:sha256>`
+    pub fn hashed<T: HashedPart + ?Sized>(&mut self, value: &T) {
+        self.begin();
+        match value.canonical() {
+            Some(text) => self.text.push_str(&hex(&Sha256::digest(text))),
+            None => {
+                self.problem = Some(
+                    "an argument under :sha256 has no canonical JSON (a number that is not \
+                     finite, a map key that is no string, or a `Some(None)`); hash something \
+                     else, or leave it out with skip(...)",
+                );
+            }
+        }
+    }
+
+    /// The key. One that cannot be used says so on use.
+    pub fn finish(self) -> Key {
+        Key {
+            text: self.text,
+            prefix: self.prefix,
+            problem: self.problem,
+        }
+    }
+}
+
+/// What may stand in a key as `<name>`: anything with `Display`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be part of a cache key: it does not implement `Display`",
+    label = "this type has no text for the key",
+    note = "write `<name:sha256>` to use the hash of its JSON, `<name?>` if it is an `Option`, \
+            `<name.field>` for one of its fields, or `skip(name)` to leave it out of the key"
+)]
+pub trait KeyPart {
+    #[doc(hidden)]
+    fn render(&self, out: &mut String) -> fmt::Result;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Display + ?Sized> KeyPart for T {
+    fn render(&self, out: &mut String) -> fmt::Result {
+        write!(out, "{self}")
+    }
+}
+
+/// What may stand in a key as `<name:sha256>`: anything with `Serialize`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be hashed into a cache key: it does not implement `Serialize`",
+    label = "this type has no JSON for the key",
+    note = "derive `serde::Serialize` for it, or write `skip(name)` to leave it out of the key"
+)]
+pub trait HashedPart {
+    #[doc(hidden)]
+    fn canonical(&self) -> Option<Vec<u8>>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + ?Sized> HashedPart for T {
+    fn canonical(&self) -> Option<Vec<u8>> {
+        json::write(self, Order::Sorted).ok()
+    }
+}
+
+/// What may stand in a key as `<name?>`: an `Option` of something with `Display`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand in a cache key as `<name?>`: it is not an `Option` of \
+               something with `Display`",
+    label = "not an `Option` with text",
+    note = "write `<name>` for a value that is always there, or `<name:sha256>`"
+)]
+pub trait OptionalPart {
+    #[doc(hidden)]
+    fn write_to(&self, writer: &mut KeyWriter);
+}
+
+impl<T: KeyPart> OptionalPart for Option<T> {
+    fn write_to(&self, writer: &mut KeyWriter) {
+        match self {
+            Some(value) => writer.part(value),
+            // Data cannot produce this: a `%` of its own is written as `%25`.
+            None => writer.literal("%-"),
+        }
+    }
+}
+
+impl<O: OptionalPart + ?Sized> OptionalPart for &O {
+    fn write_to(&self, writer: &mut KeyWriter) {
+        (**self).write_to(writer);
+    }
+}

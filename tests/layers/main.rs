@@ -62,6 +62,14 @@ const RUNTIME: Layers = &[
     ),
 ];
 
+const MACROS: Layers = &[
+    ("ground", &["errors", "nearest", "tokens"]),
+    ("parse", &["parse", "function", "template"]),
+    ("model", &["model"]),
+    ("expand", &["expand"]),
+    ("face", &["lib"]),
+];
+
 #[test]
 fn no_file_of_the_runtime_imports_from_a_layer_above_its_own() {
     nothing(upward(&Source::read("runtime/src"), RUNTIME));
@@ -70,6 +78,16 @@ fn no_file_of_the_runtime_imports_from_a_layer_above_its_own() {
 #[test]
 fn no_file_of_the_runtime_is_part_of_a_cycle() {
     nothing(cycles(&Source::read("runtime/src")));
+}
+
+#[test]
+fn no_file_of_the_macros_imports_from_a_layer_above_its_own() {
+    nothing(upward(&Source::read("macros/src"), MACROS));
+}
+
+#[test]
+fn no_file_of_the_macros_is_part_of_a_cycle() {
+    nothing(cycles(&Source::read("macros/src")));
 }
 
 #[track_caller]

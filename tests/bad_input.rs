@@ -194,7 +194,7 @@ async fn a_display_that_fails_means_a_call_without_the_cache() {
         says(
             &error,
             ErrorKind::InvalidKey,
-            &["Display", "failed", "mend it"],
+            &["Display", "failed", "fix it"],
         );
         let error = unprintable::invalidate(&Unprintable).await.unwrap_err();
         says(&error, ErrorKind::InvalidKey, &["Display"]);
@@ -250,16 +250,24 @@ async fn a_value_without_json_is_returned_counted_and_not_stored() {
                 says(
                     &error,
                     ErrorKind::InvalidValue,
-                    &["no JSON", "NaN", "cannot be stored"],
+                    &["cannot be represented as JSON", "NaN", "cannot be stored"],
                 );
                 let error = pond
                     .set("a:1", &f64::INFINITY, ttl::SHORT)
                     .await
                     .unwrap_err();
-                says(&error, ErrorKind::InvalidValue, &["no JSON"]);
+                says(
+                    &error,
+                    ErrorKind::InvalidValue,
+                    &["cannot be represented as JSON"],
+                );
                 let value = Unwritable(VALUE.to_owned());
                 let error = pond.set("a:1", &value, ttl::SHORT).await.unwrap_err();
-                says(&error, ErrorKind::InvalidValue, &["no JSON"]);
+                says(
+                    &error,
+                    ErrorKind::InvalidValue,
+                    &["cannot be represented as JSON"],
+                );
                 assert_eq!(float(1, 0.1).await.to_bits(), 0.1_f64.to_bits());
                 assert_eq!(float(1, 0.2).await.to_bits(), 0.1_f64.to_bits());
             })

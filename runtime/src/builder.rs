@@ -324,7 +324,7 @@ impl Builder {
         }
         if self.settings.guard_life > Duration::from_secs(24 * 3_600) {
             return wrong(
-                "guard_life is over a day; every invalidated key would cost memory that long",
+                "guard_life is over a day, and each invalidated key would take memory for that time; choose a shorter one",
             );
         }
         if self.settings.budget.is_zero() {

@@ -289,7 +289,7 @@ impl Load {
         tracing::warn!(
             prefix,
             what,
-            "a cached value cannot be read and is loaded anew"
+            "a cached value cannot be read and is loaded again"
         );
         self.counters.misses.add(1);
         self

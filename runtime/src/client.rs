@@ -98,7 +98,7 @@ impl Client {
             vec![
                 Err(Error::new(
                     ErrorKind::Protocol,
-                    "another number of replies than commands"
+                    "the number of replies differs from the number of commands"
                 ));
                 count
             ]

@@ -22,7 +22,7 @@ impl Client {
         let command = written("INCRBY", full.value.clone(), [by], ttl)?;
         let reply = self.on_key(&key, &full, command).await;
         let reply = reply.map_err(|error| {
-            let what = format!("what is stored under {key}");
+            let what = format!("the value stored under {key}");
             explained(error, &what)
         })?;
         int(&reply)
@@ -37,7 +37,7 @@ impl Client {
         let by = by.checked_neg().ok_or_else(|| {
             Error::new(
                 ErrorKind::Overflow,
-                "the amount is the least number of 64 bits, whose opposite does not fit",
+                "the amount is i64::MIN, which cannot be negated; subtract less",
             )
         })?;
         self.increment(key, by, ttl).await
@@ -69,11 +69,11 @@ pub(crate) fn explained(error: Error, what: &str) -> Error {
     let (kind, advice) = match error.cause() {
         Some(Cause::NotANumber) => (
             ErrorKind::NotANumber,
-            format!("{what} is no whole number of 64 bits; use another name, or delete it"),
+            format!("{what} is not a 64-bit integer; use another name, or delete it"),
         ),
         Some(Cause::Overflow) => (
             ErrorKind::Overflow,
-            format!("{what} would leave the range of 64 bits; nothing was changed"),
+            format!("{what} would exceed the range of a 64-bit integer; nothing was changed"),
         ),
         _ => return error,
     };

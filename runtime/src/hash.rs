@@ -267,7 +267,7 @@ impl Hash {
             Error::new(
                 ErrorKind::Decode,
                 format!(
-                    "the hash under {key} is no {kind}: {what}; delete it, or ask for another type"
+                    "the hash under {key} is not a {kind}: {what}; delete it, or ask for another type"
                 ),
             )
         })
@@ -411,7 +411,7 @@ impl Hash {
                 Err(Error::new(
                     ErrorKind::Decode,
                     format!(
-                        "the field `{field}` of the hash under {key} is no {kind} ({what}); delete it, \
+                        "the field `{field}` of the hash under {key} is not a {kind} ({what}); delete it, \
                          or ask for the type that it holds"
                     ),
                 ))

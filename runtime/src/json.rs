@@ -63,7 +63,7 @@ impl Writer {
         if value.is_finite() {
             self.scalar(text)
         } else {
-            Err(JsonError(format!("{value} has no JSON")))
+            Err(JsonError(format!("{value} cannot be represented as JSON")))
         }
     }
 
@@ -163,7 +163,9 @@ impl<'a> ser::Serializer for &'a mut Writer {
         value.serialize(&mut *self)?;
         // JSON has one null, and this one would come back as `None`.
         if self.out.get(start..) == Some(b"null") {
-            return Err(JsonError("a `Some` of nothing has no JSON".into()));
+            return Err(JsonError(
+                "a `Some` of nothing cannot be represented as JSON".into(),
+            ));
         }
         Ok(())
     }

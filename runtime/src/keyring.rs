@@ -64,7 +64,7 @@ impl Keyring {
         if given.iter().filter(|key| key.writes).count() > 1 {
             return Err(wrong(
                 "Builder::encryption_key",
-                "it is called twice, and one key writes; give the others to decryption_key",
+                "it is called twice, but only one key encrypts; give the others to decryption_key",
             ));
         }
         let mut keys = Vec::with_capacity(given.len());

@@ -175,7 +175,7 @@ impl Lock {
         Error::new(
             ErrorKind::Locked,
             format!(
-                "somebody else held the lock for the {patience:?} that were waited; try again later"
+                "somebody else held the lock for the {patience:?} that this call waited; try again later"
             ),
         )
     }

@@ -147,7 +147,7 @@ impl Cache {
                 .decode_failures
                 .add(1);
             let text = format!(
-                "what is stored under {key} cannot be opened ({what}); delete the key, or let a \
+                "the value stored under {key} cannot be opened ({what}); delete the key, or let a \
                  load overwrite it"
             );
             Error::new(ErrorKind::Decode, text)
@@ -177,7 +177,7 @@ impl Cache {
                 Err(Error::new(
                     ErrorKind::Decode,
                     format!(
-                        "what is stored under {key} is no {kind} ({what}); delete the key, or ask for \
+                        "the value stored under {key} is not a {kind} ({what}); delete the key, or ask for \
                          the type that it holds"
                     ),
                 ))

@@ -179,7 +179,7 @@ impl Transaction {
             }
             _ => Err(Error::new(
                 ErrorKind::Protocol,
-                "a transaction was answered with another number of replies than it has commands",
+                "the number of replies differs from the number of commands in the transaction",
             )),
         }
     }

@@ -117,7 +117,9 @@ impl Reply {
         let (shape, kind) = (self.shape(), std::any::type_name::<T>());
         Error::new(
             ErrorKind::Protocol,
-            format!("the reply is {shape}, no {kind}; ask for the type that the command answers"),
+            format!(
+                "the reply is {shape}, not a {kind}; ask for the type that the command returns"
+            ),
         )
     }
 
@@ -133,7 +135,7 @@ fn no_value<T>(what: &str) -> Error {
     let kind = std::any::type_name::<T>();
     Error::new(
         ErrorKind::Decode,
-        format!("the reply is no {kind} ({what})"),
+        format!("the reply is not a {kind} ({what})"),
     )
 }
 
@@ -144,7 +146,7 @@ pub(crate) fn no_reply() -> Error {
 fn unexpected() -> Error {
     Error::new(
         ErrorKind::Protocol,
-        "a reply of another shape than the command has",
+        "the reply does not have the form that the command returns",
     )
 }
 

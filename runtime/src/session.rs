@@ -196,7 +196,7 @@ impl<T> Sessions<T> {
         let kind = std::any::type_name::<T>();
         Error::new(
             ErrorKind::Decode,
-            format!("what the session holds is no {kind} ({what}); destroy it"),
+            format!("the value of the session is not a {kind} ({what}); destroy the session"),
         )
     }
 

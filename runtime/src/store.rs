@@ -102,6 +102,6 @@ pub(crate) fn open(
 fn missing(feature: &str) -> Error {
     Error::new(
         crate::error::ErrorKind::Config,
-        format!("this build of millpond lacks the feature `{feature}`; add it in Cargo.toml"),
+        format!("this build of millpond lacks the feature `{feature}`; enable it in Cargo.toml"),
     )
 }

@@ -30,7 +30,7 @@ fn finish(written: Result<Vec<u8>, JsonError>) -> Result<Bytes, Error> {
     let mut text = written.map_err(|error| {
         Error::with_source(
             ErrorKind::InvalidValue,
-            "the value has no JSON; an infinity, a NaN, a map key that is no string and a \
+            "the value cannot be represented as JSON; an infinity, a NaN, a map key that is no string and a \
              `Some(None)` cannot be stored",
             error,
         )

@@ -158,7 +158,7 @@ impl Cache {
                 }
                 if let (_, _, Some(error)) = cache.deliver(keys, cache.client.settings.budget).await
                 {
-                    tracing::debug!(%error, "invalidations still wait");
+                    tracing::debug!(%error, "invalidations still wait to be delivered");
                     runtime::sleep(random::jitter(pause)).await;
                     pause = (pause * 2).min(Duration::from_secs(5));
                 } else {

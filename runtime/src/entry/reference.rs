@@ -40,7 +40,7 @@ impl EntryRef {
             Err(what) => {
                 counters.decode_failures.add(1);
                 let text = format!(
-                    "what is stored under {} cannot be read ({what}); the next call of the function \
+                    "the value stored under {} cannot be read ({what}); the next call of the function \
                      overwrites it",
                     self.key
                 );

@@ -91,8 +91,8 @@ impl fmt::Display for Explanation {
         if self.undelivered {
             writeln!(
                 f,
-                "This process could not deliver an invalidation yet, and does not believe what is \
-                 there until it has; Millpond::flush tries at once and says what is wrong."
+                "This process could not deliver an invalidation yet, and ignores the stored value until it \
+                 succeeds; Millpond::flush tries at once and says what is wrong."
             )?;
         }
         f.write_str(if self.loading {

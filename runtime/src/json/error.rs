@@ -1,4 +1,4 @@
-//! Why a value has no JSON.
+//! Why a value cannot be represented as JSON.
 
 use serde::ser;
 use std::fmt;

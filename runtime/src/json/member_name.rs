@@ -9,7 +9,9 @@ use serde::ser::{self, Impossible};
 pub(super) struct MemberName;
 
 fn no_name<T>() -> Result<T, JsonError> {
-    Err(JsonError("a map key that is no string has no JSON".into()))
+    Err(JsonError(
+        "a map key that is not a string cannot be represented as JSON".into(),
+    ))
 }
 
 macro_rules! names {

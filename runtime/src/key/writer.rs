@@ -52,7 +52,7 @@ impl KeyWriter {
         let start = self.text.len();
         if value.render(&mut self.text).is_err() {
             self.problem = Some(
-                "the Display of an argument in the key failed; mend it, or use another template",
+                "the Display of an argument in the key failed; fix it, or use another template",
             );
         }
         encode_from(&mut self.text, start);
@@ -70,7 +70,7 @@ impl KeyWriter {
             Some(text) => self.text.push_str(&hex(&Sha256::digest(text))),
             None => {
                 self.problem = Some(
-                    "an argument under :sha256 has no canonical JSON (a number that is not \
+                    "an argument under :sha256 cannot be represented as canonical JSON (a number that is not \
                      finite, a map key that is no string, or a `Some(None)`); hash something \
                      else, or leave it out with skip(...)",
                 );

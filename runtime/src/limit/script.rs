@@ -108,7 +108,7 @@ fn whole(text: &str) -> Option<i64> {
 fn unexpected() -> Error {
     Error::new(
         ErrorKind::Protocol,
-        "what is stored for a limit is not what a limit stores",
+        "the stored value of a limit is not one that a limit writes",
     )
 }
 

@@ -141,7 +141,7 @@ impl LockGuard {
         }
         Err(Error::new(
             ErrorKind::Locked,
-            "the lock ran out and is not ours any more; stop, or lock it anew",
+            "the lock expired and is no longer held; stop, or acquire it again",
         ))
     }
 

@@ -55,7 +55,7 @@ pub(super) fn release_later(
                 }
                 Err(error) => {
                     let prefix = key.prefix();
-                    tracing::debug!(prefix, %error, "a lock was not released and runs out");
+                    tracing::debug!(prefix, %error, "a lock was not released and will expire");
                     break;
                 }
                 Ok(_) => break,

@@ -48,7 +48,7 @@ impl SessionId {
         getrandom::fill(bytes.as_mut_slice()).map_err(|error| {
             Error::with_source(
                 ErrorKind::Unsupported,
-                "the system gives no random numbers, so no session id is safe",
+                "the system provides no random numbers, so no session id would be safe",
                 error,
             )
         })?;

@@ -61,7 +61,7 @@ pub(crate) fn decode(value: Value) -> Result<Reply, Error> {
         _ => {
             return Err(Error::new(
                 crate::error::ErrorKind::Protocol,
-                "a reply of a kind that no command asks for",
+                "the reply has a type that no command returns",
             ));
         }
     })

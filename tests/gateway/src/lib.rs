@@ -41,7 +41,7 @@ pub use gateway::{Gateway, Options};
 pub use record::Request;
 pub use resp::{Command, Connection, Reply};
 pub use server::{Database, RedisServer};
-pub use stall::StallingProxy;
+pub use stall::{Stall, StallingProxy};
 
 /// The shared [`RedisServer`] of this test binary; where `redis-server` is missing, the test returns.
 /// The tests that use it are counted by name, for the line that says what was left out.

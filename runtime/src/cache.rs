@@ -5,7 +5,6 @@
 mod answer;
 mod cacheable;
 pub(crate) mod call_mode;
-mod delivery;
 pub(crate) mod flight;
 pub(crate) mod pulse;
 mod return_kind;
@@ -136,7 +135,7 @@ impl CachedCall {
             counters.bypassed.add(1);
             return Entered::Alone;
         }
-        self.cache.deliver_in_background();
+        self.cache.client.deliver_in_background();
         let full = self.cache.client.full(&self.key);
         let name = full.text();
         if self.cache.flights.leads(&name) {

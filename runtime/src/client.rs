@@ -1,8 +1,11 @@
 //! What every feature is built on: names in a namespace, commands on keys, counters, and the
 //! invalidations that this process still owes the server.
 
+mod delivery;
 pub(crate) mod guard;
 pub(crate) mod owed;
+pub(crate) mod write;
+pub(crate) mod writer;
 
 use crate::codec::Codec;
 use crate::error::{Error, ErrorKind};
@@ -15,8 +18,11 @@ use crate::store::{Batch, Store};
 use owed::{Pending, Ticket};
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use writer::Writes;
+
+type OnChange = Box<dyn Fn(&str) + Send + Sync>;
 
 /// An engine with its settings. Every feature of one `Millpond` shares it.
 pub(crate) struct Client {
@@ -25,6 +31,9 @@ pub(crate) struct Client {
     pub(crate) codec: Codec,
     pub(crate) registry: Registry,
     pub(crate) pending: Arc<Pending>,
+    pub(crate) writes: Writes,
+    /// Called with the name of every key whose value changes or is to go, before and after.
+    on_change: OnceLock<OnChange>,
     /// Whether the keys of one command must be in one slot.
     pub(crate) cluster: bool,
     namespace: Option<String>,
@@ -52,7 +61,21 @@ impl Client {
             settings,
             registry,
             pending: Arc::default(),
+            writes: Writes::new(),
+            on_change: OnceLock::new(),
             cluster,
+        }
+    }
+
+    /// Tells what is built on this client about changes; once.
+    pub(crate) fn on_change(&self, told: impl Fn(&str) + Send + Sync + 'static) {
+        // There is one cache on a client.
+        let _ = self.on_change.set(Box::new(told));
+    }
+
+    fn changed(&self, key: &FullKey) {
+        if let Some(told) = self.on_change.get() {
+            told(&key.text());
         }
     }
 
@@ -112,7 +135,7 @@ impl Client {
         reply.unwrap_or_else(|| Err(reply::no_reply()))
     }
 
-    /// Sends one command on a key. An invalidation of the key that still waits goes in front.
+    /// Sends one command on a key. What is owed for the key goes in front.
     pub(crate) async fn settled(
         &self,
         full: &FullKey,
@@ -132,8 +155,8 @@ impl Client {
         reply.map_err(advised)
     }
 
-    /// Sends commands on keys. Invalidations of them that still wait go in front; where one of those
-    /// fails, that is the error of all.
+    /// Sends commands on keys. What is owed for them goes in front; where one of those fails, that is the error
+    /// of all.
     pub(crate) async fn settled_all(
         &self,
         keys: &[FullKey],
@@ -145,10 +168,8 @@ impl Client {
             .iter()
             .filter_map(|key| self.pending.ticket(key))
             .collect();
-        let mut all = Vec::with_capacity(tickets.len() * 2 + commands.len());
-        for (key, _) in &tickets {
-            all.extend(guard::invalidation(key, self.settings.guard_life));
-        }
+        let mut all = Vec::with_capacity(tickets.len() + commands.len());
+        all.extend(tickets.iter().map(|ticket| self.given_up(&ticket.owed)));
         let first = all.len();
         all.extend(commands);
         counters.commands.add(all.len() as u64);
@@ -163,7 +184,7 @@ impl Client {
         Ok(answers)
     }
 
-    /// Sends one command on a key. An invalidation of the key that still waits goes in front.
+    /// Sends one command on a key, whose answer may be lost without harm. What is owed for the key goes in front.
     pub(crate) async fn on_key(
         &self,
         key: &Key,

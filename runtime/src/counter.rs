@@ -1,35 +1,37 @@
 //! Counters: numbers that go up and down on the server, whoever counts.
 
 use crate::client::Client;
+use crate::client::guard::Change;
 use crate::error::{Cause, Error, ErrorKind};
 use crate::key::Key;
-use crate::reply::int;
-use crate::store::command::{Command, Effect, Script};
 use crate::ttl::lifetime;
-use bytes::Bytes;
+use std::sync::Arc;
 use std::time::Duration;
 
 impl Client {
     pub(crate) async fn increment(
-        &self,
+        self: &Arc<Self>,
         key: impl Into<Key>,
         by: i64,
         ttl: impl Into<Option<Duration>>,
     ) -> Result<i64, Error> {
         let (key, ttl) = (key.into(), ttl.into());
         let full = self.full(&key);
-        let by = Bytes::from(by.to_string());
-        let command = written("INCRBY", full.value.clone(), [by], ttl)?;
-        let reply = self.on_key(&key, &full, command).await;
+        let change = Change {
+            name: "INCRBY",
+            args: vec![by.to_string().into()],
+            life: ttl.map(lifetime).transpose()?,
+        };
+        let reply = self.change(&key, &full, change, false).await;
         let reply = reply.map_err(|error| {
             let what = format!("the value stored under {key}");
             explained(error, &what)
         })?;
-        int(&reply)
+        reply.parse()
     }
 
     pub(crate) async fn decrement(
-        &self,
+        self: &Arc<Self>,
         key: impl Into<Key>,
         by: i64,
         ttl: impl Into<Option<Duration>>,
@@ -42,26 +44,6 @@ impl Client {
         })?;
         self.increment(key, by, ttl).await
     }
-}
-
-/// A command that changes a key, and gives it a lifetime if it creates it.
-pub(crate) fn written(
-    name: &'static str,
-    key: Bytes,
-    args: impl IntoIterator<Item = Bytes>,
-    ttl: Option<Duration>,
-) -> Result<Command, Error> {
-    let name = Bytes::from_static(name.as_bytes());
-    Ok(match ttl {
-        None => {
-            let words = [name, key].into_iter().chain(args);
-            Command::new(Effect::Once, words)
-        }
-        Some(ttl) => {
-            let words = [lifetime(ttl)?, name].into_iter().chain(args);
-            Command::script(Script::Create, Effect::Once, [key], words)
-        }
-    })
 }
 
 /// The server's error about a sum, with a kind of its own and what to do about it.

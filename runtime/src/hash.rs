@@ -3,13 +3,15 @@
 mod fields;
 
 use crate::cache::Cache;
-use crate::counter::{explained, written};
+use crate::client::guard::Change;
+use crate::counter::explained;
 use crate::encoding::Encoding;
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
 use crate::reply::{bulk, int, no_reply};
 use crate::store::command::{Command, Effect, Reply};
 use crate::time_left::TimeLeft;
+use crate::ttl::lifetime;
 use crate::value;
 use crate::value::plain_form;
 use bytes::Bytes;
@@ -126,8 +128,24 @@ impl Hash {
         name: &'static str,
         args: impl IntoIterator<Item = Bytes>,
     ) -> Result<Reply, Error> {
-        let key = self.cache.client.full(&self.key).value;
-        self.send(written(name, key, args, self.life)?).await
+        self.change(name, args, self.life).await
+    }
+
+    /// As [`Self::write`], with this lifetime for a hash that it creates.
+    async fn change(
+        &self,
+        name: &'static str,
+        args: impl IntoIterator<Item = Bytes>,
+        life: Option<Duration>,
+    ) -> Result<Reply, Error> {
+        let full = self.cache.client.full(&self.key);
+        let change = Change {
+            name,
+            args: args.into_iter().collect(),
+            life: life.map(lifetime).transpose()?,
+        };
+        let client = &self.cache.client;
+        client.change(&self.key, &full, change, false).await
     }
 
     /// Sets one field. Returns whether the field is new.
@@ -293,9 +311,7 @@ impl Hash {
         if fields.is_empty() {
             return Ok(0);
         }
-        let key = self.cache.client.full(&self.key).value;
-        let words = [Bytes::from_static(b"HDEL"), key].into_iter().chain(fields);
-        let reply = self.send(Command::new(Effect::Once, words)).await?;
+        let reply = self.change("HDEL", fields, None).await?;
         Ok(u64::try_from(int(&reply)?).unwrap_or(0))
     }
 
@@ -317,7 +333,7 @@ impl Hash {
         let args = [field.clone().into(), by.to_string().into()];
         let reply = self.write("HINCRBY", args).await;
         let reply = reply.map_err(|error| explained(error, &format!("the field `{field}`")))?;
-        int(&reply)
+        reply.parse()
     }
 
     /// Whether the field exists.

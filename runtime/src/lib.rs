@@ -55,7 +55,7 @@
 //! | hit | 1: `MGET` | 1 |
 //! | miss and fill | 2: `MGET`, `EVALSHA` | 5 |
 //! | `invalidate`, `delete`, `#[invalidates]`, per key | 2, in one request: `SET`, `DEL` | 2 |
-//! | `put`, `set` | 1: `EVALSHA` | 3 |
+//! | `put`, `set` | 1: `EVALSHA` | 4 |
 //! | hit by a caller who waited for another's load | 0 | 0 |
 //! | limit check, a window | 1: `EVALSHA` | 3 |
 //! | limit check, a token bucket | 1: `EVALSHA` | 4 |

@@ -1,7 +1,6 @@
 //! Several values in one request.
 
 use crate::cache::Cache;
-use crate::client::guard;
 use crate::encoding::Encoding;
 use crate::error::Error;
 use crate::key::{FullKey, Key};
@@ -74,35 +73,12 @@ impl Cache {
         if entries.is_empty() {
             return Ok(());
         }
-        let guard_life = self.client.settings.guard_life;
-        // On a cluster the keys are in several slots, which no script may touch at once.
-        let commands = if self.client.cluster {
-            let alone = |entry| guard::put(vec![entry], life.clone(), guard_life);
-            entries.into_iter().map(alone).collect()
-        } else {
-            vec![guard::put(entries, life, guard_life)]
-        };
         let counters = self
             .client
             .registry
             .counters(keys.first().map_or("", Key::prefix));
-        let budget = self.client.settings.budget;
-        let failed = match self
-            .client
-            .settled_all(&fulls, &counters, commands, budget)
-            .await
-        {
-            Ok(replies) => replies.into_iter().filter_map(Result::err).collect(),
-            Err(error) => vec![error],
-        };
-        if let Some(first) = failed.first() {
-            counters.errors.add(1);
-            if failed.iter().any(Error::may_have_run) {
-                // They may be there: neither they nor what they replace may stay.
-                self.owe(fulls);
-            }
-            return Err(first.clone());
-        }
+        let stored = self.client.put(entries, &life, &counters).await;
+        stored.inspect_err(|_| counters.errors.add(1))?;
         for (key, full) in keys.iter().zip(&fulls) {
             self.flights.detach(&full.text());
             self.client.registry.counters(key.prefix()).stores.add(1);
@@ -118,7 +94,7 @@ impl Cache {
         if keys.is_empty() {
             return Ok(0);
         }
-        let removed = self.invalidate_all(keys).await?;
+        let removed = self.client.invalidate_all(keys).await?;
         Ok(u64::try_from(removed).unwrap_or(0))
     }
 

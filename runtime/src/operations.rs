@@ -1,7 +1,7 @@
 //! Values by hand: what the attributes do, one step at a time.
 
 use crate::cache::Cache;
-use crate::client::guard;
+use crate::client::guard::Change;
 use crate::encoding::Encoding;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
@@ -52,18 +52,13 @@ impl Cache {
             self.client
                 .codec
                 .stored_form(&full, plain_form(value)?, Encoding::default())?;
-        let args = [
-            Bytes::from_static(b"SET"),
-            full.value.clone(),
-            stored,
-            Bytes::from_static(b"NX"),
-            Bytes::from_static(b"PX"),
-            lifetime(ttl)?,
-        ];
-        let reply = self
-            .client
-            .on_key(&key, &full, Command::new(Effect::Once, args))
-            .await?;
+        let (nx, px) = (Bytes::from_static(b"NX"), Bytes::from_static(b"PX"));
+        let change = Change {
+            name: "SET",
+            args: vec![stored, nx, px, lifetime(ttl)?],
+            life: None,
+        };
+        let reply = self.client.change(&key, &full, change, false).await?;
         let stored = reply != Reply::Nil;
         if stored {
             self.flights.detach(&full.text());
@@ -74,7 +69,10 @@ impl Cache {
 
     pub(crate) async fn delete(self: &Arc<Self>, key: impl Into<Key>) -> Result<bool, Error> {
         let key = key.into();
-        self.invalidate_all([key]).await.map(|removed| removed > 0)
+        self.client
+            .invalidate_all([key])
+            .await
+            .map(|removed| removed > 0)
     }
 
     pub(crate) async fn exists(&self, key: impl Into<Key>) -> Result<bool, Error> {
@@ -102,15 +100,12 @@ impl Cache {
     pub(crate) async fn expire(&self, key: impl Into<Key>, ttl: Duration) -> Result<bool, Error> {
         let key = key.into();
         let full = self.client.full(&key);
-        let args = [
-            Bytes::from_static(b"PEXPIRE"),
-            full.value.clone(),
-            lifetime(ttl)?,
-        ];
-        let reply = self
-            .client
-            .on_key(&key, &full, Command::new(Effect::Repeatable, args))
-            .await?;
+        let change = Change {
+            name: "PEXPIRE",
+            args: vec![lifetime(ttl)?],
+            life: None,
+        };
+        let reply = self.client.change(&key, &full, change, false).await?;
         Ok(int(&reply)? > 0)
     }
 
@@ -198,16 +193,13 @@ impl Cache {
             full.clone(),
             self.client.codec.stored_form(&full, plain, encoding)?,
         );
-        let command = guard::put(vec![entry], lifetime(ttl)?, self.client.settings.guard_life);
-        if let Err(error) = self.client.on_key(&key, &full, command).await {
-            if error.may_have_run() {
-                // It may be there, or may still arrive: neither it nor what it replaces may stay.
-                self.owe([full]);
-            }
-            return Err(error);
-        }
+        let life = lifetime(ttl)?;
+        key.check()?;
+        let counters = self.client.registry.counters(key.prefix());
+        let stored = self.client.put(vec![entry], &life, &counters).await;
+        stored.inspect_err(|_| counters.errors.add(1))?;
         self.flights.detach(&full.text());
-        self.client.registry.counters(key.prefix()).stores.add(1);
+        counters.stores.add(1);
         Ok(())
     }
 }

@@ -116,7 +116,7 @@ impl Millpond {
     pub async fn flush(&self) -> Result<(), Error> {
         let budget = self.0.client.settings.budget;
         self.0.queues.released(budget).await;
-        self.0.cache.flush().await?;
+        self.0.client.flush().await?;
         self.0.limits.flush_events().await
     }
 }

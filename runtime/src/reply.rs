@@ -75,6 +75,14 @@ impl Reply {
         T::from_reply(self)
     }
 
+    /// The replies of an array.
+    pub(crate) fn into_items(self) -> Option<Vec<Self>> {
+        match self {
+            Self::Array(items) => Some(items),
+            _ => None,
+        }
+    }
+
     /// Decodes the stored value in the reply, as [`Millpond::get`](crate::Millpond::get) does; `None` if
     /// there is none.
     ///

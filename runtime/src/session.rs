@@ -3,13 +3,15 @@
 mod id;
 
 use crate::client::Client;
+use crate::client::guard::{self, Change};
+use crate::client::write::Unanswered;
 use crate::encoding::Encoding;
 use crate::error::{Error, ErrorKind};
 use crate::hex::hex;
 use crate::key::Key;
 use crate::prefix;
 use crate::reply::{bulk, int};
-use crate::store::command::{Command, Effect, Reply, Script};
+use crate::store::command::{Command, Effect, Reply};
 use crate::time_left::TimeLeft;
 use crate::ttl::lifetime;
 use crate::value;
@@ -224,6 +226,34 @@ impl<T> Sessions<T> {
         self.client.on_key(&key, &full, command).await
     }
 
+    /// Sends a command that changes the session; `removes` says what is to be done if no answer comes.
+    async fn change<const N: usize>(
+        &self,
+        id: &SessionId,
+        name: &'static str,
+        args: [Bytes; N],
+        removes: bool,
+    ) -> Result<Reply, Error> {
+        let key = self.key(id);
+        let full = self.client.full(&key);
+        let change = Change {
+            name,
+            args: args.into(),
+            life: None,
+        };
+        self.client.change(&key, &full, change, removes).await
+    }
+
+    /// Removes the session: now, or in the background if no answer comes. Whether it was there.
+    async fn removed(&self, id: &SessionId) -> Result<bool, Error> {
+        let full = self.client.full(&self.key(id));
+        let writer = self.client.writes.next();
+        let unanswered = Unanswered::new(&self.client, &writer, [full], true);
+        let removed = self.send(id, Effect::Repeatable, "DEL", []).await?;
+        unanswered.answered();
+        removed.parse()
+    }
+
     /// Starts a session and returns its id.
     ///
     /// # Errors
@@ -250,8 +280,9 @@ impl<T> Sessions<T> {
             Bytes::from_static(b"PX"),
             lifetime(self.ttl)?,
         ];
-        // Nobody else knows the id, so writing twice is writing once.
-        self.send(&id, Effect::Repeatable, "SET", args).await?;
+        // Not repeated by the engine: a first copy that arrives late would bring back what was destroyed. If no
+        // answer comes, nobody learns the id, so it goes.
+        self.change(&id, "SET", args, true).await?;
         Ok(id)
     }
 
@@ -316,10 +347,10 @@ impl<T> Sessions<T> {
         let reply = if self.sliding {
             let (px, life) = (Bytes::from_static(b"PX"), lifetime(self.ttl)?);
             let args = [value, only_if_there, px, life];
-            self.send(id, Effect::Repeatable, "SET", args).await?
+            self.change(id, "SET", args, false).await?
         } else {
             let args = [value, only_if_there, Bytes::from_static(b"KEEPTTL")];
-            self.send(id, Effect::Repeatable, "SET", args).await?
+            self.change(id, "SET", args, false).await?
         };
         Ok(reply != Reply::Nil)
     }
@@ -339,9 +370,7 @@ impl<T> Sessions<T> {
     /// ```
     pub async fn touch(&self, id: &SessionId) -> Result<bool, Error> {
         let life = [lifetime(self.ttl)?];
-        self.send(id, Effect::Repeatable, "PEXPIRE", life)
-            .await?
-            .parse()
+        self.change(id, "PEXPIRE", life, false).await?.parse()
     }
 
     /// Moves the session to a new id and restarts its lifetime; the old id becomes worthless. `None` if the
@@ -371,10 +400,25 @@ impl<T> Sessions<T> {
         }
         let (old, key) = (self.key(id), self.key(&new));
         let (full, target) = (self.client.full(&old), self.client.full(&key));
-        let keys = [full.value.clone(), target.value];
-        let command = Command::script(Script::Rotate, Effect::Repeatable, keys, [life]);
-        let moved = int(&self.client.on_key(&old, &full, command).await?)? == 1;
-        Ok(moved.then_some(new))
+        let (client, counters) = (&self.client, self.client.registry.counters(&self.prefix));
+        old.check()?;
+        loop {
+            let writer = client.writes.next();
+            let unanswered = Unanswered::new(client, &writer, [full.clone()], false);
+            let command = guard::rotate(&writer, &full, &target, life.clone());
+            let moved = client.on_key(&old, &full, command).await;
+            match moved.and_then(|reply| int(&reply)) {
+                Ok(-1) => unanswered.answered(),
+                Ok(moved) => {
+                    unanswered.answered();
+                    return Ok((moved == 1).then_some(new));
+                }
+                Err(error) => {
+                    counters.errors.add(1);
+                    return Err(error);
+                }
+            }
+        }
     }
 
     /// Rotates in three commands; nothing is lost before the last one.
@@ -389,8 +433,8 @@ impl<T> Sessions<T> {
         };
         let value = self.stored(&new, self.opened(id, value)?)?;
         let args = [value, Bytes::from_static(b"PX"), life];
-        self.send(&new, Effect::Repeatable, "SET", args).await?;
-        if self.send(id, Effect::Once, "DEL", []).await?.parse()? {
+        self.change(&new, "SET", args, true).await?;
+        if self.removed(id).await? {
             return Ok(Some(new));
         }
         // It was destroyed meanwhile, and must not go on under another id.
@@ -414,7 +458,7 @@ impl<T> Sessions<T> {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub async fn destroy(&self, id: &SessionId) -> Result<bool, Error> {
-        self.send(id, Effect::Repeatable, "DEL", []).await?.parse()
+        self.removed(id).await
     }
 
     /// The remaining lifetime of the session.

@@ -146,11 +146,11 @@ fn verbs(kind: Kind, owns: bool) -> &'static [(&'static str, Act)] {
     }
 }
 
-/// What is tried, or `MILLPOND_HISTORY_KINDS=shared,entry,field,session`. Writes of the other kinds still
-/// come back when they arrive late.
+/// What is tried: all, or those of `MILLPOND_HISTORY_KINDS=shared,entry,field,session`.
 fn kinds() -> Vec<Kind> {
     let all = [Kind::Shared, Kind::Entry, Kind::Field, Kind::Session];
-    let wanted = std::env::var("MILLPOND_HISTORY_KINDS").unwrap_or_else(|_| "shared".to_owned());
+    let wanted = std::env::var("MILLPOND_HISTORY_KINDS")
+        .unwrap_or_else(|_| "shared,entry,field,session".to_owned());
     all.into_iter()
         .filter(|kind| wanted.contains(&format!("{kind:?}").to_lowercase()))
         .collect()

@@ -76,6 +76,8 @@ struct State {
     /// What a process has changed, whether or not it was delivered: it believes nothing older.
     own: HashMap<usize, u64>,
     under_way: bool,
+    /// An invalidation without an answer may arrive late, and then costs a miss.
+    may_miss: bool,
     events: Vec<String>,
 }
 
@@ -183,7 +185,9 @@ impl Record {
             complaint = match end {
                 End::Found(found) if found < *floor => Some("an older version came back"),
                 End::Found(found) if found > state.newest => Some("a version that nobody wrote"),
-                End::Nothing if operation.newest_is_stored && state.newest == *newest => {
+                End::Nothing
+                    if operation.newest_is_stored && state.newest == *newest && !state.may_miss =>
+                {
                     Some("an acknowledged write is lost")
                 }
                 _ => None,
@@ -191,6 +195,7 @@ impl Record {
         } else {
             counts.changes += 1;
             state.under_way = false;
+            state.may_miss |= operation.act == Act::Remove && end != End::Done;
             if end == End::Gone && operation.newest_is_stored {
                 complaint = Some("an acknowledged write is lost");
             }
@@ -201,7 +206,8 @@ impl Record {
                 state.newest_is_stored = operation.act == Act::Write;
             }
             let believed = match operation.act {
-                Act::Remove => true,
+                // `#[updates]` reads before its body runs; dropped then, it has changed nothing.
+                Act::Remove => *verb != "update" || end != End::Dropped,
                 Act::Write => matches!(end, End::Done | End::Unknown | End::Dropped),
                 _ => delivered,
             };
@@ -213,7 +219,14 @@ impl Record {
         if let Some(complaint) = complaint {
             let mut text = format!("{complaint}: {name}, found {end:?} by {verb}, floor {floor}\n");
             let first = state.events.len().saturating_sub(24);
-            for event in &state.events[first..] {
+            // The latest, and before them the changes.
+            let shown = state.events.iter().enumerate().filter(|(at, event)| {
+                *at >= first
+                    || (*at + 400 >= first
+                        && !event.ends_with("(version 0)")
+                        && !event.contains("(version 0,"))
+            });
+            for (_, event) in shown {
                 // Writing to a string cannot fail.
                 let _ = writeln!(text, "    {event}");
             }

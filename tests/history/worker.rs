@@ -1,9 +1,7 @@
 //! One process of the history: it runs what it is told, many orders at a time, and says how each ended.
 
 use crate::support::process::{orders, say};
-use millpond::{
-    Entry, Error, ErrorKind, Lookup, Millpond, SessionId, cached, invalidates, ttl, updates,
-};
+use millpond::{Entry, Error, Lookup, Millpond, SessionId, cached, invalidates, ttl, updates};
 use millpond_gateway::{Database, Reply};
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -144,10 +142,8 @@ impl Worker {
             Ok(Found::Nothing) => "nothing".to_owned(),
             Ok(Found::Done) => "done".to_owned(),
             Ok(Found::Gone) => "gone".to_owned(),
-            Err(error) => match error.kind() {
-                ErrorKind::OutcomeUnknown | ErrorKind::Timeout => "unknown".to_owned(),
-                _ => "failed".to_owned(),
-            },
+            Err(error) if error.may_have_run() => "unknown".to_owned(),
+            Err(_) => "failed".to_owned(),
         }
     }
 

@@ -35,7 +35,7 @@ impl Targets {
     async fn invalidate(self) {
         let mut rest = Armed(Some(self));
         while let Some((cache, keys)) = rest.next() {
-            let _ = cache.invalidate_all(keys).await;
+            let _ = cache.client.invalidate_all(keys).await;
         }
     }
 }
@@ -60,7 +60,7 @@ impl Drop for Armed {
     fn drop(&mut self) {
         for (cache, key) in self.0.take().unwrap_or_default().0 {
             if key.check().is_ok() {
-                cache.owe([cache.client.full(&key)]);
+                cache.client.invalidate_later(&key);
             }
         }
     }

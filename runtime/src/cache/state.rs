@@ -31,9 +31,12 @@ impl fmt::Debug for Cache {
 
 impl Cache {
     pub(crate) fn new(client: Arc<Client>) -> Self {
+        let flights = Flights::new();
+        let detached = Arc::clone(&flights);
+        client.on_change(move |key| detached.detach(key));
         Self {
             client,
-            flights: Flights::new(),
+            flights,
             in_outage: AtomicBool::new(false),
             types: Mutex::default(),
             checked: RwLock::default(),

@@ -1,8 +1,13 @@
-//! The guard of a key: a random word beside it that every invalidation and every write moves. A
-//! load is stored only if the guard is what its read saw.
+//! The guard of a key: a word beside it that every invalidation and every write moves. A load is stored only
+//! if the guard is what its read saw.
 //!
-//! The names and the rule are a public format, see `docs/interop.md`.
+//! The doubt of a key: a hash beside it in which each process gives up what it wrote, up to a number. Such a
+//! write is refused when it arrives: a connection that stalled can deliver it long after its caller gave up,
+//! over what was acknowledged since.
+//!
+//! The names and the rules are a public format, see `docs/interop.md`.
 
+use super::writer::Writer;
 use crate::error::Error;
 use crate::hex::sha1_hex;
 use crate::key::FullKey;
@@ -61,21 +66,79 @@ pub(crate) fn fill(key: &FullKey, observed: &Observed, value: Bytes, life: Bytes
     )
 }
 
-/// Stores values whatever is there, and moves their guards: one command.
-pub(crate) fn put(entries: Vec<(FullKey, Bytes)>, life: Bytes, guard_life: Duration) -> Command {
-    let mut keys = Vec::with_capacity(entries.len() * 2);
-    let mut args = Vec::with_capacity(entries.len() + 3);
-    args.extend([random::nonce().into(), millis(guard_life), life]);
-    for (key, value) in entries {
-        keys.extend([key.value, key.guard]);
-        args.push(value);
+/// A value to store: under which key, and up to which number this process gives up what it wrote there.
+pub(crate) type Stored = (FullKey, Bytes, Option<u64>);
+
+/// Stores values whatever is there, and moves their guards: one command, answering 1, or 0 if the write was
+/// given up.
+pub(crate) fn put(
+    writer: &Writer,
+    entries: Vec<Stored>,
+    life: Bytes,
+    guard_life: Duration,
+) -> Command {
+    let mut keys = Vec::with_capacity(entries.len() * 3);
+    let mut args = Vec::with_capacity(entries.len() * 2 + 4);
+    args.extend([writer.process(), writer.number(), millis(guard_life), life]);
+    for (key, value, given_up) in entries {
+        let doubt = key.doubt();
+        keys.extend([key.value, key.guard, doubt]);
+        let given_up = given_up.map(|number| number.to_string().into());
+        args.extend([value, given_up.unwrap_or_default()]);
     }
     // Repeated after a lost answer it might overwrite what another wrote since.
     Command::script(Script::Put, Effect::Once, keys, args)
 }
 
+/// Gives up what was written under a key, and removes the value if that was a value of the cache: one command,
+/// answering how many values it removed. However often it arrives, and however late.
+pub(crate) fn give_up(writer: &Writer, key: &FullKey, removes: bool, life: Duration) -> Command {
+    let keys = [key.value.clone(), key.guard.clone(), key.doubt()];
+    let removes = Bytes::from_static(if removes { b"1" } else { b"0" });
+    let args = [
+        writer.process(),
+        writer.number(),
+        removes,
+        random::nonce().into(),
+        millis(life),
+    ];
+    Command::script(Script::GiveUp, Effect::Repeatable, keys, args)
+}
+
+/// Runs a command that changes something else than a value of the cache, unless it was given up: an array of
+/// its reply, or an empty one.
+pub(crate) fn change(writer: &Writer, key: &FullKey, change: Change) -> Command {
+    let Change { name, args, life } = change;
+    let words = [
+        writer.process(),
+        writer.number(),
+        life.unwrap_or_default(),
+        Bytes::from_static(name.as_bytes()),
+    ];
+    let keys = [key.value.clone(), key.doubt()];
+    let words = words.into_iter().chain(args);
+    Command::script(Script::Change, Effect::Once, keys, words)
+}
+
+/// Moves a value to another key: one command, answering 1, or 0 if there was none, or -1 if it was given up.
+pub(crate) fn rotate(writer: &Writer, old: &FullKey, new: &FullKey, life: Bytes) -> Command {
+    let keys = [old.value.clone(), new.value.clone(), old.doubt()];
+    let args = [writer.process(), writer.number(), life];
+    // Twice is as good as once: where it was done, nothing is left to be moved.
+    Command::script(Script::Rotate, Effect::Repeatable, keys, args)
+}
+
+/// A command on a key: its name, its arguments behind the key, and the lifetime in ms of a key that it creates.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    pub(crate) name: &'static str,
+    pub(crate) args: Vec<Bytes>,
+    pub(crate) life: Option<Bytes>,
+}
+
 /// Stores a changed value and moves the guard, if the guard did not move: one command, 1 or 0.
 pub(crate) fn update(
+    writer: &Writer,
     key: &FullKey,
     observed: &Observed,
     value: Bytes,
@@ -84,13 +147,7 @@ pub(crate) fn update(
 ) -> Command {
     let keys = [key.value.clone(), key.guard.clone()];
     let guard = observed.guard.clone().unwrap_or_default();
-    let args = [
-        guard,
-        random::nonce().into(),
-        millis(guard_life),
-        value,
-        life,
-    ];
+    let args = [guard, writer.word(), millis(guard_life), value, life];
     Command::script(Script::Update, Effect::Repeatable, keys, args)
 }
 

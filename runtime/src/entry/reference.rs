@@ -53,7 +53,7 @@ impl EntryRef {
     pub(crate) fn invalidate(self) -> Invalidation {
         let Self { cache, key, .. } = self;
         Invalidation(Box::pin(async move {
-            cache.invalidate_all([key]).await.map(drop)
+            cache.client.invalidate_all([key]).await.map(drop)
         }))
     }
 
@@ -77,6 +77,7 @@ impl EntryRef {
             // A `None` that is not to be cached: nothing may stay that says otherwise.
             None => self
                 .cache
+                .client
                 .invalidate_all([self.key.clone()])
                 .await
                 .map(drop),
@@ -151,7 +152,9 @@ impl EntryRef {
                 return false;
             }
         };
-        let command = guard::update(&full, &observed, stored, life, settings.guard_life);
+        let writer = self.cache.client.writes.next();
+        let guard_life = settings.guard_life;
+        let command = guard::update(&writer, &full, &observed, stored, life, guard_life);
         let reply = self
             .cache
             .client

@@ -22,9 +22,16 @@ impl FullKey {
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.value).into_owned()
     }
+
+    /// The hash in which processes give up what they wrote under this key.
+    pub(crate) fn doubt(&self) -> Bytes {
+        // Only changes need it, so that reads do not put its name together.
+        beside(&String::from_utf8_lossy(&self.value), DOUBT).into()
+    }
 }
 
 const GUARD: &str = "guard";
+const DOUBT: &str = "doubt";
 
 /// What the key is called that holds the number of a lock's last holder.
 pub(crate) const FENCE: &str = "fence";
@@ -39,10 +46,10 @@ pub(crate) fn beside(key: &str, what: &str) -> String {
     }
 }
 
-/// Whether a name that a server lists is that of a guard, or of a lock's number.
+/// Whether a name that a server lists is that of a guard, of a doubt, or of a lock's number.
 pub(crate) fn is_beside(name: &str) -> bool {
     name.rsplit_once(':')
-        .is_some_and(|(key, what)| [GUARD, FENCE].contains(&what) && has_hash_tag(key))
+        .is_some_and(|(key, what)| [GUARD, DOUBT, FENCE].contains(&what) && has_hash_tag(key))
 }
 
 /// Whether Redis Cluster takes only a part of this key for its slot.
@@ -63,5 +70,6 @@ mod tests {
         assert_eq!(guard("user:42"), "{user:42}:guard");
         assert_eq!(guard("user:{42}:posts"), "user:{42}:posts:guard");
         assert_eq!(guard("user:{}"), "{user:{}}:guard");
+        assert_eq!(FullKey::new("user:42".into()).doubt(), "{user:42}:doubt");
     }
 }

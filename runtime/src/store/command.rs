@@ -22,8 +22,12 @@ pub(crate) enum Script {
     /// `KEYS value, guard`; `ARGV seen-guard, seen-value, value, ttl ms`. Stores a loaded value if
     /// nothing moved since the read; 1 when it did, 0 when it was refused.
     Fill,
-    /// `KEYS value, guard, …`; `ARGV nonce, guard ms, ttl ms, value, …`. Moves the guards and stores; 1.
+    /// `KEYS value, guard, doubt, …`; `ARGV process, number, guard ms, ttl ms`, then for each value `value,
+    /// number given up`. Moves the guards and stores: 1, or 0 if the write was given up.
     Put,
+    /// `KEYS value, guard, doubt`; `ARGV process, number, removes, guard, guard ms`. Gives up what a process
+    /// wrote up to a number; how many values it removed.
+    GiveUp,
     /// `KEYS value, guard`; `ARGV seen-guard, nonce, guard ms, value, ttl ms`. As [`Self::Put`] if
     /// the guard did not move since it was seen: 1 when it stored, 0 when it was refused.
     Update,
@@ -31,9 +35,10 @@ pub(crate) enum Script {
     LimitCheck,
     /// `KEYS` and `ARGV` as for [`Self::LimitCheck`]. Gives units back.
     LimitRefund,
-    /// `KEYS key`; `ARGV ttl ms, name of a command, its arguments behind the key`. Runs the command,
-    /// and a key that it created expires; its reply.
-    Create,
+    /// `KEYS key, doubt`; `ARGV process, number, ttl ms or nothing, name of a command, its arguments behind the
+    /// key`. Runs the command unless it was given up, and a key that it created expires; an array of its
+    /// reply, or an empty one.
+    Change,
     /// `KEYS lock, number`; `ARGV token, ttl ms, least number, number's ttl ms`. Takes a lock that is free
     /// or has this token: 1 and its number, or 0 and the milliseconds that it is still held for.
     Lock,
@@ -43,19 +48,21 @@ pub(crate) enum Script {
     /// `KEYS key`; `ARGV text, name of a command, its arguments behind the key`. Runs the command if the
     /// key holds the text; its reply, else 0.
     IfEqual,
-    /// `KEYS old, new`; `ARGV ttl ms`. Moves a value to another key: 1, or 0 if there is none.
+    /// `KEYS old, new, doubt`; `ARGV process, number, ttl ms`. Moves a value to another key: 1, or 0 if there
+    /// is none, or -1 if it was given up.
     Rotate,
 }
 
 impl Script {
     /// All of them, for tests and warm-up.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Fill,
         Self::Put,
+        Self::GiveUp,
         Self::Update,
         Self::LimitCheck,
         Self::LimitRefund,
-        Self::Create,
+        Self::Change,
         Self::Lock,
         Self::Extend,
         Self::IfEqual,
@@ -67,10 +74,11 @@ impl Script {
         match self {
             Self::Fill => include_str!("scripts/fill.lua"),
             Self::Put => include_str!("scripts/put.lua"),
+            Self::GiveUp => include_str!("scripts/give_up.lua"),
             Self::Update => include_str!("scripts/update.lua"),
             Self::LimitCheck => include_str!("scripts/limit_check.lua"),
             Self::LimitRefund => include_str!("scripts/limit_refund.lua"),
-            Self::Create => include_str!("scripts/create.lua"),
+            Self::Change => include_str!("scripts/change.lua"),
             Self::Lock => include_str!("scripts/lock.lua"),
             Self::Extend => include_str!("scripts/extend.lua"),
             Self::IfEqual => include_str!("scripts/if_equal.lua"),

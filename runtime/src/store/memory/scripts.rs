@@ -1,5 +1,7 @@
 //! The Lua scripts as native Rust: same keys, same arguments, same replies.
 
+mod writes;
+
 use super::commands::{self, expiry};
 use super::keyspace::Keyspace;
 use super::number::{integer, integer_or_error};
@@ -7,7 +9,6 @@ use crate::error::Error;
 use crate::hex::sha1_hex;
 use crate::limit::script;
 use crate::store::command::{Reply, Script};
-use crate::store::server_error::server_error;
 use bytes::Bytes;
 
 pub(crate) fn run(
@@ -31,15 +32,6 @@ pub(crate) fn run(
             keyspace.set_text(value, new, Some(expires_at));
             Ok(Reply::Int(1))
         }
-        (Script::Put, keys, [nonce, guard_ttl, ttl, values @ ..]) => {
-            let guard_expires_at = expiry::after_millis(keyspace, guard_ttl)?;
-            let expires_at = expiry::after_millis(keyspace, ttl)?;
-            for ([value, guard], new) in keys.as_chunks::<2>().0.iter().zip(values) {
-                keyspace.set_text(guard, nonce, Some(guard_expires_at));
-                keyspace.set_text(value, new, Some(expires_at));
-            }
-            Ok(Reply::Int(1))
-        }
         (Script::Update, [value, guard], [seen_guard, nonce, guard_ttl, new, ttl]) => {
             if keyspace.text(guard)?.unwrap_or_default() != seen_guard {
                 return Ok(Reply::Int(0));
@@ -55,15 +47,6 @@ pub(crate) fn run(
         }
         (Script::LimitRefund, ..) => {
             script::run_refund(keys, args, &mut |command| commands::run(keyspace, command))
-        }
-        (Script::Create, [key], [ttl, command @ ..]) => {
-            let expires_at = expiry::after_millis(keyspace, ttl)?;
-            let is_new = !keyspace.contains(key);
-            let reply = on_key(keyspace, key, command)?;
-            if is_new {
-                keyspace.set_deadline(key, Some(expires_at));
-            }
-            Ok(reply)
         }
         (Script::Lock, [lock, number], [token, ttl, least, number_ttl]) => {
             let holder = keyspace.text(lock)?;
@@ -98,28 +81,14 @@ pub(crate) fn run(
         }
         (Script::IfEqual, [key], [text, command @ ..]) => {
             if keyspace.text(key)?.as_ref() == Some(text) {
-                on_key(keyspace, key, command)
+                writes::on_key(keyspace, key, command)
             } else {
                 Ok(Reply::Int(0))
             }
         }
-        (Script::Rotate, [old, new], [ttl]) => {
-            let Some(value) = keyspace.text(old)? else {
-                return Ok(Reply::Int(keyspace.contains(new).into()));
-            };
-            let expires_at = expiry::after_millis(keyspace, ttl)?;
-            keyspace.set_text(new, &value, Some(expires_at));
-            keyspace.remove(old);
-            Ok(Reply::Int(1))
+        (Script::Put | Script::GiveUp | Script::Change | Script::Rotate, ..) => {
+            writes::run(keyspace, script, keys, args)
         }
-        _ => Err(server_error(
-            "ERR wrong number of keys or arguments for a script",
-        )),
+        _ => Err(writes::wrong_number()),
     }
-}
-
-/// A command that a script was given, on its key.
-fn on_key(keyspace: &mut Keyspace, key: &Bytes, command: &[Bytes]) -> Result<Reply, Error> {
-    let (name, rest) = command.split_at(command.len().min(1));
-    commands::run(keyspace, &[name, std::slice::from_ref(key), rest].concat())
 }

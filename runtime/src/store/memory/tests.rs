@@ -413,28 +413,60 @@ fn a_fill_stores_only_over_what_the_read_saw() {
 #[test]
 fn a_put_moves_the_guard_and_stores() {
     let (memory, _) = memory(ROOMY);
-    let put = script(
-        &memory,
-        Script::Put,
-        &["k", "g"],
-        &["n1", "500", "1000", "v"],
-    );
-    assert_eq!(put, "1");
+    let put = |keys: &[&str], args: &[&str]| script(&memory, Script::Put, keys, args);
+    let (one, two) = (["k", "g", "d"], ["k", "g", "d", "l", "h", "e"]);
+    assert_eq!(put(&one, &["p", "1", "500", "1000", "v", ""]), "1");
     transcript(
         &memory,
-        "GET g => n1\nPTTL g => 500\nGET k => v\nPTTL k => 1000",
+        "GET g => p.1\nPTTL g => 500\nGET k => v\nPTTL k => 1000\nEXISTS d => 0",
     );
-    let keys = ["k", "g", "l", "h"];
-    let both = script(
-        &memory,
-        Script::Put,
-        &keys,
-        &["n2", "500", "1000", "w", "x"],
+    assert_eq!(
+        put(&two, &["p", "2", "500", "1000", "w", "", "x", "1"]),
+        "1"
     );
-    assert_eq!(both, "1");
     transcript(
         &memory,
-        "GET g => n2\nGET h => n2\nGET k => w\nGET l => x\nPTTL l => 1000",
+        "GET g => p.2\nGET h => p.2\nGET k => w\nGET l => x\nPTTL l => 1000\nEXISTS d => 0\nPTTL e => 500",
     );
-    assert!(script(&memory, Script::Put, &["k"], &[]).contains("wrong number"));
+    // One of two was given up: neither is stored. Another process's numbers are its own.
+    assert_eq!(put(&two, &["p", "1", "500", "1000", "y", "", "y", ""]), "0");
+    transcript(&memory, "GET k => w\nGET l => x");
+    assert_eq!(put(&two, &["q", "1", "500", "1000", "y", "", "y", ""]), "1");
+    assert!(put(&["k"], &[]).contains("wrong number"));
+}
+
+#[test]
+fn what_was_given_up_is_refused_and_removed_once() {
+    let (memory, _) = memory(ROOMY);
+    let keys = ["k", "g", "d"];
+    let put = |number: &str| {
+        let args = ["p", number, "500", "1000", number, ""];
+        script(&memory, Script::Put, &keys, &args)
+    };
+    let give_up = |number: &str, removes: &str| {
+        let args = ["p", number, removes, "word", "500"];
+        script(&memory, Script::GiveUp, &keys, &args)
+    };
+    assert_eq!(put("1"), "1");
+    assert_eq!(give_up("2", "1"), "1");
+    transcript(&memory, "GET g => word\nEXISTS k => 0\nPTTL d => 500");
+    assert_eq!((put("2").as_str(), put("3").as_str()), ("0", "1"));
+    // Copies that arrive late find that it is done, or that a later value is there.
+    assert_eq!(give_up("2", "1"), "0");
+    transcript(&memory, "DEL d => 1");
+    assert_eq!(give_up("2", "1"), "0");
+    transcript(&memory, "GET k => 3\nGET g => p.3");
+    assert_eq!(give_up("4", "0"), "0");
+    transcript(&memory, "GET k => 3");
+    let change = |number: &str, words: &[&str]| {
+        let args = [&["p", number], words].concat();
+        script(&memory, Script::Change, &["n", "d"], &args)
+    };
+    assert_eq!(
+        change("4", &["", "INCRBY", "7"]),
+        change("3", &["", "INCRBY", "7"])
+    );
+    transcript(&memory, "EXISTS n => 0");
+    assert!(change("5", &["1000", "INCRBY", "7"]).contains('7'));
+    transcript(&memory, "GET n => 7\nPTTL n => 1000");
 }

@@ -1,8 +1,21 @@
--- KEYS: value, guard, and so on. ARGV: nonce, guards' time to live in ms, values' time to live in ms,
--- then a value for each pair of keys.
--- Moves the guards, so that no load under way stores over these values.
-for i = 1, #KEYS, 2 do
-  redis.call('SET', KEYS[i + 1], ARGV[1], 'PX', ARGV[2])
-  redis.call('SET', KEYS[i], ARGV[3 + (i + 1) / 2], 'PX', ARGV[3])
+-- KEYS: value, guard, doubt, and so on. ARGV: process, number, guards' time to live in ms, values' time to
+-- live in ms, then for each value: the value, and up to which number the process gave its writes up ('' if it
+-- did not).
+-- Moves the guards, so that no load under way stores over these values. A write that its process gave up
+-- stores nothing. Returns 1, or 0.
+local process, number = ARGV[1], tonumber(ARGV[2])
+for i = 3, #KEYS, 3 do
+  if tonumber(redis.call('HGET', KEYS[i], process) or 0) >= number then return 0 end
+end
+local at = 5
+for i = 1, #KEYS, 3 do
+  local doubt, doubted = KEYS[i + 2], ARGV[at + 1]
+  if doubted ~= '' then
+    redis.call('HSET', doubt, process, doubted, process .. ':removed', doubted)
+    redis.call('PEXPIRE', doubt, ARGV[3])
+  end
+  redis.call('SET', KEYS[i + 1], process .. '.' .. ARGV[2], 'PX', ARGV[3])
+  redis.call('SET', KEYS[i], ARGV[at], 'PX', ARGV[4])
+  at = at + 2
 end
 return 1

@@ -1,0 +1,224 @@
+//! Invalidations on their way, and writes that are given up: at once, or in the background until the server has
+//! taken them.
+
+use super::Client;
+use super::guard;
+use super::owed::{Owed, Ticket};
+use super::write::Unanswered;
+use crate::error::{Error, ErrorKind};
+use crate::key::Key;
+use crate::random;
+use crate::reply;
+use crate::runtime;
+use crate::settings::Settings;
+use crate::store::command::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The most invalidations that are delivered in one request from the background.
+const MOST_AT_ONCE: usize = 200;
+
+impl Client {
+    /// Invalidates keys in one request; how many were there. What cannot be delivered now is
+    /// delivered in the background, and then the error says why.
+    pub(crate) async fn invalidate_all(
+        self: &Arc<Self>,
+        keys: impl IntoIterator<Item = Key>,
+    ) -> Result<i64, Error> {
+        let mut fulls = Vec::new();
+        let mut unusable = None;
+        for key in keys {
+            let counters = self.registry.counters(key.prefix());
+            if let Err(error) = key.check() {
+                tracing::warn!(prefix = key.prefix(), %error, "nothing to invalidate");
+                counters.errors.add(1);
+                unusable.get_or_insert(error);
+                continue;
+            }
+            counters.invalidations.add(1);
+            counters.commands.add(2);
+            fulls.push(self.full(&key));
+        }
+        if let Err(error) = &self.store {
+            return Err(error.clone());
+        }
+        // Who comes from now on starts a load of its own; `deliver` sees to those who come before
+        // the answer.
+        for key in &fulls {
+            self.changed(key);
+        }
+        let writer = self.writes.next();
+        let mut unanswered = Unanswered::new(self, &writer, fulls, true);
+        let start = tokio::time::Instant::now();
+        let Settings {
+            retries: mut pauses,
+            backoff: mut pause,
+            ..
+        } = self.settings;
+        let (mut removed, mut is_first) = (0, true);
+        loop {
+            let left = self.settings.budget.saturating_sub(start.elapsed());
+            let owed = unanswered.owed.clone();
+            let (count, undelivered, error) = self.deliver(owed, is_first, left).await;
+            removed += count;
+            unanswered.owed = undelivered;
+            is_first = false;
+            let left = self.settings.budget.saturating_sub(start.elapsed());
+            match error {
+                Some(error)
+                    if error.kind() == ErrorKind::OutcomeUnknown
+                        && pauses > 0
+                        && !left.is_zero() =>
+                {
+                    runtime::sleep(random::jitter(pause).min(left)).await;
+                    pause = pause.saturating_mul(2);
+                    pauses -= 1;
+                }
+                Some(error) => {
+                    tracing::warn!(%error, "an invalidation is delivered later");
+                    return Err(error);
+                }
+                None => return unusable.map_or(Ok(removed), Err),
+            }
+        }
+    }
+
+    /// Invalidates a key in the background.
+    pub(crate) fn invalidate_later(self: &Arc<Self>, key: &Key) {
+        let writer = self.writes.next();
+        drop(Unanswered::new(self, &writer, [self.full(key)], true));
+    }
+
+    /// Remembers what is owed and delivers it in the background.
+    pub(super) fn owe(self: &Arc<Self>, owed: impl IntoIterator<Item = Owed>) {
+        if self.store.is_err() {
+            return;
+        }
+        for owed in owed {
+            if owed.removes {
+                self.changed(&owed.key);
+            }
+            if !self.pending.add(owed) {
+                tracing::error!("too many invalidations wait to be delivered; one was dropped");
+            }
+        }
+        self.deliver_in_background();
+    }
+
+    /// The command that delivers what is owed.
+    pub(super) fn given_up(&self, owed: &Owed) -> Command {
+        let writer = self.writes.numbered(owed.number);
+        guard::give_up(&writer, &owed.key, owed.removes, self.settings.guard_life)
+    }
+
+    /// Sends what is owed: how many values were there, what was not delivered, and why. The first time an
+    /// invalidation is two plain commands: what arrives late of them costs a miss.
+    async fn deliver(
+        &self,
+        owed: Vec<Owed>,
+        is_first: bool,
+        within: Duration,
+    ) -> (i64, Vec<Owed>, Option<Error>) {
+        let life = self.settings.guard_life;
+        let tickets: Vec<Option<Ticket>> = owed
+            .iter()
+            .map(|owed| self.pending.ticket(&owed.key))
+            .collect();
+        let mut commands = Vec::with_capacity(owed.len() * 2);
+        for (owed, ticket) in owed.iter().zip(&tickets) {
+            match ticket {
+                None if is_first => commands.extend(guard::invalidation(&owed.key, life)),
+                None => commands.push(self.given_up(owed)),
+                // What waits for the key goes with it.
+                Some(ticket) => commands.push(self.given_up(&owed.with(&ticket.owed))),
+            }
+        }
+        let mut replies = self.send(commands, within).await.into_iter();
+        let mut next = || replies.next().unwrap_or_else(|| Err(reply::no_reply()));
+        let (mut removed, mut left, mut first) = (0, Vec::new(), None);
+        for (owed, ticket) in owed.into_iter().zip(tickets) {
+            let mut reply = next();
+            if is_first && ticket.is_none() {
+                reply = reply.and(next());
+            }
+            match reply.and_then(|reply| reply::int(&reply)) {
+                Ok(count) => {
+                    removed += count;
+                    if owed.removes {
+                        self.changed(&owed.key);
+                    }
+                    if let Some(ticket) = ticket {
+                        self.pending.delivered(&ticket);
+                    }
+                }
+                Err(error) => {
+                    if is_hopeless(&error) {
+                        tracing::error!(%error, "an invalidation can never be delivered");
+                        if let Some(ticket) = ticket {
+                            self.pending.delivered(&ticket);
+                        }
+                    } else {
+                        left.push(owed);
+                    }
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        (removed, left, first)
+    }
+
+    /// Starts delivering what waits, unless somebody does.
+    pub(crate) fn deliver_in_background(self: &Arc<Self>) {
+        if self.pending.len() == 0 || !runtime::in_runtime() {
+            return;
+        }
+        let Some(mut delivery_task) = self.pending.delivery_task() else {
+            return;
+        };
+        let client = Arc::clone(self);
+        runtime::spawn(async move {
+            let mut pause = Duration::from_millis(50);
+            loop {
+                let waiting = client.pending.some(MOST_AT_ONCE);
+                if waiting.is_empty() || !delivery_task.is_active() {
+                    break;
+                }
+                let owed = waiting.into_iter().map(|ticket| ticket.owed).collect();
+                let budget = client.settings.budget;
+                if let (_, _, Some(error)) = client.deliver(owed, false, budget).await {
+                    tracing::debug!(%error, "invalidations still wait to be delivered");
+                    runtime::sleep(random::jitter(pause)).await;
+                    pause = (pause * 2).min(Duration::from_secs(5));
+                } else {
+                    pause = Duration::from_millis(50);
+                }
+            }
+            drop(delivery_task);
+            // Who added a key since the last look saw a delivery task, and started none.
+            client.deliver_in_background();
+        });
+    }
+
+    /// Delivers what is owed.
+    pub(crate) async fn flush(&self) -> Result<(), Error> {
+        loop {
+            let waiting = self.pending.some(MOST_AT_ONCE);
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            let owed = waiting.into_iter().map(|ticket| ticket.owed).collect();
+            let budget = self.settings.budget;
+            if let (_, _, Some(error)) = self.deliver(owed, false, budget).await {
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// Whether trying again cannot help: the key itself is refused.
+fn is_hopeless(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::InvalidKey | ErrorKind::InvalidValue | ErrorKind::TooLarge
+    )
+}

@@ -81,7 +81,7 @@ pub mod forbidding {
             .map(|other| other + person)
     }
 
-    #[cached(prefix = "generic", skip(T))]
+    #[cached(prefix = "generic", skip(T, N))]
     async fn generic<T: Serialize + DeserializeOwned + Default, const N: usize>(
         id: u64,
     ) -> (T, u64) {
@@ -107,7 +107,7 @@ pub mod forbidding {
             self.tenant + id.parse::<u64>().unwrap_or_default()
         }
 
-        #[cached(prefix = "shared", key = "<id>")]
+        #[cached(prefix = "shared", key = "<id>", skip(self))]
         async fn shared(self: Arc<Self>, id: &u64) -> u64 {
             self.tenant + id
         }

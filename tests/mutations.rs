@@ -39,7 +39,7 @@ impl Table {
         rows.insert(id, text.to_owned());
     }
 
-    #[cached(prefix = "row", key = "<id>", on = self.pond)]
+    #[cached(prefix = "row", key = "<id>", on = self.pond, skip(self))]
     async fn get(&self, id: u32) -> Option<String> {
         let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         rows.get(&id).cloned()

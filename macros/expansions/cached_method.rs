@@ -9,9 +9,9 @@ impl Repo {
                 writer.part::<u64>(&user_id);
                 writer.finish()
             };
-            ::millpond::__private::Call::new(function, key)
-                .on(::core::borrow::Borrow::<::millpond::Millpond>::borrow(&(self.pond)))
-        };
+            ::millpond::__private::Call::new(function, key).on(&(self.pond))
+        }
+            .of::<Self>();
         let kind = {
             use ::millpond::__private::kinds::*;
             (&&&&::millpond::__private::ReturnType::<Option<User>>::new()).kind()
@@ -43,8 +43,7 @@ impl Repo {
                 writer.part::<u64>(&user_id);
                 writer.finish()
             };
-            ::millpond::__private::Call::new(function, key)
-                .on(::core::borrow::Borrow::<::millpond::Millpond>::borrow(&(self.pond)))
+            ::millpond::__private::Call::new(function, key).on(&(self.pond))
         })
     }
     #[doc(hidden)]

@@ -1,9 +1,8 @@
 //! The annotated function as it stands: attributes and signature parsed, the body kept as tokens.
-use proc_macro2::{Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use syn::{
     AttrStyle, Attribute, Signature, Visibility,
     parse::{Parse, ParseStream, Parser},
-    token,
 };
 
 pub struct Function {
@@ -24,14 +23,11 @@ impl Parse for Function {
                 "not a function; put the attribute on an `async fn`",
             )
         })?;
-        if !input.peek(token::Brace) {
+        let Some(body) = body(input) else {
             return Err(syn::Error::new_spanned(
                 &sig.ident,
                 "a function without a body; put the attribute on the `async fn` that has one",
             ));
-        }
-        let TokenTree::Group(body) = input.parse()? else {
-            return Err(input.error("expected the body of the function"));
         };
         let (inner, statements) = split_inner(body.stream())?;
         if inner.is_empty() {
@@ -52,6 +48,22 @@ impl Parse for Function {
             body: kept,
         })
     }
+}
+
+/// The braces, which stand in an invisible group where they came through a `$body:block` of a macro.
+fn body(input: ParseStream<'_>) -> Option<Group> {
+    let TokenTree::Group(group) = input.parse().ok()? else {
+        return None;
+    };
+    match group.delimiter() {
+        Delimiter::Brace => Some(group),
+        Delimiter::None => Parser::parse2(body_alone, group.stream()).ok(),
+        _ => None,
+    }
+}
+
+fn body_alone(input: ParseStream<'_>) -> syn::Result<Group> {
+    body(input).ok_or_else(|| input.error("expected the body of the function"))
 }
 
 /// `#![allow(..)]` may open the body of a function, but not the block that it is moved into.

@@ -13,6 +13,7 @@ mod function;
 mod model;
 mod nearest;
 mod parse;
+mod surroundings;
 mod template;
 mod tokens;
 
@@ -46,7 +47,7 @@ mod tokens;
 /// | `ttl = "short"`, `"medium"`, `"long"`, `"extended"`, `"week"`, `"90s"`, `"1.5h"` (`ms s m h d w`), or a constant `Duration` | how long a value is kept: 1 minute, 5 minutes, 1 hour, 1 day, 7 days | `"medium"` |
 /// | `null_ttl = …`, as `ttl` | how long a `None` is kept | `"short"` |
 /// | `null = false` | `None` is not cached | `true` |
-/// | `skip(pool, trace_id)` | arguments and generic parameters that are deliberately not in the key; nothing is asked of their types | none |
+/// | `skip(pool, trace_id)` | arguments, generic parameters, `self` and `Self` that are deliberately not in the key; nothing is asked of their types | none |
 /// | `flight = "process"` or `"off"` | who loads a cold key: one caller per process, or everyone | `"process"` |
 /// | `compress` | a value of 1 KiB of JSON or more is stored as gzip, where that makes it smaller | off |
 /// | `encrypt` | every value, a `None` too, is stored encrypted (AES-256-GCM), and only such a value is read; needs a key, see below | off |
@@ -64,9 +65,20 @@ mod tokens;
 /// `<name>` is an argument, a variable that its pattern binds, or a `const` parameter, and needs `Display`;
 /// `<name.field>` and `<self.field>` are fields; `<name?>` is an `Option`; `<name:sha256>` is the hash of the
 /// value's JSON and needs `Serialize`. `<<` and `>>` are angle brackets; `{` and `}` are Redis Cluster hash
-/// tags. Between two placeholders stands a `:`. Every argument is in the key or in `skip(..)`; `self` is in it
-/// only where the template says so. A type parameter of the function that the value depends on has to be in
-/// the key: `prefix = T::PREFIX`, or `skip(T)`.
+/// tags. Between two placeholders stands a `:`.
+///
+/// Everything that a call depends on is in the key or in `skip(..)`, or one call would return another's value:
+///
+/// - every argument;
+/// - `self`: a method writes `<self.field>`, or `skip(self)` where all values of the type give the same answer;
+/// - every `const` parameter, as `<N>`;
+/// - every type parameter that no argument mentions, or that is part of the value: `prefix = T::PREFIX`, or `skip(T)`.
+///   What a skipped argument mentions is skipped with it.
+///
+/// The parameters of an `impl`, and the type that a default method of a trait is called on, do not show in the
+/// function. They are compared when it runs: the first time that two types meet under one prefix and template, an
+/// error names both. `skip(Self)` says that they share entries on purpose. A type that is in the key by `Display`, such
+/// as an `Id<K>`, has to render what tells its values apart.
 ///
 /// # Compressed and encrypted values
 ///
@@ -101,7 +113,9 @@ mod tokens;
 /// has rewritten cannot be cached: put the attribute on a function that it calls.
 ///
 /// If the macro's name is taken (`get_user` and `find_user` both ask for `invalidate_user!`), name one of them
-/// with `invalidate = "…"`.
+/// with `invalidate = "…"`. If a module or an imported type has the function's name (`mod config` beside
+/// `async fn config`, or `use uuid::Uuid` beside `async fn Uuid`), name the companion with `companion = "…"`. The macro
+/// is called by its name alone, after `use users::invalidate_user;`, and not by a path.
 ///
 /// # What it expands to
 ///
@@ -211,7 +225,7 @@ pub fn updates(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `limit = 5, per = "1h"` | a limit in place, of a number or a constant and a duration: `"250ms"`, `"90s"`, `"1h"`, or a `const Duration` |
 /// | `algorithm = "sliding_window"` | of that limit: this, which is the default, `"fixed_window"`, or `"token_bucket"`, which starts with `limit` tokens and gets as many back in every `per` |
 /// | `limit = plan.limit()` | without `per`: an expression that gives the `Limit` of this call |
-/// | `id = user_id` | who is limited, anything with `Display`; without it all callers share one budget |
+/// | `id = user_id` | who is limited, anything with `Display`, and no literal; without it all callers share one budget |
 /// | `cost = prompt.len()` | how many units the call takes, a whole number; 1 without it |
 /// | `on_outage = "local"` | while the store cannot answer: count in this process (also what happens without the option, unless the `Limit` says otherwise), `"allow"`, or `"deny"` |
 /// | `on = self.pond` | the `Millpond` to use instead of the current one |

@@ -6,6 +6,7 @@ pub mod cache;
 mod choice;
 pub mod companion;
 pub mod constants;
+mod coverage;
 pub mod duration;
 mod generics;
 pub mod key;

@@ -94,10 +94,6 @@ pub(crate) fn open(
 }
 
 /// For an address that this build cannot speak to.
-#[cfg(all(
-    any(feature = "upstash", feature = "redis"),
-    not(any(feature = "tls", feature = "tls-ring"))
-))]
 #[cfg(not(all(feature = "upstash", feature = "redis")))]
 fn missing(feature: &str) -> Error {
     Error::new(

@@ -72,7 +72,7 @@ async fn publish(page: Page) -> Option<Page> {
 struct Shelf(Millpond);
 
 impl Shelf {
-    #[cached(prefix = "shelf", on = self.0, encrypt, flight = "off", null = false)]
+    #[cached(prefix = "shelf", on = self.0, skip(self), encrypt, flight = "off", null = false)]
     async fn find(&self, lines: usize) -> Result<Option<Page>, Infallible> {
         Ok((lines > 0).then(|| page(lines)))
     }

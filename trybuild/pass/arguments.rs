@@ -1,4 +1,5 @@
 //! Arguments that are borrowed, optional, destructured, raw, changed, or named like anything of ours.
+#![deny(warnings)]
 use std::sync::Arc;
 
 use millpond::{cached, invalidates, key};
@@ -84,7 +85,56 @@ async fn clash(targets: u64, shape: u64, slots: u64, late: u64, call: u64) -> u6
     targets + shape + slots + late + call
 }
 
+struct Rendered {
+    output: u64,
+}
+
+impl Rendered {
+    fn output(&self) -> u64 {
+        self.output
+    }
+}
+
+// Fields and methods of that name are no success value.
+#[invalidates(literal(rendered.output, rendered.output()))]
+async fn drawn(rendered: Rendered) -> Result<(), String> {
+    drop(rendered);
+    Ok(())
+}
+
+#[invalidates(user(output.output, format!("{output}").len() as u64, output.output()))]
+async fn redrawn(output_of: Rendered) -> Result<Rendered, String> {
+    Ok(output_of)
+}
+
+impl std::fmt::Display for Rendered {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(to, "{}", self.output)
+    }
+}
+
+#[cached(prefix = "all", key = "<id>", skip(all, page, trace))]
+async fn bound(all @ Numbers { id, page, .. }: Numbers, trace @ (_, _): (u8, u8)) -> u64 {
+    let _ = trace;
+    id + u64::from(page) + all.id
+}
+
+#[cached(prefix = "all", key = "<all.id>", skip(id, page), version = 2)]
+async fn bound_whole(all @ Numbers { id, page, .. }: Numbers) -> u64 {
+    id + u64::from(page) + all.id
+}
+
+#[derive(Clone, Copy)]
+struct Numbers {
+    id: u64,
+    page: u32,
+}
+
 async fn calls() {
+    let numbers = Numbers { id: 1, page: 2 };
+    let _ = bound(numbers, (1, 2)).await + bound_whole(numbers).await;
+    let _ = (bound::entry(numbers).key(), bound_whole::entry(numbers).key());
+    let _ = (drawn(Rendered { output: 1 }).await, redrawn(Rendered { output: 1 }).await);
     let params = || Params { id: 1, page: 2, trace: String::new() };
     let _ = text("a", &Pool, "t").await;
     let _ = text::entry("a").key();
@@ -106,7 +156,7 @@ async fn calls() {
     let _ = invalidate_loop!(1, 2).await;
     let _ = r#gen(1, (2,)).await;
     let _ = r#gen::entry(1, (2,)).key();
-    let _ = r#gen::refresh(1, (2,)).await;
+    let _ = millpond::refresh(r#gen(1, (2,))).await;
     let _ = invalidate_gen!(1, (2,)).await;
     let r#gen = 3;
     let _ = key!("user:<gen>:<r#gen>");

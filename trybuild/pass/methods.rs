@@ -1,7 +1,7 @@
 //! In an `impl`: every receiver, none, and what `self` gives to the key.
 use std::{fmt, sync::Arc};
 
-use millpond::{Millpond, cached, invalidates, updates};
+use millpond::{Millpond, RateLimited, cached, invalidates, rate_limited, updates};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -25,23 +25,23 @@ impl Repo {
         Ok((id > 0).then_some(User { id }))
     }
 
-    #[cached(prefix = "shared")]
+    #[cached(prefix = "shared", skip(self))]
     async fn shared(self: Arc<Self>, id: u64) -> u64 {
         id + u64::try_from(self.tenant.len()).unwrap_or_default()
     }
 
-    #[cached(prefix = Self::PREFIX, ttl = Self::TTL)]
+    #[cached(prefix = Self::PREFIX, ttl = Self::TTL, skip(self))]
     async fn counted(&mut self, id: u64) -> usize {
         self.reads += 1;
         self.reads + usize::try_from(id).unwrap_or_default()
     }
 
-    #[cached(prefix = "owned", key = "<id>")]
+    #[cached(prefix = "owned", key = "<self.tenant>:<id>")]
     async fn owned(self, id: u64) -> String {
         format!("{}{id}", self.tenant)
     }
 
-    #[cached(prefix = "owned", key = "<id>")]
+    #[cached(prefix = "owned", key = "<self.tenant>:<id>")]
     async fn changed(mut self, mut id: u64) -> String {
         id += 1;
         self.tenant.push('x');
@@ -67,12 +67,12 @@ impl Repo {
         Self::plain(id).await
     }
 
-    #[cached(prefix = "static", companion = false)]
+    #[cached(prefix = "static", companion = false, skip(self, Self))]
     async fn alone(&self, id: u64) -> u64 {
         id
     }
 
-    #[cached(prefix = "named", companion = "other")]
+    #[cached(prefix = "named", companion = "other", skip(self))]
     async fn named(&self, id: u64) -> u64 {
         id
     }
@@ -92,6 +92,27 @@ impl Repo {
 impl fmt::Display for Repo {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.write_str(&self.tenant)
+    }
+}
+
+struct Service {
+    pond: Arc<Millpond>,
+}
+
+impl Service {
+    #[cached(prefix = "pond", on = &self.pond, skip(self))]
+    async fn by_reference(&self, id: u64) -> u64 {
+        id
+    }
+
+    #[cached(prefix = "pond", on = self.pond, skip(self), version = 2)]
+    async fn by_value(&self, id: u64) -> u64 {
+        id
+    }
+
+    #[rate_limited(kind = "API", on = &self.pond)]
+    async fn limited(&self) -> Result<(), RateLimited> {
+        Ok(())
     }
 }
 
@@ -127,6 +148,9 @@ async fn calls(mut repo: Repo) {
     let _ = Repo::make_entry(4).key();
     let _ = repo.clone().owned(4).await;
     let _ = repo.changed(4).await;
+    let service = Service { pond: Arc::new(Millpond::memory()) };
+    let _ = (service.by_reference(1).await, service.by_value(1).await, service.limited().await);
+    let _ = (service.by_reference_entry(1).key(), service.by_value_entry(1).key());
     let mut store = Store { name: "a", last: Some(3_u8) };
     let _ = store.last().await;
     store.clear().await;

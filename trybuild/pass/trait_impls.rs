@@ -5,7 +5,7 @@ trait Users {
     async fn name(&self, id: u64) -> Result<String, std::fmt::Error>;
     async fn total(team: &str) -> usize;
 
-    #[cached(prefix = "provided", companion = false)]
+    #[cached(prefix = "provided", companion = false, skip(self))]
     async fn provided(&self, id: u64) -> u64 {
         id
     }
@@ -14,7 +14,7 @@ trait Users {
 struct Db;
 
 impl Users for Db {
-    #[cached(prefix = "name", companion = false)]
+    #[cached(prefix = "name", companion = false, skip(self))]
     async fn name(&self, id: u64) -> Result<String, std::fmt::Error> {
         Ok(id.to_string())
     }
@@ -28,7 +28,7 @@ impl Users for Db {
 struct Wrapped<T>(T);
 
 impl<T: Users> Users for Wrapped<T> {
-    #[cached(prefix = "wrapped", companion = false)]
+    #[cached(prefix = "wrapped", companion = false, skip(self))]
     async fn name(&self, id: u64) -> Result<String, std::fmt::Error> {
         self.0.name(id).await
     }

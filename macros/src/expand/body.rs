@@ -53,10 +53,10 @@ pub fn return_kind(runtime: &Path, output: &impl ToTokens, method: &str) -> Toke
     }
 }
 
-/// The value of the option `on`, owned or not.
-pub fn borrowed_pond(runtime: &Path, on: &Expr) -> TokenStream {
+/// The value of the option `on`, owned or behind references and smart pointers: `&(..)` is coerced to `&Millpond`.
+pub fn borrowed_pond(on: &Expr) -> TokenStream {
     let at = Span::mixed_site().located_at(on.span());
-    quote_spanned!(at=> ::core::borrow::Borrow::<#runtime::Millpond>::borrow(&(#on)))
+    quote_spanned!(at=> &(#on))
 }
 
 pub fn length(length: &Length) -> TokenStream {

@@ -18,6 +18,7 @@ pub fn expand(cache: &Cache) -> TokenStream {
         output,
         when,
         unless,
+        compares_self,
         shares_errors,
         ..
     } = cache;
@@ -25,6 +26,7 @@ pub fn expand(cache: &Cache) -> TokenStream {
     let when = when
         .as_ref()
         .map(|when| quote_spanned!(Span::mixed_site()=> .when(#when)));
+    let owner = compares_self.then(|| quote_spanned!(Span::mixed_site()=> .of::<Self>()));
     let kind = if *shares_errors {
         "kind"
     } else {
@@ -42,7 +44,7 @@ pub fn expand(cache: &Cache) -> TokenStream {
     let function = with_body(
         function,
         &quote_spanned! {Span::mixed_site()=>
-            let call = #call #when;
+            let call = #call #owner #when;
             let kind = #kind;
             let cacheable = #cacheable;
             #runtime::__private::cached(call, cacheable, #unless, #body).await

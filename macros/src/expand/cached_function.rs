@@ -27,7 +27,7 @@ pub fn call(cache: &Cache) -> TokenStream {
         &cache.key.steps,
     );
     let on = on.as_ref().map(|on| {
-        let pond = borrowed_pond(runtime, on);
+        let pond = borrowed_pond(on);
         quote_spanned!(Span::mixed_site()=> .on(#pond))
     });
     quote_spanned! {Span::mixed_site()=>

@@ -95,7 +95,7 @@ fn call(limited: &Limited) -> TokenStream {
         quote_spanned!(Span::mixed_site()=> .cost(#units))
     });
     let on = on.as_ref().map(|on| {
-        let pond = borrowed_pond(runtime, on);
+        let pond = borrowed_pond(on);
         quote_spanned!(Span::mixed_site()=> .on(#pond))
     });
     quote_spanned!(Span::mixed_site()=> #runtime::__private::LimitCall::new(#limit) #id #cost #on)

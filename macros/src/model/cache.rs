@@ -1,10 +1,11 @@
 //! `#[cached]`: its options and the function they stand on.
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use syn::{Expr, Generics, Path, Type, parse_quote};
 
 use super::{
     companion::{self, Companion},
     constants::{self, Constants, Flight},
+    coverage,
     duration::Length,
     generics,
     key::{self, Key, Sources},
@@ -12,7 +13,7 @@ use super::{
     output,
     prefix::Prefix,
     refused::{Missing, Refused},
-    signature::{self, Argument},
+    signature::{self, Place},
     spelling::Scope,
     value::{Beside, Condition, Names, Pond, Predicate, Runtime, Switch, Text, Version, Word},
 };
@@ -56,6 +57,8 @@ pub struct Cache {
     pub when: Option<Expr>,
     pub unless: Option<Expr>,
     pub on: Option<Expr>,
+    /// What only the type of the `impl` tells apart is compared when it runs.
+    pub compares_self: bool,
     /// Callers that wait may get a clone of the error: nothing in the type could be shorter-lived.
     pub shares_errors: bool,
     pub companion: Companion,
@@ -103,22 +106,30 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         place,
         &mut errors,
     );
-    let key = key(
-        given.key,
-        given.skip,
-        &function,
-        &arguments,
-        &constants.prefix,
-        is_partial,
-        &mut errors,
-    );
+    let has_place = companion::check_place(&names, &function, place, &mut errors);
+    // A key or a list that could not be read says nothing of the arguments, nor does a signature that was rewritten.
+    let is_whole = is_async && !is_partial && !given.skip.is_broken() && !given.key.is_broken();
+    let sources = Sources {
+        sig: &function.sig,
+        arguments: &arguments,
+        prefix: &constants.prefix,
+        skip: skip(given.skip, &mut errors),
+        template: given.key.value(&mut errors).map(|Text(template)| template),
+        place,
+    };
+    let compares_self = place != Place::Module && !sources.skips("Self");
+    let key = key(&sources, is_whole, &mut errors);
     let output = check_output(&function, is_async, &mut errors);
 
-    let missing = names.invalidate.clone().filter(|_| is_single).map(|name| {
-        let vis = function.vis.clone();
-        let runtime = runtime.clone();
-        Box::new(Missing { vis, name, runtime })
-    });
+    let missing = names
+        .invalidate
+        .clone()
+        .filter(|_| is_single && has_place)
+        .map(|name| {
+            let vis = function.vis.clone();
+            let runtime = runtime.clone();
+            Box::new(Missing { vis, name, runtime })
+        });
     errors
         .finish()
         .map_err(|errors| Refused { errors, missing })?;
@@ -147,33 +158,25 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         when,
         unless,
         on,
+        compares_self,
         shares_errors,
         companion,
     })
 }
 
-fn key(
-    template: Opt<Text>,
-    skip: Opt<Names>,
-    function: &Function,
-    arguments: &[Argument],
-    prefix: &Prefix,
-    is_partial: bool,
-    errors: &mut Errors,
-) -> Key {
-    // A key or a list that could not be read says nothing of the arguments.
-    let is_whole = !is_partial && !skip.is_broken() && !template.is_broken();
+fn skip(skip: Opt<Names>, errors: &mut Errors) -> Vec<Ident> {
     let Names(skip) = skip.value(errors).unwrap_or_default();
-    let template = template.value(errors).map(|Text(template)| template);
-    let sources = Sources {
-        sig: &function.sig,
-        arguments,
-        prefix,
-        template: template.as_ref(),
-        skip: &skip,
-        is_whole,
-    };
-    key::check(&sources, errors)
+    skip
+}
+
+fn key(sources: &Sources<'_>, is_whole: bool, errors: &mut Errors) -> Key {
+    let before = errors.count();
+    let key = key::check(sources, errors);
+    // A broken name leaves arguments uncovered; saying so would be a second error for one mistake.
+    if is_whole && errors.count() == before {
+        coverage::check(sources, &key, errors);
+    }
+    key
 }
 
 /// Two would give two companions of one name.

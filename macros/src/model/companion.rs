@@ -16,6 +16,7 @@ use super::{
 use crate::{
     errors::Errors,
     function::Function,
+    surroundings::{self, Surroundings},
     tokens::{identifiers, plain},
 };
 
@@ -84,6 +85,27 @@ pub fn names(
         companion,
         invalidate,
     }
+}
+
+/// What is generated has to be allowed where the function stands, and only the source shows where that is.
+pub fn check_place(names: &Names, function: &Function, place: Place, errors: &mut Errors) -> bool {
+    let ident = &function.sig.ident;
+    if names.companion.is_none() {
+        return true;
+    }
+    let message = match (surroundings::of(ident.span()), place) {
+        (Some(Surroundings::TraitImpl), _) => format!(
+            "an `impl` of a trait has no place for the companion of `{ident}`; write companion = false"
+        ),
+        (Some(Surroundings::Impl | Surroundings::Trait), Place::Module) => {
+            format!(
+                "`{ident}` stands in an `impl`, and nothing in it shows that; write in_impl in the attribute"
+            )
+        }
+        _ => return true,
+    };
+    errors.on(ident, message);
+    false
 }
 
 pub fn companion(names: Names, place: Place, entry: EntryArguments) -> Companion {

@@ -1,15 +1,17 @@
 //! Template and arguments to the steps that write a key.
-use std::collections::HashSet;
-
 use proc_macro2::{Ident, Span};
 use syn::{LitStr, Member, Signature, Type};
 
-use super::{generics, output, prefix::Prefix, signature::Argument, spelling::value_type};
+use super::{
+    generics, output,
+    prefix::Prefix,
+    signature::{Argument, Place},
+};
 use crate::{
     errors::Errors,
     nearest::nearest,
     template::{self, Form, Placeholder, Segment, Template},
-    tokens::{identifiers, plain},
+    tokens::plain,
 };
 
 pub struct Key {
@@ -49,26 +51,18 @@ pub struct Sources<'a> {
     pub sig: &'a Signature,
     pub arguments: &'a [Argument],
     pub prefix: &'a Prefix,
-    pub template: Option<&'a LitStr>,
-    pub skip: &'a [Ident],
-    /// Nothing of the attribute was lost to another mistake.
-    pub is_whole: bool,
+    pub template: Option<LitStr>,
+    pub skip: Vec<Ident>,
+    pub place: Place,
 }
 
 /// Where the template is broken, the key is empty, and nothing is made of it.
 pub fn check(sources: &Sources<'_>, errors: &mut Errors) -> Key {
-    let before = errors.count();
     check_skip(sources, errors);
-    let key = match sources.template {
+    match &sources.template {
         Some(literal) => written(sources, literal, errors),
         None => default(sources),
-    };
-    // A broken name leaves arguments uncovered; saying so would be a second error for one mistake.
-    if sources.is_whole && errors.count() == before {
-        check_covered(sources, &key, errors);
-        check_generics(sources, &key, errors);
     }
-    key
 }
 
 fn check_skip(sources: &Sources<'_>, errors: &mut Errors) {
@@ -77,17 +71,27 @@ fn check_skip(sources: &Sources<'_>, errors: &mut Errors) {
         .arguments
         .iter()
         .flat_map(|argument| &argument.names);
-    let known: Vec<String> = names.chain(types).chain(consts).map(plain).collect();
+    let mut known: Vec<String> = names.chain(types).chain(consts).map(plain).collect();
+    known.extend(["self", "Self"].map(str::to_owned));
     for (at, name) in sources.skip.iter().enumerate() {
-        if name == "self" {
-            errors.on(name, "`self` is in the key only where the template says `<self.field>`; take it out of skip(..)");
+        if name == "self" && sources.sig.receiver().is_none() {
+            errors.on(
+                name,
+                format!(
+                    "`{}` has no `self`; take it out of skip(..)",
+                    sources.sig.ident
+                ),
+            );
+        } else if name == "Self" && sources.place == Place::Module {
+            let message = "`Self` is the type of an `impl`, and this function stands in none; take it out of skip(..)";
+            errors.on(name, message);
         } else if !known.contains(&plain(name)) {
             errors.on(
                 name,
                 format!(
                     "`{name}` is no argument of `{}`{}",
                     sources.sig.ident,
-                    fix(&plain(name), &known, ("", ""))
+                    fix(&plain(name), &known[..known.len() - 2], ("", ""))
                 ),
             );
         } else if sources.skip[..at].contains(name) {
@@ -132,7 +136,7 @@ fn written(sources: &Sources<'_>, literal: &LitStr, errors: &mut Errors) -> Key 
 }
 
 fn check_skipped_and_used(sources: &Sources<'_>, template: &Template, errors: &mut Errors) {
-    for name in sources.skip {
+    for name in &sources.skip {
         if template
             .placeholders()
             .any(|placeholder| plain(&placeholder.name) == plain(name))
@@ -227,7 +231,7 @@ fn default(sources: &Sources<'_>) -> Key {
         for name in argument
             .names
             .iter()
-            .filter(|name| !is_skipped(sources, name))
+            .filter(|name| !sources.skips(&plain(name)))
         {
             if !key.steps.is_empty() {
                 key.text.push(':');
@@ -247,69 +251,8 @@ fn default(sources: &Sources<'_>) -> Key {
     key
 }
 
-fn is_skipped(sources: &Sources<'_>, name: &Ident) -> bool {
-    sources
-        .skip
-        .iter()
-        .any(|skipped| plain(skipped) == plain(name))
-}
-
-/// An argument that the key leaves out by mistake makes one caller see what another asked for.
-fn check_covered(sources: &Sources<'_>, key: &Key, errors: &mut Errors) {
-    for name in sources
-        .arguments
-        .iter()
-        .flat_map(|argument| &argument.names)
-    {
-        if !is_skipped(sources, name) && !key.names().any(|used| plain(used) == plain(name)) {
-            let braced = format!("{{{}}}", plain(name));
-            if let Some(literal) = sources.template.filter(|_| key.text.contains(&braced)) {
-                errors.on(
-                    literal,
-                    format!(
-                        "`{braced}` is text, not the argument; write `<{}>`",
-                        plain(name)
-                    ),
-                );
-                continue;
-            }
-            let message = format!(
-                "`{name}` is not in the key, so calls that differ only in `{name}` would share one entry; write `<{}>` in the key, or skip({name})",
-                plain(name)
-            );
-            errors.on(name, message);
-        }
-    }
-}
-
-/// `load::<A>(1)` and `load::<B>(1)` return different types.
-fn check_generics(sources: &Sources<'_>, key: &Key, errors: &mut Errors) {
-    let Some(output) = output::written(sources.sig) else {
-        return;
-    };
-    let value = identifiers(value_type(output));
-    let prefix = match sources.prefix {
-        Prefix::Const(path) => identifiers(path),
-        Prefix::Literal(_) => HashSet::new(),
-    };
-    let (types, consts) = generics::names(&sources.sig.generics);
-    let is_open = |param: &Ident| {
-        value.contains(&plain(param))
-            && !prefix.contains(&plain(param))
-            && !is_skipped(sources, param)
-    };
-    for param in types.into_iter().filter(|param| is_open(param)) {
-        let message = format!(
-            "type parameter `{param}` is in the value but not in the key; write prefix = {param}::PREFIX, or skip({param})"
-        );
-        errors.on(param, message);
-    }
-    for param in consts.into_iter().filter(|param| is_open(param)) {
-        if !key.names().any(|used| used == param) {
-            let message = format!(
-                "const parameter `{param}` is in the value but not in the key; write `<{param}>` in the key, or skip({param})"
-            );
-            errors.on(param, message);
-        }
+impl Sources<'_> {
+    pub fn skips(&self, name: &str) -> bool {
+        self.skip.iter().any(|skipped| plain(skipped) == name)
     }
 }

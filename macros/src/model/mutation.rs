@@ -1,6 +1,6 @@
 //! `#[invalidates]` and `#[updates]`: which entries, worked out when.
-use proc_macro2::{Ident, Span, TokenStream};
-use syn::{Expr, ExprCall, ExprLit, ExprPath, Lit, Path, Type, spanned::Spanned};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use syn::{Expr, ExprCall, ExprLit, ExprPath, Lit, Path, Type, spanned::Spanned, visit::Visit};
 
 use super::{
     choice::choice,
@@ -15,7 +15,7 @@ use crate::{
     errors::Errors,
     function::Function,
     parse,
-    tokens::{identifiers, plain, text},
+    tokens::{plain, text},
 };
 
 options! {
@@ -214,13 +214,21 @@ fn target(call: Expr, errors: &mut Errors) -> Option<Target> {
             })
         }
         Expr::Call(ExprCall { func, args, .. }) => {
-            let Expr::Path(path) = *func else {
+            let Expr::Path(path) = option::ungrouped(&func).clone() else {
                 errors.on(
                     func,
                     "not the name of a cached function; write one, such as get_user(user_id)",
                 );
                 return None;
             };
+            if let Some(function) = companion_of(&path) {
+                let message = format!(
+                    "the list names the cached function itself; write {function}({})",
+                    text(&args)
+                );
+                errors.on(path, message);
+                return None;
+            }
             Some(Target {
                 callee: callee(path),
                 arguments: args.into_iter().map(argument).collect(),
@@ -250,6 +258,18 @@ fn target(call: Expr, errors: &mut Errors) -> Option<Target> {
     }
 }
 
+/// `get_user` of `get_user::entry`.
+fn companion_of(path: &ExprPath) -> Option<String> {
+    let mut function = path.clone();
+    let last = function.path.segments.pop()?;
+    function.path.segments.pop_punct();
+    let owner = function.path.segments.last()?;
+    let is_function = plain(&owner.ident).starts_with(char::is_lowercase)
+        && !["self", "super", "crate"].contains(&plain(&owner.ident).as_str());
+    let is_member = ["entry", "invalidate"].contains(&plain(&last.ident).as_str());
+    (is_function && is_member).then(|| text(&function))
+}
+
 /// `Upper::f` is a method's, as are `Self::f` and `<T as Trait>::f`; other paths name a free function.
 fn callee(mut path: ExprPath) -> Callee {
     let is_type = |name: &Ident| plain(name).starts_with(char::is_uppercase);
@@ -264,8 +284,49 @@ fn callee(mut path: ExprPath) -> Callee {
 }
 
 fn argument(expr: Expr) -> Argument {
+    let mut late = Late(false);
+    late.visit_expr(&expr);
     Argument {
-        is_late: identifiers(&expr).contains(OUTPUT),
+        is_late: late.0,
         expr,
+    }
+}
+
+/// Looks for the variable `output`: fields and methods of that name are something else.
+struct Late(bool);
+
+impl<'ast> Visit<'ast> for Late {
+    fn visit_expr_path(&mut self, path: &'ast ExprPath) {
+        self.0 |= path
+            .path
+            .get_ident()
+            .is_some_and(|name| plain(name) == OUTPUT);
+    }
+
+    /// What a macro makes of its tokens is not known: `format!("{output}")` names it too.
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        let mut after_dot = false;
+        let mut named = false;
+        let mut each = |token: &TokenTree| {
+            match token {
+                TokenTree::Ident(name) => named |= !after_dot && plain(name) == OUTPUT,
+                TokenTree::Literal(text) => {
+                    named |= text.to_string().contains(&format!("{{{OUTPUT}"));
+                }
+                _ => {}
+            }
+            after_dot = matches!(token, TokenTree::Punct(dot) if dot.as_char() == '.');
+        };
+        each_token(call.tokens.clone(), &mut each);
+        self.0 |= named;
+    }
+}
+
+fn each_token(tokens: TokenStream, each: &mut dyn FnMut(&TokenTree)) {
+    for token in tokens {
+        each(&token);
+        if let TokenTree::Group(group) = token {
+            each_token(group.stream(), each);
+        }
     }
 }

@@ -1,11 +1,14 @@
 //! The return type: whether what it holds can be kept.
 use syn::{
-    Path, ReturnType, Signature, Type,
+    GenericArgument, Lifetime, PathArguments, ReturnType, Signature, Type, TypeReference,
     visit::{self, Visit},
 };
 
-use super::spelling::value_type;
-use crate::{errors::Errors, tokens::text};
+use super::spelling::{arguments, bare_type, value_type};
+use crate::{
+    errors::Errors,
+    tokens::{plain, text},
+};
 
 /// The type after `->`; a missing one is `()`.
 pub fn written(sig: &Signature) -> Option<&Type> {
@@ -35,7 +38,7 @@ pub fn check_owned(output: &Type, errors: &mut Errors) {
             reference,
             format!("a cached value cannot be borrowed; write `{owned}`"),
         );
-    } else if let Some(lifetime) = lifetime(value) {
+    } else if let Some(lifetime) = lifetime(value, !std::ptr::eq(value, bare_type(output))) {
         errors.on(
             lifetime,
             "a cached value cannot be borrowed; write a type without this lifetime, or 'static",
@@ -59,41 +62,55 @@ pub fn hidden(output: &Type) -> Option<&Type> {
     found.0
 }
 
-fn borrowed(value: &Type) -> Option<&syn::TypeReference> {
-    struct Borrowed<'ast>(Option<&'ast syn::TypeReference>);
-    impl<'ast> Visit<'ast> for Borrowed<'ast> {
-        fn visit_type_reference(&mut self, reference: &'ast syn::TypeReference) {
-            self.0 = self.0.or(Some(reference));
-        }
-        // `fn(&str)` borrows nothing.
-        fn visit_type_fn_ptr(&mut self, _: &'ast syn::TypeFnPtr) {}
+/// What holds values of its parameters, and nothing else.
+const CONTAINERS: [&str; 11] = [
+    "Option", "Result", "Vec", "VecDeque", "Box", "Rc", "Arc", "HashMap", "BTreeMap", "HashSet",
+    "BTreeSet",
+];
+
+/// The types that a value of this type holds for sure.
+fn held(ty: &Type) -> Vec<&Type> {
+    match bare_type(ty) {
+        Type::Tuple(tuple) => tuple.elems.iter().collect(),
+        Type::Array(array) => vec![&array.elem],
+        Type::Slice(slice) => vec![&slice.elem],
+        other => match arguments(other) {
+            Some((name, types)) if CONTAINERS.contains(&name.as_str()) => types,
+            _ => Vec::new(),
+        },
     }
-    let mut found = Borrowed(None);
-    found.visit_type(value);
-    found.0
 }
 
-fn lifetime(value: &Type) -> Option<&syn::Lifetime> {
-    struct Lifetimes<'ast>(Option<&'ast syn::Lifetime>);
-    impl<'ast> Visit<'ast> for Lifetimes<'ast> {
-        fn visit_path(&mut self, path: &'ast Path) {
-            // What an alias of `Result` does with a lifetime cannot be seen from here.
-            if path
-                .segments
-                .last()
-                .is_none_or(|last| !last.ident.to_string().ends_with("Result"))
-            {
-                visit::visit_path(self, path);
-            }
-        }
-        fn visit_lifetime(&mut self, lifetime: &'ast syn::Lifetime) {
-            if lifetime.ident != "static" {
-                self.0 = self.0.or(Some(lifetime));
-            }
-        }
-        fn visit_type_fn_ptr(&mut self, _: &'ast syn::TypeFnPtr) {}
+/// A reference that is part of the value: what an alias or a type of the user's makes of one, traits decide.
+fn borrowed(value: &Type) -> Option<&TypeReference> {
+    match bare_type(value) {
+        Type::Reference(reference) => Some(reference),
+        other => held(other).into_iter().find_map(borrowed),
     }
-    let mut found = Lifetimes(None);
-    found.visit_type(value);
-    found.0
+}
+
+/// The lifetime of a type that the value holds. The return type itself may be an alias of a `Result` with a borrowed
+/// error.
+fn lifetime(value: &Type, is_held: bool) -> Option<&Lifetime> {
+    let mut inner = held(value).into_iter();
+    inner.find_map(|ty| lifetime(ty, true)).or_else(|| {
+        own_lifetime(value)
+            .filter(|(name, _)| is_held || name == "Cow")
+            .map(|(_, lifetime)| lifetime)
+    })
+}
+
+fn own_lifetime(ty: &Type) -> Option<(String, &Lifetime)> {
+    let Type::Path(path) = bare_type(ty) else {
+        return None;
+    };
+    let last = path.path.segments.last()?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return None;
+    };
+    let mut lifetimes = arguments.args.iter().filter_map(|argument| match argument {
+        GenericArgument::Lifetime(lifetime) if lifetime.ident != "static" => Some(lifetime),
+        _ => None,
+    });
+    Some((plain(&last.ident), lifetimes.next()?))
 }

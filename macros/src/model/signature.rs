@@ -96,7 +96,20 @@ pub fn check_async(function: &Function, attribute: &str, errors: &mut Errors) ->
             .generics
             .lifetimes()
             .any(|param| param.lifetime.ident == "async_trait");
-        if is_rewritten {
+        let is_test = |attr: &Attribute| {
+            let name = attr.path().segments.last();
+            name.is_some_and(|name| name.ident == "test")
+        };
+        // `#[tokio::test]` and `#[tokio::main]` put the body into a runtime.
+        if function.attrs.iter().any(is_test)
+            || identifiers(function.body.stream()).contains("block_on")
+        {
+            let message = format!(
+                "an attribute above has made `{}` a sync fn already; write #[tokio::test] and its like below #[{attribute}]",
+                sig.ident
+            );
+            errors.on(&sig.ident, message);
+        } else if is_rewritten {
             let message = format!(
                 "#[async_trait] has rewritten `{}` already; put #[{attribute}] on an async fn outside of the trait and call it from here",
                 sig.ident

@@ -18,6 +18,7 @@ pub struct Call {
     function: &'static CachedFunction,
     key: Key,
     pond: Option<Millpond>,
+    owner: Option<&'static str>,
     when: bool,
 }
 
@@ -28,6 +29,7 @@ impl Call {
             function,
             key,
             pond: None,
+            owner: None,
             when: true,
         }
     }
@@ -36,6 +38,13 @@ impl Call {
     #[must_use]
     pub fn on(mut self, pond: &Millpond) -> Self {
         self.pond = Some(pond.clone());
+        self
+    }
+
+    /// In an `impl` for this type, or in a trait that it implements.
+    #[must_use]
+    pub fn of<Owner: ?Sized>(mut self) -> Self {
+        self.owner = Some(std::any::type_name::<Owner>());
         self
     }
 
@@ -80,7 +89,7 @@ impl Call {
         let policy = self.policy();
         let pond = self.pond.unwrap_or_else(scope::current);
         let cache = Arc::clone(&pond.0.cache);
-        let counters = cache.counters(self.function, value_type);
+        let counters = cache.counters(self.function, value_type, self.owner);
         if policy.encoding.encrypt && cache.client.codec.lacks_key() {
             counters.bypassed.add(1);
             return None;
@@ -113,11 +122,17 @@ where
 
 impl Cache {
     /// The counters of a function. Its first call also reports two functions that share keys but
-    /// not a type, and a key for encryption that is missing.
-    fn counters(&self, function: &'static CachedFunction, kind: &'static str) -> Arc<Counters> {
+    /// not a type, one function that shares keys between two types, and a key for encryption that is missing.
+    fn counters(
+        &self,
+        function: &'static CachedFunction,
+        kind: &'static str,
+        owner: Option<&'static str>,
+    ) -> Arc<Counters> {
         let id = (
             std::ptr::from_ref(function) as usize,
             kind.as_ptr() as usize,
+            owner.map_or(0, |owner| owner.as_ptr() as usize),
         );
         if let Some(counters) = sync::read(&self.checked).get(&id) {
             return Arc::clone(counters);
@@ -129,6 +144,9 @@ impl Cache {
         if is_first && function.encoding.encrypt && self.client.codec.lacks_key() {
             let (prefix, error) = (function.prefix, crate::keyring::no_key());
             tracing::error!(prefix, %error, "a function runs uncached");
+        }
+        if let Some(owner) = owner {
+            self.check_owner(function, owner);
         }
         let mut types = sync::lock(&self.types);
         let first = *types.entry(function.keys()).or_insert(kind);
@@ -144,6 +162,31 @@ impl Cache {
             );
         }
         counters
+    }
+}
+
+impl Cache {
+    /// What a macro cannot see: `impl<T> Repo<T>` is one `impl` for many types, as a default method of a trait is one
+    /// method. Where the key does not tell them apart, each answers with the other's values.
+    fn check_owner(&self, function: &'static CachedFunction, owner: &'static str) {
+        let mut owners = sync::lock(&self.owners);
+        let known = owners
+            .entry((function.name, function.keys()))
+            .or_insert(Some(owner));
+        let Some(first) = known.filter(|first| *first != owner) else {
+            return;
+        };
+        *known = None;
+        drop(owners);
+        tracing::error!(
+            prefix = function.prefix,
+            function = function.name,
+            template = function.template,
+            first,
+            second = owner,
+            "one function is called on two types under the same keys, so each gets the other's values; \
+             put what tells them apart into the key or the prefix, or write skip(Self)"
+        );
     }
 }
 

@@ -71,7 +71,7 @@ pub mod kinds {
         fn kind(&self) -> Self::Kind;
     }
 
-    impl<T, E: Clone + Send + 'static> ViaShareable for &&ReturnType<Result<T, E>> {
+    impl<T, E: Clone + Send + Unpin + 'static> ViaShareable for &&ReturnType<Result<T, E>> {
         type Kind = Shareable<T, E>;
 
         fn kind(&self) -> Self::Kind {

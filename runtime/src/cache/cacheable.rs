@@ -85,7 +85,7 @@ impl<T, E> CacheableKind for Fallible<T, E> {
     }
 }
 
-impl<T, E: Clone + Send + 'static> CacheableKind for Shareable<T, E> {
+impl<T, E: Clone + Send + Unpin + 'static> CacheableKind for Shareable<T, E> {
     fn share(error: &E) -> Option<SharedError> {
         Some(Arc::new(Mutex::new(error.clone())))
     }

@@ -16,8 +16,12 @@ pub(crate) struct Cache {
     pub(crate) in_outage: AtomicBool,
     /// The type that was first seen under each prefix and template.
     pub(crate) types: Mutex<HashMap<String, &'static str>>,
-    /// Functions whose type has been checked: their address, and that of the type's name.
-    pub(crate) checked: RwLock<BTreeMap<(usize, usize), Arc<Counters>>>,
+    /// The type around each function, by the function's name and what its keys have in common, until two
+    /// types were found there, which is reported once.
+    pub(crate) owners: Mutex<HashMap<(&'static str, String), Option<&'static str>>>,
+    /// Functions whose types have been checked: their address, and those of the names of the value's type
+    /// and of the type around the function.
+    pub(crate) checked: RwLock<BTreeMap<(usize, usize, usize), Arc<Counters>>>,
 }
 
 impl fmt::Debug for Cache {
@@ -39,6 +43,7 @@ impl Cache {
             flights,
             in_outage: AtomicBool::new(false),
             types: Mutex::default(),
+            owners: Mutex::default(),
             checked: RwLock::default(),
         }
     }

@@ -3,7 +3,7 @@ use millpond::{cached, invalidates};
 pub struct Repo;
 
 impl Repo {
-    #[cached(prefix = "user")]
+    #[cached(prefix = "user", skip(self))]
     async fn get_user(&self, user_id: u64) -> u64 {
         user_id
     }

@@ -3,7 +3,7 @@ use millpond::cached;
 pub struct Repo;
 
 impl Repo {
-    #[cached(prefix = "user", invalidate = "forget_user")]
+    #[cached(prefix = "user", skip(self), invalidate = "forget_user")]
     async fn get_user(&self, user_id: u64) -> u64 {
         user_id
     }

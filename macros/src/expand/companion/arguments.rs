@@ -33,11 +33,19 @@ impl VisitMut for Narrow<'_> {
             && binds(bound)
         {
             bound.mutability = None;
-            if bound.subpat.is_none() && !self.used.contains(&plain(&bound.ident)) {
-                *pat = Pat::Wild(PatWild {
-                    attrs: Vec::new(),
-                    underscore_token: Token![_](generated(bound.ident.span())),
-                });
+            if !self.used.contains(&plain(&bound.ident)) {
+                let wild = || {
+                    Pat::Wild(PatWild {
+                        attrs: Vec::new(),
+                        underscore_token: Token![_](generated(bound.ident.span())),
+                    })
+                };
+                // `all @ Point { x, .. }` may be asked for `x` alone.
+                *pat = match bound.subpat.take() {
+                    Some((_, inner)) => *inner,
+                    None => wild(),
+                };
+                self.visit_pat_mut(pat);
                 return;
             }
         }

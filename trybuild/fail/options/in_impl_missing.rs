@@ -1,0 +1,12 @@
+use millpond::cached;
+
+struct Repo;
+
+impl Repo {
+    #[cached(prefix = "user")]
+    async fn get_user(user_id: u64) -> u64 {
+        user_id
+    }
+}
+
+fn main() {}

@@ -30,6 +30,8 @@ pub(crate) struct Delivery<T: Transport> {
     apart: Apart,
     /// Exchanges that a wrong node answered.
     strays: u32,
+    /// Whether a connection was found closed and replaced.
+    has_reopened: bool,
 }
 
 /// A request that is being delivered.
@@ -74,6 +76,7 @@ impl<T: Transport> Delivery<T> {
             tries: Tries::new(patience, until.unwrap_or_else(Instant::now)),
             apart: Apart::Together,
             strays: 0,
+            has_reopened: false,
         }
     }
 
@@ -125,7 +128,11 @@ impl<T: Transport> Delivery<T> {
         let result = transport
             .exchange(&connection, self.kind, encoded.body, until)
             .await;
-        if !matches!(&result, Err(failure) if failure.stage == Stage::NotSent) {
+        let has_left = |stage| !matches!(stage, Stage::NotSent | Stage::Stale);
+        if result
+            .as_ref()
+            .map_or_else(|failure| has_left(failure.stage), |_| true)
+        {
             let meter = transport.meter();
             meter.requests.add(1);
             meter.commands.add(wide(count));
@@ -241,6 +248,10 @@ impl<T: Transport> Delivery<T> {
             && let Some(finer) = Apart::finer(places)
         {
             self.apart = finer;
+            return None;
+        }
+        // Once: a server that closes each connection at once is waited for like any other.
+        if failure.stage == Stage::Stale && !std::mem::replace(&mut self.has_reopened, true) {
             return None;
         }
         let may_repeat = self.tries.may_repeat();

@@ -2,8 +2,13 @@
 //! `batch → pipeline → delivery → transport → link → wire`, and back.
 
 mod command;
+mod connection;
+mod failure;
+mod frames;
 mod link;
+mod socket;
 mod transport;
+mod watched;
 mod wire;
 
 use super::auto_pipeline::{AutoPipeline, BACKLOG};
@@ -17,12 +22,14 @@ use crate::secret::Secret;
 use crate::stats::Meter;
 use crate::store::request_limits::RequestLimits;
 use ::redis::cluster::ClusterClientBuilder;
-use ::redis::{Client, IntoConnectionInfo};
-use link::{Dial, Link};
+use ::redis::{ConnectionAddr, IntoConnectionInfo};
+use connection::Dial;
+use link::Link;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use transport::RespTransport;
+use watched::LARGEST_REPLY;
 
 /// Most commands that leave together.
 const MOST_COMMANDS: usize = 1_000;
@@ -49,6 +56,8 @@ pub(crate) struct RedisConfig {
     pub(crate) connect_timeout: Duration,
     /// Bytes of commands that may wait or be under way.
     pub(crate) backlog: usize,
+    /// The largest reply that is read, in bytes. On a cluster it is [`LARGEST_REPLY`].
+    pub(crate) largest_reply: usize,
 }
 
 impl RedisConfig {
@@ -61,6 +70,7 @@ impl RedisConfig {
             pipelining: true,
             connect_timeout: Duration::from_secs(3),
             backlog: BACKLOG,
+            largest_reply: LARGEST_REPLY,
         }
     }
 
@@ -79,13 +89,12 @@ pub(crate) struct Redis(Arc<Inner>);
 
 struct Inner {
     dial: Dial,
-    #[cfg(any(feature = "tls", feature = "tls-ring"))]
-    has_tls: bool,
     host: Arc<str>,
     pipelines: PerRuntime<AutoPipeline<RespTransport>>,
     limits: RequestLimits,
     patience: Patience,
     connect_timeout: Duration,
+    largest_reply: usize,
     meter: Arc<Meter>,
 }
 
@@ -95,8 +104,6 @@ impl Redis {
         let (dial, host) = dial(config)?;
         Ok(Self(Arc::new(Inner {
             dial,
-            #[cfg(any(feature = "tls", feature = "tls-ring"))]
-            has_tls: config.has_tls(),
             host: host.into(),
             pipelines: PerRuntime::default(),
             limits: limits(config),
@@ -105,6 +112,7 @@ impl Redis {
                 backoff: config.backoff,
             },
             connect_timeout: config.connect_timeout,
+            largest_reply: config.largest_reply,
             meter,
         })))
     }
@@ -128,16 +136,16 @@ fn limits(config: &RedisConfig) -> RequestLimits {
 
 impl Inner {
     async fn send(self: Arc<Self>, batch: Batch) -> Replies {
-        // As late as possible: the program may make its own choice while it starts.
-        #[cfg(any(feature = "tls", feature = "tls-ring"))]
-        if self.has_tls {
-            super::tls::provide();
-        }
         let pipeline = self.pipelines.current(|| {
             let (dial, host) = (self.dial.clone(), Arc::clone(&self.host));
             let transport = RespTransport {
                 is_cluster: matches!(dial, Dial::Cluster { .. }),
-                link: Arc::new(Link::new(dial, host, self.connect_timeout)),
+                link: Arc::new(Link::new(
+                    dial,
+                    host,
+                    self.connect_timeout,
+                    self.largest_reply,
+                )),
                 meter: Arc::clone(&self.meter),
             };
             Ok(AutoPipeline::new(transport, self.limits, self.patience))
@@ -188,18 +196,22 @@ fn dial(config: &RedisConfig) -> Result<(Dial, String), Error> {
     };
     let host = first.addr().to_string();
     let unusable = |_| wrong("cannot be used by this build (an option in it is unknown)");
+    let is_insecure =
+        |address: &ConnectionAddr| matches!(address, ConnectionAddr::TcpTls { insecure: true, .. });
+    if infos.iter().any(|info| is_insecure(info.addr())) {
+        return Err(wrong(
+            "asks for TLS that trusts anybody (`#insecure`), which is not supported",
+        ));
+    }
     #[cfg(any(feature = "tls", feature = "tls-ring"))]
-    let certificates = config.has_tls().then(certificates).transpose()?;
+    if config.has_tls() {
+        super::tls::shared()?;
+    }
     if config.cluster {
         let nodes = || {
-            let nodes = ClusterClientBuilder::new(infos.clone())
+            ClusterClientBuilder::new(infos.clone())
                 .connection_timeout(config.connect_timeout)
-                .response_timeout(LONGEST);
-            #[cfg(any(feature = "tls", feature = "tls-ring"))]
-            if let Some(certificates) = certificates.clone() {
-                return nodes.certs(certificates);
-            }
-            nodes
+                .response_timeout(LONGEST)
         };
         let dial = Dial::Cluster {
             repeating: Box::new(nodes().retries(config.retries).build().map_err(unusable)?),
@@ -210,21 +222,7 @@ fn dial(config: &RedisConfig) -> Result<(Dial, String), Error> {
     if infos.len() > 1 {
         return Err(wrong("is one of several, which only a cluster has"));
     }
-    #[cfg(any(feature = "tls", feature = "tls-ring"))]
-    if let Some(certificates) = certificates {
-        let client = Client::build_with_tls(first.clone(), certificates).map_err(unusable)?;
-        return Ok((Dial::Single(Box::new(client)), host));
-    }
-    let client = Client::open(first.clone()).map_err(unusable)?;
-    Ok((Dial::Single(Box::new(client)), host))
-}
-
-#[cfg(any(feature = "tls", feature = "tls-ring"))]
-fn certificates() -> Result<::redis::TlsCertificates, Error> {
-    Ok(::redis::TlsCertificates {
-        client_tls: None,
-        root_cert: Some(super::tls::pem()?),
-    })
+    Ok((Dial::Single(Box::new(first.clone())), host))
 }
 
 fn wrong(what: &str) -> Error {

@@ -19,6 +19,9 @@ pub(crate) struct Failure {
 pub(crate) enum Stage {
     /// Nothing left: everything may be sent again.
     NotSent,
+    /// Nothing left, because the server had closed the connection since it was last used: at once again
+    /// on another one.
+    Stale,
     /// It left, and may or may not have run; a second try may do better.
     Lost,
     /// The server read it and ran nothing, perhaps because of one command in it.
@@ -56,7 +59,7 @@ impl Failure {
     /// Whether a command of this effect may be sent again.
     pub(crate) fn allows_repeat(&self, effect: Effect) -> bool {
         match self.stage {
-            Stage::NotSent => true,
+            Stage::NotSent | Stage::Stale => true,
             Stage::Lost => effect != Effect::Once,
             Stage::Refused | Stage::Unread | Stage::Garbled | Stage::Lasting => false,
         }
@@ -67,7 +70,7 @@ impl Failure {
         match self.stage {
             Stage::Lost | Stage::Unread => after_sending(effect, &self.error),
             Stage::Garbled => garbled(effect, &self.error),
-            Stage::NotSent | Stage::Refused | Stage::Lasting => self.error.clone(),
+            Stage::NotSent | Stage::Stale | Stage::Refused | Stage::Lasting => self.error.clone(),
         }
     }
 }

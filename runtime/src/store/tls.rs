@@ -2,17 +2,19 @@
 //!
 //! The authorities are those of the system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`. Each engine would
 //! load its own otherwise, and `redis` others as soon as some crate of the program turns on its feature
-//! `tls-rustls-webpki-roots` or `tls-native-tls`.
+//! `tls-rustls-webpki-roots` or `tls-native-tls`. `redis` would also take the provider of the process and
+//! panic where nobody has chosen one of two; handing the configuration over leaves that choice alone.
 
 use crate::error::{Error, ErrorKind};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
+#[cfg(feature = "redis")]
+use std::sync::OnceLock;
 
 /// A configuration for a client that hands it over itself. `verified` is `false` where nothing but plain
 /// text is spoken: no certificate is ever looked at, and none is loaded.
-#[cfg(feature = "upstash")]
 pub(crate) fn client(verified: bool) -> Result<ClientConfig, Error> {
     let mut roots = RootCertStore::empty();
     if verified {
@@ -24,32 +26,18 @@ pub(crate) fn client(verified: bool) -> Result<ClientConfig, Error> {
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// The authorities as `redis` takes them.
+/// The configuration of every connection over RESP; the authorities are read once.
 #[cfg(feature = "redis")]
-pub(crate) fn pem() -> Result<Vec<u8>, Error> {
-    use base64::Engine as _;
-    let mut pem = String::new();
-    for authority in authorities()? {
-        let text = base64::engine::general_purpose::STANDARD.encode(authority);
-        pem.push_str("-----BEGIN CERTIFICATE-----\n");
-        pem.push_str(&text);
-        pem.push_str("\n-----END CERTIFICATE-----\n");
+pub(crate) fn shared() -> Result<Arc<ClientConfig>, Error> {
+    static SHARED: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    if let Some(config) = SHARED.get() {
+        return Ok(Arc::clone(config));
     }
-    Ok(pem.into_bytes())
-}
-
-/// Sees to it that the process has a provider. `redis` takes that one and no other, and panics where
-/// nobody has chosen between two.
-#[cfg(feature = "redis")]
-pub(crate) fn provide() {
-    if CryptoProvider::get_default().is_none() {
-        // Another thread may be faster: then there is one, which is all that matters.
-        let _ = CryptoProvider::install_default(ours());
-    }
+    let config = Arc::new(client(true)?);
+    Ok(Arc::clone(SHARED.get_or_init(|| config)))
 }
 
 /// What the program has chosen, if it has.
-#[cfg(feature = "upstash")]
 fn provider() -> Arc<CryptoProvider> {
     CryptoProvider::get_default()
         .cloned()

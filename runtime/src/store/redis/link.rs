@@ -1,17 +1,12 @@
 //! The connection of one Tokio runtime, opened at first use and anew after it broke.
 
-use super::wire::error_text;
-use crate::error::{Error, ErrorKind};
+use super::connection::{Connection, Dial};
+use super::failure;
 use crate::runtime;
 use crate::store::repeat::{Failure, Stage};
-use crate::store::server_error::{not_run, presentable, server_error};
 use crate::store::waiting::runtime_gone;
-use crate::sync;
-use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::cluster::ClusterClient;
-use redis::cluster_async::ClusterConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, Value};
-use std::sync::{Arc, Mutex, MutexGuard};
+use redis::aio::ConnectionLike;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -20,31 +15,12 @@ use tokio::time::{Instant, timeout};
 /// with a command that must not be sent twice. Balancers close idle connections after minutes.
 const TRUSTED: Duration = Duration::from_secs(15);
 
-/// How to connect. The clients hold the password; neither is ever printed.
-#[derive(Clone)]
-pub(crate) enum Dial {
-    Single(Box<Client>),
-    /// The second one never repeats a command by itself.
-    Cluster {
-        repeating: Box<ClusterClient>,
-        once: Box<ClusterClient>,
-    },
-}
-
-#[derive(Clone)]
-pub(crate) enum Connection {
-    Single(MultiplexedConnection),
-    Cluster {
-        repeating: ClusterConnection,
-        once: ClusterConnection,
-    },
-}
-
 pub(crate) struct Link {
     dial: Dial,
     /// Where it leads, for error texts.
     host: Arc<str>,
     connect_timeout: Duration,
+    largest_reply: usize,
     current: Mutex<Current>,
 }
 
@@ -78,11 +54,17 @@ impl Opened {
 }
 
 impl Link {
-    pub(crate) fn new(dial: Dial, host: Arc<str>, connect_timeout: Duration) -> Self {
+    pub(crate) fn new(
+        dial: Dial,
+        host: Arc<str>,
+        connect_timeout: Duration,
+        largest_reply: usize,
+    ) -> Self {
         Self {
             dial,
             host,
             connect_timeout,
+            largest_reply,
             current: Mutex::default(),
         }
     }
@@ -112,6 +94,7 @@ impl Link {
         let (sender, outcome, doubted) = {
             let mut current = self.lock();
             let doubted = match &*current {
+                Current::Open(opened) if opened.connection.has_ended() => None,
                 Current::Open(opened) if !sure || opened.is_trusted() => {
                     return Current::Open(Arc::clone(opened));
                 }
@@ -144,10 +127,12 @@ impl Link {
         {
             return Ok(opened);
         }
-        let connection = timeout(self.longest_connect(), self.connect())
+        let within = self.connect_timeout;
+        let connected = self.dial.connect(within, self.largest_reply);
+        let connection = timeout(self.longest_connect(), connected)
             .await
-            .map_err(|_| self.too_slow())?
-            .map_err(|error| self.unreached(&error))?;
+            .map_err(|_| failure::too_slow(&self.host, within))?
+            .map_err(|error| failure::unreached(&self.host, &error))?;
         Ok(Arc::new(Opened {
             connection,
             answered: Mutex::new(Instant::now()),
@@ -171,148 +156,6 @@ impl Link {
             Dial::Single(_) => self.connect_timeout,
             // Two clients, one after the other.
             Dial::Cluster { .. } => self.connect_timeout.saturating_mul(2),
-        }
-    }
-
-    fn too_slow(&self) -> Failure {
-        let (host, limit) = (&self.host, self.connect_timeout);
-        Failure {
-            stage: Stage::NotSent,
-            error: Error::new(
-                ErrorKind::Unavailable,
-                format!("could not connect to {host} within {limit:?}; check the network"),
-            ),
-        }
-    }
-
-    async fn connect(&self) -> Result<Connection, RedisError> {
-        // Waiting for an answer is bounded by the caller's budget, not per connection.
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.connect_timeout))
-            .set_response_timeout(None);
-        Ok(match &self.dial {
-            Dial::Single(client) => Connection::Single(
-                client
-                    .get_multiplexed_async_connection_with_config(&config)
-                    .await?,
-            ),
-            Dial::Cluster { repeating, once } => Connection::Cluster {
-                repeating: repeating.get_async_connection().await?,
-                once: once.get_async_connection().await?,
-            },
-        })
-    }
-
-    fn unreached(&self, error: &RedisError) -> Failure {
-        let host = &self.host;
-        let detail = error.detail().map(presentable).unwrap_or_default();
-        let code = error.code().unwrap_or_default();
-        let refused = error.kind() == redis::ErrorKind::AuthenticationFailed
-            || matches!(code, "NOAUTH" | "WRONGPASS" | "NOPERM");
-        if refused {
-            return Failure::lasting(Error::new(
-                ErrorKind::Auth,
-                format!("{host} refused the user name or password of the Redis URL ({detail})"),
-            ));
-        }
-        if error.kind() == redis::ErrorKind::InvalidClientConfig {
-            return Failure::lasting(Error::new(
-                ErrorKind::Config,
-                format!("the Redis URL does not fit {host} ({detail})"),
-            ));
-        }
-        Failure {
-            stage: Stage::NotSent,
-            error: Error::with_source(
-                ErrorKind::Unavailable,
-                format!("could not connect to {host}; check the Redis URL and the network"),
-                error.clone(),
-            ),
-        }
-    }
-
-    /// What it means that a connection gave an error instead of replies.
-    pub(crate) fn broken(&self, error: &RedisError) -> Failure {
-        let host = &self.host;
-        if matches!(error.kind(), redis::ErrorKind::Server(_)) {
-            let text = error_text(error);
-            return Failure {
-                stage: match not_run(&text) {
-                    Some(_) => Stage::NotSent,
-                    None => Stage::Lasting,
-                },
-                error: server_error(&text),
-            };
-        }
-        match error.kind() {
-            redis::ErrorKind::ClusterConnectionNotFound => Failure {
-                stage: Stage::NotSent,
-                error: Error::with_source(
-                    ErrorKind::Unavailable,
-                    format!("no node of the cluster at {host} can be reached"),
-                    error.clone(),
-                ),
-            },
-            redis::ErrorKind::Parse => Failure {
-                stage: Stage::Lost,
-                error: Error::new(
-                    ErrorKind::Protocol,
-                    format!("the answer of {host} is not RESP: this does not look like a Redis"),
-                ),
-            },
-            redis::ErrorKind::Io => Failure {
-                stage: Stage::Lost,
-                error: Error::with_source(
-                    ErrorKind::Unavailable,
-                    format!("the connection to {host} broke before the answer came"),
-                    error.clone(),
-                ),
-            },
-            _ => Failure::lasting(Error::new(
-                ErrorKind::Protocol,
-                format!("the client refused the command: {}", error.category()),
-            )),
-        }
-    }
-}
-
-impl Connection {
-    pub(crate) async fn run(&self, pipeline: &Pipeline) -> Result<Vec<Value>, RedisError> {
-        match self.clone() {
-            Self::Single(mut connection) => {
-                connection
-                    .req_packed_commands(pipeline, 0, pipeline.len())
-                    .await
-            }
-            Self::Cluster { mut repeating, .. } => {
-                repeating
-                    .req_packed_commands(pipeline, 0, pipeline.len())
-                    .await
-            }
-        }
-    }
-
-    /// A pipeline between `MULTI` and `EXEC`: the reply to the latter.
-    pub(crate) async fn run_transaction(&self, pipeline: &Pipeline) -> Result<Value, RedisError> {
-        let last = pipeline.len() + 1;
-        let mut values = match self.clone() {
-            Self::Single(mut connection) => {
-                connection.req_packed_commands(pipeline, last, 1).await?
-            }
-            // The client that repeats nothing by itself.
-            Self::Cluster { mut once, .. } => once.req_packed_commands(pipeline, last, 1).await?,
-        };
-        Ok(values.pop().unwrap_or(Value::Nil))
-    }
-
-    /// One command alone; on a cluster it finds its own way.
-    pub(crate) async fn run_one(&self, cmd: &Cmd, may_repeat: bool) -> Result<Value, RedisError> {
-        match self.clone() {
-            Self::Single(mut connection) => connection.req_packed_command(cmd).await,
-            Self::Cluster { mut repeating, .. } if may_repeat => {
-                repeating.req_packed_command(cmd).await
-            }
-            Self::Cluster { mut once, .. } => once.req_packed_command(cmd).await,
         }
     }
 }

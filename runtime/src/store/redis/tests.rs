@@ -391,3 +391,42 @@ async fn what_waits_is_bounded_in_bytes_and_what_does_not_fit_never_leaves() {
     };
     assert_eq!(text.len(), 9_000);
 }
+
+/// What a reply may announce, in each of the ways in which it can.
+const HUGE: [&str; 5] = [
+    "$9000000000\r\n",
+    "*9000000000\r\n",
+    "*3\r\n:1\r\n*9000000000\r\n",
+    "*1\r\n*1\r\n*1\r\n$9000000000\r\n",
+    "%9000000000\r\n",
+];
+
+#[tokio::test]
+async fn a_reply_that_announces_too_much_is_not_read() {
+    for huge in HUGE {
+        let server = Server::start().await;
+        let (store, meter) = client(&server.url(), |_| {});
+        server.fail_next([Fault::Answer(huge)]);
+        let error = one(&store, read("GET a")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLarge, "{huge:?} {error}");
+        server.fail_next([Fault::Answer(huge)]);
+        let error = one(&store, once("INCR a")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{huge:?} {error}");
+        assert_eq!(one(&store, read("GET a")).await.unwrap(), Reply::Nil);
+        assert_eq!((server.connections(), meter.retries.get()), (3, 0));
+    }
+}
+
+#[tokio::test]
+async fn reads_whose_replies_are_too_large_together_are_sent_apart() {
+    let server = Server::start().await;
+    let (store, _) = client(&server.url(), |config| config.largest_reply = 1_000);
+    let large = format!("SET large {}", "v".repeat(2_000));
+    one(&store, once(&large)).await.unwrap();
+    one(&store, once("SET small v")).await.unwrap();
+    let reads = [read("GET small"), read("GET large"), read("GET none")];
+    let replies = send(&store, LONG, reads).await;
+    assert_eq!(replies[0].as_ref().unwrap(), &bulk(b"v"));
+    assert_eq!(replies[1].as_ref().unwrap_err().kind(), ErrorKind::TooLarge);
+    assert_eq!(replies[2].as_ref().unwrap(), &Reply::Nil);
+}

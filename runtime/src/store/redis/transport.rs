@@ -2,7 +2,10 @@
 //! finds its own node.
 
 use super::command::RespCommand;
-use super::link::{Connection, Link, Opened};
+use super::connection::Connection;
+use super::failure;
+use super::link::{Link, Opened};
+use super::watched::{is_too_large, never_left};
 use super::wire;
 use crate::error::Error;
 use crate::stats::Meter;
@@ -69,10 +72,13 @@ impl RespTransport {
     fn judge(
         &self,
         opened: &Arc<Opened>,
+        kind: Kind,
         body: &Body,
         error: &RedisError,
     ) -> Result<Answer, Failure> {
-        if error.is_unrecoverable_error() {
+        // The client of a cluster replaces the connection to one node by itself.
+        let of_a_node = self.is_cluster && (never_left(error) || is_too_large(error));
+        if (error.is_unrecoverable_error() || is_too_large(error)) && !of_a_node {
             self.link.discard(opened);
         }
         match body {
@@ -85,7 +91,10 @@ impl RespTransport {
                 stage: Stage::Refused,
                 error: server_error(&wire::error_text(error)),
             }),
-            _ => Err(self.link.broken(error)),
+            _ => {
+                let may_divide = matches!(body, Body::Several(_));
+                Err(failure::broken(self.link.host(), kind, may_divide, error))
+            }
         }
     }
 }
@@ -137,7 +146,7 @@ impl Transport for RespTransport {
     async fn exchange(
         &self,
         opened: &Arc<Opened>,
-        _: Kind,
+        kind: Kind,
         body: Body,
         until: Instant,
     ) -> Result<Vec<Answer>, Failure> {
@@ -146,7 +155,9 @@ impl Transport for RespTransport {
                 opened.has_answered();
                 Ok(values.into_iter().map(|value| self.answer(value)).collect())
             }
-            Ok(Err(error)) => self.judge(opened, &body, &error).map(|answer| vec![answer]),
+            Ok(Err(error)) => self
+                .judge(opened, kind, &body, &error)
+                .map(|answer| vec![answer]),
             Err(_) => {
                 // It may be a connection that leads nowhere any more; the next exchange opens another.
                 self.link.discard(opened);

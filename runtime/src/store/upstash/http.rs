@@ -190,6 +190,8 @@ impl Endpoint {
                     "could not connect to {host}; check UPSTASH_REDIS_REST_URL and the network"
                 ),
             )
+        } else if is_unwritten(&error) {
+            (Stage::Stale, format!("{host} closed the connection"))
         } else {
             (
                 Stage::Lost,
@@ -273,6 +275,19 @@ impl Endpoint {
             _ => error,
         }
     }
+}
+
+/// Whether the connection was closed before the request had left as a whole: a server runs nothing of a
+/// body that is cut short. `hyper` offers no other way to ask than its text, which a test holds.
+fn is_unwritten(error: &reqwest::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if error.to_string().starts_with("error writing a body") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn wide(count: usize) -> u64 {

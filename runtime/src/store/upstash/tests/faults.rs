@@ -100,6 +100,19 @@ async fn a_connection_that_the_server_closes_after_each_answer_fails_no_read() {
 }
 
 #[tokio::test]
+async fn an_idle_connection_that_the_server_closed_makes_nothing_unknown() {
+    let server = Server::start().await;
+    let (store, _) = client(&server.url, |config| config.retries = 0);
+    for wanted in 1..=50 {
+        server.fail_next([Fault::LastAnswer]);
+        let count = one(&store, once("INCR n")).await;
+        assert_eq!(count.unwrap(), Reply::Int(wanted));
+        // Its end arrives in a turn of the scheduler.
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_rejects_writes_for_a_moment_is_asked_again() {
     let server = Server::start().await;
     let (store, meter) = client(&server.url, |_| {});

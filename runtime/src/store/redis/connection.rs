@@ -1,0 +1,99 @@
+//! A server, or the nodes of a cluster, as a connection that all callers of a runtime share.
+
+use super::watched::WatchedConnection;
+use redis::aio::ConnectionLike;
+use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
+use redis::{AsyncConnectionConfig, Cmd, ConnectionInfo, Pipeline, RedisError, Value};
+use std::time::Duration;
+
+/// How to connect. The clients hold the password; neither is ever printed.
+#[derive(Clone)]
+pub(crate) enum Dial {
+    Single(Box<ConnectionInfo>),
+    /// The second one never repeats a command by itself.
+    Cluster {
+        repeating: Box<ClusterClient>,
+        once: Box<ClusterClient>,
+    },
+}
+
+#[derive(Clone)]
+pub(crate) enum Connection {
+    Single(WatchedConnection),
+    Cluster {
+        repeating: ClusterConnection<WatchedConnection>,
+        once: ClusterConnection<WatchedConnection>,
+    },
+}
+
+impl Dial {
+    pub(super) async fn connect(
+        &self,
+        within: Duration,
+        largest_reply: usize,
+    ) -> Result<Connection, RedisError> {
+        // Waiting for an answer is bounded by the caller's budget, not per connection.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(within))
+            .set_response_timeout(None);
+        Ok(match self {
+            Self::Single(address) => {
+                Connection::Single(WatchedConnection::open(address, config, largest_reply).await?)
+            }
+            Self::Cluster { repeating, once } => Connection::Cluster {
+                repeating: repeating.get_async_generic_connection().await?,
+                once: once.get_async_generic_connection().await?,
+            },
+        })
+    }
+}
+
+impl Connection {
+    /// Whether the server has closed it. The client of a cluster looks after its connections itself.
+    pub(super) fn has_ended(&self) -> bool {
+        match self {
+            Self::Single(connection) => connection.has_ended(),
+            Self::Cluster { .. } => false,
+        }
+    }
+
+    pub(crate) async fn run(&self, pipeline: &Pipeline) -> Result<Vec<Value>, RedisError> {
+        match self.clone() {
+            Self::Single(mut connection) => {
+                connection
+                    .req_packed_commands(pipeline, 0, pipeline.len())
+                    .await
+            }
+            Self::Cluster { mut repeating, .. } => {
+                repeating
+                    .req_packed_commands(pipeline, 0, pipeline.len())
+                    .await
+            }
+        }
+    }
+
+    /// A pipeline between `MULTI` and `EXEC`: the reply to the latter.
+    pub(crate) async fn run_transaction(&self, pipeline: &Pipeline) -> Result<Value, RedisError> {
+        let last = pipeline.len() + 1;
+        let mut values = match self.clone() {
+            Self::Single(mut connection) => {
+                connection.req_packed_commands(pipeline, last, 1).await?
+            }
+            // The client that repeats nothing by itself.
+            Self::Cluster { mut once, .. } => once.req_packed_commands(pipeline, last, 1).await?,
+        };
+        Ok(values.pop().unwrap_or(Value::Nil))
+    }
+
+    /// One command alone; on a cluster it finds its own way.
+    pub(crate) async fn run_one(&self, cmd: &Cmd, may_repeat: bool) -> Result<Value, RedisError> {
+        match self.clone() {
+            Self::Single(mut connection) => connection.req_packed_command(cmd).await,
+            Self::Cluster { mut repeating, .. } if may_repeat => {
+                repeating.req_packed_command(cmd).await
+            }
+            Self::Cluster { mut once, .. } => once.req_packed_command(cmd).await,
+        }
+    }
+}

@@ -138,6 +138,9 @@ pub struct Stats {
     pub retries: u64,
     /// Invalidations that wait to be delivered.
     pub pending_invalidations: u64,
+    /// Why nothing is sent to the store at the moment: its circuit breaker is open. `None` while calls go
+    /// through.
+    pub outage: Option<String>,
     prefixes: HashMap<String, CacheStats>,
 }
 

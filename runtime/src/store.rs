@@ -23,6 +23,8 @@ mod repeat;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod request_limits;
 #[cfg(any(feature = "upstash", feature = "redis"))]
+mod respite;
+#[cfg(any(feature = "upstash", feature = "redis"))]
 mod sequence;
 mod server_error;
 #[cfg(all(

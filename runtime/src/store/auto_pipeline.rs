@@ -141,6 +141,17 @@ impl<T: Transport> AutoPipeline<T> {
         }
     }
 
+    /// Nothing that waits is sent any more; what is made from now on is.
+    fn refuse_waiting(&self, error: &Error) {
+        let waiting = {
+            let mut state = self.lock();
+            [state.reads.clear(), state.writes.clear()]
+        };
+        for request in waiting.into_iter().flatten() {
+            request.refuse(error);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<T::Command>> {
         sync::lock(&self.state)
     }
@@ -148,14 +159,8 @@ impl<T: Transport> AutoPipeline<T> {
 
 impl<T: Transport> Local for AutoPipeline<T> {
     fn end(&self) {
-        let waiting = {
-            let mut state = self.lock();
-            state.ended = true;
-            [state.reads.clear(), state.writes.clear()]
-        };
-        for request in waiting.into_iter().flatten() {
-            request.refuse(&runtime_gone());
-        }
+        self.lock().ended = true;
+        self.refuse_waiting(&runtime_gone());
     }
 
     fn has_ended(&self) -> bool {
@@ -187,7 +192,9 @@ impl<T: Transport> UnderWay<T> {
             let transport = Arc::clone(&pipeline.transport);
             let (limits, patience) = (pipeline.limits, pipeline.patience);
             let delivery = Delivery::new(transport, limits, patience, self.kind, requests);
-            delivery.run().await;
+            if let Some(respite) = delivery.run().await {
+                pipeline.refuse_waiting(&respite);
+            }
         }
         self.finished = true;
         pipeline.lock().queue(self.kind).arrive(bytes);

@@ -6,6 +6,7 @@ mod line;
 
 use super::command::Effect;
 use super::repeat::{Failure, Patience, Stage, Tries};
+use super::respite;
 use super::sequence::{Said, open_again};
 use super::transport::{Answer, Encoded, Kind, Outgoing, Transport};
 use super::waiting::{Replies, Request, Turn};
@@ -32,6 +33,8 @@ pub(crate) struct Delivery<T: Transport> {
     strays: u32,
     /// Whether a connection was found closed and replaced.
     has_reopened: bool,
+    /// The error in which the server asked to be left alone.
+    respite: Option<Error>,
 }
 
 /// A request that is being delivered.
@@ -77,16 +80,23 @@ impl<T: Transport> Delivery<T> {
             apart: Apart::Together,
             strays: 0,
             has_reopened: false,
+            respite: None,
         }
     }
 
-    pub(crate) async fn run(mut self) {
+    /// Delivers until everything is settled. An error if the server asked to be left alone: then nothing
+    /// that waits behind this is to be sent either.
+    pub(crate) async fn run(mut self) -> Option<Error> {
         while self.unsettled().next().is_some() {
             if self.tries.is_over() {
                 self.give_up(&Failure::out_of_time().error);
                 break;
             }
             let again = self.attempt().await;
+            if let Some(error) = self.respite.clone() {
+                self.give_up(&error);
+                break;
+            }
             self.hand_over();
             if let Some(error) = again {
                 if self.tries.pause().await {
@@ -97,6 +107,7 @@ impl<T: Transport> Delivery<T> {
             }
         }
         self.hand_over();
+        self.respite
     }
 
     /// One exchange; the error of what is to be sent again after a pause, if anything is.
@@ -230,6 +241,10 @@ impl<T: Transport> Delivery<T> {
                 } = note;
                 match (open, outcome.take()) {
                     (false, Some(outcome)) => {
+                        self.respite = self
+                            .respite
+                            .take()
+                            .or_else(|| asks_for_respite(outcome.as_ref().err()?));
                         if let Some(line) = line(&mut self.requests, *place) {
                             line.settle(outcome);
                         }
@@ -254,7 +269,8 @@ impl<T: Transport> Delivery<T> {
         if failure.stage == Stage::Stale && !std::mem::replace(&mut self.has_reopened, true) {
             return None;
         }
-        let may_repeat = self.tries.may_repeat();
+        self.respite = asks_for_respite(&failure.error);
+        let may_repeat = self.tries.may_repeat() && self.respite.is_none();
         let mut again = None;
         for place in places {
             let Some(line) = line(&mut self.requests, *place) else {
@@ -310,6 +326,10 @@ impl<T: Transport> Delivery<T> {
 
 fn line<C>(requests: &mut [Open<C>], (request, line): Place) -> Option<&mut Line<C>> {
     requests.get_mut(request)?.lines.get_mut(line)
+}
+
+fn asks_for_respite(error: &Error) -> Option<Error> {
+    respite::of(error).is_some().then(|| error.clone())
 }
 
 fn not_connected() -> Failure {

@@ -19,6 +19,11 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// never a request that others share.
     fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>>;
 
+    /// Why nothing is sent at the moment, where that is so.
+    fn outage(&self) -> Option<Error> {
+        None
+    }
+
     /// What an engine in this process can say at once of a value that is there. It counts as a
     /// command only then.
     fn peek(&self, _key: &[u8]) -> Option<Bytes> {

@@ -16,7 +16,18 @@ const LONGEST: usize = 300;
 
 /// An error reply as an [`Error`] of the fitting kind.
 pub(crate) fn server_error(text: &str) -> Error {
-    let error = Error::new(kind_of(text), presentable(text));
+    let shown = presentable(text);
+    #[cfg(any(feature = "upstash", feature = "redis"))]
+    if let Some(error) = super::respite::used_up(&shown) {
+        return error;
+    }
+    // What stays after every repeat: the others know the node, and it does not answer.
+    if text.starts_with("MOVED ") || text.starts_with("ASK ") {
+        let message =
+            format!("the node of the cluster that has this key cannot be reached ({shown})");
+        return Error::new(ErrorKind::Unavailable, message);
+    }
+    let error = Error::new(kind_of(text), shown);
     match cause_of(text) {
         Some(cause) => error.caused_by(cause),
         None => error,

@@ -91,7 +91,9 @@ impl<C: Outgoing> BatchQueue<C> {
     }
 
     pub(super) fn clear(&mut self) -> VecDeque<Request<C>> {
-        std::mem::take(&mut self.waiting)
+        let waiting = std::mem::take(&mut self.waiting);
+        self.bytes -= waiting.iter().map(Request::bytes).sum::<usize>();
+        waiting
     }
 
     /// As many requests as fit into one exchange, at least one.

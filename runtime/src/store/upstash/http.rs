@@ -7,15 +7,17 @@ use crate::error::{Error, ErrorKind};
 use crate::secret::Secret;
 use crate::stats::Meter;
 use crate::store::repeat::{Failure, Stage};
+use crate::store::respite;
 use crate::store::server_error::{presentable, server_error};
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
 use crate::store::tls;
 use crate::store::transport::Kind;
-use crate::sync;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use reqwest::{Client, Response, StatusCode, Url};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 /// Shorter than servers and balancers keep idle connections (60 s and up), so that we close first.
 pub(crate) const IDLE: Duration = Duration::from_secs(30);
@@ -127,11 +129,12 @@ impl Endpoint {
         }
         let response = request.send().await.map_err(|error| self.broken(error))?;
         let status = response.status();
+        let wait = wait(&response);
         if kind == Kind::Writes && status.is_success() {
             self.remember_sync_token(&response);
         }
         let body = self.read(kind, response).await?;
-        self.judge(status, &body)
+        self.judge(status, wait, &body)
     }
 
     fn remember_sync_token(&self, response: &Response) {
@@ -202,10 +205,15 @@ impl Endpoint {
         Failure { stage, error }
     }
 
-    fn judge(&self, status: StatusCode, body: &[u8]) -> Result<Vec<Answered>, Failure> {
+    fn judge(
+        &self,
+        status: StatusCode,
+        wait: Option<Duration>,
+        body: &[u8],
+    ) -> Result<Vec<Answered>, Failure> {
         if status.is_success() {
             return match decode(body).map_err(Failure::garbled)? {
-                Answer::Whole(answered) => Err(self.refused(status, answered.into_error())),
+                Answer::Whole(answered) => Err(self.refused(status, wait, answered.into_error())),
                 Answer::Each(answers) => Ok(answers),
             };
         }
@@ -213,11 +221,11 @@ impl Endpoint {
             Ok(Answer::Whole(answered)) => answered.into_error(),
             _ => None,
         };
-        Err(self.refused(status, text))
+        Err(self.refused(status, wait, text))
     }
 
     /// The request was refused as a whole, by the server (with a text) or by something before it.
-    fn refused(&self, status: StatusCode, text: Option<String>) -> Failure {
+    fn refused(&self, status: StatusCode, wait: Option<Duration>, text: Option<String>) -> Failure {
         let code = status.as_u16();
         let text = text.map(|text| presentable(&self.token.redact(&text)));
         let shown = text.as_deref().unwrap_or("no text");
@@ -226,18 +234,22 @@ impl Endpoint {
                 ErrorKind::Auth,
                 format!("the token was refused ({shown}); check UPSTASH_REDIS_REST_TOKEN"),
             )),
+            StatusCode::TOO_MANY_REQUESTS if wait.is_some() => Failure::lasting(unavailable(
+                format!("the server asks to be left alone (status {code}: {shown})"),
+                wait,
+            )),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Failure {
                 stage: Stage::Lost,
-                error: Error::new(
-                    ErrorKind::Unavailable,
+                error: unavailable(
                     format!("the server asks to slow down (status {code}: {shown})"),
+                    None,
                 ),
             },
             status if status.is_server_error() => Failure {
                 stage: Stage::Lost,
-                error: Error::new(
-                    ErrorKind::Unavailable,
+                error: unavailable(
                     format!("the server or a proxy before it failed (status {code}: {shown})"),
+                    wait,
                 ),
             },
             StatusCode::PAYLOAD_TOO_LARGE => Failure {
@@ -252,9 +264,13 @@ impl Endpoint {
                  UPSTASH_REDIS_REST_URL"
             ))),
             _ => match text {
-                Some(text) => Failure {
-                    stage: Stage::Refused,
-                    error: self.worded(&text),
+                Some(text) => match self.worded(&text) {
+                    // Smaller requests would be refused as well.
+                    error if respite::of(&error).is_some() => Failure::lasting(error),
+                    error => Failure {
+                        stage: Stage::Refused,
+                        error,
+                    },
                 },
                 None => Failure::lasting(protocol(format!(
                     "the answer (status {code}) is not one of an Upstash REST endpoint; check \
@@ -275,6 +291,21 @@ impl Endpoint {
             _ => error,
         }
     }
+}
+
+fn unavailable(message: String, wait: Option<Duration>) -> Error {
+    match wait {
+        Some(wait) => respite::asked_for(format!("{message}, for {wait:?}"), wait),
+        None => Error::new(ErrorKind::Unavailable, message),
+    }
+}
+
+/// How long the server asks to be left alone.
+fn wait(response: &Response) -> Option<Duration> {
+    let header = |name| response.headers().get(name)?.to_str().ok();
+    // A date is one of the server's clock, which need not be ours.
+    let now = header(DATE).and_then(|date| httpdate::parse_http_date(date).ok());
+    respite::retry_after(header(RETRY_AFTER)?, now.unwrap_or_else(SystemTime::now))
 }
 
 /// Whether the connection was closed before the request had left as a whole: a server runs nothing of a

@@ -1,0 +1,201 @@
+//! Whether calls go through, and why not.
+
+use super::Batch;
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Failures in a row that open the circuit.
+const THRESHOLD: u32 = 5;
+
+/// How long the circuit stays open at first; each failed probe doubles it.
+const COOL_DOWN: Duration = Duration::from_secs(1);
+const LONGEST_COOL_DOWN: Duration = Duration::from_secs(5);
+
+/// What a call has learned about the server.
+pub(super) enum News<'a> {
+    Reached,
+    Failed(&'a Error),
+    /// It answers, and asks to be left alone for this time.
+    LeaveAlone(&'a Error, Duration),
+}
+
+pub(super) struct Circuit {
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+struct State {
+    phase: Phase,
+    failures: u32,
+    cool_down: Duration,
+    /// Since the circuit opened.
+    outage: Option<Outage>,
+}
+
+struct Outage {
+    since: Duration,
+    reason: Error,
+    refused: u64,
+}
+
+/// Times are readings of [`Clock::monotonic`].
+#[derive(Clone, Copy)]
+enum Phase {
+    Closed,
+    Open {
+        until: Duration,
+        /// The server has asked for it, so an answer to an earlier call does not shorten it.
+        asked: bool,
+    },
+    /// One call goes through, and its outcome decides. Its future may be kept and never polled, so
+    /// after this time the next call takes its place.
+    Probing {
+        until: Duration,
+    },
+}
+
+impl State {
+    const CLOSED: Self = Self {
+        phase: Phase::Closed,
+        failures: 0,
+        cool_down: COOL_DOWN,
+        outage: None,
+    };
+}
+
+impl Circuit {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            state: Mutex::new(State::CLOSED),
+        }
+    }
+
+    /// Lets a call through, or says why not. A probe gets the end of its time.
+    pub(super) fn enter(&self, batch: &Batch) -> Result<Option<Duration>, Error> {
+        let mut state = self.lock();
+        let now = self.clock.monotonic();
+        match state.phase {
+            Phase::Closed => return Ok(None),
+            Phase::Open { until, .. } | Phase::Probing { until } if now >= until => {
+                let until = now.saturating_add(batch.within.max(COOL_DOWN));
+                state.phase = Phase::Probing { until };
+                return Ok(Some(until));
+            }
+            Phase::Open { .. } | Phase::Probing { .. } => {}
+        }
+        if let Some(outage) = &mut state.outage {
+            let refused = u64::try_from(batch.commands.len()).unwrap_or(u64::MAX);
+            outage.refused = outage.refused.saturating_add(refused);
+        }
+        Err(state.refusal(now))
+    }
+
+    /// What a call is told now if it does not go through.
+    pub(super) fn outage(&self) -> Option<Error> {
+        let state = self.lock();
+        let now = self.clock.monotonic();
+        (!matches!(state.phase, Phase::Closed)).then(|| state.refusal(now))
+    }
+
+    /// Takes note of what a call has learned. `probe`: what [`enter`](Self::enter) gave it.
+    pub(super) fn hear(&self, news: &News<'_>, probe: Option<Duration>) {
+        let mut state = self.lock();
+        let now = self.clock.monotonic();
+        match (news, state.phase) {
+            (News::LeaveAlone(reason, wait), phase) => {
+                let wanted = now.saturating_add(*wait);
+                let until = match phase {
+                    Phase::Open { until, asked: true } => until.max(wanted),
+                    _ => wanted,
+                };
+                state.failures = state.failures.saturating_add(1);
+                state.open(now, until, true, reason);
+            }
+            (News::Reached, Phase::Open { until, asked: true }) if now < until => {}
+            // A late answer to an earlier call says that the server is there again, too.
+            (News::Reached, _) => {
+                if let Some(outage) = state.outage.take() {
+                    let lasted_ms = now.saturating_sub(outage.since).as_millis();
+                    let refused = outage.refused;
+                    tracing::info!(refused, lasted_ms, "the store answers again");
+                }
+                *state = State::CLOSED;
+            }
+            (News::Failed(reason), phase) => {
+                state.failures = state.failures.saturating_add(1);
+                match phase {
+                    Phase::Closed if state.failures >= THRESHOLD => {}
+                    Phase::Probing { until } if probe == Some(until) => {
+                        state.cool_down = state.cool_down.saturating_mul(2).min(LONGEST_COOL_DOWN);
+                    }
+                    Phase::Closed | Phase::Open { .. } | Phase::Probing { .. } => return,
+                }
+                let until = now.saturating_add(state.cool_down);
+                state.open(now, until, false, reason);
+            }
+        }
+    }
+
+    /// A probe decides nothing; the next call is the probe.
+    pub(super) fn pass_on(&self, probe: Duration) {
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Probing { until } if until == probe) {
+            state.phase = Phase::Open {
+                until: self.clock.monotonic(),
+                asked: false,
+            };
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn open(&mut self, now: Duration, until: Duration, asked: bool, reason: &Error) {
+        self.phase = Phase::Open { until, asked };
+        match &mut self.outage {
+            Some(outage) => outage.reason = reason.clone(),
+            None => {
+                let ms = until.saturating_sub(now).as_millis();
+                tracing::warn!(%reason, "nothing is sent to the store for {ms} ms");
+                self.outage = Some(Outage {
+                    since: now,
+                    reason: reason.clone(),
+                    refused: 0,
+                });
+            }
+        }
+    }
+
+    fn refusal(&self, now: Duration) -> Error {
+        let (next, asked) = match self.phase {
+            Phase::Open { until, asked } if until > now => {
+                let wait = until.saturating_sub(now).as_millis();
+                (format!("next try in {wait} ms"), asked)
+            }
+            Phase::Open { asked, .. } => (String::from("the next call tries"), asked),
+            Phase::Closed | Phase::Probing { .. } => (String::from("a probe is under way"), false),
+        };
+        let after = match (asked, self.failures) {
+            (true, _) => String::new(),
+            (false, failures) => format!(" after {failures} failures in a row"),
+        };
+        let message = |reason: &str| format!("circuit breaker open{after}; {next}{reason}");
+        match &self.outage {
+            Some(outage) => {
+                let reason = format!("; the reason: {}", outage.reason);
+                Error::with_source(
+                    ErrorKind::Unavailable,
+                    message(&reason),
+                    outage.reason.clone(),
+                )
+            }
+            None => Error::new(ErrorKind::Unavailable, message("")),
+        }
+    }
+}

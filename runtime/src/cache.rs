@@ -18,6 +18,7 @@ pub use return_kind::{Fallible, Plain, ReturnKind, Shareable};
 
 use crate::client::Client;
 use crate::client::guard::{self, Observed};
+use crate::client::outage::Step;
 use crate::encoding::Encoding;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
@@ -30,7 +31,6 @@ use pulse::{BodyPoll, Watch};
 pub(crate) use state::Cache;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Context;
 use std::time::Duration;
 
@@ -227,11 +227,11 @@ impl Load {
         self.budget = self.budget.saturating_sub(started.elapsed());
         self.observed = match reply.and_then(guard::observed) {
             Ok(observed) => {
-                self.cache.in_outage.store(false, Ordering::Relaxed);
+                self.cache.client.outages.succeeded(Step::Read);
                 Some(observed)
             }
             Err(error) => {
-                self.report("read", &error);
+                self.report(Step::Read, &error);
                 None
             }
         };
@@ -384,6 +384,7 @@ impl Load {
             .and_then(|reply| reply::int(&reply))
         {
             Ok(1) => {
+                self.cache.client.outages.succeeded(Step::Fill);
                 self.counters.stores.add(1);
                 if let Some(lease) = self.lease {
                     lease.share(Outcome::Value(plain), departed);
@@ -394,7 +395,7 @@ impl Load {
                 self.restart();
             }
             Err(error) => {
-                self.report("fill", &error);
+                self.report(Step::Fill, &error);
                 self.keep(plain);
             }
         }
@@ -407,17 +408,14 @@ impl Load {
         }
     }
 
-    fn report(&self, step: &'static str, error: &Error) {
+    fn report(&self, step: Step, error: &Error) {
         self.counters.errors.add(1);
         let prefix = self.key.prefix();
         if error.kind() == ErrorKind::Config {
             // Was said when the configuration was read.
-            tracing::debug!(prefix, step, %error, "the cache is not configured");
-        } else if self.cache.in_outage.swap(true, Ordering::Relaxed) {
-            // Said once for each outage: every call says the same, and there are many.
-            tracing::debug!(prefix, step, %error, "the cache still does not answer");
+            tracing::debug!(prefix, ?step, %error, "the cache is not configured");
         } else {
-            tracing::warn!(prefix, step, %error, "the cache did not answer");
+            self.cache.client.outages.failed(step, prefix, error);
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod delivery;
 pub(crate) mod guard;
+pub(crate) mod outage;
 pub(crate) mod owed;
 pub(crate) mod write;
 pub(crate) mod writer;
@@ -15,6 +16,7 @@ use crate::settings::Settings;
 use crate::stats::{Counters, Registry};
 use crate::store::command::{Command, Reply};
 use crate::store::{Batch, Store};
+use outage::OutageLog;
 use owed::{Pending, Ticket};
 use std::borrow::Cow;
 use std::fmt;
@@ -34,6 +36,7 @@ pub(crate) struct Client {
     pub(crate) writes: Writes,
     /// Called with the name of every key whose value changes or is to go, before and after.
     on_change: OnceLock<OnChange>,
+    pub(crate) outages: OutageLog,
     /// Whether the keys of one command must be in one slot.
     pub(crate) cluster: bool,
     namespace: Option<String>,
@@ -57,6 +60,7 @@ impl Client {
         Self {
             codec: Codec::new(&settings, store.as_ref().err().cloned()),
             namespace: settings.namespace.as_deref().map(key::encoded),
+            outages: OutageLog::new(settings.clock.clone()),
             store,
             settings,
             registry,

@@ -98,7 +98,13 @@ impl Millpond {
             .registry
             .snapshot(self.0.client.pending.len() as u64);
         stats.limits = self.0.limits.stats();
-        let outage = self.0.store.as_ref().ok().and_then(|store| store.outage());
+        let outage = self
+            .0
+            .client
+            .store
+            .as_ref()
+            .ok()
+            .and_then(|store| store.outage());
         stats.outage = outage.map(|error| error.to_string());
         stats
     }

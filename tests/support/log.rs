@@ -1,7 +1,8 @@
 //! Everything that `tracing` is told, as text.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -12,6 +13,10 @@ pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 impl Log {
     /// Collects what this thread logs at any level, until the guard is dropped.
     pub(crate) fn of_this_thread() -> (Self, DefaultGuard) {
+        // With a single dispatcher `tracing` asks only the thread that meets an event first whether anybody
+        // wants it: a test on another thread, which collects nothing, would answer for this one.
+        static ANOTHER: OnceLock<Dispatch> = OnceLock::new();
+        ANOTHER.get_or_init(|| Dispatch::new(tracing_subscriber::registry()));
         let log = Self::default();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)

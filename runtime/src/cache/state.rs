@@ -5,15 +5,12 @@ use crate::client::Client;
 use crate::stats::Counters;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 
 /// The loads under way and what is known of the cached functions.
 pub(crate) struct Cache {
     pub(crate) client: Arc<Client>,
     pub(crate) flights: Arc<Flights>,
-    /// Whether the last read or fill of a cached function got no answer.
-    pub(crate) in_outage: AtomicBool,
     /// The type that was first seen under each prefix and template.
     pub(crate) types: Mutex<HashMap<String, &'static str>>,
     /// The type around each function, by the function's name and what its keys have in common, until two
@@ -41,7 +38,6 @@ impl Cache {
         Self {
             client,
             flights,
-            in_outage: AtomicBool::new(false),
             types: Mutex::default(),
             owners: Mutex::default(),
             checked: RwLock::default(),

@@ -3,6 +3,7 @@
 
 use super::Client;
 use super::guard;
+use super::outage::Step;
 use super::owed::{Owed, Ticket};
 use super::write::Unanswered;
 use crate::error::{Error, ErrorKind};
@@ -27,6 +28,8 @@ impl Client {
     ) -> Result<i64, Error> {
         let mut fulls = Vec::new();
         let mut unusable = None;
+        // Of the first key, for the log.
+        let mut prefix = None;
         for key in keys {
             let counters = self.registry.counters(key.prefix());
             if let Err(error) = key.check() {
@@ -35,6 +38,7 @@ impl Client {
                 unusable.get_or_insert(error);
                 continue;
             }
+            prefix.get_or_insert_with(|| key.prefix().to_owned());
             counters.invalidations.add(1);
             counters.commands.add(2);
             fulls.push(self.full(&key));
@@ -75,7 +79,8 @@ impl Client {
                     pauses -= 1;
                 }
                 Some(error) => {
-                    tracing::warn!(%error, "an invalidation is delivered later");
+                    let prefix = prefix.as_deref().unwrap_or_default();
+                    self.outages.failed(Step::Invalidation, prefix, &error);
                     return Err(error);
                 }
                 None => return unusable.map_or(Ok(removed), Err),
@@ -143,6 +148,7 @@ impl Client {
             }
             match reply.and_then(|reply| reply::int(&reply)) {
                 Ok(count) => {
+                    self.outages.succeeded(Step::Invalidation);
                     removed += count;
                     if owed.removes {
                         self.changed(&owed.key);

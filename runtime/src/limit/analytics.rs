@@ -4,6 +4,7 @@
 
 use super::state::Limits;
 use super::sums::{Event, Sums, commands};
+use crate::client::outage::Step;
 use crate::error::{Error, ErrorKind};
 use crate::runtime;
 use crate::sync;
@@ -83,8 +84,10 @@ impl Flush {
             return;
         };
         drop(self);
-        if let Err(error) = limits.flush_events().await {
-            tracing::warn!(%error, "analytics of limits were lost");
+        let outages = &limits.client.outages;
+        match limits.flush_events().await {
+            Ok(()) => outages.succeeded(Step::Analytics),
+            Err(error) => outages.failed(Step::Analytics, "", &error),
         }
     }
 }

@@ -6,10 +6,10 @@ use super::names::Subject;
 use super::snapshot::Snapshot;
 use super::state::Limits;
 use super::{Limit, OnOutage, script};
+use crate::client::outage::Step;
 use crate::error::{Error, ErrorKind};
 use crate::reply::no_reply;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Takes `cost` units of each of these limits, or of none.
 pub(crate) async fn check(state: &Arc<Limits>, limits: &Group, id: &str, cost: u64) -> Decision {
@@ -97,15 +97,12 @@ async fn decide(state: &Arc<Limits>, limits: &Group, id: &str, cost: u64) -> Dec
     };
     match answer {
         Ok(decision) => {
-            if state.in_outage.swap(false, Ordering::Relaxed) {
-                tracing::info!("limits are counted by the store again");
-            }
+            state.client.outages.succeeded(Step::Limit);
             decision
         }
         Err(error) => {
-            if !state.in_outage.swap(true, Ordering::Relaxed) {
-                tracing::warn!(%error, "limits cannot be checked; on_outage decides");
-            }
+            let kind = limits.first.kind();
+            state.client.outages.failed(Step::Limit, &kind, &error);
             degrade(state, &limits.first, &subjects, error.kind(), now, cost)
         }
     }

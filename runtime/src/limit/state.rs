@@ -9,7 +9,6 @@ use super::settings::{Deployment, LimitSettings};
 use super::sums::Sums;
 use crate::client::Client;
 use crate::stats::{Counter, LimitStats};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,8 +24,6 @@ pub(crate) struct Limits {
     pub(super) events: Mutex<Sums>,
     /// Who waits to send the events.
     pub(super) flushing: FlushTurn,
-    /// Whether the last check that asked the store got no answer.
-    pub(super) in_outage: AtomicBool,
     pub(super) counts: Counts,
 }
 
@@ -64,7 +61,6 @@ impl Limits {
             fallback: Fallback::default(),
             events: Mutex::default(),
             flushing: FlushTurn::default(),
-            in_outage: AtomicBool::new(false),
             counts: Counts::default(),
         }
     }

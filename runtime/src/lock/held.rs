@@ -2,6 +2,7 @@
 
 use super::release::{if_ours, release_later};
 use super::target::LockTarget;
+use crate::client::outage::Step;
 use crate::error::Error;
 use crate::key::{FullKey, Key};
 use crate::reply::int;
@@ -173,7 +174,11 @@ impl HeldLock {
                 Some(Ok(true)) => pause = self.ease(),
                 Some(Ok(false)) => return,
                 Some(Err(error)) => {
-                    tracing::warn!(prefix = self.target.key.prefix(), %error, "a lock was not extended yet");
+                    let prefix = self.target.key.prefix();
+                    self.target
+                        .client
+                        .outages
+                        .failed(Step::Lock, prefix, &error);
                 }
                 // Its time is up, which the next look finds.
                 None => {}

@@ -14,6 +14,7 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) content_type: &'static str,
     pub(crate) body: Bytes,
+    pub(crate) retry_after: Option<String>,
 }
 
 impl Answer {
@@ -26,6 +27,7 @@ impl Answer {
             status,
             content_type: "application/json",
             body: body.to_string().into(),
+            retry_after: None,
         }
     }
 
@@ -36,6 +38,7 @@ impl Answer {
             status,
             content_type: "application/octet-stream",
             body: body.freeze(),
+            retry_after: None,
         }
     }
 

@@ -28,6 +28,13 @@ pub enum Fault {
         /// The body.
         body: String,
     },
+    /// Nothing runs; a bare status comes back, with this `Retry-After`.
+    TryLater {
+        /// The HTTP status.
+        status: u16,
+        /// The value of the header.
+        after: String,
+    },
 }
 
 impl Fault {
@@ -57,6 +64,14 @@ impl Fault {
             status,
             content_type: "application/json",
             body,
+        }
+    }
+
+    /// Nothing runs; the status comes back with `Retry-After`, as from a provider under load.
+    pub fn try_later(status: u16, after: impl Into<String>) -> Self {
+        Self::TryLater {
+            status,
+            after: after.into(),
         }
     }
 

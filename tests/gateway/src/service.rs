@@ -12,7 +12,7 @@ use crate::wire::Payload;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_TYPE, RETRY_AFTER};
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 use std::collections::HashSet;
@@ -103,17 +103,20 @@ impl Service {
                     status: StatusCode::OK,
                     content_type: "text/event-stream",
                     body: Bytes::new(),
+                    retry_after: None,
                 };
                 (head, Payload::Events(lines))
             }
             Outcome::Reset => return Err(io::ErrorKind::ConnectionReset.into()),
         };
-        Response::builder()
+        let mut response = Response::builder()
             .status(answer.status)
             .header(CONTENT_TYPE, answer.content_type)
-            .header(SYNC_TOKEN, self.writes.load(Ordering::Relaxed))
-            .body(payload)
-            .map_err(io::Error::other)
+            .header(SYNC_TOKEN, self.writes.load(Ordering::Relaxed));
+        if let Some(after) = answer.retry_after {
+            response = response.header(RETRY_AFTER, after);
+        }
+        response.body(payload).map_err(io::Error::other)
     }
 
     async fn act(&self, asked: Result<(Format, Call), Refusal>, action: Option<Action>) -> Outcome {
@@ -124,7 +127,9 @@ impl Service {
         };
         match fault {
             Some(Fault::ResetBefore) => return Outcome::Reset,
-            Some(fault @ Fault::Answer { .. }) => return spoil(fault, Outcome::Reset).await,
+            Some(fault @ (Fault::Answer { .. } | Fault::TryLater { .. })) => {
+                return spoil(fault, Outcome::Reset).await;
+            }
             _ => {}
         }
         let outcome = match asked {
@@ -321,6 +326,13 @@ async fn spoil(fault: Fault, outcome: Outcome) -> Outcome {
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             content_type,
             body: body.into(),
+            retry_after: None,
+        }),
+        (Fault::TryLater { status, after }, _) => Outcome::Answer(Answer {
+            status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            content_type: "text/plain",
+            body: "try later\n".into(),
+            retry_after: Some(after),
         }),
         (Fault::Truncated, outcome) => outcome,
     }

@@ -1,0 +1,231 @@
+//! What does not work at the moment, logged once when it begins and once when it is over. With the server
+//! away every call fails alike, and a line for each would drown whatever else the log has to say.
+
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind};
+use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long a degradation must not have been seen before a success counts as its end: values that are
+/// refused and values that are stored may well alternate.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// The most kinds that are told apart. Texts of a server are among them, and what it says has no bound.
+const MOST_KINDS: usize = 64;
+
+/// What was to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Step {
+    Read = 1,
+    Fill = 2,
+    Invalidation = 4,
+    Limit = 8,
+    Lock = 16,
+    Analytics = 32,
+}
+
+/// Why it was not done, as far as it makes a difference to whoever reads the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Cause {
+    /// There is no answer, whatever exactly became of the connection.
+    NoAnswer,
+    /// The server refused it, with this word (`OOM`, `READONLY`, …).
+    Refused(String),
+    Other(ErrorKind),
+}
+
+impl Cause {
+    fn of(error: &Error) -> Self {
+        match error.kind() {
+            ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::OutcomeUnknown => {
+                Self::NoAnswer
+            }
+            ErrorKind::Server => {
+                let text = error.to_string();
+                let word = text.split(' ').next().unwrap_or_default();
+                Self::Refused(word.chars().take(24).collect())
+            }
+            kind => Self::Other(kind),
+        }
+    }
+}
+
+struct Outage {
+    step: Step,
+    cause: Cause,
+    failures: u64,
+    since: Duration,
+    /// When it was last seen.
+    last: Duration,
+}
+
+/// The degradations that have begun and are not over.
+pub(crate) struct OutageLog {
+    clock: Clock,
+    /// The steps that have one, so that a success costs a look at a byte.
+    steps: AtomicU8,
+    outages: Mutex<Vec<Outage>>,
+}
+
+impl fmt::Debug for OutageLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutageLog").finish_non_exhaustive()
+    }
+}
+
+impl OutageLog {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            steps: AtomicU8::new(0),
+            outages: Mutex::default(),
+        }
+    }
+
+    /// A step failed for keys of this prefix.
+    pub(crate) fn failed(&self, step: Step, prefix: &str, error: &Error) {
+        let cause = Cause::of(error);
+        // Whoever cannot be read cannot be filled either: that is one outage, not two.
+        let step = match (step, &cause) {
+            (Step::Fill, Cause::NoAnswer) => Step::Read,
+            _ => step,
+        };
+        if self.is_new(step, cause) {
+            let began = began(step, error);
+            tracing::warn!(prefix, %error, "{began}; further failures of this kind are counted");
+        } else {
+            tracing::debug!(prefix, ?step, %error, "still failing");
+        }
+    }
+
+    /// A step succeeded, which ends what has not been seen for a moment.
+    pub(crate) fn succeeded(&self, step: Step) {
+        if self.steps.load(Ordering::Relaxed) & step as u8 == 0 {
+            return;
+        }
+        let now = self.clock.monotonic();
+        for Outage {
+            failures, since, ..
+        } in self.end(step, now)
+        {
+            let lasted_ms = now.saturating_sub(since).as_millis();
+            let is_over = is_over(step);
+            tracing::info!(failures, lasted_ms, "{is_over}");
+        }
+    }
+
+    fn is_new(&self, step: Step, cause: Cause) -> bool {
+        let now = self.clock.monotonic();
+        let mut outages = self.outages.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |it: &&mut Outage| it.step == step && it.cause == cause;
+        if let Some(outage) = outages.iter_mut().find(same) {
+            outage.failures += 1;
+            outage.last = now;
+            return false;
+        }
+        if outages.len() >= MOST_KINDS {
+            return false;
+        }
+        outages.push(Outage {
+            step,
+            cause,
+            failures: 1,
+            since: now,
+            last: now,
+        });
+        self.steps.fetch_or(step as u8, Ordering::Relaxed);
+        true
+    }
+
+    fn end(&self, step: Step, now: Duration) -> Vec<Outage> {
+        let mut outages = self.outages.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_over = |it: &mut Outage| it.step == step && now.saturating_sub(it.last) >= QUIET;
+        let over = outages.extract_if(.., is_over).collect();
+        if outages.iter().all(|it| it.step != step) {
+            self.steps.fetch_and(!(step as u8), Ordering::Relaxed);
+        }
+        over
+    }
+}
+
+/// What has begun.
+fn began(step: Step, error: &Error) -> &'static str {
+    let is_answer = !matches!(Cause::of(error), Cause::NoAnswer);
+    match step {
+        Step::Read if is_answer => "the server refused to read for the cache",
+        Step::Read => "the cache did not answer",
+        Step::Fill => "the server refused to store a value",
+        Step::Invalidation if is_answer => {
+            "the server refused an invalidation; it is delivered later"
+        }
+        Step::Invalidation => "an invalidation is delivered later",
+        Step::Limit => "limits cannot be checked; on_outage decides",
+        Step::Lock => "a lock was not extended yet",
+        Step::Analytics => "analytics of limits were lost",
+    }
+}
+
+/// What works again.
+fn is_over(step: Step) -> &'static str {
+    match step {
+        Step::Read => "the cache answers again",
+        Step::Fill => "values are stored again",
+        Step::Invalidation => "invalidations are delivered again",
+        Step::Limit => "limits are counted by the store again",
+        Step::Lock => "locks are extended again",
+        Step::Analytics => "analytics of limits are sent again",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    fn error(kind: ErrorKind, text: &str) -> Error {
+        Error::new(kind, text)
+    }
+
+    #[test]
+    fn each_kind_begins_once_and_ends_with_its_own_step_after_a_quiet_moment() {
+        let clock = ManualClock::new();
+        let log = OutageLog::new(Clock::Manual(clock.clone()));
+        let down = Cause::of(&error(ErrorKind::Timeout, "late"));
+        let gone = Cause::of(&error(ErrorKind::OutcomeUnknown, "gone"));
+        let full = Cause::of(&error(ErrorKind::Server, "OOM command not allowed"));
+        let replica = Cause::of(&error(ErrorKind::Server, "READONLY You can't"));
+        assert!(log.is_new(Step::Read, down.clone()));
+        assert!(
+            !log.is_new(Step::Read, gone),
+            "the same to whoever reads it"
+        );
+        assert!(log.is_new(Step::Limit, down));
+        assert!(log.is_new(Step::Fill, full.clone()));
+        assert!(log.is_new(Step::Fill, replica));
+        assert!(!log.is_new(Step::Fill, full));
+        let now = || Duration::from_millis(clock.unix_ms() - ManualClock::new().unix_ms());
+        assert!(log.end(Step::Fill, now()).is_empty(), "too early");
+        clock.advance(QUIET);
+        let ended: Vec<_> = log
+            .end(Step::Fill, now())
+            .iter()
+            .map(|it| it.failures)
+            .collect();
+        assert_eq!(ended, [2, 1]);
+        assert_eq!(log.end(Step::Read, now()).len(), 1);
+        assert_eq!(log.steps.load(Ordering::Relaxed), Step::Limit as u8);
+    }
+
+    #[test]
+    fn what_a_server_says_takes_no_memory_without_end() {
+        let log = OutageLog::new(Clock::System);
+        for n in 0..1_000 {
+            let text = format!("E{n} {}", "x".repeat(1_000));
+            log.failed(Step::Fill, "p", &error(ErrorKind::Server, &text));
+        }
+        assert_eq!(log.outages.lock().unwrap().len(), MOST_KINDS);
+    }
+}

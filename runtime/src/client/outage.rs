@@ -3,9 +3,10 @@
 
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
+use crate::sync;
 use std::fmt;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long a degradation must not have been seen before a success counts as its end: values that are
@@ -119,7 +120,7 @@ impl OutageLog {
 
     fn is_new(&self, step: Step, cause: Cause) -> bool {
         let now = self.clock.monotonic();
-        let mut outages = self.outages.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outages = sync::lock(&self.outages);
         let same = |it: &&mut Outage| it.step == step && it.cause == cause;
         if let Some(outage) = outages.iter_mut().find(same) {
             outage.failures += 1;
@@ -141,7 +142,7 @@ impl OutageLog {
     }
 
     fn end(&self, step: Step, now: Duration) -> Vec<Outage> {
-        let mut outages = self.outages.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outages = sync::lock(&self.outages);
         let is_over = |it: &mut Outage| it.step == step && now.saturating_sub(it.last) >= QUIET;
         let over = outages.extract_if(.., is_over).collect();
         if outages.iter().all(|it| it.step != step) {

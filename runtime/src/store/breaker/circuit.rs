@@ -1,9 +1,10 @@
 //! Whether calls go through, and why not.
 
-use super::Batch;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use crate::store::engine::Batch;
+use crate::sync;
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 /// Failures in a row that open the circuit.
@@ -151,7 +152,7 @@ impl Circuit {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.state)
     }
 }
 

@@ -12,11 +12,12 @@ use crate::store::server_error::{presentable, server_error};
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
 use crate::store::tls;
 use crate::store::transport::Kind;
+use crate::sync;
 use reqwest::header::{
     AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
 use reqwest::{Client, Response, StatusCode, Url};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 /// Shorter than servers and balancers keep idle connections (60 s and up), so that we close first.

@@ -200,6 +200,9 @@ impl Builder {
 
     /// Whether commands issued while a request is in flight are sent together in the next one. On by default.
     ///
+    /// Over RESP, commands issued in the same turn of the scheduler are sent together. On a Redis Cluster each
+    /// call is sent by itself, since it goes to the node of its slot.
+    ///
     /// If off, each call is a request of its own. On Upstash, writes are still sent one at a time unless
     /// [`read_your_writes`](Self::read_your_writes) is off too.
     ///

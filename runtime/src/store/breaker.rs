@@ -97,9 +97,10 @@ fn news(replies: &[Result<Reply, Error>]) -> Option<News<'_>> {
     if asked.is_some() {
         return asked;
     }
-    match replies.iter().filter_map(told).max()? {
-        true => Some(News::Reached),
-        false => errors().next().map(News::Failed),
+    if replies.iter().filter_map(told).max()? {
+        Some(News::Reached)
+    } else {
+        errors().next().map(News::Failed)
     }
 }
 

@@ -231,8 +231,16 @@ impl<T: Transport> Delivery<T> {
         let mut again = None;
         // Each caller's commands keep their order; those of different callers have none.
         for batch in notes.chunk_by_mut(|one, other| one.place.0 == other.place.0) {
-            let said: Vec<_> = batch.iter().map(|note| (note.effect, note.said)).collect();
-            for (note, open) in batch.iter_mut().zip(open_again(&said)) {
+            let said = batch.iter().map(|note| (note.effect, note.said));
+            // Nearly always everything is settled, and then nothing is open again.
+            let is_settled = said.clone().all(|(_, said)| said == Said::Settled);
+            let open: Vec<bool> = if is_settled {
+                Vec::new()
+            } else {
+                open_again(said).collect()
+            };
+            let open = open.into_iter().chain(std::iter::repeat(false));
+            for (note, open) in batch.iter_mut().zip(open) {
                 let Note {
                     place,
                     said,

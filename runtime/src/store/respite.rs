@@ -61,12 +61,11 @@ pub(crate) fn used_up(text: &str) -> Option<Error> {
 #[cfg(feature = "upstash")]
 pub(crate) fn retry_after(header: &str, now: std::time::SystemTime) -> Option<Duration> {
     let header = header.trim();
-    let wait = match header.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let until = httpdate::parse_http_date(header).ok()?;
-            until.duration_since(now).unwrap_or_default()
-        }
+    let wait = if let Ok(seconds) = header.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let until = httpdate::parse_http_date(header).ok()?;
+        until.duration_since(now).unwrap_or_default()
     };
     (!wait.is_zero()).then_some(wait)
 }

@@ -15,32 +15,38 @@ pub(crate) enum Said {
 }
 
 /// For each command whether it is sent again, after those before it that are.
-pub(crate) fn open_again(said: &[(Effect, Said)]) -> Vec<bool> {
+pub(crate) fn open_again(
+    said: impl DoubleEndedIterator<Item = (Effect, Said)> + ExactSizeIterator + Clone,
+) -> impl Iterator<Item = bool> {
     // What stands before a command that ran and must not run again would come after it.
     let ran_once = said
-        .iter()
-        .rposition(|it| *it == (Effect::Once, Said::Settled));
+        .clone()
+        .rposition(|it| it == (Effect::Once, Said::Settled));
     let first_free = ran_once.map_or(0, |at| at + 1);
     let mut change_is_open = false;
-    let open = |(index, (effect, said)): (usize, &(Effect, Said))| {
+    let open = move |(index, (effect, said)): (usize, (Effect, Said))| {
         let is_free = index >= first_free;
         let open = match said {
             Said::NoScript => true,
             // Nothing was done, so even what must not run twice may be sent again.
             Said::NotNow => is_free,
-            Said::Settled => is_free && *effect != Effect::Once && change_is_open,
+            Said::Settled => is_free && effect != Effect::Once && change_is_open,
         };
-        change_is_open |= open && *effect != Effect::Read;
+        change_is_open |= open && effect != Effect::Read;
         open
     };
-    said.iter().enumerate().map(open).collect()
+    said.enumerate().map(open)
 }
 
 #[cfg(test)]
 mod tests {
     use super::Said::{NoScript, NotNow, Settled};
-    use super::*;
+    use super::{Effect, Said};
     use Effect::{Once, Read, Repeatable};
+
+    fn open_again(said: &[(Effect, Said)]) -> Vec<bool> {
+        super::open_again(said.iter().copied()).collect()
+    }
 
     #[test]
     fn what_follows_a_change_that_is_sent_again_follows_it_again() {

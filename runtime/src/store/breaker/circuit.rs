@@ -159,18 +159,17 @@ impl Circuit {
 impl State {
     fn open(&mut self, now: Duration, until: Duration, asked: bool, reason: &Error) {
         self.phase = Phase::Open { until, asked };
-        match &mut self.outage {
-            Some(outage) => outage.reason = reason.clone(),
-            None => {
-                let ms = until.saturating_sub(now).as_millis();
-                tracing::warn!(%reason, "nothing is sent to the store for {ms} ms");
-                self.outage = Some(Outage {
-                    since: now,
-                    reason: reason.clone(),
-                    refused: 0,
-                });
-            }
+        if let Some(outage) = &mut self.outage {
+            outage.reason = reason.clone();
+            return;
         }
+        let ms = until.saturating_sub(now).as_millis();
+        tracing::warn!(%reason, "nothing is sent to the store for {ms} ms");
+        self.outage = Some(Outage {
+            since: now,
+            reason: reason.clone(),
+            refused: 0,
+        });
     }
 
     fn refusal(&self, now: Duration) -> Error {

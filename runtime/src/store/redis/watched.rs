@@ -256,5 +256,5 @@ fn holds<E: StdError + 'static>(error: &RedisError) -> bool {
         .and_then(|source| source.downcast_ref::<Arc<dyn StdError + Send + Sync>>());
     let cause = shared.and_then(|shared| shared.downcast_ref::<io::Error>());
     let inner = cause.and_then(io::Error::get_ref);
-    inner.is_some_and(|inner| inner.is::<E>())
+    inner.and_then(|inner| inner.downcast_ref::<E>()).is_some()
 }

@@ -34,8 +34,10 @@ pub(crate) fn transaction(commands: &[Vec<Bytes>]) -> Pipeline {
     pipeline
 }
 
-fn words<'a>(words: impl Iterator<Item = &'a [u8]>) -> Cmd {
-    let mut cmd = Cmd::new();
+fn words<'a>(words: impl Iterator<Item = &'a [u8]> + Clone) -> Cmd {
+    let size = |(count, bytes), word: &[u8]| (count + 1, bytes + word.len());
+    let (count, bytes) = words.clone().fold((0, 0), size);
+    let mut cmd = Cmd::with_capacity(count, bytes);
     for word in words {
         cmd.arg(word);
     }

@@ -39,7 +39,9 @@ impl Outgoing for EncodedCommand {
                 return Err(Error::new(ErrorKind::InvalidValue, "an empty command"));
             }
             Call::Plain(args) => {
-                let mut body = Vec::new();
+                // Each word in quotes, with a comma; what has to be escaped is rare.
+                let words = args.iter().map(|arg| arg.len() + 3).sum::<usize>();
+                let mut body = Vec::with_capacity(words + 2);
                 write_command(&mut body, args)?;
                 Form::Plain(body)
             }

@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use millpond::{ErrorKind, Millpond, cached, invalidates, ttl};
 use millpond_gateway::{Gateway, Matcher, Reply, needs_redis};
 use std::sync::atomic::{AtomicU32, Ordering};
+use support::log::Log;
 use support::source::{Source, source};
 use support::{gateway, settle, within_a_minute};
 use tokio::runtime::{Builder, Runtime};
@@ -184,6 +185,7 @@ fn outside_a_runtime_functions_run_uncached_and_the_direct_interface_says_why() 
     let runtime = single();
     let gateway = runtime.block_on(gateway(redis));
     let pond = support::pond(&gateway);
+    let (log, _guard) = Log::of_this_thread();
     let bodies = AtomicU32::new(0);
     let call = |expected| {
         let called = pond.scope(read(1, &bodies)).now_or_never();
@@ -192,6 +194,8 @@ fn outside_a_runtime_functions_run_uncached_and_the_direct_interface_says_why() 
     call(0);
     call(1);
     assert_eq!(pond.stats().cache.bypassed, 2);
+    let said = log.text().matches("outside of a Tokio runtime").count();
+    assert_eq!(said, 1, "{}", log.text());
     let error = pond
         .get::<u32>("runtime:1")
         .now_or_never()
@@ -220,7 +224,38 @@ fn the_embedded_engine_needs_no_runtime() {
     assert!(pond.delete("runtime:1").now_or_never().unwrap().unwrap());
     let bodies = AtomicU32::new(0);
     assert_eq!(pond.scope(read(1, &bodies)).now_or_never(), Some(0));
+    assert_eq!(pond.scope(read(1, &bodies)).now_or_never(), Some(0));
+    assert_eq!(pond.scope(change(1)).now_or_never(), Some(()));
     assert_eq!(pond.scope(read(1, &bodies)).now_or_never(), Some(1));
+}
+
+#[test]
+fn without_tokio_the_embedded_engine_caches_and_only_a_wait_is_left_out() {
+    let (log, _guard) = Log::of_this_thread();
+    let pond = Millpond::memory();
+    let bodies = AtomicU32::new(0);
+    futures_executor::block_on(pond.scope(async {
+        assert_eq!(read(1, &bodies).await, 0);
+        assert_eq!(read(1, &bodies).await, 0);
+        change(1).await;
+        assert_eq!(read(1, &bodies).await, 1);
+        assert_eq!(millpond::refresh(read(1, &bodies)).await, 2);
+        assert_eq!(pond.stats().cache.bypassed, 0);
+        assert!(!log.text().contains("outside of a Tokio runtime"));
+        for key in ["slow:1", "slow:2"] {
+            let load = async || {
+                tokio::task::yield_now().await;
+                Ok::<_, std::fmt::Error>(bodies.fetch_add(1, Ordering::SeqCst))
+            };
+            let call = || pond.get_or_set(key, ttl::SHORT, load);
+            let (one, other) = futures_util::join!(call(), call());
+            assert_ne!(one, other, "nothing could have ended the wait");
+            assert_eq!(call().await, one);
+        }
+    }));
+    assert_eq!(pond.stats().cache.bypassed, 2);
+    let said = log.text().matches("outside of a Tokio runtime").count();
+    assert_eq!(said, 1, "{}", log.text());
 }
 
 #[test]

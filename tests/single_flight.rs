@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
 type Never<T> = Result<T, Infallible>;
 
@@ -165,45 +165,47 @@ async fn a_body_that_asks_for_its_own_key_runs_uncached_inside() {
 }
 
 #[tokio::test]
-async fn after_a_failure_the_waiters_run_their_own_bodies_in_waves() {
+async fn each_failure_lets_two_waiters_run_their_own_bodies() {
     #[derive(Debug)]
     struct Broken;
 
     let pond = Millpond::memory();
     let running = Arc::new(AtomicUsize::new(0));
-    let most = Arc::new(AtomicUsize::new(0));
-    let gate = Arc::new(Notify::new());
-    let call = |n: usize| {
-        let (pond, running, most, gate) =
-            (pond.clone(), running.clone(), most.clone(), gate.clone());
-        tokio::spawn(async move {
-            let load = async || {
-                if n == 0 {
-                    gate.notified().await;
-                }
-                most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                settle().await;
-                running.fetch_sub(1, Ordering::SeqCst);
-                Err::<u32, _>(Broken)
-            };
-            pond.get_or_set("key:1", ttl::MEDIUM, load).await
+    let gate = Arc::new(Semaphore::new(0));
+    let calls: Vec<_> = (0..200)
+        .map(|_| {
+            let (pond, running, gate) = (pond.clone(), running.clone(), gate.clone());
+            tokio::spawn(async move {
+                let load = async || {
+                    running.fetch_add(1, Ordering::SeqCst);
+                    gate.acquire().await.unwrap().forget();
+                    running.fetch_sub(1, Ordering::SeqCst);
+                    Err::<u32, _>(Broken)
+                };
+                pond.get_or_set("key:1", ttl::MEDIUM, load).await
+            })
         })
-    };
-    let first = call(0);
-    settle().await;
-    let rest: Vec<_> = (1..200).map(call).collect();
-    settle().await;
-    gate.notify_one();
-    assert!(first.await.unwrap().is_err());
-    for call in rest {
+        .collect();
+    let mut rounds = Vec::new();
+    loop {
+        settle().await;
+        match running.load(Ordering::SeqCst) {
+            0 => break,
+            bodies => {
+                rounds.push(bodies);
+                gate.add_permits(bodies);
+            }
+        }
+    }
+    assert_eq!(rounds, [1, 2, 4, 8, 16, 32, 64, 73]);
+    for call in calls {
         assert!(call.await.unwrap().is_err());
     }
     assert_eq!(pond.stats().cache.loads, 200);
-    assert_eq!(most.load(Ordering::SeqCst), 32);
 }
 
 #[tokio::test]
-async fn the_first_success_ends_the_waves() {
+async fn the_first_success_ends_what_a_failure_began() {
     let pond = Millpond::memory();
     let (tell, told) = oneshot::channel::<()>();
     let first = tokio::spawn({

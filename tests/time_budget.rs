@@ -7,11 +7,12 @@ mod support;
 
 use millpond::{ErrorKind, ManualClock, Millpond, cached, invalidates, ttl};
 use millpond_gateway::{Fault, Gateway, Matcher, needs_redis};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use support::log::Log;
 use support::{gateway, settle};
-use tokio::time::{Instant, advance, pause, resume};
+use tokio::time::{Instant, advance, pause, resume, sleep};
 
 const BUDGET: Duration = Duration::from_secs(10);
 
@@ -224,6 +225,73 @@ async fn waiters_of_a_slow_read_wait_no_longer_than_its_leader() {
     .await;
     assert_eq!(values, [7; 20]);
     assert!(is_the_budget(lasted), "{lasted:?}");
+}
+
+#[tokio::test]
+async fn a_wait_for_a_load_and_a_read_of_its_own_share_one_budget() {
+    let gateway = gateway(needs_redis!()).await;
+    let pond = pond(&gateway);
+    pond.set("slow:1", &5, ttl::SHORT).await.unwrap();
+    let call = || pond.spawn(async { read(1, &AtomicU32::new(7)).await });
+    let slow_read = gateway.hold("MGET");
+    let first = call();
+    slow_read.arrived().await;
+    let start = Instant::now();
+    // It comes too late for what that read finds.
+    let late = call();
+    settle().await;
+    pause();
+    advance(BUDGET * 6 / 10).await;
+    resume();
+    let never = gateway.hold_before(Matcher::any().always());
+    slow_read.release();
+    assert_eq!(first.await.unwrap(), 5);
+    never.arrived().await;
+    pause();
+    assert_eq!(late.await.unwrap(), 7);
+    let lasted = start.elapsed();
+    // With a budget each it would be at least 16 s.
+    assert!(lasted < BUDGET * 11 / 10, "{lasted:?}");
+}
+
+#[tokio::test]
+async fn a_cache_that_keeps_a_crowd_waiting_costs_it_one_budget_and_no_herd() {
+    let gateway = gateway(needs_redis!()).await;
+    let pond = pond(&gateway);
+    let never = gateway.hold_before(Matcher::any().always());
+    let bodies = Arc::new(AtomicU32::new(0));
+    let call = || {
+        let (pond, bodies) = (pond.clone(), bodies.clone());
+        tokio::spawn(async move {
+            let load = async || {
+                bodies.fetch_add(1, Ordering::SeqCst);
+                sleep(BUDGET).await;
+                Ok::<_, std::fmt::Error>(7)
+            };
+            pond.get_or_set("slow:1", ttl::MEDIUM, load).await
+        })
+    };
+    let first = call();
+    never.arrived().await;
+    pause();
+    let start = Instant::now();
+    let early: Vec<_> = (0..20).map(|_| call()).collect();
+    sleep(BUDGET * 6 / 10).await;
+    let young: Vec<_> = (0..20).map(|_| call()).collect();
+    settle().await;
+    // The youngest reads on. Those who have waited since the beginning cannot wait for it that long.
+    first.abort();
+    for call in early {
+        assert_eq!(call.await.unwrap(), Ok(7));
+    }
+    let lasted = start.elapsed();
+    assert!(lasted < BUDGET * 21 / 10, "{lasted:?}");
+    for call in young {
+        assert_eq!(call.await.unwrap(), Ok(7));
+    }
+    resume();
+    // That of the first who could not wait any longer, and that of the youngest.
+    assert_eq!(bodies.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]

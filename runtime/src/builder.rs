@@ -122,8 +122,9 @@ impl Builder {
         self
     }
 
-    /// How long one call may wait for the cache in total; the body is not counted. After that, the call goes
-    /// on without the cache. 500 ms by default.
+    /// How long one call may wait for the cache in total: for its own read and fill, and for those of
+    /// another caller's load that it waits for. Bodies are not counted. After that, the call goes on without
+    /// the cache. 500 ms by default.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -148,8 +149,9 @@ impl Builder {
         self
     }
 
-    /// How long a caller waits for another caller's load of the same key before it runs the body
-    /// itself. 60 s by default.
+    /// How long a caller waits for other callers' loads of the same key before it runs the body
+    /// itself. 60 s by default. Since [waiting is bounded](crate#concurrent-callers), this is a last resort:
+    /// for a body that hangs, or that waits through a task that it spawned for a load which waits for it.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -6,7 +6,7 @@ mod answer;
 mod cacheable;
 pub(crate) mod call_mode;
 pub(crate) mod flight;
-pub(crate) mod pulse;
+mod liveness;
 mod return_kind;
 mod state;
 
@@ -26,8 +26,8 @@ use crate::reply;
 use crate::runtime;
 use crate::stats::Counters;
 use bytes::Bytes;
-use flight::{Lease, Outcome, Role, SharedError, Waited};
-use pulse::{BodyPoll, Watch};
+use flight::{Departure, FlightResult, Leader, Patience, Role, SharedError, Waited};
+use liveness::{BodyPoll, Watch};
 pub(crate) use state::Cache;
 use std::future::Future;
 use std::sync::Arc;
@@ -86,9 +86,9 @@ pub(crate) struct Load {
     full: FullKey,
     counters: Arc<Counters>,
     policy: Policy,
-    lease: Option<Lease>,
-    /// The count of departures when the read left.
-    read: usize,
+    leader: Option<Leader>,
+    /// When the step left on which the result rests: the read, then the body.
+    departed: Departure,
     /// What the read saw; nothing if it failed, and then nothing is stored.
     observed: Option<Observed>,
     budget: Duration,
@@ -105,8 +105,7 @@ impl CachedCall {
             client, flights, ..
         } = &*self.cache;
         let Client { store, pending, .. } = &**client;
-        if self.refresh || pending.len() > 0 || self.key.check().is_err() || !runtime::in_runtime()
-        {
+        if self.refresh || pending.len() > 0 || self.key.check().is_err() {
             return None;
         }
         let name = self.cache.client.name(&self.key);
@@ -131,7 +130,8 @@ impl CachedCall {
             counters.bypassed.add(1);
             return Entered::Alone;
         }
-        if !runtime::in_runtime() {
+        if !runtime::in_runtime() && self.cache.client.needs_runtime() {
+            self.cache.warn_outside();
             counters.bypassed.add(1);
             return Entered::Alone;
         }
@@ -156,39 +156,38 @@ impl CachedCall {
     }
 
     /// Takes part in the flight of the key.
-    async fn fly(&self, name: &str, load: Load) -> Entered {
-        let start = tokio::time::Instant::now();
-        loop {
-            let lease = match self.cache.flights.join(name) {
-                Role::Lead(lease) => lease,
-                Role::Wait(waiter) => {
-                    let left = self
-                        .cache
-                        .client
-                        .settings
-                        .flight_wait
-                        .saturating_sub(start.elapsed());
-                    match waiter.wait(left).await {
-                        Waited::Lead(lease) => lease,
-                        Waited::Shared(outcome) => {
-                            load.counters.shared.add(1);
-                            return match outcome {
-                                Outcome::Value(bytes) => Entered::Shared(bytes),
-                                Outcome::Error(error) => Entered::Failed(error),
-                            };
-                        }
-                        Waited::Again => {
-                            if start.elapsed() >= self.cache.client.settings.flight_wait {
-                                return Entered::Alone;
-                            }
-                            continue;
-                        }
-                        Waited::GaveUp => return Entered::Alone,
+    async fn fly(&self, name: &str, mut load: Load) -> Entered {
+        let settings = &self.cache.client.settings;
+        let now = runtime::now();
+        let leader = match self.cache.flights.join(name, now) {
+            Role::Lead(leader) => leader,
+            Role::Wait(_) if !runtime::in_runtime() => {
+                // A wait has to have an end, and nothing keeps the time here.
+                self.cache.warn_outside();
+                load.counters.bypassed.add(1);
+                return Entered::Alone;
+            }
+            Role::Wait(waiter) => {
+                let mut patience = Patience {
+                    until: now + settings.flight_wait,
+                    cache: load.budget,
+                };
+                let end = waiter.wait(&mut patience).await;
+                load.budget = patience.cache;
+                match end {
+                    Waited::Leads(leader) => leader,
+                    Waited::GoesAlone => return Entered::Alone,
+                    Waited::Shared(result) => {
+                        load.counters.shared.add(1);
+                        return match result {
+                            FlightResult::Value(bytes) => Entered::Shared(bytes),
+                            FlightResult::Error(error) => Entered::Failed(error),
+                        };
                     }
                 }
-            };
-            return load.read(Some(lease)).await.look();
-        }
+            }
+        };
+        load.read(Some(leader)).await.look()
     }
 }
 
@@ -200,8 +199,8 @@ impl Load {
             full,
             counters: Arc::clone(&call.counters),
             policy: call.policy,
-            lease: None,
-            read: 0,
+            leader: None,
+            departed: Departure::default(),
             observed: None,
             budget: call.cache.client.settings.budget,
             read_at: Duration::ZERO,
@@ -209,10 +208,13 @@ impl Load {
         }
     }
 
-    /// Reads the value and the guard.
-    async fn read(mut self, lease: Option<Lease>) -> Self {
-        self.lease = lease;
-        self.read = self.lease.as_ref().map_or(0, Lease::depart);
+    /// Reads the value and the guard; neither, where the call has waited for the cache long enough.
+    async fn read(mut self, leader: Option<Leader>) -> Self {
+        self.leader = leader;
+        if self.budget.is_zero() {
+            return self;
+        }
+        self.departed = self.departs(Leader::read_departs);
         let clock = &self.cache.client.settings.clock;
         self.read_at = clock.monotonic();
         let started = tokio::time::Instant::now();
@@ -265,10 +267,14 @@ impl Load {
         Entered::Load(self)
     }
 
+    fn departs(&self, step: fn(&Leader) -> Departure) -> Departure {
+        self.leader.as_ref().map(step).unwrap_or_default()
+    }
+
     /// Runs a step so that waiters see that it is polled.
     async fn watched<F: Future>(&self, step: F) -> F::Output {
-        match &self.lease {
-            Some(lease) => lease.watch(step).await,
+        match &self.leader {
+            Some(leader) => leader.watch(step).await,
             None => step.await,
         }
     }
@@ -276,9 +282,7 @@ impl Load {
     /// What was found is a value of the right type.
     pub(crate) fn hit(self, bytes: Bytes, null: bool) {
         self.counters.hit(null);
-        if let Some(lease) = self.lease {
-            lease.share(Outcome::Value(bytes), self.read);
-        }
+        self.share(FlightResult::Value(bytes));
     }
 
     /// What was found is no value of the type: a miss, to be overwritten.
@@ -297,8 +301,8 @@ impl Load {
     /// The body is about to run.
     pub(crate) fn begin_body(mut self) -> Self {
         self.counters.loads.add(1);
-        self.read = self.lease.as_ref().map_or(0, Lease::depart);
-        self.watch = self.lease.as_ref().map(Lease::watch_body);
+        self.departed = self.departs(Leader::body_departs);
+        self.watch = self.leader.as_ref().map(Leader::watch_body);
         self
     }
 
@@ -313,26 +317,26 @@ impl Load {
     /// The body returned an error.
     pub(crate) fn failed(self, error: Option<SharedError>) {
         self.counters.load_errors.add(1);
-        let Some(lease) = self.lease else { return };
         match error {
-            Some(error) => lease.share(Outcome::Error(error), self.read),
-            None => lease.fail(),
+            Some(error) => self.share(FlightResult::Error(error)),
+            None => self.fail(),
         }
     }
 
     /// The body returned something that is not to be stored, but may be shared.
     pub(crate) fn keep(self, bytes: Bytes) {
-        if let Some(lease) = self.lease {
-            lease.share(Outcome::Value(bytes), self.read);
-        }
+        self.share(FlightResult::Value(bytes));
     }
 
-    /// The body returned something that has no plain form.
+    /// Whether other callers wait for what comes of this.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.leader.as_ref().is_some_and(Leader::has_waiters)
+    }
+
+    /// The body returned something that has no plain form, or one that cannot be read back.
     pub(crate) fn unstorable(self, error: &Error) {
         unstorable(&self.counters, &self.key, error);
-        if let Some(lease) = self.lease {
-            lease.fail();
-        }
+        self.fail();
     }
 
     /// Stores a value, if nothing moved since the read.
@@ -342,9 +346,9 @@ impl Load {
             (true, Some(ttl)) => ttl,
             (true, None) => return self.keep(plain),
         };
-        if self.lease.as_ref().is_some_and(Lease::is_detached) {
+        if self.leader.as_ref().is_some_and(Leader::is_out_of_date) {
             self.counters.refused.add(1);
-            return self.restart();
+            return self.keep(plain);
         }
         let (Some(observed), Ok(life)) = (self.observed.take(), crate::ttl::lifetime(ttl)) else {
             return self.keep(plain);
@@ -371,7 +375,12 @@ impl Load {
                 return self.keep(plain);
             }
         };
-        let departed = self.lease.as_ref().map_or(0, Lease::depart);
+        // Whoever joined before the body left gets the value whatever becomes of the fill: it is as
+        // current for them as for this caller.
+        if let Some(leader) = &self.leader {
+            leader.deliver(&FlightResult::Value(plain.clone()), self.departed);
+        }
+        let filled = self.departs(Leader::fill_departs);
         let fill = guard::fill(&self.full, &observed, stored, life);
         self.counters.commands.add(1);
         let within = self.budget.max(Duration::from_millis(1));
@@ -386,9 +395,9 @@ impl Load {
             Ok(1) => {
                 self.cache.client.outages.succeeded(Step::Fill);
                 self.counters.stores.add(1);
-                if let Some(lease) = self.lease {
-                    lease.share(Outcome::Value(plain), departed);
-                }
+                // The script compared the guard, so the value was current when the fill left.
+                self.departed = filled;
+                self.share(FlightResult::Value(plain));
             }
             Ok(_) => {
                 self.counters.refused.add(1);
@@ -401,10 +410,24 @@ impl Load {
         }
     }
 
-    /// Only this caller keeps the value.
+    /// Gives this to callers who joined before the step left on which it rests.
+    fn share(self, result: FlightResult) {
+        if let Some(leader) = self.leader {
+            leader.share(result, self.departed);
+        }
+    }
+
+    /// Nobody else can use what the body returned.
+    fn fail(self) {
+        if let Some(leader) = self.leader {
+            leader.fail();
+        }
+    }
+
+    /// Those who still wait start again.
     fn restart(self) {
-        if let Some(lease) = self.lease {
-            lease.restart();
+        if let Some(leader) = self.leader {
+            leader.restart();
         }
     }
 

@@ -132,6 +132,11 @@ impl Client {
         }
     }
 
+    /// Whether the engine can only be used inside of a Tokio runtime.
+    pub(crate) fn needs_runtime(&self) -> bool {
+        self.store.as_ref().is_ok_and(|store| store.needs_runtime())
+    }
+
     /// Sends one command that belongs to no key of the cache.
     pub(crate) async fn one(&self, command: Command) -> Result<Reply, Error> {
         let replies = self.send(vec![command], self.settings.budget).await;

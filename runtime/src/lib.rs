@@ -26,10 +26,34 @@
 //! - **A slow load does not undo an invalidation**, across processes too: every key has a guard that an
 //!   invalidation changes, and a load is stored only if the guard has not changed since the load began.
 //! - **One body per key and process**: the other callers wait for it, and one of them takes over if its
-//!   caller goes away.
+//!   caller goes away. [Nobody waits long for others](#concurrent-callers): whatever happens to their
+//!   loads, a call takes about two bodies and its budget for the cache.
 //! - **A mutation still invalidates if its caller goes away.**
 //! - **Two argument lists never share a key.**
 //! - **No secret appears in a log, an error or a `Debug`**, and no input can cause a panic.
+//!
+//! # Concurrent callers
+//!
+//! The first caller of a cold key loads it, and the others wait for the result. A caller gets the result
+//! only if it called before the read, or the body, that the result comes from was started. So no caller
+//! gets a value that is older than a change which was acknowledged before the call.
+//!
+//! - If a key is invalidated more often than its load takes, each caller waits for two bodies at most.
+//! - An error that is `Clone` is returned to every caller that called before the body was started. Any
+//!   other error, a panic, and a value that cannot be stored belong to one caller, and two others run
+//!   their bodies. So if the body fails for `n` concurrent callers, all of them have returned after
+//!   log₂ `n` + 1 bodies, and the first success ends the wait of all the others.
+//! - If the caller that loads is cancelled, or is no longer polled, the youngest waiter takes over.
+//! - If bodies wait for each other's loads (`a` calls `b`, and in another task `b` calls `a`), this is
+//!   detected, and one of them runs the other function's body itself. It cannot be detected through a
+//!   task that a body spawns; then the wait ends after [`Builder::flight_wait`].
+//!
+//! # Tokio
+//!
+//! Requests to Redis, timeouts, and waiting for another caller's load need a Tokio runtime with
+//! `enable_all`. Without one, for example under `futures::executor::block_on`, the embedded engine caches
+//! as usual, except that a call which would have to wait for another caller's load runs its body instead.
+//! With Redis, cached functions run uncached without a runtime. The log says so once.
 //!
 //! # Where the values live
 //!

@@ -76,7 +76,7 @@ impl Millpond {
         Self::on(client, &LimitSettings::default(), Deployment::default())
     }
 
-    fn on(client: Client, limits: &LimitSettings, deployment: Deployment) -> Self {
+    pub(crate) fn on(client: Client, limits: &LimitSettings, deployment: Deployment) -> Self {
         let client = Arc::new(client);
         Self(Arc::new(Parts {
             cache: Arc::new(Cache::new(Arc::clone(&client))),

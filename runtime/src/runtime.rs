@@ -77,6 +77,15 @@ pub(crate) fn now() -> tokio::time::Instant {
     tokio::time::Instant::now()
 }
 
+/// Real milliseconds since the first use, at least 1: whether a thread is alive is not a matter of
+/// any manual or paused clock.
+pub(crate) fn real_ms() -> u64 {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    let start = START.get_or_init(std::time::Instant::now);
+    let elapsed = start.elapsed().as_millis();
+    u64::try_from(elapsed).unwrap_or(u64::MAX).saturating_add(1)
+}
+
 /// Waits; where there are no timers it only lets others run.
 pub(crate) async fn sleep(duration: Duration) {
     match timer(duration) {

@@ -120,6 +120,15 @@ pub(crate) fn plain_form_of(value: &dyn ErasedValue) -> Result<Bytes, Error> {
     Ok(plain)
 }
 
+/// Whether another caller can read this, as the type that the value has.
+pub(crate) fn reads_back(value: &dyn ErasedValue, plain: &[u8]) -> Result<(), Error> {
+    let mut result = Ok(());
+    value.lend_empty(&mut |copy| {
+        result = read_plain(plain, &mut |json| copy.read(json));
+    });
+    result.map_err(|what| Error::new(ErrorKind::Decode, what))
+}
+
 /// Whether what will be stored reads back as the same value.
 fn survives(value: &dyn ErasedValue, plain: &[u8]) -> Result<(), String> {
     let mut again = Ok(Vec::new());

@@ -6,7 +6,7 @@
 
 use super::cacheable::Cacheable;
 use super::flight::SharedError;
-use super::pulse::BodyPoll;
+use super::liveness::BodyPoll;
 use super::return_kind::ReturnKind;
 use super::{CachedCall, Entered, Load};
 use crate::runtime::BoxFuture;
@@ -250,7 +250,14 @@ impl Progress {
     /// Stores what the body returned, or `keeps` it from being stored; whether there is something to
     /// wait for.
     fn store(&mut self, load: Box<Load>, value: &dyn ErasedValue, keeps: bool) -> bool {
-        match value::plain_form_of(value) {
+        let plain = value::plain_form_of(value).and_then(|plain| {
+            // Whoever waits must be able to read it: otherwise they would all run their bodies at once.
+            if load.is_awaited() {
+                value::reads_back(value, &plain)?;
+            }
+            Ok(plain)
+        });
+        match plain {
             Ok(plain) if keeps => load.keep(plain),
             Ok(plain) => {
                 let null = value::is_null(&plain);

@@ -2,8 +2,8 @@
 //! that are to be given up. Until it is through, this process does not believe what the server holds under
 //! those keys.
 
-use crate::cache::pulse;
 use crate::key::FullKey;
+use crate::runtime;
 use crate::sync;
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
@@ -149,7 +149,7 @@ impl Pending {
     /// also happens when the runtime of the task that holds it goes away, or after a silence.
     pub(crate) fn delivery_task(self: &Arc<Self>) -> Option<DeliveryTask> {
         let until = self.delivery_task.load(Ordering::SeqCst);
-        let now = pulse::now();
+        let now = runtime::real_ms();
         if self.len() == 0 || until > now {
             return None;
         }
@@ -173,7 +173,7 @@ pub(crate) struct DeliveryTask {
 impl DeliveryTask {
     /// Gives a sign of life; false if another took over.
     pub(crate) fn is_active(&mut self) -> bool {
-        let until = pulse::now() + SILENCE;
+        let until = runtime::real_ms() + SILENCE;
         let kept = self
             .pending
             .delivery_task

@@ -24,6 +24,11 @@ pub(crate) trait Store: Send + Sync + 'static {
         None
     }
 
+    /// Whether a Tokio runtime must carry what is sent.
+    fn needs_runtime(&self) -> bool {
+        true
+    }
+
     /// What an engine in this process can say at once of a value that is there. It counts as a
     /// command only then.
     fn peek(&self, _key: &[u8]) -> Option<Bytes> {

@@ -76,6 +76,10 @@ impl Store for Memory {
         Box::pin(std::future::ready(self.run(&batch)))
     }
 
+    fn needs_runtime(&self) -> bool {
+        false
+    }
+
     fn peek(&self, key: &[u8]) -> Option<Bytes> {
         let now = self.clock.unix_ms();
         let mut keyspace = sync::lock(&self.keyspace);

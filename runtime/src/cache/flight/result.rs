@@ -1,0 +1,17 @@
+//! What a flight gives its waiters.
+
+use bytes::Bytes;
+use std::any::Any;
+use std::sync::{Arc, Mutex};
+
+/// An error of the function's own type, for waiters to clone.
+pub(crate) type SharedError = Arc<Mutex<dyn Any + Send>>;
+
+/// What a load came to, as far as it can be shared.
+#[derive(Clone)]
+pub(crate) enum FlightResult {
+    /// The plain form of a value.
+    Value(Bytes),
+    /// An error that can be cloned.
+    Error(SharedError),
+}

@@ -428,7 +428,7 @@ impl Patient {
         }
     }
 
-    /// Deletes what was written, the guard of the key included; docs/interop.md has its name.
+    /// Deletes what was written, the guard of the key included; runtime/docs/interop.md has its name.
     async fn clean_up(&self) {
         let guard = format!("{{{}}}:guard", self.key);
         let deleted = self.command(&["DEL", &self.key, &guard]).await;

@@ -1,4 +1,4 @@
-//! What each event costs, as the second table of docs/settings.md has it: the commands that are sent,
+//! What each event costs, as the second table of runtime/docs/settings.md has it: the commands that are sent,
 //! from the gateway's log, and those that the server executes, from its own count.
 //!
 //! A new row is a line in the table and a case in `each_event_costs_what_the_table_says`.
@@ -65,7 +65,7 @@ struct Row {
     covered: bool,
 }
 
-const TABLE: &str = include_str!("../docs/settings.md");
+const TABLE: &str = include_str!("../runtime/docs/settings.md");
 const HEAD: &str = "| event | commands sent | commands executed by the server |";
 
 /// The lines of the table of costs in a text.
@@ -156,7 +156,7 @@ impl Costs {
     #[track_caller]
     fn holds(&mut self, event: &str, cost: &Cost) {
         let row = self.rows.get_mut(event);
-        let row = row.unwrap_or_else(|| panic!("no row `{event}` in docs/settings.md"));
+        let row = row.unwrap_or_else(|| panic!("no row `{event}` in runtime/docs/settings.md"));
         row.covered = true;
         let sent = cost.sent.concat();
         assert_eq!((row.number, &row.names), (sent.len(), &sent), "{event}");

@@ -1,6 +1,6 @@
 //! The Markdown of the repository: no link is dead, and names of the API lead to their page on docs.rs.
 //!
-//! `docs/guide.md` and the other pages are read on GitHub as well as in rustdoc, so a name such as `` [`Key`] `` has a
+//! `runtime/docs/guide.md` and the other pages are read on GitHub as well as in rustdoc, so a name such as `` [`Key`] `` has a
 //! definition at the end of its page; `UPDATE_EXPECT=1` writes the definitions, from the list of the public API.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -187,9 +187,9 @@ fn the_documented_hash_of_a_prompt_is_the_tested_one() {
     assert!(script.contains(code), "{code}");
 }
 
-/// The code of docs/interop.md behind these words.
+/// The code of runtime/docs/interop.md behind these words.
 fn documented(words: &str) -> &'static str {
-    let page = include_str!("../docs/interop.md");
+    let page = include_str!("../runtime/docs/interop.md");
     let (_, code) = page.split_once(&format!("{words}```ts\n")).unwrap();
     code.split_once("```").unwrap().0
 }

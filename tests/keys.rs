@@ -1,5 +1,5 @@
 //! Keys: two argument lists whose rendered parts differ never share one, and everything else stays
-//! readable. Held against an independent reading of the format of `docs/interop.md`.
+//! readable. Held against an independent reading of the format of `runtime/docs/interop.md`.
 
 mod support;
 

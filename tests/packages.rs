@@ -1,6 +1,8 @@
 //! What a user gets from the registry: which compiler it needs, and what is in the packages.
 
 use serde_json::Value;
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 /// Packages that only the benchmarks build.
@@ -66,4 +68,52 @@ fn every_locked_dependency_allows_the_oldest_rust() {
         })
         .collect();
     assert!(newer.is_empty(), "{newer:#?}");
+}
+
+#[test]
+fn a_package_holds_its_licences_and_its_readme_and_no_symbolic_link() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (package, folder) in [("millpond", "runtime"), ("millpond-macros", "macros")] {
+        let list = cargo(&["package", "--list", "--allow-dirty", "-p", package]);
+        let list = String::from_utf8(list).unwrap();
+        for wanted in ["README.md", "LICENSE-MIT", "LICENSE-APACHE", "Cargo.toml"] {
+            assert!(
+                list.lines().any(|file| file == wanted),
+                "{package}: no {wanted}"
+            );
+        }
+        for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
+            let (ours, theirs) = (root.join(folder).join(licence), root.join(licence));
+            assert_eq!(
+                fs::read(ours).unwrap(),
+                fs::read(theirs).unwrap(),
+                "{folder}"
+            );
+        }
+        // A checkout of Windows has a text file in the place of a link.
+        let mut folders = vec![root.join(folder)];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let entry = entry.unwrap();
+                let kind = entry.file_type().unwrap();
+                assert!(!kind.is_symlink(), "{} is a link", entry.path().display());
+                if kind.is_dir() {
+                    folders.push(entry.path());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn both_packages_build_from_what_is_in_them() {
+    cargo(&[
+        "package",
+        "--allow-dirty",
+        "--quiet",
+        "-p",
+        "millpond-macros",
+        "-p",
+        "millpond",
+    ]);
 }

@@ -86,7 +86,7 @@ enum Change {
     Set,
     /// What a service without guards does.
     ForeignSet,
-    /// The two commands of `docs/interop.md`.
+    /// The two commands of `runtime/docs/interop.md`.
     ForeignInvalidation,
 }
 

@@ -1,4 +1,4 @@
-//! What each setting changes on the wire. docs/settings.md lists them; the defaults that are only
+//! What each setting changes on the wire. runtime/docs/settings.md lists them; the defaults that are only
 //! numbers are held by a test beside that list.
 
 #![cfg(feature = "upstash")]

@@ -1,4 +1,4 @@
-//! `docs/guide.md`: every name of the TypeScript guide has a row, and every program in it is a file of this folder, which
+//! `runtime/docs/guide.md`: every name of the TypeScript guide has a row, and every program in it is a file of this folder, which
 //! runs in a process of its own without any configuration.
 //!
 //! The comment above a block of Rust in the guide names the file; `UPDATE_EXPECT=1` copies the files into the guide.
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-const GUIDE: &str = include_str!("../../docs/guide.md");
+const GUIDE: &str = include_str!("../../runtime/docs/guide.md");
 
 /// The functions, constants, fields and options of the two documents that the guide comes from.
 const NAMES: &str = "
@@ -170,11 +170,11 @@ fn every_program_of_the_guide_is_a_file_that_runs() {
         "the programs of the guide, and those that run"
     );
     if std::env::var_os("UPDATE_EXPECT").is_some() {
-        fs::write(root.join("docs/guide.md"), text).expect("the guide can be written");
+        fs::write(root.join("runtime/docs/guide.md"), text).expect("the guide can be written");
     } else {
         assert!(
             text == GUIDE,
-            "docs/guide.md differs from tests/guide/*.rs; run\n    UPDATE_EXPECT=1 cargo test --test guide"
+            "runtime/docs/guide.md differs from tests/guide/*.rs; run\n    UPDATE_EXPECT=1 cargo test --test guide"
         );
     }
 }

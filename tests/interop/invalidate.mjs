@@ -1,4 +1,4 @@
-// The invalidation of docs/interop.md, as another service would run it.
+// The invalidation of runtime/docs/interop.md, as another service would run it.
 import { Redis } from "@upstash/redis";
 
 const redis = Redis.fromEnv();

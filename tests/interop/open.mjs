@@ -1,4 +1,4 @@
-// The opening of docs/interop.md, as another service would do it, and its reverse:
+// The opening of runtime/docs/interop.md, as another service would do it, and its reverse:
 //   node open.mjs <keys> open <key>…            prints the plain forms as one JSON array
 //   node open.mjs <keys> seal <key> <id> <json>  stores a compressed and encrypted value
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";

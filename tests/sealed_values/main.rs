@@ -358,7 +358,7 @@ async fn another_language_opens_what_is_documented_and_writes_it() {
 #[test]
 fn the_documented_opening_is_the_tested_one() {
     let script = include_str!("../interop/open.mjs");
-    let documented = include_str!("../../docs/interop.md");
+    let documented = include_str!("../../runtime/docs/interop.md");
     let (_, code) = documented.split_once("```js\n").unwrap();
     let (code, _) = code.split_once("```").unwrap();
     assert!(code.lines().count() > 10);

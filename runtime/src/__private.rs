@@ -1,18 +1,16 @@
 //! The door for the macros: everything that generated code names. Not for use by hand, and free
 //! to change in any release.
 
-mod cached_function;
 mod call;
 mod limit;
 mod mutation;
 mod return_type;
 
 pub use crate::cache::{
-    Answer, CacheValue, Cacheable, CacheableKind, Fallible, Plain, ReturnKind, Shareable,
-    cacheable, never,
+    Answer, CacheValue, Cacheable, CacheableKind, CachedFunction, Fallible, Plain, ReturnKind,
+    Shareable, cacheable, check_prefix, never,
 };
 pub use crate::key::{HashedPart, KeyPart, KeyWriter, OptionalPart};
-pub use cached_function::{CachedFunction, check_prefix};
 pub use call::{Call, cached, entry, invalidate};
 pub use limit::{
     Cost, Identify, LimitCall, LimitMark, Refuse, Respond, Responding, admit, respond, responding,

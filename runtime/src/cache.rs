@@ -4,14 +4,18 @@
 
 mod answer;
 mod cacheable;
+mod cached_function;
 pub(crate) mod call_mode;
 pub(crate) mod flight;
+mod key_form;
+mod known_functions;
 mod liveness;
 mod return_kind;
 mod state;
 
 pub use answer::{Answer, never};
 pub use cacheable::{CacheValue, Cacheable, CacheableKind, cacheable};
+pub use cached_function::{CachedFunction, check_prefix};
 pub use call_mode::{refresh, uncached};
 pub(crate) use return_kind::Nested;
 pub use return_kind::{Fallible, Plain, ReturnKind, Shareable};
@@ -25,8 +29,10 @@ use crate::key::{FullKey, Key};
 use crate::reply;
 use crate::runtime;
 use crate::stats::Counters;
+use crate::value::{self, ErasedValue};
 use bytes::Bytes;
 use flight::{Departure, FlightResult, Leader, Patience, Role, SharedError, Waited};
+use known_functions::FunctionState;
 use liveness::{BodyPoll, Watch};
 pub(crate) use state::Cache;
 use std::future::Future;
@@ -40,6 +46,8 @@ pub(crate) struct CachedCall {
     pub(crate) key: Key,
     pub(crate) policy: Policy,
     pub(crate) counters: Arc<Counters>,
+    /// What is remembered of the function; nothing for values by hand.
+    pub(crate) function: Option<Arc<FunctionState>>,
     /// Load and store anew, whatever is there.
     pub(crate) refresh: bool,
 }
@@ -85,6 +93,7 @@ pub(crate) struct Load {
     key: Key,
     full: FullKey,
     counters: Arc<Counters>,
+    function: Option<Arc<FunctionState>>,
     policy: Policy,
     leader: Option<Leader>,
     /// When the step left on which the result rests: the read, then the body.
@@ -126,7 +135,12 @@ impl CachedCall {
     pub(crate) async fn enter(self) -> Entered {
         let counters = &self.counters;
         if let Err(error) = self.key.check() {
-            tracing::warn!(prefix = self.key.prefix(), %error, "called without the cache");
+            let prefix = self.key.prefix();
+            if self.function.as_ref().is_none_or(|it| it.says_unusable()) {
+                tracing::warn!(prefix, %error, "called without the cache");
+            } else {
+                tracing::debug!(prefix, %error, "called without the cache");
+            }
             counters.bypassed.add(1);
             return Entered::Alone;
         }
@@ -198,6 +212,7 @@ impl Load {
             key: call.key.clone(),
             full,
             counters: Arc::clone(&call.counters),
+            function: call.function.clone(),
             policy: call.policy,
             leader: None,
             departed: Departure::default(),
@@ -288,6 +303,9 @@ impl Load {
     /// What was found is no value of the type: a miss, to be overwritten.
     pub(crate) fn garbage(self, what: &str) -> Self {
         self.counters.decode_failures.add(1);
+        if let Some(function) = &self.function {
+            function.found_garbage();
+        }
         let prefix = self.key.prefix();
         tracing::warn!(
             prefix,
@@ -333,9 +351,60 @@ impl Load {
         self.leader.as_ref().is_some_and(Leader::has_waiters)
     }
 
-    /// The body returned something that has no plain form, or one that cannot be read back.
-    pub(crate) fn unstorable(self, error: &Error) {
-        unstorable(&self.counters, &self.key, error);
+    /// The plain form of what the body returned, if it may be stored and would be read back. What is
+    /// stored is read back before: in debug builds always, else where others wait for it, and where something
+    /// could not be read.
+    pub(crate) fn plain_form(&self, value: &dyn ErasedValue) -> Option<Bytes> {
+        let function = self.function.as_deref();
+        if function.is_some_and(FunctionState::stores_no_more) {
+            return None;
+        }
+        let plain = value::plain_form_of(value)
+            .inspect_err(|error| self.unstorable(error))
+            .ok()?;
+        let exactly = cfg!(debug_assertions);
+        // Whoever waits must be able to read it: otherwise all of them would run their bodies at once.
+        if exactly || self.is_awaited() || function.is_some_and(FunctionState::is_suspect) {
+            let survives = value::survives(value, &plain, exactly);
+            match (&survives, function) {
+                (Ok(()), Some(function)) => function.is_readable(),
+                (Err(what), Some(function)) => self.unreadable(function, what),
+                (Err(what), None) => {
+                    self.unstorable(&Error::new(ErrorKind::Decode, what.clone()));
+                }
+                (Ok(()), None) => {}
+            }
+            survives.ok()?;
+        }
+        Some(plain)
+    }
+
+    fn unreadable(&self, function: &FunctionState, what: &str) {
+        self.counters.encode_failures.add(1);
+        let prefix = self.key.prefix();
+        if function.is_unreadable() {
+            tracing::warn!(
+                prefix,
+                what,
+                "the values of a function cannot be read back from JSON, so it stores no more of them; \
+                 change its type, or take the attribute off"
+            );
+        } else {
+            tracing::debug!(
+                prefix,
+                what,
+                "a result would not be read back and is not stored"
+            );
+        }
+    }
+
+    fn unstorable(&self, error: &Error) {
+        let says = self.function.as_ref().is_none_or(|it| it.says_unstorable());
+        unstorable(&self.counters, &self.key, error, says);
+    }
+
+    /// What the body returned is not stored and cannot be shared.
+    pub(crate) fn not_stored(self) {
         self.fail();
     }
 
@@ -371,7 +440,7 @@ impl Load {
         {
             Ok(stored) => stored,
             Err(error) => {
-                unstorable(&self.counters, &self.key, &error);
+                self.unstorable(&error);
                 return self.keep(plain);
             }
         };
@@ -444,11 +513,11 @@ impl Load {
 }
 
 /// A result cannot be stored, and its caller does not want to know.
-pub(crate) fn unstorable(counters: &Counters, key: &Key, error: &Error) {
+pub(crate) fn unstorable(counters: &Counters, key: &Key, error: &Error, says: bool) {
     counters.encode_failures.add(1);
     let prefix = key.prefix();
-    if error.kind() == ErrorKind::Config {
-        // Is said once for each function, at its first call.
+    if error.kind() == ErrorKind::Config || !says {
+        // Is said once for each function.
         tracing::debug!(prefix, %error, "a result cannot be cached");
     } else {
         tracing::warn!(prefix, %error, "a result cannot be cached");

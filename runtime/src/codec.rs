@@ -7,7 +7,7 @@ mod gzip;
 
 use crate::encoding::Encoding;
 use crate::error::{Error, ErrorKind};
-use crate::key::FullKey;
+use crate::key::{self, FullKey};
 use crate::keyring::{self, Keyring};
 use crate::settings::Settings;
 use bytes::Bytes;
@@ -41,6 +41,13 @@ impl Codec {
         plain: Bytes,
         encoding: Encoding,
     ) -> Result<Bytes, Error> {
+        if std::str::from_utf8(&full.value).is_ok_and(key::is_beside) {
+            return Err(Error::new(
+                ErrorKind::InvalidKey,
+                "the key ends in `:guard`, `:fence` or `:doubt` behind a hash tag, which is the name of a key that \
+                 belongs to another one; end the key differently",
+            ));
+        }
         let most = self.most;
         if encoding.compress && plain.len() > self.most_plain() {
             let length = plain.len();

@@ -224,10 +224,12 @@ impl Hash {
         self.field(&field, bulk(reply)?)
     }
 
-    /// Reads several fields of one type in one command, in the given order.
+    /// Reads several fields of one type in one command, in the given order; `None` for a field that does not
+    /// exist. A field that holds something else does not fail the others: it is `None`, counted in
+    /// [`decode_failures`](crate::CacheStats::decode_failures) and logged.
     ///
     /// # Errors
-    /// As [`get`](Self::get). Without fields, no command is sent.
+    /// As [`get`](Self::get), except [`ErrorKind::Decode`]. Without fields, no command is sent.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -250,18 +252,25 @@ impl Hash {
             Reply::Array(found) if found.len() == fields.len() => fields
                 .iter()
                 .zip(found)
-                .map(|(field, reply)| self.field(field, bulk(reply)?))
+                .map(|(field, reply)| match self.field(field, bulk(reply)?) {
+                    Err(error) if error.kind() == ErrorKind::Decode => {
+                        self.left_out(1);
+                        Ok(None)
+                    }
+                    read => read,
+                })
                 .collect(),
             _ => Err(no_reply()),
         }
     }
 
     /// Reads all fields into a struct or a map; `None` if the hash does not exist. Fields that the type does
-    /// not have are ignored, as is the default of `serde`.
+    /// not have are ignored, as is the default of `serde`. A field that holds something else is treated as
+    /// missing, counted in [`decode_failures`](crate::CacheStats::decode_failures) and logged.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] if the fields do not form a `T`; the error names the field if one is the cause;
-    /// otherwise as [`get`](Self::get).
+    /// [`ErrorKind::Decode`] if the fields do not form a `T`, even without those that hold something else;
+    /// the error names the field if one is the cause; otherwise as [`get`](Self::get).
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -280,7 +289,11 @@ impl Hash {
         if words.is_empty() {
             return Ok(None);
         }
-        fields::join(&words).map(Some).map_err(|what| {
+        let joined = fields::join(&words).map(|(value, left_out)| {
+            self.left_out(left_out);
+            Some(value)
+        });
+        joined.map_err(|what| {
             let (key, kind) = (&self.key, std::any::type_name::<T>());
             Error::new(
                 ErrorKind::Decode,
@@ -413,6 +426,22 @@ impl Hash {
     }
 
     /// What a field holds.
+    /// Reports fields that hold something else than was asked for.
+    fn left_out(&self, number: usize) {
+        if number == 0 {
+            return;
+        }
+        let prefix = self.key.prefix();
+        let failures = u64::try_from(number).unwrap_or(u64::MAX);
+        let counters = self.cache.client.registry.counters(prefix);
+        counters.decode_failures.add(failures);
+        tracing::warn!(
+            prefix,
+            number,
+            "fields of a hash cannot be read and are left out"
+        );
+    }
+
     fn field<V: DeserializeOwned>(
         &self,
         field: impl Display,

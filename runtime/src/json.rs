@@ -3,6 +3,7 @@
 
 mod error;
 mod member_name;
+pub(crate) mod number;
 
 pub(crate) use error::JsonError;
 use member_name::MemberName;
@@ -35,10 +36,22 @@ pub(crate) fn write_with(
         out: Vec::with_capacity(64),
         order,
         raw: false,
+        levels: 0,
+        wrappers: 0,
     };
     write(&mut writer)?;
     Ok(writer.out)
 }
+
+/// How deep lists and objects may be nested in a value that is to be read back.
+/// Source: `serde_json`, whose reader stops at 128.
+const MOST_LEVELS_READ: u32 = 127;
+
+/// How deep lists and objects may be nested in what is only hashed.
+const MOST_LEVELS_HASHED: u32 = 128;
+
+/// How many `Some`s and newtypes, which do not show in JSON, a value may be wrapped in, all together.
+const MOST_WRAPPERS: u32 = 1_024;
 
 /// `serde_json` hands over numbers and raw text of any precision under these struct names.
 /// Source: `serde_json/src/number.rs` and `raw.rs`, `TOKEN`.
@@ -51,6 +64,10 @@ pub(crate) struct Writer {
     order: Order,
     /// Strings are JSON text already.
     raw: bool,
+    /// The lists and objects that are open.
+    levels: u32,
+    /// The `Some`s and newtypes that are open.
+    wrappers: u32,
 }
 
 impl Writer {
@@ -67,7 +84,45 @@ impl Writer {
         }
     }
 
+    /// One more list or object. An error is the end of the document, so nothing is counted down then.
+    fn descend(&mut self) -> Result<(), JsonError> {
+        self.levels += 1;
+        let most = match self.order {
+            Order::Declared => MOST_LEVELS_READ,
+            Order::Sorted => MOST_LEVELS_HASHED,
+        };
+        if self.levels > most {
+            return Err(JsonError(format!(
+                "it is nested more than {most} levels deep"
+            )));
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, brackets: &[u8]) {
+        self.out.extend_from_slice(brackets);
+        let closed = u32::try_from(brackets.len()).unwrap_or(u32::MAX);
+        self.levels = self.levels.saturating_sub(closed);
+    }
+
+    /// What stands in a `Some` or a newtype.
+    fn wrapped<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), JsonError> {
+        self.wrappers += 1;
+        if self.wrappers > MOST_WRAPPERS {
+            return Err(JsonError(
+                "it is wrapped in too many `Some`s or newtypes".into(),
+            ));
+        }
+        value.serialize(&mut *self)?;
+        self.wrappers -= 1;
+        Ok(())
+    }
+
     fn open(&mut self, variant: Option<&str>, bracket: u8) -> Result<(), JsonError> {
+        if variant.is_some() {
+            self.descend()?;
+        }
+        self.descend()?;
         if let Some(variant) = variant {
             self.out.push(b'{');
             self.scalar(variant)?;
@@ -160,7 +215,7 @@ impl<'a> ser::Serializer for &'a mut Writer {
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), JsonError> {
         let start = self.out.len();
-        value.serialize(&mut *self)?;
+        self.wrapped(value)?;
         // JSON has one null, and this one would come back as `None`.
         if self.out.get(start..) == Some(b"null") {
             return Err(JsonError(
@@ -193,7 +248,7 @@ impl<'a> ser::Serializer for &'a mut Writer {
         _name: &'static str,
         value: &T,
     ) -> Result<(), JsonError> {
-        value.serialize(self)
+        self.wrapped(value)
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -203,11 +258,13 @@ impl<'a> ser::Serializer for &'a mut Writer {
         variant: &'static str,
         value: &T,
     ) -> Result<(), JsonError> {
+        self.descend()?;
         self.out.push(b'{');
         self.scalar(variant)?;
         self.out.push(b':');
         value.serialize(&mut *self)?;
         self.out.push(b'}');
+        self.levels -= 1;
         Ok(())
     }
 
@@ -275,9 +332,7 @@ impl List<'_> {
     }
 
     fn close(self) {
-        self.writer
-            .out
-            .extend_from_slice(if self.wrapped { b"]}" } else { b"]" });
+        self.writer.close(if self.wrapped { b"]}" } else { b"]" });
     }
 }
 
@@ -349,9 +404,7 @@ impl Object<'_> {
             self.writer.out.push(b':');
             self.writer.out.extend_from_slice(value);
         }
-        self.writer
-            .out
-            .extend_from_slice(if self.wrapped { b"}}" } else { b"}" });
+        self.writer.close(if self.wrapped { b"}}" } else { b"}" });
         Ok(())
     }
 }
@@ -361,7 +414,7 @@ impl ser::SerializeMap for Object<'_> {
     type Error = JsonError;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), JsonError> {
-        self.name = Some(key.serialize(MemberName)?);
+        self.name = Some(key.serialize(MemberName::default())?);
         Ok(())
     }
 

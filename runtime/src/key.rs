@@ -5,7 +5,7 @@ mod full;
 mod writer;
 
 use crate::error::{Error, ErrorKind};
-pub(crate) use escape::encoded;
+pub(crate) use escape::{encoded, is_encoded_in_parts};
 pub(crate) use full::{FENCE, FullKey, beside, is_beside};
 use std::fmt;
 pub use writer::{HashedPart, KeyPart, KeyWriter, OptionalPart};

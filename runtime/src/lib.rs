@@ -125,7 +125,7 @@
 //!
 //! Events go to [`tracing`](https://docs.rs/tracing) under the target `millpond`: a warning when nothing is
 //! configured (`Missing Upstash Redis credentials`), when the cache did not answer, when a value could not be
-//! read or stored; an error when the configuration is wrong, when two functions cache different types under
+//! read or stored, when two functions can use the same keys; an error when the configuration is wrong, when two functions cache different types under
 //! the same keys, and when a function with `encrypt` has no key. Events name prefixes, never keys or values.
 //!
 //! # The way through the code

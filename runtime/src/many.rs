@@ -2,7 +2,7 @@
 
 use crate::cache::Cache;
 use crate::encoding::Encoding;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
 use crate::reply::{bulk, no_reply};
 use crate::store::command::{Command, Effect, Reply};
@@ -108,7 +108,20 @@ impl Cache {
             self.client.registry.counters(key.prefix()).misses.add(1);
             return Ok(None);
         };
-        self.decoded(key, &self.opened(key, full, stored, false)?)
+        let read = self
+            .opened(key, full, stored, false)
+            .and_then(|plain| self.decoded(key, &plain));
+        match read {
+            Err(error) if error.kind() == ErrorKind::Decode => {
+                let prefix = key.prefix();
+                tracing::warn!(
+                    prefix,
+                    "one of several values cannot be read and is left out"
+                );
+                Ok(None)
+            }
+            read => read,
+        }
     }
 
     fn usable(&self, keys: &[Key]) -> Result<Vec<FullKey>, Error> {

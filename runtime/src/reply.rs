@@ -167,9 +167,14 @@ pub(crate) fn bulk(reply: Reply) -> Result<Option<Bytes>, Error> {
     }
 }
 
+/// A number, which some servers and scripts send as text.
 pub(crate) fn int(reply: &Reply) -> Result<i64, Error> {
     match reply {
         Reply::Int(number) => Ok(*number),
+        Reply::Bulk(text) => std::str::from_utf8(text)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(unexpected),
         _ => Err(unexpected()),
     }
 }

@@ -8,7 +8,8 @@ use crate::json::{self, JsonError, JsonText, Order};
 use bytes::Bytes;
 pub(crate) use erased::{ErasedValue, Read, TypedValue, Write, read, write};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use std::borrow::Cow;
 
 /// What envelopes of every version begin with. No plain value does: see [`plain_form`].
 pub(crate) const MARK: &[u8] = b"{\"millpond\":";
@@ -39,11 +40,21 @@ fn finish(written: Result<Vec<u8>, JsonError>) -> Result<Bytes, Error> {
         // JSON as before, and no envelope.
         text.insert(0, b' ');
     }
-    Ok(if text == b"null" {
-        Bytes::from_static(NULL_SENTINEL.as_bytes())
-    } else {
-        text.into()
-    })
+    Ok(stored_form(text))
+}
+
+/// What JSON is stored as. The npm client takes a number that JavaScript would write differently for a
+/// string, so a number is written as there.
+pub(crate) fn stored_form(json: Vec<u8>) -> Bytes {
+    match json.first() {
+        Some(b'n') if json == b"null" => Bytes::from_static(NULL_SENTINEL.as_bytes()),
+        Some(b'-' | b'0'..=b'9') => {
+            let number = std::str::from_utf8(&json).ok();
+            let number = number.and_then(json::number::as_javascript);
+            number.map_or_else(|| json.into(), Into::into)
+        }
+        _ => json.into(),
+    }
 }
 
 /// Whether these bytes stand for JSON null.
@@ -77,6 +88,11 @@ pub(crate) fn read_plain(
     let Err(error) = parse(text) else {
         return Ok(());
     };
+    if let Some(whole) = whole_surrogates(text)
+        && parse(&whole).is_ok()
+    {
+        return Ok(());
+    }
     if is_raw_text(text)
         && let Ok(quoted) = serde_json::to_string(text)
         && parse(&quoted).is_ok()
@@ -94,13 +110,18 @@ pub(crate) fn read_plain(
 }
 
 /// Whether another client may have meant this text as a plain string: a JSON number or boolean, or
-/// no JSON at all that does not look like the beginning of some.
+/// no JSON at all, whatever it begins with (`[INFO] started`).
 /// Source: `@upstash/redis` writes strings as they are.
 pub(crate) fn is_raw_text(text: &str) -> bool {
-    match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(json) => json.is_number() || json.is_boolean(),
-        Err(_) => !looks_like_json(text),
+    if text.as_bytes().starts_with(MARK) {
+        return false;
     }
+    // Ignoring a value has no limit of depth: what is too deep is JSON nevertheless.
+    if serde_json::from_str::<IgnoredAny>(text).is_ok() {
+        return text.trim_start().starts_with(['-', 't', 'f'])
+            || text.trim_start().starts_with(|c: char| c.is_ascii_digit());
+    }
+    matches!(readable(text.as_bytes()), Cow::Borrowed(_))
 }
 
 /// Whether a text that is no JSON may be the beginning of some.
@@ -108,37 +129,71 @@ pub(crate) fn looks_like_json(text: &str) -> bool {
     text.starts_with(['{', '[', '"'])
 }
 
-/// The plain form of a value of a cached function. In debug builds, one that would not be read back as
-/// the same value is an error.
-pub(crate) fn plain_form_of(value: &dyn ErasedValue) -> Result<Bytes, Error> {
-    let plain = finish(json::write_with(Order::Declared, &mut |writer| {
-        value.write(writer)
-    }))?;
-    if cfg!(debug_assertions) {
-        survives(value, &plain).map_err(|what| Error::new(ErrorKind::Decode, what))?;
+/// The same with whole characters, if that makes it JSON.
+pub(crate) fn readable(plain: &[u8]) -> Cow<'_, [u8]> {
+    std::str::from_utf8(plain)
+        .ok()
+        .and_then(whole_surrogates)
+        .filter(|whole| serde_json::from_str::<IgnoredAny>(whole).is_ok())
+        .map_or(Cow::Borrowed(plain), |whole| Cow::Owned(whole.into()))
+}
+
+/// The JSON with U+FFFD in the place of each escape that is half a character, which JavaScript writes
+/// for a string that was cut in the middle; nothing where there is none.
+fn whole_surrogates(json: &str) -> Option<String> {
+    /// The code unit of an escape at the beginning of this.
+    fn unit(text: &str) -> Option<u32> {
+        let digits = text.strip_prefix("\\u")?.get(..4)?;
+        u32::from_str_radix(digits, 16).ok()
     }
-    Ok(plain)
+    const ESCAPE: usize = 6;
+    let mut whole = String::new();
+    let mut rest = json;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        whole.push_str(before);
+        let taken = match unit(escape) {
+            Some(0xD800..=0xDBFF) if matches!(unit(&escape[ESCAPE..]), Some(0xDC00..=0xDFFF)) => {
+                2 * ESCAPE
+            }
+            Some(0xD800..=0xDFFF) => {
+                whole.push('\u{FFFD}');
+                rest = &escape[ESCAPE..];
+                continue;
+            }
+            // The character behind a backslash may be another backslash.
+            _ => 1 + escape[1..].chars().next().map_or(0, char::len_utf8),
+        };
+        whole.push_str(&escape[..taken]);
+        rest = &escape[taken..];
+    }
+    whole.push_str(rest);
+    (whole != json).then_some(whole)
 }
 
-/// Whether another caller can read this, as the type that the value has.
-pub(crate) fn reads_back(value: &dyn ErasedValue, plain: &[u8]) -> Result<(), Error> {
-    let mut result = Ok(());
-    value.lend_empty(&mut |copy| {
-        result = read_plain(plain, &mut |json| copy.read(json));
-    });
-    result.map_err(|what| Error::new(ErrorKind::Decode, what))
+/// The plain form of a value of a cached function.
+pub(crate) fn plain_form_of(value: &dyn ErasedValue) -> Result<Bytes, Error> {
+    finish(json::write_with(Order::Declared, &mut |writer| {
+        value.write(writer)
+    }))
 }
 
-/// Whether what will be stored reads back as the same value.
-fn survives(value: &dyn ErasedValue, plain: &[u8]) -> Result<(), String> {
-    let mut again = Ok(Vec::new());
+/// Whether what would be stored reads back, and `exactly` as the same value.
+pub(crate) fn survives(value: &dyn ErasedValue, plain: &[u8], exactly: bool) -> Result<(), String> {
+    let mut again = Ok(None);
     value.lend_empty(&mut |copy| {
         again = read_plain(plain, &mut |json| copy.read(json)).and_then(|()| {
+            if !exactly {
+                return Ok(None);
+            }
             let text = json::write_with(Order::Declared, &mut |writer| copy.write(writer));
-            text.map_err(|error| error.to_string())
+            let text = finish(text).map_err(|error| error.to_string())?;
+            Ok(Some(text))
         });
     });
-    let again = again?;
+    let Some(again) = again? else {
+        return Ok(());
+    };
     if again == plain || unordered(&again) == unordered(plain) {
         Ok(())
     } else {
@@ -192,11 +247,34 @@ mod tests {
                 "{raw}"
             );
         }
-        for wrong in ["{\"a\":1}", "[1]", "{cut", "\"cut", "[cut"] {
+        for raw in ["{cut", "\"cut", "[INFO] started"] {
+            assert_eq!(decode::<String>(raw.as_bytes()), Ok(raw.to_owned()));
+            assert!(decode::<Vec<String>>(raw.as_bytes()).is_err(), "{raw}");
+        }
+        for wrong in ["{\"a\":1}", "[1]", "{\"a\":\"\\ud800\"}"] {
             assert!(decode::<String>(wrong.as_bytes()).is_err(), "{wrong}");
         }
         assert!(decode::<u64>(b"abc").is_err());
         assert_eq!(decode::<Option<String>>(b"123"), Ok(Some("123".to_owned())));
+    }
+
+    #[test]
+    fn half_a_character_reads_as_the_replacement_character() {
+        for (json, text) in [
+            (r#""a\ud83d""#, "a\u{FFFD}"),
+            (r#""\uDE00b""#, "\u{FFFD}b"),
+            (r#""\ud83d\ud83d\ude00""#, "\u{FFFD}\u{1F600}"),
+            (r#""\\ud83d""#, r"\ud83d"),
+            (r#""\\\ud83d""#, "\\\u{FFFD}"),
+        ] {
+            assert_eq!(
+                decode::<String>(json.as_bytes()),
+                Ok(text.to_owned()),
+                "{json}"
+            );
+        }
+        let list = decode::<Vec<Option<String>>>(br#"["\ud83d",null]"#);
+        assert_eq!(list, Ok(vec![Some("\u{FFFD}".to_owned()), None]));
     }
 
     #[test]
@@ -212,14 +290,40 @@ mod tests {
             #[serde(rename(serialize = "out", deserialize = "in"), default)]
             turned: u8,
         }
+        #[derive(Serialize, serde::Deserialize)]
+        #[serde(into = "u32", try_from = "String")]
+        struct Unread;
+        impl From<Unread> for u32 {
+            fn from(_: Unread) -> Self {
+                7
+            }
+        }
+        impl TryFrom<String> for Unread {
+            type Error = &'static str;
+            fn try_from(_: String) -> Result<Self, Self::Error> {
+                Err("never")
+            }
+        }
+        impl Clone for Unread {
+            fn clone(&self) -> Self {
+                Self
+            }
+        }
         fn typed<T: Serialize + DeserializeOwned>(value: T) -> TypedValue<T> {
             let mut typed = TypedValue::new(read, write);
             typed.set(value);
             typed
         }
-        assert!(plain_form_of(&typed(Lossy { turned: 2 })).is_err());
+        fn is_same<T: Serialize + DeserializeOwned>(value: T, exactly: bool) -> bool {
+            let typed = typed(value);
+            survives(&typed, &plain_form_of(&typed).unwrap(), exactly).is_ok()
+        }
+        assert!(!is_same(Lossy { turned: 2 }, true));
+        assert!(is_same(Lossy { turned: 2 }, false));
+        assert!(!is_same(Unread, false));
         let set: std::collections::HashSet<u32> = (0..100).collect();
-        assert!(plain_form_of(&typed(set)).is_ok());
-        assert!(plain_form_of(&typed(None::<u32>)).is_ok());
+        assert!(is_same(set, true));
+        assert!(is_same(None::<u32>, true));
+        assert!(is_same(1.0, true));
     }
 }

@@ -1,14 +1,11 @@
 //! A call of a cached function, from its key to its return value.
 
-use super::cached_function::CachedFunction;
 use crate::cache::call_mode::{self, CallMode};
-use crate::cache::{Answer, Cache, Cacheable, CachedCall, Policy, ReturnKind};
+use crate::cache::{Answer, Cacheable, CachedCall, CachedFunction, Policy, ReturnKind};
 use crate::entry::{Entry, EntryRef, Invalidation};
 use crate::key::Key;
 use crate::pond::Millpond;
 use crate::scope;
-use crate::stats::Counters;
-use crate::sync;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -89,8 +86,20 @@ impl Call {
         let policy = self.policy();
         let pond = self.pond.unwrap_or_else(scope::current);
         let cache = Arc::clone(&pond.0.cache);
-        let counters = cache.counters(self.function, value_type, self.owner);
-        if policy.encoding.encrypt && cache.client.codec.lacks_key() {
+        let registry = &cache.client.registry;
+        let (function, is_first) =
+            cache
+                .functions
+                .state(self.function, value_type, self.owner, || {
+                    registry.counters(self.function.prefix)
+                });
+        let lacks_key = policy.encoding.encrypt && cache.client.codec.lacks_key();
+        if lacks_key && is_first {
+            let (prefix, error) = (self.function.prefix, crate::keyring::no_key());
+            tracing::error!(prefix, %error, "a function runs uncached");
+        }
+        let counters = Arc::clone(&function.counters);
+        if lacks_key {
             counters.bypassed.add(1);
             return None;
         }
@@ -99,6 +108,7 @@ impl Call {
             key: self.key,
             policy,
             counters,
+            function: Some(function),
             refresh: mode == Some(CallMode::Refresh),
         })
     }
@@ -118,76 +128,6 @@ where
 {
     let call = call.begin(std::any::type_name::<K::Value>());
     Answer::new(call, cacheable, unless, body)
-}
-
-impl Cache {
-    /// The counters of a function. Its first call also reports two functions that share keys but
-    /// not a type, one function that shares keys between two types, and a key for encryption that is missing.
-    fn counters(
-        &self,
-        function: &'static CachedFunction,
-        kind: &'static str,
-        owner: Option<&'static str>,
-    ) -> Arc<Counters> {
-        let id = (
-            std::ptr::from_ref(function) as usize,
-            kind.as_ptr() as usize,
-            owner.map_or(0, |owner| owner.as_ptr() as usize),
-        );
-        if let Some(counters) = sync::read(&self.checked).get(&id) {
-            return Arc::clone(counters);
-        }
-        let counters = self.client.registry.counters(function.prefix);
-        let mut checked = sync::write(&self.checked);
-        let is_first = checked.insert(id, Arc::clone(&counters)).is_none();
-        drop(checked);
-        if is_first && function.encoding.encrypt && self.client.codec.lacks_key() {
-            let (prefix, error) = (function.prefix, crate::keyring::no_key());
-            tracing::error!(prefix, %error, "a function runs uncached");
-        }
-        if let Some(owner) = owner {
-            self.check_owner(function, owner);
-        }
-        let mut types = sync::lock(&self.types);
-        let first = *types.entry(function.keys()).or_insert(kind);
-        if first != kind {
-            tracing::error!(
-                prefix = function.prefix,
-                function = function.name,
-                template = function.template,
-                first,
-                second = kind,
-                "two functions cache different types under the same keys; give one of them \
-                 another prefix or key"
-            );
-        }
-        counters
-    }
-}
-
-impl Cache {
-    /// What a macro cannot see: `impl<T> Repo<T>` is one `impl` for many types, as a default method of a trait is one
-    /// method. Where the key does not tell them apart, each answers with the other's values.
-    fn check_owner(&self, function: &'static CachedFunction, owner: &'static str) {
-        let mut owners = sync::lock(&self.owners);
-        let known = owners
-            .entry((function.name, function.keys()))
-            .or_insert(Some(owner));
-        let Some(first) = known.filter(|first| *first != owner) else {
-            return;
-        };
-        *known = None;
-        drop(owners);
-        tracing::error!(
-            prefix = function.prefix,
-            function = function.name,
-            template = function.template,
-            first,
-            second = owner,
-            "one function is called on two types under the same keys, so each gets the other's values; \
-             put what tells them apart into the key or the prefix, or write skip(Self)"
-        );
-    }
 }
 
 /// The entry of a call.

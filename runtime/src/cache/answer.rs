@@ -250,21 +250,14 @@ impl Progress {
     /// Stores what the body returned, or `keeps` it from being stored; whether there is something to
     /// wait for.
     fn store(&mut self, load: Box<Load>, value: &dyn ErasedValue, keeps: bool) -> bool {
-        let plain = value::plain_form_of(value).and_then(|plain| {
-            // Whoever waits must be able to read it: otherwise they would all run their bodies at once.
-            if load.is_awaited() {
-                value::reads_back(value, &plain)?;
-            }
-            Ok(plain)
-        });
-        match plain {
-            Ok(plain) if keeps => load.keep(plain),
-            Ok(plain) => {
+        match load.plain_form(value) {
+            Some(plain) if keeps => load.keep(plain),
+            Some(plain) => {
                 let null = value::is_null(&plain);
                 *self = Self::Storing(Box::pin(load.store(plain, null)));
                 return true;
             }
-            Err(error) => load.unstorable(&error),
+            None => load.not_stored(),
         }
         false
     }

@@ -1,12 +1,11 @@
 //! What the cache of one `Millpond` has beside its client.
 
 use super::flight::Flights;
+use super::known_functions::KnownFunctions;
 use crate::client::Client;
-use crate::stats::Counters;
-use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
 
 /// The loads under way and what is known of the cached functions.
 pub(crate) struct Cache {
@@ -14,14 +13,7 @@ pub(crate) struct Cache {
     pub(crate) flights: Flights,
     /// Whether a call outside of a Tokio runtime has been reported.
     warned_outside: AtomicBool,
-    /// The type that was first seen under each prefix and template.
-    pub(crate) types: Mutex<HashMap<String, &'static str>>,
-    /// The type around each function, by the function's name and what its keys have in common, until two
-    /// types were found there, which is reported once.
-    pub(crate) owners: Mutex<HashMap<(&'static str, String), Option<&'static str>>>,
-    /// Functions whose types have been checked: their address, and those of the names of the value's type
-    /// and of the type around the function.
-    pub(crate) checked: RwLock<BTreeMap<(usize, usize, usize), Arc<Counters>>>,
+    pub(crate) functions: KnownFunctions,
 }
 
 impl fmt::Debug for Cache {
@@ -42,9 +34,7 @@ impl Cache {
             client,
             flights,
             warned_outside: AtomicBool::new(false),
-            types: Mutex::default(),
-            owners: Mutex::default(),
-            checked: RwLock::default(),
+            functions: KnownFunctions::default(),
         }
     }
 

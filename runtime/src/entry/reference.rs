@@ -148,7 +148,7 @@ impl EntryRef {
         {
             Ok(stored) => stored,
             Err(error) => {
-                cache::unstorable(&counters, &self.key, &error);
+                cache::unstorable(&counters, &self.key, &error, true);
                 return false;
             }
         };

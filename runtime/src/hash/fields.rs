@@ -7,6 +7,8 @@ use serde::de::value::MapDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -18,28 +20,49 @@ pub(super) fn split(json: &[u8]) -> Result<Vec<(Bytes, Bytes)>, Error> {
             "only a struct or a map has fields for a hash; set a single value with `set`",
         )
     })?;
-    let stored = |raw: &RawValue| match raw.get() {
-        "null" => Bytes::from_static(value::NULL_SENTINEL.as_bytes()),
-        text => Bytes::copy_from_slice(text.as_bytes()),
-    };
+    let stored = |raw: &RawValue| value::stored_form(raw.get().into());
     Ok(members
         .into_iter()
         .map(|(name, raw)| (name.into(), stored(raw)))
         .collect())
 }
 
-/// A value from the names and values of a hash, in turn; the error holds nothing of the content.
-pub(super) fn join<T: DeserializeOwned>(words: &[Bytes]) -> Result<T, Wrong> {
+/// A value from the names and values of a hash, in turn, and the fields that had to be left out of it
+/// since they hold something else; the error holds nothing of the content.
+pub(super) fn join<T: DeserializeOwned>(words: &[Bytes]) -> Result<(T, usize), Wrong> {
     let (pairs, _) = words.as_chunks::<2>();
-    let fields = pairs.iter().map(|[name, bytes]| {
-        let field = Field { name, bytes };
-        (FieldName(name), field)
-    });
-    T::deserialize(MapDeserializer::new(fields))
+    let mut pairs: Vec<(&[u8], Cow<'_, [u8]>)> = pairs
+        .iter()
+        .map(|[name, bytes]| (&name[..], value::readable(bytes)))
+        .collect();
+    let number = pairs.len();
+    let mut first = None;
+    loop {
+        let broken = Cell::new(None);
+        let fields = pairs.iter().enumerate().map(|(at, (name, bytes))| {
+            let field = Field {
+                name,
+                bytes,
+                at,
+                broken: &broken,
+            };
+            (FieldName(name), field)
+        });
+        match T::deserialize(MapDeserializer::new(fields)) {
+            Ok(value) => return Ok((value, number - pairs.len())),
+            Err(wrong) => {
+                let wrong = first.get_or_insert(wrong);
+                let Some(at) = broken.get().filter(|&at| at < pairs.len()) else {
+                    return Err(std::mem::take(wrong));
+                };
+                pairs.remove(at);
+            }
+        }
+    }
 }
 
 /// What is wrong with which field.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Wrong(String);
 
 impl fmt::Display for Wrong {
@@ -69,10 +92,14 @@ impl serde::de::Error for Wrong {
 struct Field<'de> {
     name: &'de [u8],
     bytes: &'de [u8],
+    at: usize,
+    /// Which field holds something else than is asked for.
+    broken: &'de Cell<Option<usize>>,
 }
 
 impl<'de> Field<'de> {
     fn wrong(&self) -> Wrong {
+        self.broken.set(Some(self.at));
         let name = String::from_utf8_lossy(self.name);
         Wrong(format!("the field `{name}` holds something else"))
     }

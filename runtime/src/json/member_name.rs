@@ -6,7 +6,24 @@ use serde::ser::{self, Impossible};
 
 /// The names of members: strings, and what `serde_json` turns into one (numbers, booleans,
 /// characters, unit variants).
-pub(super) struct MemberName;
+#[derive(Default)]
+pub(super) struct MemberName {
+    /// How many `Some`s and newtypes are open.
+    wrappers: u32,
+}
+
+/// More of them than any name needs, and fewer than a stack holds.
+const MOST_WRAPPERS: u32 = 128;
+
+impl MemberName {
+    fn wrapped<T: Serialize + ?Sized>(mut self, value: &T) -> Result<String, JsonError> {
+        self.wrappers += 1;
+        if self.wrappers > MOST_WRAPPERS {
+            return no_name();
+        }
+        value.serialize(self)
+    }
+}
 
 fn no_name<T>() -> Result<T, JsonError> {
     Err(JsonError(
@@ -57,7 +74,7 @@ impl ser::Serializer for MemberName {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<String, JsonError> {
-        value.serialize(self)
+        self.wrapped(value)
     }
 
     fn serialize_unit(self) -> Result<String, JsonError> {
@@ -82,7 +99,7 @@ impl ser::Serializer for MemberName {
         _: &'static str,
         value: &T,
     ) -> Result<String, JsonError> {
-        value.serialize(self)
+        self.wrapped(value)
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(

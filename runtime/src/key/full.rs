@@ -49,7 +49,12 @@ pub(crate) fn beside(key: &str, what: &str) -> String {
 /// Whether a name that a server lists is that of a guard, of a doubt, or of a lock's number.
 pub(crate) fn is_beside(name: &str) -> bool {
     name.rsplit_once(':')
-        .is_some_and(|(key, what)| [GUARD, DOUBT, FENCE].contains(&what) && has_hash_tag(key))
+        .is_some_and(|(key, what)| is_reserved(what) && has_hash_tag(key))
+}
+
+/// Whether this is what the last segment of such a name is. Data never is: as a part of a key it is encoded.
+pub(crate) fn is_reserved(segment: &str) -> bool {
+    [GUARD, DOUBT, FENCE].contains(&segment)
 }
 
 /// Whether Redis Cluster takes only a part of this key for its slot.

@@ -2,6 +2,7 @@
 
 use super::Key;
 use super::escape::encode_from;
+use super::full::is_reserved;
 use crate::hex::hex;
 use crate::json::{self, Order};
 use serde::Serialize;
@@ -66,6 +67,13 @@ impl KeyWriter {
     /// `<name:sha256>`
     pub fn hashed<T: HashedPart + ?Sized>(&mut self, value: &T) {
         self.begin();
+        if has_no_order(std::any::type_name::<T>()) {
+            self.problem = Some(
+                "an argument under :sha256 is a set without an order of its own, so equal sets have \
+                 different hashes; pass a BTreeSet or a sorted list, or leave it out with skip(...)",
+            );
+            return;
+        }
         match value.canonical() {
             Some(text) => self.text.push_str(&hex(&Sha256::digest(text))),
             None => {
@@ -79,13 +87,28 @@ impl KeyWriter {
     }
 
     /// The key. One that cannot be used says so on use.
-    pub fn finish(self) -> Key {
+    pub fn finish(mut self) -> Key {
+        // The template's text and a part may form such a segment together.
+        if let Some((_, last)) = self.text.rsplit_once(':')
+            && is_reserved(last)
+        {
+            let start = self.text.len() - last.len();
+            encode_from(&mut self.text, start);
+        }
         Key {
             text: self.text,
             prefix: self.prefix,
             problem: self.problem,
         }
     }
+}
+
+/// Whether a type, or a type that it is made of, is a collection that compares without an order and is
+/// serialized in one: `HashSet` and its like. Maps are not, since their members are sorted.
+fn has_no_order(type_name: &str) -> bool {
+    const SETS: [&str; 4] = ["HashSet", "IndexSet", "DashSet", "BinaryHeap"];
+    let mut names = type_name.split(|c: char| !c.is_alphanumeric() && c != '_');
+    names.any(|name| SETS.contains(&name))
 }
 
 /// What may stand in a key as `<name>`: anything with `Display`.

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 impl Millpond {
     /// Reads values in one command, in the order of the keys. The result is `None` for a key that does not
-    /// exist or holds another Redis type. A stored null is `None` too, unless `T` is itself an `Option`.
+    /// exist or holds another Redis type. A stored null is `None` too, unless `T` is itself an `Option`. A
+    /// value that is not a `T` does not fail the others: it is `None`, counted in
+    /// [`decode_failures`](crate::CacheStats::decode_failures) and logged.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) if one of them is not a `T`,
     /// [`ErrorKind::InvalidKey`](crate::ErrorKind::InvalidKey) for a key that cannot be used, and the errors
     /// of [any command](crate::ErrorKind). Without keys, no command is sent.
     ///

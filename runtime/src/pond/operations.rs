@@ -184,6 +184,7 @@ impl Millpond {
             key,
             policy: Policy::by_hand(ttl),
             counters,
+            function: None,
             refresh: mode == Some(CallMode::Refresh),
         };
         let call = (mode != Some(CallMode::Uncached)).then_some(call);

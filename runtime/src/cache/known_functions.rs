@@ -1,0 +1,207 @@
+//! The cached functions that a `Millpond` has answered for: what it remembers of each, and which of them can
+//! use the same keys.
+
+use super::cached_function::CachedFunction;
+use super::key_form::KeyForm;
+use crate::stats::Counters;
+use crate::sync;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+/// How many values of a function may prove unreadable, one after another, until it stores no more.
+const MOST_UNREADABLE: u8 = 3;
+
+/// What is remembered of one function.
+#[derive(Default)]
+pub(crate) struct FunctionState {
+    pub(crate) counters: Arc<Counters>,
+    /// Something that was read was no value of the function, since the last value that was found to be
+    /// readable.
+    is_suspect: AtomicBool,
+    /// Values in a row that would not have been read back.
+    unreadable: AtomicU8,
+    has_said_unstorable: AtomicBool,
+    has_said_unusable: AtomicBool,
+}
+
+impl FunctionState {
+    /// What was found is no value of the function; whether the next one would be read back is then seen
+    /// before it is stored.
+    pub(crate) fn found_garbage(&self) {
+        self.is_suspect.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.is_suspect.load(Ordering::Relaxed)
+    }
+
+    /// A value would be read back.
+    pub(crate) fn is_readable(&self) {
+        self.is_suspect.store(false, Ordering::Relaxed);
+        self.unreadable.store(0, Ordering::Relaxed);
+    }
+
+    /// A value would not be read back; true when the function stores no more from now on.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        self.is_suspect.store(true, Ordering::Relaxed);
+        let more = |number: u8| Some(number.saturating_add(1));
+        let before = self
+            .unreadable
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        before == Ok(MOST_UNREADABLE - 1)
+    }
+
+    /// Whether its values have proved unreadable too often.
+    pub(crate) fn stores_no_more(&self) -> bool {
+        self.unreadable.load(Ordering::Relaxed) >= MOST_UNREADABLE
+    }
+
+    /// Whether to say that a value cannot be stored: once.
+    pub(crate) fn says_unstorable(&self) -> bool {
+        !self.has_said_unstorable.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether to say that a key cannot be used: once.
+    pub(crate) fn says_unusable(&self) -> bool {
+        !self.has_said_unusable.swap(true, Ordering::Relaxed)
+    }
+}
+
+/// The functions that were called, by their address and those of the names of their value type and of the
+/// type around them. There are no
+/// more of them than the program has.
+#[derive(Default)]
+pub(crate) struct KnownFunctions {
+    states: RwLock<BTreeMap<(usize, usize, usize), Arc<FunctionState>>>,
+    /// By prefix and version: only those can use the same keys.
+    by_prefix: Mutex<HashMap<PrefixAndVersion, Vec<Known>>>,
+    /// By the name of the function, and its prefix, which may depend on the type around it.
+    owners: Mutex<HashMap<(&'static str, &'static str), Owner>>,
+}
+
+/// The type around a function, until two types were found there, which is reported once.
+type Owner = Option<&'static str>;
+
+type PrefixAndVersion = (&'static str, Option<u32>);
+
+struct Known {
+    function: &'static CachedFunction,
+    value_type: &'static str,
+    form: KeyForm,
+}
+
+impl KnownFunctions {
+    /// What is remembered of a function, and whether this is its first call.
+    pub(crate) fn state(
+        &self,
+        function: &'static CachedFunction,
+        value_type: &'static str,
+        owner: Owner,
+        counters: impl FnOnce() -> Arc<Counters>,
+    ) -> (Arc<FunctionState>, bool) {
+        let id = (
+            std::ptr::from_ref(function) as usize,
+            value_type.as_ptr() as usize,
+            owner.map_or(0, |owner| owner.as_ptr() as usize),
+        );
+        if let Some(state) = sync::read(&self.states).get(&id) {
+            return (Arc::clone(state), false);
+        }
+        let state = Arc::new(FunctionState {
+            counters: counters(),
+            ..FunctionState::default()
+        });
+        let is_first = sync::write(&self.states)
+            .insert(id, Arc::clone(&state))
+            .is_none();
+        if is_first {
+            self.compare(function, value_type);
+            if let Some(owner) = owner {
+                self.check_owner(function, owner);
+            }
+        }
+        (state, is_first)
+    }
+
+    /// Reports every function known so far that can use a key of this one.
+    fn compare(&self, function: &'static CachedFunction, value_type: &'static str) {
+        let form = KeyForm::of(function.template);
+        let mut by_prefix = sync::lock(&self.by_prefix);
+        let known = by_prefix
+            .entry((function.prefix, function.version))
+            .or_default();
+        for other in &*known {
+            let is_same = other.function.name == function.name;
+            // A generic function is several, which may have one value type: then it may have one key.
+            if (is_same && other.value_type == value_type) || !form.meets(&other.form) {
+                continue;
+            }
+            report(function, value_type, other, form.equals(&other.form));
+        }
+        // The same one may stand at several addresses.
+        let is_known = known
+            .iter()
+            .any(|known| known.function.name == function.name && known.value_type == value_type);
+        if !is_known {
+            known.push(Known {
+                function,
+                value_type,
+                form,
+            });
+        }
+    }
+}
+
+impl KnownFunctions {
+    /// What a macro cannot see: `impl<T> Repo<T>` is one `impl` for many types, as a default method of a trait is one
+    /// method. Where the key does not tell them apart, each answers with the other's values.
+    fn check_owner(&self, function: &'static CachedFunction, owner: &'static str) {
+        let mut owners = sync::lock(&self.owners);
+        let known = owners
+            .entry((function.name, function.prefix))
+            .or_insert(Some(owner));
+        let Some(first) = known.filter(|first| *first != owner) else {
+            return;
+        };
+        *known = None;
+        drop(owners);
+        tracing::error!(
+            prefix = function.prefix,
+            function = function.name,
+            template = function.template,
+            first,
+            second = owner,
+            "one function is called on two types under the same keys, so each gets the other's values; \
+             put what tells them apart into the key or the prefix, or write skip(Self)"
+        );
+    }
+}
+
+fn report(function: &CachedFunction, value_type: &str, other: &Known, is_equal: bool) {
+    let (one, two) = (other.function, function);
+    let prefix = function.prefix;
+    if is_equal && other.value_type != value_type {
+        tracing::error!(
+            prefix,
+            function = one.name,
+            template = one.template,
+            value_type = other.value_type,
+            other_function = two.name,
+            other_template = two.template,
+            other_value_type = value_type,
+            "two functions cache different types under the same keys; give one of them another prefix or \
+             key"
+        );
+    } else if !one.shares(two) && !two.shares(one) {
+        tracing::warn!(
+            prefix,
+            function = one.name,
+            template = one.template,
+            other_function = two.name,
+            other_template = two.template,
+            "two functions can use the same key, and each then returns what the other stored; give one \
+             of them another prefix or key, or write `shares` on it if that is meant"
+        );
+    }
+}

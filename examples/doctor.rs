@@ -16,6 +16,12 @@ const PAIRS: [(&str, &str); 3] = [
     ("UPSTASH_REDIS_URL", "UPSTASH_REDIS_TOKEN"),
 ];
 
+/// Looked for after the pairs.
+const REDIS_URL: &str = "REDIS_URL";
+
+/// Allows plain http to another machine.
+const PLAIN_HTTP: &str = "MILLPOND_ALLOW_PLAIN_HTTP";
+
 const CONSOLE: &str =
     "both are in the Upstash console, https://console.upstash.com, under REST API";
 
@@ -102,6 +108,7 @@ fn environment(report: &mut Report) -> Option<Database> {
                 half_a_pair(report);
                 return None;
             }
+            None if variable(REDIS_URL).is_some() => return None,
             None => {
                 nothing();
                 return None;
@@ -114,10 +121,19 @@ fn environment(report: &mut Report) -> Option<Database> {
     let (name, url) = &database.url;
     let local = ["http://localhost", "http://127.", "http://[::1]"];
     if url.starts_with("http://") && !local.iter().any(|host| url.starts_with(host)) {
-        report.wrong(
-            format_args!("{name} begins with http, which would show the token to the network"),
-            "write https in its place",
-        );
+        if variable(PLAIN_HTTP).is_some() {
+            note(
+                format_args!(
+                    "{name} begins with http, so the network sees the token and the values"
+                ),
+                format_args!("{PLAIN_HTTP} is set; use it in a network of your own only"),
+            );
+        } else {
+            report.wrong(
+                format_args!("{name} begins with http, which would show the token to the network"),
+                format_args!("write https in its place, or set {PLAIN_HTTP}=1 for an emulator"),
+            );
+        }
     }
     if before == report.wrong {
         // The crate has the last word on what it would refuse.
@@ -168,6 +184,24 @@ fn half_a_pair(report: &mut Report) {
         );
     }
     other_places();
+}
+
+/// What `REDIS_URL` leads to.
+async fn redis(report: &mut Report) {
+    let pond = match Millpond::from_env() {
+        Ok(pond) => pond,
+        Err(error) => return report.wrong(error, format_args!("correct {REDIS_URL}")),
+    };
+    if !cfg!(feature = "redis") {
+        return note(
+            format_args!("{REDIS_URL} is set, but this build lacks the feature `redis`"),
+            "the embedded engine would be used; add the feature in Cargo.toml",
+        );
+    }
+    match pond.command(["PING"]).await {
+        Ok(_) => fine(format_args!("{REDIS_URL} is set, and that Redis answers")),
+        Err(error) => report.wrong(error, format_args!("check {REDIS_URL} and the network")),
+    }
 }
 
 fn nothing() {
@@ -481,6 +515,8 @@ async fn main() -> ExitCode {
     let mut report = Report::default();
     if let Some(database) = environment(&mut report) {
         examine(&mut report, database).await;
+    } else if report.wrong == 0 && variable(REDIS_URL).is_some() {
+        redis(&mut report).await;
     }
     report.end()
 }

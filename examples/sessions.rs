@@ -21,7 +21,11 @@ struct Site {
 impl Site {
     fn new(pond: Millpond) -> Self {
         // A day after the last request a session is over. The database holds hashes of the ids.
-        let sessions = pond.sessions(ttl::EXTENDED).sliding().hashed();
+        let sessions = pond
+            .sessions(ttl::EXTENDED)
+            .hashed()
+            .sliding()
+            .absolute(ttl::WEEK);
         Self { pond, sessions }
     }
 

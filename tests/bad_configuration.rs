@@ -312,3 +312,63 @@ async fn with_both_variables_the_database_serves() {
     assert_eq!(said, "[1, 1] [0, 0] Some(1)");
     assert!(!gateway.requests().is_empty());
 }
+
+#[tokio::test]
+async fn plain_http_to_another_machine_needs_a_yes_and_is_warned_about() {
+    let (log, _guard) = Log::of_this_thread();
+    let builder = || Millpond::builder().upstash("http://srh:80", TOKEN);
+    let error = builder().build().unwrap_err();
+    let both = [
+        "write https",
+        "allow_plain_http",
+        "MILLPOND_ALLOW_PLAIN_HTTP",
+    ];
+    says(&error, ErrorKind::Config, &both);
+    assert!(log.text().is_empty(), "{}", log.text());
+
+    builder().allow_plain_http(true).build().unwrap();
+    assert!(log.text().contains("plain http"), "{}", log.text());
+    assert!(!log.text().contains(TOKEN), "{}", log.text());
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn a_password_in_plain_text_to_another_machine_is_warned_about_once() {
+    let (log, _guard) = Log::of_this_thread();
+    for quiet in [
+        format!("redis://:{TOKEN}@127.0.0.1:6379"),
+        format!("redis://:{TOKEN}@localhost:6379"),
+        "redis://db.internal:6379".to_owned(),
+    ] {
+        Millpond::builder().redis(quiet).build().unwrap();
+    }
+    assert!(!log.text().contains("plain text"), "{}", log.text());
+    let nodes = ["a", "b"].map(|node| format!("redis://:{TOKEN}@{node}.internal:6379"));
+    Millpond::builder().redis_cluster(nodes).build().unwrap();
+    assert_eq!(
+        log.text().matches("plain text").count(),
+        1,
+        "{}",
+        log.text()
+    );
+    assert!(!log.text().contains(TOKEN), "{}", log.text());
+}
+
+#[tokio::test]
+async fn the_first_command_says_once_which_engine_is_in_use() {
+    let gateway = Gateway::start(&needs_redis!().database()).await.unwrap();
+    let (log, _guard) = Log::of_this_thread();
+    let builder = Millpond::builder().upstash(gateway.url(), gateway.token());
+    let pond = builder.namespace("staging").build().unwrap();
+    let line = "millpond is in use";
+    assert!(!log.text().contains(line), "{}", log.text());
+    for _ in 0..3 {
+        pond.exists("k").await.unwrap();
+    }
+    let text = log.text();
+    assert_eq!(text.matches(line).count(), 1, "{text}");
+    let said = text.lines().find(|text| text.contains(line)).unwrap();
+    assert!(said.contains("Upstash at 127.0.0.1"), "{said}");
+    assert!(said.contains("staging"), "{said}");
+    assert!(!said.contains(gateway.token()), "{said}");
+}

@@ -85,6 +85,16 @@ async fn with_nothing_set_it_says_what_would_happen_and_what_to_set() {
     );
 }
 
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn a_redis_url_alone_is_used_and_asked() {
+    let database = needs_redis!().database();
+    let visit = Visit::with(&[("REDIS_URL", &database.url())]).await;
+    visit.says(true, &["REDIS_URL is set, and that Redis answers"]);
+    let visit = Visit::with(&[("REDIS_URL", "redis//x")]).await;
+    visit.says(false, &["the Redis URL", "correct REDIS_URL"]);
+}
+
 #[tokio::test]
 async fn a_name_that_is_nearly_right_is_pointed_out() {
     let visit = Visit::with(&[("UPSTASH_REDIS_REST_TOKN", SECRET)]).await;

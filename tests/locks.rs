@@ -3,7 +3,7 @@
 mod support;
 
 use futures_util::future::join_all;
-use millpond::{ErrorKind, LockGuard, ManualClock, Millpond, Reply, ttl};
+use millpond::{Builder, ErrorKind, LockGuard, ManualClock, Millpond, Reply, ttl};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use support::{on_every_engine, settle, within_a_minute};
@@ -423,11 +423,42 @@ async fn a_lock_that_comes_late_for_a_caller_who_went_away_is_given_back() {
 }
 
 #[cfg(feature = "upstash")]
+/// Takes and gives back a lock while the wall clock is right, far ahead, and right again.
+async fn numbers_grow_whatever_the_clock_says(builder: Builder) {
+    let clock = ManualClock::new();
+    let pond = builder.clock(clock.clone()).build().unwrap();
+    let (right, far_ahead) = (clock.unix_ms(), 9_200_000_000_000_000);
+    let mut numbers = Vec::new();
+    for now in [right, far_ahead, right] {
+        clock.set_unix_ms(now);
+        for _ in 0..3 {
+            let guard = pond.lock("lock:clocks", HALF_A_MINUTE).await.unwrap();
+            numbers.push(guard.fencing_token());
+            assert!(guard.release().await.unwrap());
+        }
+    }
+    assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_far_ahead_does_not_freeze_the_numbers() {
+    numbers_grow_whatever_the_clock_says(Millpond::builder().memory()).await;
+}
+
 mod over_http {
     use super::*;
     use millpond_gateway::{Fault, Gateway, Matcher, needs_redis};
     use support::process::{Process, orders, say};
     use support::{gateway, pond};
+
+    #[tokio::test]
+    async fn a_clock_that_is_far_ahead_does_not_freeze_the_numbers() {
+        let redis = needs_redis!();
+        let gateway = gateway(redis).await;
+        numbers_grow_whatever_the_clock_says(support::builder(&gateway)).await;
+        let over_resp = Millpond::builder().redis(redis.database().url());
+        numbers_grow_whatever_the_clock_says(over_resp.budget(support::LONG)).await;
+    }
 
     #[tokio::test]
     async fn a_lost_answer_does_not_lock_its_own_caller_out() {

@@ -922,3 +922,18 @@ async fn a_compressed_value_is_one_of_several() {
     let both: Vec<Option<String>> = pond.get_many(["large:7", "large:8"]).await.unwrap();
     assert_eq!(both, [Some("7".repeat(2_000)), Some("small".to_owned())]);
 }
+
+#[tokio::test]
+async fn keys_with_any_prefix_do_not_displace_a_function_in_the_statistics() {
+    #[millpond::cached(prefix = "of_a_function", key = "<id>")]
+    async fn of_a_function(id: u32) -> u32 {
+        id
+    }
+    let pond = Millpond::memory();
+    for prefix in 0..1_500 {
+        pond.exists(format!("user-{prefix}:1")).await.unwrap();
+    }
+    pond.scope(of_a_function(1)).await;
+    assert_eq!(pond.stats().prefix("of_a_function").loads, 1);
+    assert!(pond.stats().prefixes().count() < 1_100);
+}

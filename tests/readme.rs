@@ -175,7 +175,7 @@ mod by_hand {
         let users: Vec<Option<String>> = pond.get_many(["user:7", "user:8"]).await?; // one command
 
         let guard = pond.lock("lock:report", Duration::from_secs(30)).await?; // extended while held, released on drop
-        let sessions = pond.sessions::<Session>(ttl::EXTENDED).sliding();
+        let sessions = pond.sessions::<Session>(ttl::EXTENDED).hashed().sliding();
         let id = sessions.create(&Session { user: 7 }).await?; // 192 random bits, in no log
 
         let both = pond.transaction().command(["INCR", "a"]).command(["GET", "a"]).send().await?;

@@ -15,6 +15,7 @@ on_every_engine! {
     a_session_gets_another_id_and_the_old_one_is_worth_nothing
     a_session_that_is_over_stays_so
     a_session_keeps_its_end_unless_it_slides
+    the_longest_lifetime_ends_a_session_that_slides
     what_is_no_session_of_the_type_is_told_without_its_id
     keys_may_hold_a_hash_instead_of_the_id
 }
@@ -53,6 +54,40 @@ async fn a_session_is_created_read_changed_and_destroyed(pond: &Millpond) {
     assert_eq!(sessions.get(&id).await.unwrap(), None);
     let stats = pond.stats().prefix("session");
     assert_eq!((stats.hits, stats.misses), (3, 1));
+}
+
+async fn the_longest_lifetime_ends_a_session_that_slides(pond: &Millpond) {
+    let longest = Duration::from_secs(90);
+    let sliding = sessions(pond).sliding();
+    let bounded = sliding.clone().absolute(longest);
+    let id = bounded.create(&session("ada")).await.unwrap();
+    // Every way to prolong a session, by whoever knows of the bound or not.
+    for sessions in [&bounded, &sliding] {
+        assert!(sessions.get(&id).await.unwrap().is_some());
+        assert!(sessions.update(&id, &session("ada")).await.unwrap());
+        assert!(sessions.touch(&id).await.unwrap());
+        let left = sessions.ttl(&id).await.unwrap().duration().unwrap();
+        assert!(left <= longest + Duration::from_secs(1), "{left:?}");
+    }
+    let rotated = bounded.rotate(&id).await.unwrap().unwrap();
+    let end = |id: &SessionId| id.as_str().rsplit('_').next().unwrap().to_owned();
+    assert_eq!(end(&rotated), end(&id));
+    let left = bounded.ttl(&rotated).await.unwrap().duration().unwrap();
+    assert!(left <= longest + Duration::from_secs(1), "{left:?}");
+
+    // Another end is another session.
+    let longer = format!("{}9", rotated.as_str());
+    assert_eq!(bounded.get(&longer.parse().unwrap()).await.unwrap(), None);
+
+    // Nobody knows when this one began.
+    let foreign = sessions(pond).create(&session("alan")).await.unwrap();
+    let short = pond.sessions::<Session>(ttl::SHORT);
+    assert!(short.touch(&foreign).await.unwrap());
+    assert!(bounded.get(&foreign).await.unwrap().is_some());
+    assert!(bounded.touch(&foreign).await.unwrap());
+    assert!(bounded.update(&foreign, &session("alan")).await.unwrap());
+    let left = bounded.ttl(&foreign).await.unwrap().duration().unwrap();
+    assert!(left <= ttl::SHORT, "{left:?}");
 }
 
 async fn a_session_is_what_other_services_read(pond: &Millpond) {

@@ -137,6 +137,10 @@ async fn a_write_that_may_have_run_is_not_sent_again_whatever_the_number() {
 /// server is asked, and is moved on by hand during each pause.
 async fn pauses(builder: Builder, gateway: &Gateway, count: u32) -> Vec<Duration> {
     gateway.inject(Matcher::any().always(), Fault::status(503));
+    // From here on the clock is the test's: a timer that began by the real one would not be moved.
+    pause();
+    advance(Duration::from_millis(1)).await;
+    resume();
     let pond = builder.retries(count).build().unwrap();
     let reader = pond.clone();
     let call = tokio::spawn(async move { reader.get::<u32>("k").await });

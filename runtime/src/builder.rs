@@ -57,7 +57,8 @@ impl Builder {
     }
 
     /// Upstash Redis over HTTP, or anything that speaks its REST protocol. The address must be
-    /// `https`, or `http` on this machine. Needs the feature `upstash`, which is on by default.
+    /// `https`, or `http` on this machine, unless [`allow_plain_http`](Self::allow_plain_http) says otherwise.
+    /// Needs the feature `upstash`, which is on by default.
     ///
     /// ```
     /// # #[cfg(feature = "upstash")] {
@@ -72,6 +73,26 @@ impl Builder {
             url: Secret::new(url),
             token: Secret::new(token),
         };
+        self
+    }
+
+    /// Allows [`upstash`](Self::upstash) an address that is plain `http` to another machine, for example an
+    /// emulator in the same docker-compose file (`http://srh:80`). Everybody on the way can read the token and
+    /// the values, so a warning is logged. Off by default. [`from_env`](Millpond::from_env) reads
+    /// `MILLPOND_ALLOW_PLAIN_HTTP=1`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "upstash")] {
+    /// use millpond::Millpond;
+    ///
+    /// let srh = || Millpond::builder().upstash("http://srh:80", "token");
+    /// assert!(srh().build().is_err());
+    /// let pond = srh().allow_plain_http(true).build()?;
+    /// # }
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn allow_plain_http(mut self, allow: bool) -> Self {
+        self.settings.plain_http = allow;
         self
     }
 

@@ -124,11 +124,13 @@ impl CachedCall {
         let value = store.as_ref().ok()?.peek(name.as_bytes())?;
         self.counters.commands.add(1);
         let encrypted = self.policy.encoding.encrypt;
-        self.cache
+        let opened = self
+            .cache
             .client
             .codec
-            .open(name.as_bytes(), value, encrypted)
-            .ok()
+            .open_now(name.as_bytes(), value, encrypted);
+        // What takes long is read again where others can run meanwhile.
+        opened?.ok()
     }
 
     /// Looks the key up, or waits for who does.
@@ -163,7 +165,7 @@ impl CachedCall {
             return if self.refresh {
                 load.begin()
             } else {
-                load.look()
+                load.look().await
             };
         }
         self.fly(&name, load).await
@@ -201,7 +203,7 @@ impl CachedCall {
                 }
             }
         };
-        load.read(Some(leader)).await.look()
+        load.read(Some(leader)).await.look().await
     }
 }
 
@@ -256,7 +258,7 @@ impl Load {
     }
 
     /// Opens what the read found. What is compared at the fill stays as it was found.
-    fn look(self) -> Entered {
+    async fn look(self) -> Entered {
         let Some(stored) = self
             .observed
             .as_ref()
@@ -265,12 +267,9 @@ impl Load {
             return self.begin();
         };
         let encrypted = self.policy.encoding.encrypt;
-        match self
-            .cache
-            .client
-            .codec
-            .open(&self.full.value, stored, encrypted)
-        {
+        let codec = &self.cache.client.codec;
+        let opened = codec.open(&self.full.value, stored, encrypted);
+        match self.watched(opened).await {
             Ok(plain) => Entered::Found(plain, self),
             Err(what) => Entered::Load(self.garbage(&what)),
         }
@@ -432,12 +431,9 @@ impl Load {
             return self.keep(plain);
         }
         let encoding = self.policy.encoding;
-        let stored = match self
-            .cache
-            .client
-            .codec
-            .stored_form(&self.full, plain.clone(), encoding)
-        {
+        let codec = &self.cache.client.codec;
+        let stored = codec.stored_form(&self.full, plain.clone(), encoding);
+        let stored = match self.watched(stored).await {
             Ok(stored) => stored,
             Err(error) => {
                 self.unstorable(&error);
@@ -449,8 +445,9 @@ impl Load {
         if let Some(leader) = &self.leader {
             leader.deliver(&FlightResult::Value(plain.clone()), self.departed);
         }
+        let before = self.watched(observed.sha1()).await;
         let filled = self.departs(Leader::fill_departs);
-        let fill = guard::fill(&self.full, &observed, stored, life);
+        let fill = guard::fill(&self.full, &observed, before, stored, life);
         self.counters.commands.add(1);
         let within = self.budget.max(Duration::from_millis(1));
         let reply = self

@@ -20,7 +20,7 @@ use outage::OutageLog;
 use owed::{Pending, Ticket};
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 use writer::Writes;
 
@@ -39,6 +39,8 @@ pub(crate) struct Client {
     pub(crate) outages: OutageLog,
     /// Whether the keys of one command must be in one slot.
     pub(crate) cluster: bool,
+    /// At the first command, one line goes to the log.
+    in_use: Once,
     namespace: Option<String>,
 }
 
@@ -68,6 +70,7 @@ impl Client {
             writes: Writes::new(),
             on_change: OnceLock::new(),
             cluster,
+            in_use: Once::new(),
         }
     }
 
@@ -105,6 +108,17 @@ impl Client {
         }
     }
 
+    /// One line for whoever wonders later which database it was.
+    fn say_what_is_in_use(&self, store: &dyn Store) {
+        let namespace = self.namespace().unwrap_or_default();
+        tracing::info!(
+            engine = store.place(),
+            namespace,
+            local = "off",
+            "millpond is in use"
+        );
+    }
+
     /// Sends commands that belong together, within the time given.
     pub(crate) async fn send(
         &self,
@@ -116,6 +130,7 @@ impl Client {
             Ok(store) => store,
             Err(error) => return vec![Err(error.clone()); count],
         };
+        self.in_use.call_once(|| self.say_what_is_in_use(&**store));
         // The engine keeps the time: it alone knows whether the commands have left, and a second
         // timer around it would hide from the circuit breaker how the call ended.
         let replies = store.send(Batch { commands, within }).await;

@@ -9,14 +9,18 @@ use crate::encoding::Encoding;
 use crate::error::{Error, ErrorKind};
 use crate::key::{self, FullKey};
 use crate::keyring::{self, Keyring};
+use crate::runtime;
 use crate::settings::Settings;
+use crate::value::MARK;
 use bytes::Bytes;
 use cipher::Cipher;
 
 /// How many times larger than the largest stored value one may be before it is compressed.
 const MOST_PACKED: usize = 8;
 
-/// Turns plain forms into stored ones and back, with the keys and the limit of one `Millpond`.
+/// Turns plain forms into stored ones and back, with the keys and the limit of one `Millpond`. Large ones are
+/// packed and unpacked on another thread.
+#[derive(Clone)]
 pub(crate) struct Codec {
     keys: Keyring,
     /// The largest stored value, in bytes.
@@ -35,12 +39,32 @@ impl Codec {
     }
 
     /// The stored form of a plain one, if it may be stored.
-    pub(crate) fn stored_form(
+    pub(crate) async fn stored_form(
         &self,
         full: &FullKey,
         plain: Bytes,
         encoding: Encoding,
     ) -> Result<Bytes, Error> {
+        if !encoding.compress && !encoding.encrypt {
+            return self.packed(full, plain, encoding);
+        }
+        let (codec, full, length) = (self.clone(), full.clone(), plain.len());
+        let work = move || codec.packed(&full, plain, encoding);
+        let packed = runtime::offload(length, work).await;
+        packed.unwrap_or_else(|| {
+            Err(Error::new(
+                ErrorKind::Unavailable,
+                "the runtime is shutting down",
+            ))
+        })
+    }
+
+    /// The stored form where nothing is done to a value: its length is checked.
+    pub(crate) fn as_it_is(&self, full: &FullKey, plain: Bytes) -> Result<Bytes, Error> {
+        self.packed(full, plain, Encoding::default())
+    }
+
+    fn packed(&self, full: &FullKey, plain: Bytes, encoding: Encoding) -> Result<Bytes, Error> {
         if std::str::from_utf8(&full.value).is_ok_and(key::is_beside) {
             return Err(Error::new(
                 ErrorKind::InvalidKey,
@@ -79,12 +103,34 @@ impl Codec {
     }
 
     /// The plain form of a stored one. It must be an encrypted one where `encrypted` says so.
-    pub(crate) fn open(
+    pub(crate) async fn open(
+        &self,
+        name: &Bytes,
+        stored: Bytes,
+        encrypted: bool,
+    ) -> Result<Bytes, String> {
+        // A plain form is what it is.
+        if !stored.starts_with(MARK) {
+            return self.unpacked(name, stored, encrypted);
+        }
+        let (codec, name, length) = (self.clone(), name.clone(), stored.len());
+        let work = move || codec.unpacked(&name, stored, encrypted);
+        let opened = runtime::offload(length, work).await;
+        opened.unwrap_or_else(|| Err("the runtime is shutting down".to_owned()))
+    }
+
+    /// The same at once, for what takes no time.
+    pub(crate) fn open_now(
         &self,
         name: &[u8],
         stored: Bytes,
         encrypted: bool,
-    ) -> Result<Bytes, String> {
+    ) -> Option<Result<Bytes, String>> {
+        let is_quick = !stored.starts_with(MARK) || stored.len() <= runtime::MUCH;
+        is_quick.then(|| self.unpacked(name, stored, encrypted))
+    }
+
+    fn unpacked(&self, name: &[u8], stored: Bytes, encrypted: bool) -> Result<Bytes, String> {
         envelope::open(name, stored, encrypted, &self.keys, self.most_plain())
     }
 

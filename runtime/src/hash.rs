@@ -5,7 +5,6 @@ mod fields;
 use crate::cache::Cache;
 use crate::client::guard::Change;
 use crate::counter::explained;
-use crate::encoding::Encoding;
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
 use crate::reply::{bulk, int, no_reply};
@@ -97,10 +96,7 @@ impl Hash {
     /// A value for a field, if it may be stored.
     fn checked(&self, plain: Bytes) -> Result<Bytes, Error> {
         let full = self.cache.client.full(&self.key);
-        self.cache
-            .client
-            .codec
-            .stored_form(&full, plain, Encoding::default())
+        self.cache.client.codec.as_it_is(&full, plain)
     }
 
     async fn send(&self, command: Command) -> Result<Reply, Error> {

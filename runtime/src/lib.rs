@@ -270,6 +270,8 @@ pub use pattern::Pattern;
 pub use pipeline::{Pipeline, Transaction};
 pub use pond::Millpond;
 pub use reply::{FromReply, Reply};
+#[cfg(feature = "tower")]
+pub use scope::{ScopeFuture, ScopeLayer, ScopeService};
 pub use scope::{current, install};
 pub use session::{SessionId, Sessions};
 pub use stats::{CacheStats, Stats};

@@ -1,7 +1,6 @@
 //! Several values in one request.
 
 use crate::cache::Cache;
-use crate::encoding::Encoding;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
 use crate::reply::{bulk, no_reply};
@@ -37,12 +36,13 @@ impl Cache {
             .and_then(|mut replies| replies.pop().unwrap_or_else(|| Err(no_reply())))
             .inspect_err(|_| counters.errors.add(1))?;
         match reply {
-            Reply::Array(found) if found.len() == keys.len() => keys
-                .iter()
-                .zip(&fulls)
-                .zip(found)
-                .map(|((key, full), reply)| self.read_one(key, full, bulk(reply)?))
-                .collect(),
+            Reply::Array(found) if found.len() == keys.len() => {
+                let mut values = Vec::with_capacity(keys.len());
+                for ((key, full), reply) in keys.iter().zip(&fulls).zip(found) {
+                    values.push(self.read_one(key, full, bulk(reply)?).await?);
+                }
+                Ok(values)
+            }
             _ => Err(no_reply()),
         }
     }
@@ -63,10 +63,7 @@ impl Cache {
             .zip(values)
             .map(|(full, value)| {
                 let plain = plain_form(&value)?;
-                let stored = self
-                    .client
-                    .codec
-                    .stored_form(full, plain, Encoding::default())?;
+                let stored = self.client.codec.as_it_is(full, plain)?;
                 Ok((full.clone(), stored))
             })
             .collect::<Result<Vec<_>, Error>>()?;
@@ -98,7 +95,7 @@ impl Cache {
         Ok(u64::try_from(removed).unwrap_or(0))
     }
 
-    fn read_one<T: DeserializeOwned>(
+    async fn read_one<T: DeserializeOwned>(
         &self,
         key: &Key,
         full: &FullKey,
@@ -108,9 +105,8 @@ impl Cache {
             self.client.registry.counters(key.prefix()).misses.add(1);
             return Ok(None);
         };
-        let read = self
-            .opened(key, full, stored, false)
-            .and_then(|plain| self.decoded(key, &plain));
+        let opened = self.opened(key, full, stored, false).await;
+        let read = opened.and_then(|plain| self.decoded(key, &plain));
         match read {
             Err(error) if error.kind() == ErrorKind::Decode => {
                 let prefix = key.prefix();

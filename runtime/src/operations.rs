@@ -48,10 +48,7 @@ impl Cache {
     ) -> Result<bool, Error> {
         let key = key.into();
         let full = self.client.full(&key);
-        let stored =
-            self.client
-                .codec
-                .stored_form(&full, plain_form(value)?, Encoding::default())?;
+        let stored = self.client.codec.as_it_is(&full, plain_form(value)?)?;
         let (nx, px) = (Bytes::from_static(b"NX"), Bytes::from_static(b"PX"));
         let change = Change {
             name: "SET",
@@ -125,19 +122,21 @@ impl Cache {
             self.client.registry.counters(key.prefix()).misses.add(1);
             return Ok(None);
         };
-        self.opened(key, &full, stored, encrypted).map(Some)
+        self.opened(key, &full, stored, encrypted).await.map(Some)
     }
 
     /// The plain form of what was read under a key.
-    pub(crate) fn opened(
+    pub(crate) async fn opened(
         &self,
         key: &Key,
         full: &FullKey,
         stored: Bytes,
         encrypted: bool,
     ) -> Result<Bytes, Error> {
-        self.client.codec.open(&full.value, stored, encrypted).map_err(|what| {
-            self.client.registry
+        let opened = self.client.codec.open(&full.value, stored, encrypted).await;
+        opened.map_err(|what| {
+            self.client
+                .registry
                 .counters(key.prefix())
                 .decode_failures
                 .add(1);
@@ -191,7 +190,10 @@ impl Cache {
         let full = self.client.full(&key);
         let entry = (
             full.clone(),
-            self.client.codec.stored_form(&full, plain, encoding)?,
+            self.client
+                .codec
+                .stored_form(&full, plain, encoding)
+                .await?,
         );
         let life = lifetime(ttl)?;
         key.check()?;

@@ -26,6 +26,23 @@ pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> bool {
     }
 }
 
+/// Work on more bytes than this is done on a thread that may be kept busy: at some 100 MB/s it takes longer
+/// than a task should without letting others run.
+pub(crate) const MUCH: usize = 64 * 1024;
+
+/// Does work on so many bytes without keeping the runtime's thread busy for long. Dropped, the work goes on
+/// to its end and nobody learns of it. `None` if the runtime shuts down meanwhile.
+pub(crate) async fn offload<T, W>(bytes: usize, work: W) -> Option<T>
+where
+    T: Send + 'static,
+    W: FnOnce() -> T + Send + 'static,
+{
+    match tokio::runtime::Handle::try_current() {
+        Ok(handle) if bytes > MUCH => handle.spawn_blocking(work).await.ok(),
+        _ => Some(work()),
+    }
+}
+
 /// A runtime to come back to.
 #[derive(Clone)]
 pub(crate) struct RuntimeHandle(Option<tokio::runtime::Handle>);

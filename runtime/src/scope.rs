@@ -1,7 +1,12 @@
 //! Which `Millpond` a call uses: the scoped one, else the installed one, else the environment's.
 
+#[cfg(feature = "tower")]
+mod layer;
+
 use crate::error::{Error, ErrorKind};
 use crate::pond::Millpond;
+#[cfg(feature = "tower")]
+pub use layer::{ScopeFuture, ScopeLayer, ScopeService};
 use std::future::Future;
 use std::sync::OnceLock;
 

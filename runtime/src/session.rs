@@ -1,6 +1,7 @@
 //! Sessions: what a service remembers of a caller between requests, under an id that nobody can guess.
 
 mod id;
+mod lifetime;
 
 use crate::client::Client;
 use crate::client::guard::{self, Change};
@@ -13,11 +14,12 @@ use crate::prefix;
 use crate::reply::{bulk, int};
 use crate::store::command::{Command, Effect, Reply};
 use crate::time_left::TimeLeft;
-use crate::ttl::lifetime;
+use crate::ttl;
 use crate::value;
 use crate::value::plain_form;
 use bytes::Bytes;
 pub use id::SessionId;
+use lifetime::{Left, Lifetime};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -29,7 +31,9 @@ use std::time::Duration;
 /// Sessions that each hold a `T`. Created by [`Millpond::sessions`](crate::Millpond::sessions); cheap to
 /// create and to clone.
 ///
-/// A session is JSON under `session:<id>`, where services in other languages can read it too.
+/// Begin with [`hashed`](Self::hashed), so that whoever reads the database cannot act as its users. Without it a
+/// session is JSON under `session:<id>`, where services in other languages find it by its id; with it they hash
+/// the id first. A [sliding](Self::sliding) session should have an [absolute](Self::absolute) end as well.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -39,7 +43,7 @@ use std::time::Duration;
 /// #[derive(Debug, PartialEq, Serialize, Deserialize)]
 /// struct Session { user_id: Option<u64> }
 ///
-/// let sessions = Millpond::memory().sessions::<Session>(ttl::EXTENDED);
+/// let sessions = Millpond::memory().sessions::<Session>(ttl::EXTENDED).hashed();
 /// let anonymous = sessions.create(&Session { user_id: None }).await?;
 ///
 /// // At login: another id, so that one which somebody planted before is worth nothing.
@@ -54,7 +58,7 @@ use std::time::Duration;
 pub struct Sessions<T> {
     client: Arc<Client>,
     prefix: String,
-    ttl: Duration,
+    lifetime: Lifetime,
     sliding: bool,
     hashed: bool,
     encoding: Encoding,
@@ -76,7 +80,7 @@ impl<T> fmt::Debug for Sessions<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sessions")
             .field("prefix", &self.prefix)
-            .field("ttl", &self.ttl)
+            .field("lifetime", &self.lifetime)
             .field("sliding", &self.sliding)
             .finish_non_exhaustive()
     }
@@ -87,7 +91,7 @@ impl<T> Sessions<T> {
         Self {
             client,
             prefix: prefix::SESSION.to_owned(),
-            ttl,
+            lifetime: Lifetime { ttl, longest: None },
             sliding: false,
             hashed: false,
             encoding: Encoding::default(),
@@ -117,6 +121,41 @@ impl<T> Sessions<T> {
     pub fn sliding(self) -> Self {
         Self {
             sliding: true,
+            ..self
+        }
+    }
+
+    /// The longest lifetime of a session, however often it is used: counted from
+    /// [`create`](Self::create), kept by [`rotate`](Self::rotate). Without it a [sliding](Self::sliding)
+    /// session that somebody stole can be kept alive for ever.
+    ///
+    /// The end is part of the id (`…_until_1767225600`), so it costs no command. Whoever changes it has
+    /// the id of no session. A session whose id has no end, because it was made without this setting or by
+    /// another service, is read until it expires, and not extended.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{ManualClock, Millpond};
+    /// # use std::time::Duration;
+    /// let clock = ManualClock::new();
+    /// let pond = Millpond::builder().memory().clock(clock.clone()).build()?;
+    /// let (idle, longest) = (Duration::from_secs(60), Duration::from_secs(150));
+    /// let sessions = pond.sessions::<u32>(idle).sliding().absolute(longest);
+    /// let id = sessions.create(&7).await?;
+    /// for _ in 0..3 {
+    ///     assert_eq!(sessions.get(&id).await?, Some(7));
+    ///     clock.advance(Duration::from_secs(50));
+    /// }
+    /// assert_eq!(sessions.get(&id).await?, None);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn absolute(self, longest: Duration) -> Self {
+        Self {
+            lifetime: Lifetime {
+                longest: Some(longest),
+                ..self.lifetime
+            },
             ..self
         }
     }
@@ -173,18 +212,20 @@ impl<T> Sessions<T> {
     }
 
     /// The stored form of what a session holds.
-    fn stored(&self, id: &SessionId, plain: Bytes) -> Result<Bytes, Error> {
+    async fn stored(&self, id: &SessionId, plain: Bytes) -> Result<Bytes, Error> {
         let full = self.client.full(&self.key(id));
-        self.client.codec.stored_form(&full, plain, self.encoding)
+        let codec = &self.client.codec;
+        codec.stored_form(&full, plain, self.encoding).await
     }
 
     /// The plain form of it.
-    fn opened(&self, id: &SessionId, stored: Bytes) -> Result<Bytes, Error> {
+    async fn opened(&self, id: &SessionId, stored: Bytes) -> Result<Bytes, Error> {
         let full = self.client.full(&self.key(id));
         let opened = self
             .client
             .codec
-            .open(&full.value, stored, self.encoding.encrypt);
+            .open(&full.value, stored, self.encoding.encrypt)
+            .await;
         opened.map_err(|what| self.unreadable(&what))
     }
 
@@ -200,6 +241,14 @@ impl<T> Sessions<T> {
             ErrorKind::Decode,
             format!("the value of the session is not a {kind} ({what}); destroy the session"),
         )
+    }
+
+    fn now(&self) -> u64 {
+        self.client.settings.clock.unix_ms()
+    }
+
+    fn left(&self, id: &SessionId) -> Left {
+        self.lifetime.left(id.end(), self.now())
     }
 
     fn key(&self, id: &SessionId) -> Key {
@@ -274,11 +323,11 @@ impl<T> Sessions<T> {
         V: Serialize + ?Sized,
         T: std::borrow::Borrow<V>,
     {
-        let id = SessionId::random()?;
+        let id = SessionId::random(self.lifetime.end(self.now()))?;
         let args = [
-            self.stored(&id, plain_form(value)?)?,
+            self.stored(&id, plain_form(value)?).await?,
             Bytes::from_static(b"PX"),
-            lifetime(self.ttl)?,
+            ttl::lifetime(self.lifetime.first())?,
         ];
         // Not repeated by the engine: a first copy that arrives late would bring back what was destroyed. If no
         // answer comes, nobody learns the id, so it goes.
@@ -304,18 +353,20 @@ impl<T> Sessions<T> {
     where
         T: DeserializeOwned,
     {
-        let reply = if self.sliding {
-            let life = [Bytes::from_static(b"PX"), lifetime(self.ttl)?];
-            self.send(id, Effect::Repeatable, "GETEX", life).await?
-        } else {
-            self.send(id, Effect::Read, "GET", []).await?
+        let reply = match self.left(id) {
+            Left::Over => Reply::Nil,
+            Left::For(life) if self.sliding => {
+                let life = [Bytes::from_static(b"PX"), ttl::lifetime(life)?];
+                self.send(id, Effect::Repeatable, "GETEX", life).await?
+            }
+            Left::For(_) | Left::AsItIs => self.send(id, Effect::Read, "GET", []).await?,
         };
         let counters = self.client.registry.counters(&self.prefix);
         let Some(bytes) = bulk(reply)? else {
             counters.misses.add(1);
             return Ok(None);
         };
-        let plain = self.opened(id, bytes)?;
+        let plain = self.opened(id, bytes).await?;
         let value = value::decode(&plain).map_err(|what| self.unreadable(&what))?;
         counters.hit(value::is_null(&plain));
         Ok(Some(value))
@@ -342,20 +393,25 @@ impl<T> Sessions<T> {
         V: Serialize + ?Sized,
         T: std::borrow::Borrow<V>,
     {
-        let value = self.stored(id, plain_form(value)?)?;
+        let value = self.stored(id, plain_form(value)?).await?;
         let only_if_there = Bytes::from_static(b"XX");
-        let reply = if self.sliding {
-            let (px, life) = (Bytes::from_static(b"PX"), lifetime(self.ttl)?);
-            let args = [value, only_if_there, px, life];
-            self.change(id, "SET", args, false).await?
-        } else {
-            let args = [value, only_if_there, Bytes::from_static(b"KEEPTTL")];
-            self.change(id, "SET", args, false).await?
+        let reply = match self.left(id) {
+            Left::Over => Reply::Nil,
+            Left::For(life) if self.sliding => {
+                let (px, life) = (Bytes::from_static(b"PX"), ttl::lifetime(life)?);
+                let args = [value, only_if_there, px, life];
+                self.change(id, "SET", args, false).await?
+            }
+            Left::For(_) | Left::AsItIs => {
+                let args = [value, only_if_there, Bytes::from_static(b"KEEPTTL")];
+                self.change(id, "SET", args, false).await?
+            }
         };
         Ok(reply != Reply::Nil)
     }
 
-    /// Restarts the lifetime of the session (sliding expiration). Returns false if it has ended.
+    /// Restarts the lifetime of the session (sliding expiration), up to its [absolute](Self::absolute) end.
+    /// Returns false if it has ended.
     ///
     /// # Errors
     /// The errors of [any command](crate::ErrorKind).
@@ -369,8 +425,15 @@ impl<T> Sessions<T> {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub async fn touch(&self, id: &SessionId) -> Result<bool, Error> {
-        let life = [lifetime(self.ttl)?];
-        self.change(id, "PEXPIRE", life, false).await?.parse()
+        let reply = match self.left(id) {
+            Left::Over => return Ok(false),
+            Left::For(life) => {
+                self.change(id, "PEXPIRE", [ttl::lifetime(life)?], false)
+                    .await?
+            }
+            Left::AsItIs => self.send(id, Effect::Read, "EXISTS", []).await?,
+        };
+        reply.parse()
     }
 
     /// Moves the session to a new id and restarts its lifetime; the old id becomes worthless. `None` if the
@@ -392,8 +455,13 @@ impl<T> Sessions<T> {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub async fn rotate(&self, id: &SessionId) -> Result<Option<SessionId>, Error> {
-        let new = SessionId::random()?;
-        let life = lifetime(self.ttl)?;
+        let life = match self.left(id) {
+            Left::Over => return Ok(None),
+            Left::For(life) => life,
+            Left::AsItIs => self.lifetime.first(),
+        };
+        let end = id.end().or_else(|| self.lifetime.end(self.now()));
+        let (new, life) = (SessionId::random(end)?, ttl::lifetime(life)?);
         // Two ids are in two slots, and what is encrypted is bound to its key.
         if self.client.cluster || self.encoding.encrypt {
             return self.copied(id, new, life).await;
@@ -431,7 +499,7 @@ impl<T> Sessions<T> {
         let Some(value) = bulk(self.send(id, Effect::Read, "GET", []).await?)? else {
             return Ok(None);
         };
-        let value = self.stored(&new, self.opened(id, value)?)?;
+        let value = self.stored(&new, self.opened(id, value).await?).await?;
         let args = [value, Bytes::from_static(b"PX"), life];
         self.change(&new, "SET", args, true).await?;
         if self.removed(id).await? {

@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) backoff: Duration,
     pub(crate) pipelining: bool,
     pub(crate) read_your_writes: bool,
+    /// Whether the token of Upstash may go over plain http to another machine.
+    pub(crate) plain_http: bool,
     pub(crate) memory: usize,
     pub(crate) keys: Keyring,
 }
@@ -57,6 +59,7 @@ impl Default for Settings {
             backoff: Duration::from_millis(50),
             pipelining: true,
             read_your_writes: true,
+            plain_http: false,
             memory: 64 << 20,
             keys: Keyring::default(),
         }

@@ -155,8 +155,8 @@ impl Stats {
         self.prefixes.get(prefix).copied().unwrap_or_default()
     }
 
-    /// Every prefix seen, in no order. Keys without a `:`, and prefixes past the first thousand,
-    /// are counted under the empty one.
+    /// Every prefix seen, in no order. Keys without a `:`, and prefixes of keys past the first thousand, are
+    /// counted under the empty one; a cached function always has its own.
     ///
     /// ```
     /// assert_eq!(millpond::Millpond::memory().stats().prefixes().count(), 0);
@@ -197,28 +197,45 @@ pub struct LimitStats {
     pub events_lost: u64,
 }
 
-/// Prefixes with counters of their own; keys that users make may hold anything before the colon.
+/// Prefixes of keys that have counters of their own; keys that users make may hold anything before the
+/// colon. Those of functions do not count: there are as many as the program has.
 const MAX_PREFIXES: usize = 1_000;
 
 /// All counters of one `Millpond`.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     pub(crate) meter: Arc<Meter>,
-    by_prefix: RwLock<HashMap<String, Arc<Counters>>>,
+    by_prefix: RwLock<ByPrefix>,
+}
+
+#[derive(Debug, Default)]
+struct ByPrefix {
+    counters: HashMap<String, Arc<Counters>>,
+    /// How many of them were found in keys only.
+    unknown: usize,
 }
 
 impl Registry {
-    /// The counters of a prefix.
+    /// The counters of a prefix that was found in a key.
     pub(crate) fn counters(&self, prefix: &str) -> Arc<Counters> {
-        let by_prefix = sync::read(&self.by_prefix);
-        if let Some(counters) = by_prefix.get(prefix) {
+        if let Some(counters) = sync::read(&self.by_prefix).counters.get(prefix) {
             return Arc::clone(counters);
         }
-        let full = by_prefix.len() >= MAX_PREFIXES;
-        drop(by_prefix);
-        let prefix = if full { "" } else { prefix };
         let mut by_prefix = sync::write(&self.by_prefix);
-        Arc::clone(by_prefix.entry(prefix.to_owned()).or_default())
+        let is_new = !by_prefix.counters.contains_key(prefix);
+        let prefix = if is_new && by_prefix.unknown >= MAX_PREFIXES {
+            ""
+        } else {
+            by_prefix.unknown += usize::from(is_new);
+            prefix
+        };
+        Arc::clone(by_prefix.counters.entry(prefix.to_owned()).or_default())
+    }
+
+    /// The counters of the prefix of a function, which has its own however many others there are.
+    pub(crate) fn counters_of_function(&self, prefix: &str) -> Arc<Counters> {
+        let mut by_prefix = sync::write(&self.by_prefix);
+        Arc::clone(by_prefix.counters.entry(prefix.to_owned()).or_default())
     }
 
     pub(crate) fn snapshot(&self, pending_invalidations: u64) -> Stats {
@@ -231,7 +248,7 @@ impl Registry {
             pending_invalidations,
             ..Stats::default()
         };
-        for (prefix, counters) in &*sync::read(&self.by_prefix) {
+        for (prefix, counters) in &sync::read(&self.by_prefix).counters {
             stats.cache.add(counters);
             stats
                 .prefixes

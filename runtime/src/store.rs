@@ -27,6 +27,8 @@ mod respite;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod sequence;
 mod server_error;
+#[cfg(any(feature = "upstash", feature = "redis"))]
+mod this_machine;
 #[cfg(all(
     any(feature = "upstash", feature = "redis"),
     any(feature = "tls", feature = "tls-ring")
@@ -71,6 +73,7 @@ pub(crate) fn open(
                 retries: settings.retries,
                 backoff: settings.backoff,
                 read_your_writes: settings.read_your_writes,
+                plain_http: settings.plain_http,
                 pipelining: settings.pipelining,
                 ..upstash::UpstashConfig::new(url.clone(), token.clone())
             };

@@ -8,10 +8,13 @@ struct Session {
 
 #[tokio::main]
 async fn main() -> Result<(), millpond::Error> {
-    // Also `.hashed()`, so that the database holds no id, and `.encrypted()`.
+    // Hashed: the database holds no id. It ends after a day without use, and after a week in any case. Also:
+    // `.encrypted()`.
     let sessions = millpond::current()
         .sessions::<Session>(ttl::EXTENDED)
-        .sliding();
+        .hashed()
+        .sliding()
+        .absolute(ttl::WEEK);
     let id = sessions.create(&Session { user_id: None }).await?; // createSession
 
     // At login another id, so that one that somebody planted is worth nothing.

@@ -394,3 +394,35 @@ proptest! {
         prop_assert_eq!(read, (Some(page.clone()), Lookup::Hit(Some(page))));
     }
 }
+
+/// Many MiB of JSON, which take their time to pack and to unpack.
+#[cached(prefix = "large", key = "<lines>", compress, encrypt)]
+async fn large(lines: usize) -> Page {
+    page(lines)
+}
+
+#[tokio::test]
+async fn a_value_of_some_mib_does_not_keep_other_tasks_from_running() {
+    let builder = Millpond::builder().encryption_key(ID, KEY);
+    let pond = builder.build().unwrap();
+    let turns = std::sync::Arc::new(AtomicU32::new(0));
+    let others = tokio::spawn({
+        let turns = std::sync::Arc::clone(&turns);
+        async move {
+            loop {
+                turns.fetch_add(1, Ordering::SeqCst);
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    for step in ["packed", "unpacked"] {
+        let before = turns.load(Ordering::SeqCst);
+        let read = pond.scope(large(100_000)).await;
+        assert_eq!(read.lines.len(), 100_000);
+        let during = turns.load(Ordering::SeqCst) - before;
+        // On the same thread they get a turn or two between the steps of a call.
+        assert!(during > 100, "{during} turns while the value was {step}");
+    }
+    assert_eq!(pond.stats().cache.hits, 1);
+    others.abort();
+}

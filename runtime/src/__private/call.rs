@@ -91,7 +91,7 @@ impl Call {
             cache
                 .functions
                 .state(self.function, value_type, self.owner, || {
-                    registry.counters(self.function.prefix)
+                    registry.counters_of_function(self.function.prefix)
                 });
         let lacks_key = policy.encoding.encrypt && cache.client.codec.lacks_key();
         if lacks_key && is_first {

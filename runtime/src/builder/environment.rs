@@ -11,13 +11,22 @@ pub(crate) const ENVIRONMENT: [(&str, &str); 3] = [
     ("UPSTASH_REDIS_URL", "UPSTASH_REDIS_TOKEN"),
 ];
 
+/// The URL of a Redis over RESP, looked for after the pairs.
+pub(crate) const REDIS_URL: &str = "REDIS_URL";
+
+/// What [`Builder::allow_plain_http`] says in code.
+pub(crate) const PLAIN_HTTP: &str = "MILLPOND_ALLOW_PLAIN_HTTP";
+
 impl Builder {
     /// The builder for what the environment says.
     pub(crate) fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let set = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
         for (url_name, token_name) in ENVIRONMENT {
             let (there, missing) = match (set(url_name), set(token_name)) {
-                (Some(url), Some(token)) => return Ok(Self::new().upstash(url, token)),
+                (Some(url), Some(token)) => {
+                    let plain_http = set(PLAIN_HTTP).is_some_and(|value| is_yes(&value));
+                    return Ok(Self::new().upstash(url, token).allow_plain_http(plain_http));
+                }
                 (Some(_), None) => (url_name, token_name),
                 (None, Some(_)) => (token_name, url_name),
                 (None, None) => continue,
@@ -30,7 +39,31 @@ impl Builder {
                 ),
             ));
         }
-        Ok(Self::new())
+        match set(REDIS_URL) {
+            Some(url) if cfg!(feature = "redis") => Ok(Self::new().redis(url)),
+            _ => Ok(Self::new()),
+        }
+    }
+}
+
+fn is_yes(value: &str) -> bool {
+    matches!(
+        value.trim().to_ascii_lowercase().as_str(),
+        "1" | "true" | "yes" | "on"
+    )
+}
+
+/// What a process is told that found nothing to use in its environment.
+fn say_what_is_missing(has_redis_url: bool) {
+    tracing::warn!(
+        "Missing Upstash Redis credentials: neither UPSTASH_REDIS_REST_URL nor \
+         UPSTASH_REDIS_REST_TOKEN is set; millpond caches in this process only"
+    );
+    if has_redis_url {
+        tracing::warn!(
+            "REDIS_URL is set, but this build of millpond lacks the feature `redis`; add it in \
+             Cargo.toml to use that Redis"
+        );
     }
 }
 
@@ -58,9 +91,9 @@ impl Millpond {
 
     /// The cache that the environment describes: Upstash with `UPSTASH_REDIS_REST_URL` and
     /// `UPSTASH_REDIS_REST_TOKEN`, else `KV_REST_API_URL` and `KV_REST_API_TOKEN`, else `UPSTASH_REDIS_URL`
-    /// and `UPSTASH_REDIS_TOKEN`; with none of them the embedded engine, and one warning in the log that
-    /// begins with `Missing Upstash Redis credentials`. `MILLPOND_ENCRYPTION_KEY` holds the keys of
-    /// [`Builder::encryption_key`], if any.
+    /// and `UPSTASH_REDIS_TOKEN`; else, with the feature `redis`, the Redis at `REDIS_URL`; with none of them
+    /// the embedded engine, and one warning in the log that begins with `Missing Upstash Redis credentials`.
+    /// `MILLPOND_ENCRYPTION_KEY` holds the keys of [`Builder::encryption_key`], if any.
     ///
     /// `cargo run --example doctor`, in the repository, checks what the environment says.
     ///
@@ -74,10 +107,8 @@ impl Millpond {
     pub fn from_env() -> Result<Self, Error> {
         let builder = Builder::from_lookup(|name| std::env::var(name).ok())?;
         if builder.is_memory() {
-            tracing::warn!(
-                "Missing Upstash Redis credentials: neither UPSTASH_REDIS_REST_URL nor \
-                 UPSTASH_REDIS_REST_TOKEN is set; millpond caches in this process only"
-            );
+            let redis_url = std::env::var(REDIS_URL).unwrap_or_default();
+            say_what_is_missing(!redis_url.trim().is_empty());
         }
         builder.build()
     }

@@ -3,6 +3,7 @@
 use super::Builder;
 use super::environment::ENVIRONMENT;
 use crate::error::Error;
+use crate::settings::Engine;
 
 fn from(pairs: &[(&str, &str)]) -> Result<Builder, Error> {
     Builder::from_lookup(|name| {
@@ -31,6 +32,41 @@ fn each_pair_of_variables_is_found_and_the_first_complete_one_counts() {
         .unwrap()
         .is_memory()
     );
+}
+
+#[test]
+fn a_redis_url_counts_after_every_pair_and_only_with_its_feature() {
+    let url = ("REDIS_URL", "redis://127.0.0.1:6379");
+    let found = from(&[url]).unwrap();
+    assert_eq!(found.is_memory(), !cfg!(feature = "redis"));
+    for (address, token) in ENVIRONMENT {
+        let builder = from(&[url, (address, "https://a.b"), (token, "t")]).unwrap();
+        assert!(matches!(builder.engine, Engine::Upstash { .. }));
+    }
+    assert!(from(&[("REDIS_URL", " ")]).unwrap().is_memory());
+}
+
+#[test]
+fn plain_http_is_allowed_by_a_clear_yes_alone() {
+    let (url, token) = ENVIRONMENT[0];
+    for (value, allowed) in [
+        ("1", true),
+        ("TRUE", true),
+        ("0", false),
+        ("false", false),
+        ("", false),
+    ] {
+        let variables = [
+            (url, "http://srh:80"),
+            (token, "t"),
+            ("MILLPOND_ALLOW_PLAIN_HTTP", value),
+        ];
+        assert_eq!(
+            from(&variables).unwrap().settings.plain_http,
+            allowed,
+            "{value:?}"
+        );
+    }
 }
 
 #[test]

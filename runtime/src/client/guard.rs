@@ -13,6 +13,7 @@ use crate::hex::sha1_hex;
 use crate::key::FullKey;
 use crate::random;
 use crate::reply;
+use crate::runtime;
 use crate::store::command::{Command, Effect, Reply, Script};
 use bytes::Bytes;
 use std::time::Duration;
@@ -49,14 +50,28 @@ pub(crate) fn observed(reply: Reply) -> Result<Observed, Error> {
     })
 }
 
-/// Stores a loaded value if nothing moved: one command, answering 1 or 0.
-pub(crate) fn fill(key: &FullKey, observed: &Observed, value: Bytes, life: Bytes) -> Command {
+impl Observed {
+    /// The SHA-1 of the value, empty if there was none.
+    pub(crate) async fn sha1(&self) -> Bytes {
+        let Some(value) = self.value.clone() else {
+            return Bytes::new();
+        };
+        let sha1 = runtime::offload(value.len(), move || sha1_hex(&value).into()).await;
+        // Nobody is left to store anything; a wrong one stores nothing.
+        sha1.unwrap_or_else(|| Bytes::from_static(b"unknown"))
+    }
+}
+
+/// Stores a loaded value if nothing moved: one command, answering 1 or 0. `before` is the SHA-1 of the value
+/// that was there.
+pub(crate) fn fill(
+    key: &FullKey,
+    observed: &Observed,
+    before: Bytes,
+    value: Bytes,
+    life: Bytes,
+) -> Command {
     let guard = observed.guard.clone().unwrap_or_default();
-    let before = observed
-        .value
-        .as_ref()
-        .map(|value| sha1_hex(value).into())
-        .unwrap_or_default();
     let keys = [key.value.clone(), key.guard.clone()];
     Command::script(
         Script::Fill,

@@ -140,12 +140,8 @@ impl EntryRef {
         };
         let full = self.cache.client.full(&self.key);
         let counters = self.cache.client.registry.counters(self.key.prefix());
-        let stored = match self
-            .cache
-            .client
-            .codec
-            .stored_form(&full, plain, self.policy.encoding)
-        {
+        let codec = &self.cache.client.codec;
+        let stored = match codec.stored_form(&full, plain, self.policy.encoding).await {
             Ok(stored) => stored,
             Err(error) => {
                 cache::unstorable(&counters, &self.key, &error, true);

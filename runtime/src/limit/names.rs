@@ -11,8 +11,9 @@ use std::borrow::Cow;
 /// The prefix that `@upstash/ratelimit` uses unless it is told otherwise.
 pub(crate) const DEFAULT_PREFIX: &str = "@upstash/ratelimit";
 
-/// Upstash takes keys of up to 32 KB; an identifier over this is stored as `%~` and its SHA-256.
-const LONGEST_ID: usize = 16 * 1024;
+/// An identifier over this many bytes is stored as `%~` and its SHA-256, as a long part of a key is: a
+/// caller who chooses it must not choose how much memory it takes.
+const LONGEST_ID: usize = 256;
 
 /// Where the keys of limits live.
 #[derive(Clone, Debug)]
@@ -103,6 +104,15 @@ mod tests {
     #[test]
     fn keys_are_those_of_npm() {
         assert_eq!(keys(false, "a:{b}"), ["p:API:a:{b}:2", "p:API:a:{b}:1"]);
+    }
+
+    #[test]
+    fn an_identifier_of_more_than_256_bytes_is_stored_as_its_hash() {
+        let longest = "é".repeat(128);
+        assert_eq!(keys(false, &longest)[0], format!("p:API:{longest}:2"));
+        let hashed = &keys(false, &format!("{longest}a"))[0];
+        assert!(hashed.starts_with("p:API:%~"), "{hashed}");
+        assert_eq!(hashed.len(), "p:API:%~:2".len() + 64);
     }
 
     #[test]

@@ -22,6 +22,10 @@ const UNKNOWN: Duration = Duration::from_secs(1);
 /// on from the clock, so they still grow unless clocks differ by as much.
 const NUMBER_LIFE: &str = "2592000000";
 
+/// The latest time, in microseconds, that numbers go on from: the year 2112. Up to 2^53 they are exact in
+/// Lua, so after a clock that is far ahead there is as much room again for numbers that grow by one.
+const LATEST: u64 = 1 << 52;
+
 /// What came of one look.
 pub(super) enum Look {
     Taken(LockGuard),
@@ -55,7 +59,7 @@ impl<'a> Attempt<'a> {
         } = self.target;
         let number = beside(&client.name(key), FENCE);
         // Finer than a lock can change hands, so that numbers do not run ahead of the clock.
-        let least = client.settings.clock.unix_us();
+        let least = client.settings.clock.unix_us().min(LATEST);
         let command = Command::script(
             Script::Lock,
             // With the same token: taking it twice is taking it once.

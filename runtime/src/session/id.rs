@@ -14,12 +14,16 @@ const LENGTH: usize = 32;
 const SHORTEST: usize = 20;
 const LONGEST: usize = 128;
 
+/// What stands between the random part and the end of the longest lifetime, in seconds since the Unix epoch.
+const UNTIL: &str = "_until_";
+
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// The id of a session. It is a secret: whoever knows it can act as the caller. It appears in no log, error
 /// or `Debug`; [`as_str`](Self::as_str) gives it to the cookie.
 ///
-/// Ids are 32 characters that need no escaping in URLs and cookies, with 192 random bits from the system.
+/// Ids are 32 characters that need no escaping in URLs and cookies, with 192 random bits from the system,
+/// and behind them the end of an [absolute](crate::Sessions::absolute) lifetime, if there is one.
 /// `parse` checks text from outside: it accepts 20 to 128 such characters, so that sessions of other services
 /// (`crypto.randomUUID()`) are found too.
 ///
@@ -42,7 +46,8 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 pub struct SessionId(Secret);
 
 impl SessionId {
-    pub(super) fn random() -> Result<Self, Error> {
+    /// A new id; `end` is in seconds since the Unix epoch.
+    pub(super) fn random(end: Option<u64>) -> Result<Self, Error> {
         let mut bytes = Zeroizing::new([0; LENGTH]);
         // No second best here: an id that can be guessed is worse than none.
         getrandom::fill(bytes.as_mut_slice()).map_err(|error| {
@@ -55,7 +60,17 @@ impl SessionId {
         let letters = bytes
             .iter()
             .map(|byte| char::from(ALPHABET[usize::from(byte % 64)]));
-        Ok(Self(Secret::new(letters.collect::<String>())))
+        let random = Zeroizing::new(letters.collect::<String>());
+        Ok(Self(Secret::new(match end {
+            Some(end) => format!("{}{UNTIL}{end}", random.as_str()),
+            None => random.to_string(),
+        })))
+    }
+
+    /// When the longest lifetime of the session is over, if it has one.
+    pub(super) fn end(&self) -> Option<u64> {
+        let (_, end) = self.as_str().rsplit_once(UNTIL)?;
+        end.parse().ok()
     }
 
     /// The id as text, for the cookie or the client. Do not log it.

@@ -2,7 +2,7 @@
 
 use super::Settings;
 use crate::builder::Builder;
-use crate::builder::environment::ENVIRONMENT;
+use crate::builder::environment::{ENVIRONMENT, PLAIN_HTTP, REDIS_URL};
 use crate::clock::Clock;
 use crate::keyring::VARIABLE as KEYS;
 use crate::limit::{Deployment, LimitSettings};
@@ -48,6 +48,7 @@ fn code() -> BTreeMap<String, String> {
         backoff,
         pipelining,
         read_your_writes,
+        plain_http,
         memory,
         keys,
     } = Settings::default();
@@ -68,6 +69,9 @@ fn code() -> BTreeMap<String, String> {
     let settings = [
         ("memory", embedded.to_owned()),
         ("upstash", remote.to_owned()),
+        (REDIS_URL, "unset: the embedded engine is used".to_owned()),
+        ("allow_plain_http", switch(plain_http)),
+        (PLAIN_HTTP, switch(plain_http)),
         ("redis", remote.to_owned()),
         ("redis_cluster", remote.to_owned()),
         ("namespace", option(namespace.as_ref())),
@@ -100,11 +104,8 @@ fn code() -> BTreeMap<String, String> {
         ("limit_block_cache", switch(block_cache)),
     ];
     let settings = settings.map(|(name, default)| (name.to_owned(), default));
-    let environment = ENVIRONMENT.iter().enumerate().map(|(at, (url, token))| {
-        let next = match ENVIRONMENT.get(at + 1) {
-            Some(_) => "unset: the next row applies",
-            None => "unset: the embedded engine is used",
-        };
+    let environment = ENVIRONMENT.iter().map(|(url, token)| {
+        let next = "unset: the next row applies";
         (format!("{url}`, `{token}"), next.to_owned())
     });
     environment.chain(settings).collect()

@@ -28,6 +28,10 @@ impl<S: Store> Breaker<S> {
 }
 
 impl<S: Store> Store for Breaker<S> {
+    fn place(&self) -> String {
+        self.store.place()
+    }
+
     fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>> {
         let probe = match self.circuit.enter(&batch) {
             Ok(probe) => probe,

@@ -29,6 +29,11 @@ pub(crate) trait Store: Send + Sync + 'static {
         true
     }
 
+    /// What it is and where, for the log: never a token or a password.
+    fn place(&self) -> String {
+        "embedded in this process".to_owned()
+    }
+
     /// What an engine in this process can say at once of a value that is there. It counts as a
     /// command only then.
     fn peek(&self, _key: &[u8]) -> Option<Bytes> {

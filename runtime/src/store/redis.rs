@@ -21,8 +21,9 @@ use crate::runtime::BoxFuture;
 use crate::secret::Secret;
 use crate::stats::Meter;
 use crate::store::request_limits::RequestLimits;
+use crate::store::this_machine::is_this_machine;
 use ::redis::cluster::ClusterClientBuilder;
-use ::redis::{ConnectionAddr, IntoConnectionInfo};
+use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 use connection::Dial;
 use link::Link;
 use std::fmt;
@@ -161,6 +162,10 @@ impl Store for Redis {
     fn send(&self, batch: Batch) -> BoxFuture<Replies> {
         Box::pin(Arc::clone(&self.0).send(batch))
     }
+
+    fn place(&self) -> String {
+        format!("Redis at {}", self.0.host)
+    }
 }
 
 impl fmt::Debug for Redis {
@@ -195,6 +200,13 @@ fn dial(config: &RedisConfig) -> Result<(Dial, String), Error> {
         return Err(wrong("is missing"));
     };
     let host = first.addr().to_string();
+    if infos.iter().any(shows_password) {
+        tracing::warn!(
+            host,
+            "the password and the values travel to another machine in plain text; write rediss:// if the \
+             server has TLS"
+        );
+    }
     let unusable = |_| wrong("cannot be used by this build (an option in it is unknown)");
     let is_insecure =
         |address: &ConnectionAddr| matches!(address, ConnectionAddr::TcpTls { insecure: true, .. });
@@ -223,6 +235,15 @@ fn dial(config: &RedisConfig) -> Result<(Dial, String), Error> {
         return Err(wrong("is one of several, which only a cluster has"));
     }
     Ok((Dial::Single(Box::new(first.clone())), host))
+}
+
+/// Whether a password goes to another machine in plain text.
+fn shows_password(info: &ConnectionInfo) -> bool {
+    let is_exposed = match info.addr() {
+        ConnectionAddr::Tcp(host, _) => !is_this_machine(host),
+        _ => false,
+    };
+    is_exposed && info.redis_settings().password().is_some()
 }
 
 fn wrong(what: &str) -> Error {

@@ -81,6 +81,10 @@ impl Store for Upstash {
     fn send(&self, batch: Batch) -> BoxFuture<Replies> {
         Box::pin(Arc::clone(&self.0).send(batch))
     }
+
+    fn place(&self) -> String {
+        format!("Upstash at {}", self.0.endpoint.host())
+    }
 }
 
 impl fmt::Debug for Upstash {

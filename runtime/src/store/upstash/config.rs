@@ -23,6 +23,8 @@ pub(crate) struct UpstashConfig {
     pub(crate) read_your_writes: bool,
     /// Whether calls that are made while others are under way leave together.
     pub(crate) pipelining: bool,
+    /// Whether the token may go over plain http to another machine.
+    pub(crate) plain_http: bool,
     pub(crate) connect_timeout: Duration,
     /// Bytes of commands that may wait or be under way.
     pub(crate) backlog: usize,
@@ -39,6 +41,7 @@ impl UpstashConfig {
             backoff: Duration::from_millis(50),
             read_your_writes: true,
             pipelining: true,
+            plain_http: false,
             connect_timeout: Duration::from_secs(3),
             backlog: BACKLOG,
             largest_answer: LARGEST_ANSWER,

@@ -2,12 +2,14 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::secret::Secret;
+use crate::store::this_machine::is_this_machine;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
-use std::net::IpAddr;
 
 /// The address of one of the protocol's paths; a path in front of it is kept.
-pub(crate) fn url(text: &str, path: &str) -> Result<Url, Error> {
+///
+/// `plain_http`: whether it may be plain http to another machine.
+pub(crate) fn url(text: &str, path: &str, plain_http: bool) -> Result<Url, Error> {
     check_text("URL", text)?;
     let base = text.strip_suffix('/').unwrap_or(text);
     let url = Url::parse(&format!("{base}/{path}")).map_err(|_| {
@@ -28,11 +30,12 @@ pub(crate) fn url(text: &str, path: &str) -> Result<Url, Error> {
         "https" => return Err(crate::store::missing_tls("https")),
         #[cfg(any(feature = "tls", feature = "tls-ring", target_family = "wasm"))]
         "https" => {}
-        "http" if is_loopback(&url) => {}
+        "http" if plain_http || is_loopback(&url) => {}
         "http" => {
             return Err(config(
                 "the Upstash URL is plain http to another machine, which would show the token to \
-                 the network; write https",
+                 the network; write https, or allow it with Builder::allow_plain_http(true) or \
+                 MILLPOND_ALLOW_PLAIN_HTTP=1",
             ));
         }
         "redis" | "rediss" => {
@@ -79,15 +82,13 @@ fn check_text(what: &str, text: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether what is sent there can be read on the way.
+pub(crate) fn is_exposed(url: &Url) -> bool {
+    url.scheme() == "http" && !is_loopback(url)
+}
+
 fn is_loopback(url: &Url) -> bool {
-    let Some(host) = url.host_str() else {
-        return false;
-    };
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare.parse::<IpAddr>().map_or_else(
-        |_| host == "localhost" || host.ends_with(".localhost"),
-        |address| address.is_loopback(),
-    )
+    url.host_str().is_some_and(is_this_machine)
 }
 
 fn config(message: impl Into<String>) -> Error {
@@ -100,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_base_path_is_kept_and_one_slash_is_not() {
-        let url = |text| super::url(text, "pipeline").unwrap().to_string();
+        let url = |text| super::url(text, "pipeline", false).unwrap().to_string();
         assert_eq!(url("https://x.upstash.io"), "https://x.upstash.io/pipeline");
         assert_eq!(
             url("https://x.upstash.io/"),
@@ -134,7 +135,7 @@ mod tests {
             ("https://user:hunter2@x.upstash.io", "user name or password"),
         ];
         for (text, part) in wrong {
-            let error = super::url(text, "pipeline").unwrap_err();
+            let error = super::url(text, "pipeline", false).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config, "{text}");
             assert!(error.to_string().contains(part), "{text}: {error}");
             assert!(!format!("{error:?}").contains("hunter2"));

@@ -1,7 +1,7 @@
 //! One HTTP exchange: a body out, an answer back, and what each way of failing means.
 
 use super::config::UpstashConfig;
-use super::endpoint::{authorization, url};
+use super::endpoint::{authorization, is_exposed, url};
 use super::wire::{Answer, Answered, decode, protocol};
 use crate::error::{Error, ErrorKind};
 use crate::secret::Secret;
@@ -53,7 +53,14 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     pub(crate) fn new(config: &UpstashConfig, meter: Arc<Meter>) -> Result<Self, Error> {
-        let pipeline = url(config.url.reveal(), "pipeline")?;
+        let pipeline = url(config.url.reveal(), "pipeline", config.plain_http)?;
+        if is_exposed(&pipeline) {
+            let host = pipeline.host_str().unwrap_or_default();
+            tracing::warn!(
+                host,
+                "the token and the values travel as plain http; whoever is on the way can read them"
+            );
+        }
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, authorization(&config.token)?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -61,7 +68,7 @@ impl Endpoint {
         Ok(Self {
             #[cfg(any(feature = "tls", feature = "tls-ring"))]
             tls: tls::client(pipeline.scheme() == "https")?,
-            transaction: url(config.url.reveal(), "multi-exec")?,
+            transaction: url(config.url.reveal(), "multi-exec", config.plain_http)?,
             pipeline,
             headers,
             token: config.token.clone(),

@@ -1,5 +1,4 @@
-//! `rustls` with ring alone, and TLS to a server that hangs up: `redis` takes the provider of the process,
-//! which is installed for it.
+//! `rustls` with ring alone, and TLS to a server that hangs up. No provider is installed for the process.
 
 use millpond::{ErrorKind, Millpond};
 use rustls::crypto::CryptoProvider;
@@ -10,14 +9,10 @@ async fn main() {
         .upstash("https://example-12345.upstash.io", "token")
         .build()
         .unwrap();
+    refused_by_a_server_without_tls().await;
     assert!(
         CryptoProvider::get_default().is_none(),
         "a provider was installed"
-    );
-    refused_by_a_server_without_tls().await;
-    assert!(
-        CryptoProvider::get_default().is_some(),
-        "redis has none to take"
     );
     let _ = rustls::ClientConfig::builder();
 }

@@ -3,7 +3,6 @@
 use super::command::Effect;
 use crate::error::{Cause, Error, ErrorKind};
 use crate::random::jitter;
-use crate::runtime;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -140,7 +139,8 @@ impl Tries {
         if Instant::now() + pause >= self.until {
             return false;
         }
-        runtime::sleep(pause).await;
+        // By the clock of this runtime, as the time limits of the exchanges around it.
+        tokio::time::sleep(pause).await;
         true
     }
 

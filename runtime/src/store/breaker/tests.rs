@@ -177,3 +177,24 @@ async fn errors_made_on_this_side_leave_it_as_it_is() {
     bench.outcome(DOWN).await;
     assert!(bench.is_open().await);
 }
+
+#[tokio::test]
+async fn a_server_that_asks_to_be_left_alone_is_whatever_earlier_calls_bring() {
+    let bench = Bench::new();
+    let sender = || bench.store.0.lock().unwrap().pop_front().unwrap();
+    let (earlier, asking) = (bench.call(), bench.call());
+    let (late, asked) = (sender(), sender());
+    let respite = respite::asked_for("slow down".into(), Duration::from_secs(30));
+    asked.send(Err(respite)).unwrap();
+    asking.await;
+    late.send(Ok(Reply::Nil)).unwrap();
+    earlier.await;
+    bench.clock.advance(Duration::from_millis(29_999));
+    let error = bench.call().await.remove(0).unwrap_err();
+    assert!(error.to_string().contains("slow down"), "{error}");
+    assert_eq!(bench.breaker.outage(), Some(error));
+    bench.clock.advance(Duration::from_millis(1));
+    bench.outcome(Ok(Reply::Nil)).await;
+    assert!(!bench.is_open().await);
+    assert_eq!(bench.breaker.outage(), None);
+}

@@ -63,7 +63,7 @@ const RUNTIME: Layers = &[
 ];
 
 const MACROS: Layers = &[
-    ("ground", &["errors", "nearest", "tokens"]),
+    ("ground", &["errors", "nearest", "surroundings", "tokens"]),
     ("parse", &["parse", "function", "template"]),
     ("model", &["model"]),
     ("expand", &["expand"]),

@@ -120,6 +120,7 @@ async fn no_debug_shows_a_secret_a_value_or_what_a_key_is_made_of() {
     shown.hides(&refused.into_result().unwrap_err());
     shown.hides(&pond);
     layers(&mut shown);
+    scopes(&pond, &mut shown);
 
     assert_eq!(
         missing(&shown),
@@ -134,6 +135,35 @@ fn layers(shown: &mut Shown) {
     shown.hides(&layer);
     shown.hides(&layer.layer(()));
     shown.hides(&RateLimitHeadersLayer::new().layer(()));
+}
+
+fn scopes(pond: &Millpond, shown: &mut Shown) {
+    use tower_layer::Layer;
+    let layer = millpond::ScopeLayer::new(pond.clone());
+    shown.hides(&layer);
+    let mut service = layer.layer(Handler);
+    shown.hides(&service);
+    shown.hides(&tower_service::Service::call(&mut service, ()));
+}
+
+#[derive(Debug)]
+struct Handler;
+
+impl tower_service::Service<()> for Handler {
+    type Response = ();
+    type Error = std::convert::Infallible;
+    type Future = std::future::Ready<Result<(), Self::Error>>;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), Self::Error>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, (): ()) -> Self::Future {
+        std::future::ready(Ok(()))
+    }
 }
 
 /// The public types with a `Debug` that were not shown.

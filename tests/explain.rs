@@ -278,7 +278,7 @@ mod over_http {
         within_a_minute(async {
             pond.set("why:1", &1, MINUTE).await.unwrap();
             // The first is the caller's, those after it come from the background.
-            let courier = gateway.hold_before(Matcher::argument("why:1").after(1).always());
+            let courier = gateway.hold_before(Matcher::command("EVALSHA").always());
             gateway.inject("DEL", Fault::ResetBefore);
             pond.delete("why:1").await.unwrap_err();
             courier.arrived().await;

@@ -794,6 +794,9 @@ mod over_http {
     async fn a_transaction_is_one_request_of_its_own() {
         let gateway = gateway(needs_redis!()).await;
         let pond = pond(&gateway);
+        // The server knows the script of an increment.
+        pond.increment("warm", 1, None).await.unwrap();
+        gateway.clear();
         let hold = gateway.hold(Matcher::argument("first"));
         let first = pond.spawn({
             let pond = pond.clone();
@@ -838,10 +841,12 @@ mod over_http {
     async fn a_lost_answer_to_a_transaction_or_a_counter_is_not_asked_for_again() {
         let gateway = gateway(needs_redis!()).await;
         let pond = pond(&gateway);
+        // The server knows the script of an increment.
+        pond.increment("warm", 1, None).await.unwrap();
         gateway.inject("INCR", Fault::ResetAfter);
         let lost = pond.transaction().command(["INCR", "n"]).send().await;
         assert_eq!(kind(lost), ErrorKind::OutcomeUnknown);
-        gateway.inject("INCRBY", Fault::ResetAfter);
+        gateway.inject("EVALSHA", Fault::ResetAfter);
         let lost = pond.increment("n", 1, None).await;
         assert_eq!(kind(lost), ErrorKind::OutcomeUnknown);
         assert_eq!(pond.get::<u32>("n").await.unwrap(), Some(2));

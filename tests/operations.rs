@@ -794,8 +794,8 @@ mod over_http {
     async fn a_transaction_is_one_request_of_its_own() {
         let gateway = gateway(needs_redis!()).await;
         let pond = pond(&gateway);
-        // The server knows the script of an increment.
-        pond.increment("warm", 1, None).await.unwrap();
+        // The server has the script of a counter from here on.
+        pond.increment("another", 1, None).await.unwrap();
         gateway.clear();
         let hold = gateway.hold(Matcher::argument("first"));
         let first = pond.spawn({
@@ -846,7 +846,8 @@ mod over_http {
         gateway.inject("INCR", Fault::ResetAfter);
         let lost = pond.transaction().command(["INCR", "n"]).send().await;
         assert_eq!(kind(lost), ErrorKind::OutcomeUnknown);
-        gateway.inject("EVALSHA", Fault::ResetAfter);
+        pond.increment("another", 1, None).await.unwrap();
+        gateway.inject(Matcher::argument("INCRBY"), Fault::ResetAfter);
         let lost = pond.increment("n", 1, None).await;
         assert_eq!(kind(lost), ErrorKind::OutcomeUnknown);
         assert_eq!(pond.get::<u32>("n").await.unwrap(), Some(2));

@@ -14,7 +14,7 @@ use crate::key::{self, FullKey, Key};
 use crate::reply;
 use crate::settings::Settings;
 use crate::stats::{Counters, Registry};
-use crate::store::command::{Command, Reply};
+use crate::store::command::{Command, Effect, Reply};
 use crate::store::{Batch, Store};
 use outage::OutageLog;
 use owed::{Pending, Ticket};
@@ -195,12 +195,14 @@ impl Client {
         let mut all = Vec::with_capacity(tickets.len() + commands.len());
         all.extend(tickets.iter().map(|ticket| self.given_up(&ticket.owed)));
         let first = all.len();
+        let changes = commands.iter().any(|it| it.effect != Effect::Read);
         all.extend(commands);
         counters.commands.add(all.len() as u64);
         let mut replies = self.send(all, within).await;
         let answers = replies.split_off(first);
-        for reply in replies {
-            reply?;
+        if let Some(error) = replies.into_iter().find_map(Result::err) {
+            let own = answers.into_iter().find_map(Result::err);
+            return Err(own.unwrap_or_else(|| not_through(error, changes)));
         }
         for ticket in &tickets {
             self.pending.delivered(ticket);
@@ -225,6 +227,17 @@ impl Client {
         }
         result
     }
+}
+
+/// The error of what was answered, behind something owed that was not: a read is not to be believed, and a change
+/// was made but may be removed with what is owed.
+fn not_through(error: Error, changes: bool) -> Error {
+    let kind = if changes {
+        ErrorKind::OutcomeUnknown
+    } else {
+        error.kind()
+    };
+    Error::with_source(kind, error.to_string(), error)
 }
 
 /// The error of a command on a key, with what to do about it.

@@ -170,7 +170,7 @@ impl Error {
     /// Whether the change that was asked for may have been made all the same, or may still be made: the
     /// command left, and no answer came back that can be read.
     ///
-    /// Always true for [`OutcomeUnknown`](ErrorKind::OutcomeUnknown). A change that may be made twice (`expire`)
+    /// Always true for [`OutcomeUnknown`](ErrorKind::OutcomeUnknown). A change that may be made twice (ending a session)
     /// keeps the kind of what failed, such as [`Timeout`](ErrorKind::Timeout) or
     /// [`Protocol`](ErrorKind::Protocol), and the answer is true if it had left. Always false for calls that
     /// change nothing, and for errors that the server answered with.

@@ -175,3 +175,53 @@ async fn functions_with_caches_of_their_own_are_not_compared() {
     there(&Millpond::memory(), 1).await;
     assert!(reports(&log).is_empty(), "{:?}", reports(&log));
 }
+
+mod on_purpose {
+    use super::cached;
+
+    #[cached(prefix = "meant", key = "<id>")]
+    pub(crate) async fn profile(id: u64) -> Option<String> {
+        Some(format!("profile {id}"))
+    }
+
+    #[cached(prefix = "meant", key = "<user>", shares = profile)]
+    pub(crate) async fn profile_of(user: u64) -> Option<String> {
+        profile(user).await
+    }
+
+    pub(crate) struct Repo;
+
+    impl Repo {
+        #[cached(prefix = "repo", key = "<id>", in_impl)]
+        pub(crate) async fn first(id: u64) -> u64 {
+            id
+        }
+
+        #[cached(prefix = "repo", key = "<id>", shares = Self::first, in_impl)]
+        pub(crate) async fn second(id: u64) -> u64 {
+            id
+        }
+    }
+
+    #[cached(prefix = "repo", key = "<id>", shares = Repo::first)]
+    pub(crate) async fn third(id: u64) -> u64 {
+        id
+    }
+}
+
+#[tokio::test]
+async fn keys_that_are_shared_on_purpose_are_not_reported() {
+    let (log, _guard) = Log::of_this_thread();
+    Millpond::memory()
+        .scope(async {
+            on_purpose::profile_of(1).await;
+            on_purpose::profile(1).await;
+            on_purpose::Repo::first(1).await;
+            on_purpose::Repo::second(1).await;
+            assert!(reports(&log).is_empty(), "{:?}", reports(&log));
+            on_purpose::third(1).await;
+        })
+        .await;
+    // The second and the third share with the first, and nobody said that they share with each other.
+    assert_eq!(reports(&log).len(), 1, "{:?}", reports(&log));
+}

@@ -12,7 +12,7 @@ pub async fn get_user(user_id: u64) -> Result<Option<User>, DbError> {
     };
     let kind = {
         use ::millpond::__private::kinds::*;
-        (&&&&::millpond::__private::ReturnType::<Result<Option<User>, DbError>>::new())
+        (&&&&&&::millpond::__private::ReturnType::<Result<Option<User>, DbError>>::new())
             .kind()
     };
     let cacheable = ::millpond::__private::cacheable(kind);
@@ -52,7 +52,7 @@ impl get_user {
         ::millpond::__private::invalidate(Self::entry(user_id))
     }
     #[doc(hidden)]
-    fn function() -> &'static ::millpond::__private::CachedFunction {
+    pub fn function() -> &'static ::millpond::__private::CachedFunction {
         {
             static CACHED_FUNCTION: ::millpond::__private::CachedFunction = ::millpond::__private::CachedFunction::new(
                 ::core::concat!(

@@ -14,7 +14,7 @@ impl Repo {
             .of::<Self>();
         let kind = {
             use ::millpond::__private::kinds::*;
-            (&&&&::millpond::__private::ReturnType::<Option<User>>::new()).kind()
+            (&&&&&&::millpond::__private::ReturnType::<Option<User>>::new()).kind()
         };
         let cacheable = ::millpond::__private::cacheable(kind);
         ::millpond::__private::cached(

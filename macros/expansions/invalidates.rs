@@ -10,7 +10,7 @@ async fn rename(user_id: u64, name: &str) -> Result<User, DbError> {
             targets,
             {
                 use ::millpond::__private::kinds::*;
-                (&&&&::millpond::__private::ReturnType::<Result<User, DbError>>::new())
+                (&&&&&&::millpond::__private::ReturnType::<Result<User, DbError>>::new())
                     .mutation_kind()
             },
             |output, targets| {

@@ -1,7 +1,7 @@
 async fn rename(user_id: u64, name: &str) -> Result<User, DbError> {
     let mut entries = ::millpond::__private::EntryRefs::new({
         use ::millpond::__private::kinds::*;
-        (&&&&::millpond::__private::ReturnType::<Result<User, DbError>>::new())
+        (&&&&&&::millpond::__private::ReturnType::<Result<User, DbError>>::new())
             .mutation_kind()
     });
     entries.add(<get_user>::entry(user_id).entry_ref());

@@ -53,6 +53,8 @@ mod tokens;
 /// | `encrypt` | every value, a `None` too, is stored encrypted (AES-256-GCM), and only such a value is read; needs a key, see below | off |
 /// | `when = expr` | uses the cache only if this, over the arguments, is true | always |
 /// | `unless = path` | a `fn(&T) -> bool`, or a closure that captures nothing: such a result is not stored | never |
+/// | `share_errors = false` | callers who wait for one load run their own body where it fails, instead of sharing an error that is `Clone` | `true` |
+/// | `shares = get_user`, or `Repo::get_user` | this function uses the keys of that one on purpose, so they are not reported; both return the same type | none |
 /// | `version = 2` | goes into the key, so that a new type starts cold | none |
 /// | `on = expr` | the `Millpond` to use, such as `self.pond` | the current one |
 /// | `companion = "name"`, `companion = false` | name of the type (of the function `name_entry` beside a method), or none | the function's name |
@@ -259,7 +261,7 @@ pub fn updates(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// `refresh` and `uncached` of a cached function contain what stands above `#[cached]`, and are limited in
-/// both orders. Above `#[cached]`, callers who wait for one load share its refusal, if their error is `Clone`.
+/// both orders. A refusal is not shared: callers who wait for a load that is refused are checked themselves.
 ///
 /// `#[rate_limited]` stands above `#[tokio::test]` and other attributes that make the function a sync one.
 ///

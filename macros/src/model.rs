@@ -18,6 +18,7 @@ pub mod option;
 pub mod output;
 pub mod prefix;
 pub mod refused;
+pub mod shared;
 pub mod signature;
 pub mod spelling;
 mod value;

@@ -50,6 +50,7 @@ pub fn parse(literal: &LitStr, errors: &mut Errors) -> Option<Template> {
     let source = literal.value();
     let segments = segments(&source, literal, errors);
     check_separators(&segments, errors);
+    check_reserved(&segments, literal, errors);
     if source.starts_with(':') {
         errors.on(
             literal,
@@ -107,6 +108,36 @@ fn segments(source: &str, literal: &LitStr, errors: &mut Errors) -> Vec<Segment>
         found.push(Segment::Text(text));
     }
     found
+}
+
+/// What the names of keys that belong to another one end in: that of a guard, of a lock's number, of a write
+/// of unknown outcome.
+const RESERVED: [&str; 3] = ["guard", "fence", "doubt"];
+
+/// Text that would make a key look like what data is kept from being: an encoded part, or a key that belongs
+/// to another one.
+fn check_reserved(segments: &[Segment], literal: &LitStr, errors: &mut Errors) {
+    let texts = segments.iter().filter_map(|segment| match segment {
+        Segment::Text(text) => Some(text),
+        Segment::Placeholder(_) => None,
+    });
+    if texts.clone().any(|text| text.contains('%')) {
+        errors.on(
+            literal,
+            "a `%` in the text of the template, where it marks what is encoded; write another character",
+        );
+    }
+    let last = match segments {
+        [Segment::Text(text)] => text.rsplit(':').next(),
+        [.., Segment::Text(text)] => text.rsplit_once(':').map(|(_, last)| last),
+        _ => None,
+    };
+    if let Some(last) = last.filter(|last| RESERVED.contains(last)) {
+        errors.on(
+            literal,
+            format!("the template ends in `{last}`, as the names of keys that belong to another one do; write another word"),
+        );
+    }
 }
 
 fn placeholder(inside: &str, span: Span, errors: &mut Errors) -> Option<Placeholder> {

@@ -5,6 +5,7 @@ mod call;
 mod limit;
 mod mutation;
 mod return_type;
+mod sourced;
 
 pub use crate::cache::{
     Answer, CacheValue, Cacheable, CacheableKind, CachedFunction, Fallible, Plain, ReturnKind,
@@ -17,3 +18,4 @@ pub use limit::{
 };
 pub use mutation::{EntryRefs, Targets, invalidating, invalidating_always, updating};
 pub use return_type::{ReturnType, kinds};
+pub use sourced::Sourced;

@@ -48,7 +48,7 @@ pub fn return_kind(runtime: &Path, output: &impl ToTokens, method: &str) -> Toke
     quote_spanned! {Span::mixed_site()=>
         {
             use #runtime::__private::kinds::*;
-            (&&&&#runtime::__private::ReturnType::<#output>::new()).#method()
+            (&&&&&&#runtime::__private::ReturnType::<#output>::new()).#method()
         }
     }
 }

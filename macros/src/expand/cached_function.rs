@@ -2,11 +2,11 @@
 //! the function where there is a companion to hold it.
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote_spanned};
-use syn::ext::IdentExt;
+use syn::{ext::IdentExt, spanned::Spanned};
 
 use super::{
     body::{borrowed_pond, length},
-    companion::turbofish,
+    companion::{turbofish, visibility},
     key,
 };
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
         cache::Cache,
         companion::Companion,
         constants::{Constants, Flight, Null},
+        shared::Shared,
     },
     tokens::{plain, respanned},
 };
@@ -61,13 +62,14 @@ pub fn holder(cache: &Cache, span: Span) -> TokenStream {
         Companion::Within { name, .. } => beside(name, span),
         _ => Ident::new("function", span),
     };
+    let vis = visibility(cache, span);
     let runtime = &cache.runtime;
     let generics = &cache.constant_generics;
     let clause = &generics.where_clause;
     let description = in_place(cache);
     quote_spanned! {span=>
         #[doc(hidden)]
-        fn #name #generics () -> &'static #runtime::__private::CachedFunction #clause {
+        #vis fn #name #generics () -> &'static #runtime::__private::CachedFunction #clause {
             #description
         }
     }
@@ -97,6 +99,7 @@ fn in_place(cache: &Cache) -> TokenStream {
 fn description(cache: &Cache) -> TokenStream {
     let Cache {
         runtime,
+        shares,
         constants:
             Constants {
                 prefix,
@@ -128,6 +131,15 @@ fn description(cache: &Cache) -> TokenStream {
     };
     let compress = compress.then(|| quote_spanned!(Span::mixed_site()=> .compress()));
     let encrypt = encrypt.then(|| quote_spanned!(Span::mixed_site()=> .encrypt()));
+    let shares = shares.as_ref().map(|shared| {
+        let (ty, name) = match shared {
+            Shared::Companion(path) => (path, Ident::new("function", path.span())),
+            Shared::Method(ty, entry) => (ty, beside(entry, entry.span())),
+        };
+        // As a type, so that an unknown one is not taken for a module.
+        let at = Span::mixed_site().located_at(ty.span());
+        quote_spanned!(at=> .sharing(<#ty>::#name))
+    });
     quote_spanned! {Span::mixed_site()=>
         #runtime::__private::CachedFunction::new(
             ::core::concat!(
@@ -137,6 +149,6 @@ fn description(cache: &Cache) -> TokenStream {
             #template,
             #ttl,
         )
-        #null #version #flight #compress #encrypt
+        #null #version #flight #compress #encrypt #shares
     }
 }

@@ -21,7 +21,8 @@ pub mod invalidate;
 
 pub use arguments::turbofish;
 use arguments::{lasting, narrowed, renamed};
-use attributes::{is_deprecated, kept_attributes, visibility};
+pub use attributes::visibility;
+use attributes::{is_deprecated, kept_attributes};
 
 pub fn expand(cache: &Cache) -> TokenStream {
     match &cache.companion {

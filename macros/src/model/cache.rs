@@ -13,6 +13,7 @@ use super::{
     output,
     prefix::Prefix,
     refused::{Missing, Refused},
+    shared::Shared,
     signature::{self, Place},
     spelling::Scope,
     value::{Beside, Condition, Names, Pond, Predicate, Runtime, Switch, Text, Version, Word},
@@ -33,6 +34,8 @@ options! {
         encrypt: Word, also ["encryption"];
         when: Condition, also ["condition", "if", "cache_if"];
         unless: Predicate, also ["except"];
+        share_errors: Switch, also ["shared_errors", "share_error"];
+        shares: Shared, also ["share", "same_as", "shares_with"];
         version: Version;
         on: Pond, also ["pond", "client", "store", "redis"];
         companion: Beside;
@@ -61,6 +64,8 @@ pub struct Cache {
     pub compares_self: bool,
     /// Callers that wait may get a clone of the error: nothing in the type could be shorter-lived.
     pub shares_errors: bool,
+    /// The cached function whose entries this one uses on purpose.
+    pub shares: Option<Shared>,
     pub companion: Companion,
 }
 
@@ -97,6 +102,8 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         .value(&mut errors)
         .map(|Predicate(unless)| unless);
     let on = given.on.value(&mut errors).map(|Pond(on)| on);
+    let keeps_errors = matches!(given.share_errors.value(&mut errors), Some(Switch(false)));
+    let shares = given.shares.value(&mut errors);
     let in_impl = given.in_impl.value(&mut errors).is_some();
     let place = signature::place(&function, written, in_impl);
     let names = companion::names(
@@ -146,6 +153,8 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
     let scope = Scope::of(&function.sig, place);
     let (shares_errors, are_constant) =
         (scope.outlives_calls(&output), constants.are_constant(scope));
+    let are_constant = are_constant && !shares.as_ref().is_some_and(Shared::is_of_self);
+    let shares_errors = shares_errors && !keeps_errors;
     let constant_generics = generics::kept(&function.sig.generics, &constants.mentions());
     Ok(Cache {
         runtime,
@@ -160,6 +169,7 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         on,
         compares_self,
         shares_errors,
+        shares,
         companion,
     })
 }

@@ -1,7 +1,9 @@
 //! What a function returns, told by the compiler: aliases of `Result` behave, and no type is guessed by
 //! its spelling.
 
+use super::sourced::Sourced;
 use crate::cache::{Fallible, Nested, Plain, Shareable};
+use crate::limit::RateLimited;
 use std::marker::PhantomData;
 
 /// Stands for a return type; the methods of [`kinds`] tell its kind.
@@ -26,10 +28,11 @@ impl<R> std::fmt::Debug for ReturnType<R> {
     }
 }
 
-/// One trait a kind, told apart by how many references the type stands behind: `&&&&type` finds
+/// One trait a kind, told apart by how many references the type stands behind: `&&&&&&type` finds
 /// the first of them that fits.
 pub mod kinds {
-    use super::{Fallible, Nested, Plain, ReturnType, Shareable};
+    use super::{Fallible, Nested, Plain, RateLimited, ReturnType, Shareable, Sourced};
+    use std::error::Error;
 
     /// `Option<Result>`, `Result<Result>`.
     pub trait ViaNested {
@@ -43,7 +46,7 @@ pub mod kinds {
 
     macro_rules! nested {
         ($([$($param:ident),*] $type:ty;)*) => {
-            $(impl<$($param),*> ViaNested for &&&ReturnType<$type> {
+            $(impl<$($param),*> ViaNested for &&&&&ReturnType<$type> {
                 type Kind = Nested<$type>;
 
                 fn kind(&self) -> Self::Kind {
@@ -61,6 +64,39 @@ pub mod kinds {
         [T, E] Option<Result<T, E>>;
         [T, E, F] Result<Result<T, E>, F>;
         [T, E, F] Result<Option<Result<T, E>>, F>;
+    }
+
+    /// A `Result` with an error that is made of a refusal: what one caller was refused for, another one
+    /// may be allowed.
+    pub trait ViaRefused {
+        /// What it is.
+        type Kind;
+        /// The kind.
+        fn kind(&self) -> Self::Kind;
+    }
+
+    impl<T, E: From<RateLimited>> ViaRefused for &&&&ReturnType<Result<T, E>> {
+        type Kind = Fallible<T, E>;
+
+        fn kind(&self) -> Self::Kind {
+            Fallible::new()
+        }
+    }
+
+    /// A `Result` with an error that can be cloned, and that may have a refusal for its source.
+    pub trait ViaSourced {
+        /// What it is.
+        type Kind;
+        /// The kind.
+        fn kind(&self) -> Self::Kind;
+    }
+
+    impl<T, E: Error + Clone + Send + Unpin + 'static> ViaSourced for &&&ReturnType<Result<T, E>> {
+        type Kind = Sourced<T, E>;
+
+        fn kind(&self) -> Self::Kind {
+            Sourced::new()
+        }
     }
 
     /// A `Result` with an error that can be cloned.

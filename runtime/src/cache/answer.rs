@@ -48,7 +48,8 @@ impl<K: ReturnKind, F> Answer<K, F> {
         body: F,
     ) -> Self {
         let call = TypedCall {
-            progress: Progress::new(call),
+            // No function of its own: it would be called, and move the call twice.
+            progress: Progress::Called(call),
             kind,
             value: TypedValue::new(read, write),
             share,
@@ -164,24 +165,22 @@ enum Step {
 }
 
 impl Progress {
-    fn new(call: Option<CachedCall>) -> Self {
-        Self::Called(call)
-    }
-
     fn poll(&mut self, cx: &mut Context<'_>, value: &mut dyn ErasedValue) -> Step {
         loop {
             match self {
-                Self::Called(call) => {
-                    let Some(call) = call.take() else {
-                        *self = Self::Alone;
-                        return Step::Body;
-                    };
-                    if let Some(plain) = call.peek()
+                Self::Called(called) => {
+                    // A hit moves nothing.
+                    if let Some(call) = called
+                        && let Some(plain) = call.peek()
                         && value::read_plain(&plain, &mut |json| value.read(json)).is_ok()
                     {
                         call.counters.hit(value::is_null(&plain));
                         return Step::Answered;
                     }
+                    let Some(call) = called.take() else {
+                        *self = Self::Alone;
+                        return Step::Body;
+                    };
                     // Boxed, as the store below: cached functions call cached functions, and each
                     // would hold all of it.
                     *self = Self::Entering(Box::pin(call.enter()));

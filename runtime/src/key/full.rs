@@ -54,8 +54,15 @@ pub(crate) fn is_beside(name: &str) -> bool {
 
 /// Whether this is what the last segment of such a name is. Data never is: as a part of a key it is encoded.
 pub(crate) fn is_reserved(segment: &str) -> bool {
-    [GUARD, DOUBT, FENCE].contains(&segment)
+    RESERVED.contains(&segment)
 }
+
+/// Whether a key ends in one, be it a whole segment or not: a look at its last bytes, since every key is asked.
+pub(super) fn ends_reserved(key: &str) -> bool {
+    RESERVED.iter().any(|word| key.ends_with(word))
+}
+
+const RESERVED: [&str; 3] = [GUARD, DOUBT, FENCE];
 
 /// Whether Redis Cluster takes only a part of this key for its slot.
 /// Source: <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags>.

@@ -2,7 +2,7 @@
 
 use super::Key;
 use super::escape::encode_from;
-use super::full::is_reserved;
+use super::full::{ends_reserved, is_reserved};
 use crate::hex::hex;
 use crate::json::{self, Order};
 use serde::Serialize;
@@ -89,7 +89,8 @@ impl KeyWriter {
     /// The key. One that cannot be used says so on use.
     pub fn finish(mut self) -> Key {
         // The template's text and a part may form such a segment together.
-        if let Some((_, last)) = self.text.rsplit_once(':')
+        if ends_reserved(&self.text)
+            && let Some((_, last)) = self.text.rsplit_once(':')
             && is_reserved(last)
         {
             let start = self.text.len() - last.len();

@@ -4,6 +4,7 @@ use super::config::UpstashConfig;
 use super::endpoint::{authorization, is_exposed, url};
 use super::wire::{Answer, Answered, decode, protocol};
 use crate::error::{Error, ErrorKind};
+use crate::runtime;
 use crate::secret::Secret;
 use crate::stats::Meter;
 use crate::store::repeat::{Failure, Stage};
@@ -12,6 +13,7 @@ use crate::store::server_error::{presentable, server_error};
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
 use crate::store::tls;
 use crate::store::transport::Kind;
+use crate::store::waiting::runtime_gone;
 use crate::sync;
 use reqwest::header::{
     AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
@@ -142,7 +144,10 @@ impl Endpoint {
             self.remember_sync_token(&response);
         }
         let body = self.read(kind, response).await?;
-        self.judge(status, wait, &body)
+        // JSON and base64, up to the largest answer.
+        let answer = runtime::offload(body.len(), move || decode(&body)).await;
+        let answer = answer.unwrap_or_else(|| Err(runtime_gone()));
+        self.judge(status, wait, answer)
     }
 
     fn remember_sync_token(&self, response: &Response) {
@@ -217,15 +222,15 @@ impl Endpoint {
         &self,
         status: StatusCode,
         wait: Option<Duration>,
-        body: &[u8],
+        answer: Result<Answer, Error>,
     ) -> Result<Vec<Answered>, Failure> {
         if status.is_success() {
-            return match decode(body).map_err(Failure::garbled)? {
+            return match answer.map_err(Failure::garbled)? {
                 Answer::Whole(answered) => Err(self.refused(status, wait, answered.into_error())),
                 Answer::Each(answers) => Ok(answers),
             };
         }
-        let text = match decode(body) {
+        let text = match answer {
             Ok(Answer::Whole(answered)) => answered.into_error(),
             _ => None,
         };

@@ -248,7 +248,9 @@ impl<'de> Deserialize<'de> for Answer {
 enum Json {
     Null,
     Int(i64),
-    Text(String),
+    Text(Bytes),
+    /// A text that is no base64.
+    Unencoded,
     Array(Vec<Json>),
     /// What no reply of Redis looks like; it fails its own command only.
     Odd(&'static str),
@@ -259,15 +261,12 @@ impl Json {
         Ok(match self {
             Self::Null => Reply::Nil,
             Self::Int(number) => Reply::Int(number),
-            // The one text that is not encoded; it is no base64 of anything.
-            Self::Text(text) if text == "OK" => Reply::Bulk(Bytes::from_static(b"OK")),
-            Self::Text(text) => {
-                Reply::Bulk(STANDARD.decode(text).map(Bytes::from).map_err(|_| {
-                    protocol(
-                        "a text of the answer is not base64: the server ignores the header \
-                         Upstash-Encoding",
-                    )
-                })?)
+            Self::Text(text) => Reply::Bulk(text),
+            Self::Unencoded => {
+                return Err(protocol(
+                    "a text of the answer is not base64: the server ignores the header \
+                     Upstash-Encoding",
+                ));
             }
             Self::Odd(what) => {
                 return Err(protocol(format!(
@@ -316,11 +315,12 @@ impl<'de> Deserialize<'de> for Json {
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-                Ok(Json::Text(text.to_owned()))
-            }
-
-            fn visit_string<E>(self, text: String) -> Result<Json, E> {
-                Ok(Json::Text(text))
+                // The one text that is not encoded; it is no base64 of anything.
+                if text == "OK" {
+                    return Ok(Json::Text(Bytes::from_static(b"OK")));
+                }
+                let decoded = STANDARD.decode(text);
+                Ok(decoded.map_or(Json::Unencoded, |bytes| Json::Text(bytes.into())))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json, A::Error> {

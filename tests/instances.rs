@@ -183,3 +183,58 @@ async fn what_the_key_tells_apart_is_not_reported() {
     assert_eq!(reports(&log), 0, "{}", log.text());
     assert!(!log.text().contains("ERROR"), "{}", log.text());
 }
+
+const SHARED: &str = "two functions can use the same key";
+
+#[cached(prefix = "account", key = "<id>")]
+async fn account(id: u64) -> Option<String> {
+    Some(format!("account {id}"))
+}
+
+#[cached(prefix = "account", key = "<name>", shares = account)]
+async fn account_by_name(name: &str) -> Result<Option<String>, String> {
+    Ok(Some(format!("by name {name}")))
+}
+
+#[cached(prefix = "account", key = "<id>:<page>", flight = "off")]
+async fn statement(id: u64, page: u64) -> u64 {
+    id + page
+}
+
+#[tokio::test]
+async fn functions_that_say_so_share_their_entries() {
+    let (log, _guard) = Log::of_this_thread();
+    Millpond::memory()
+        .scope(async {
+            assert_eq!(account(7).await.as_deref(), Some("account 7"));
+            let shared = account_by_name("7").await.unwrap();
+            assert_eq!(shared.as_deref(), Some("account 7"));
+            statement(7, 1).await;
+        })
+        .await;
+    assert!(!log.text().contains(SHARED), "{}", log.text());
+}
+
+#[cached(prefix = "copied", key = "<id>")]
+async fn copied(id: u64) -> u64 {
+    id
+}
+
+#[cached(prefix = "copied", key = "<number>")]
+async fn copied_by_accident(number: u64) -> u64 {
+    number + 1
+}
+
+#[tokio::test]
+async fn functions_that_do_not_say_so_are_reported_once() {
+    let (log, _guard) = Log::of_this_thread();
+    Millpond::memory()
+        .scope(async {
+            for _ in 0..2 {
+                copied(7).await;
+                copied_by_accident(7).await;
+            }
+        })
+        .await;
+    assert_eq!(log.text().matches(SHARED).count(), 1, "{}", log.text());
+}

@@ -66,6 +66,13 @@ impl get_user {
             &CACHED_FUNCTION
         }
     }
+    #[doc(hidden)]
+    #[inline]
+    pub fn returns() -> ::millpond::__private::ReturnType<
+        Result<Option<User>, DbError>,
+    > {
+        ::millpond::__private::ReturnType::new()
+    }
 }
 #[doc(hidden)]
 #[macro_export]

@@ -61,4 +61,9 @@ impl Repo {
             &CACHED_FUNCTION
         }
     }
+    #[doc(hidden)]
+    #[inline]
+    fn __get_user_entry_returns() -> ::millpond::__private::ReturnType<Option<User>> {
+        ::millpond::__private::ReturnType::new()
+    }
 }

@@ -7,6 +7,7 @@ use crate::{function::Function, model::refused::Refused};
 mod body;
 pub mod cache;
 mod cached_function;
+mod callee;
 mod companion;
 pub mod key;
 pub mod limit;
@@ -27,7 +28,7 @@ pub fn attribute<Model>(
         Ok(model) => expand(&model),
         Err(Refused { errors, missing }) => {
             let errors = errors.into_compile_error();
-            let missing = missing.as_deref().map(companion::invalidate::stub);
+            let missing = missing.as_deref().map(companion::stand_in);
             quote!(#item #errors #missing)
         }
     }

@@ -54,9 +54,9 @@ mod tokens;
 /// | `when = expr` | uses the cache only if this, over the arguments, is true | always |
 /// | `unless = path` | a `fn(&T) -> bool`, or a closure that captures nothing: such a result is not stored | never |
 /// | `share_errors = false` | callers who wait for one load run their own body where it fails, instead of sharing an error that is `Clone` | `true` |
-/// | `shares = get_user`, or `Repo::get_user` | this function uses the keys of that one on purpose, so they are not reported; both return the same type | none |
 /// | `version = 2` | goes into the key, so that a new type starts cold | none |
 /// | `on = expr` | the `Millpond` to use, such as `self.pond` | the current one |
+/// | `shares = get_user` | a cached function whose entries this one uses on purpose, under the same prefix and key; both cache the same type | none |
 /// | `companion = "name"`, `companion = false` | name of the type (of the function `name_entry` beside a method), or none | the function's name |
 /// | `invalidate = "name"`, `invalidate = false` | name of the macro, or none | `invalidate_` and the function's name without a leading `get_`, `fetch_`, `find_`, `load_` or `read_` |
 /// | `in_impl` | a function without receiver stands in an `impl`; a receiver or `Self` shows it too | |

@@ -3,6 +3,7 @@
 
 pub mod bare;
 pub mod cache;
+pub mod callee;
 mod choice;
 pub mod companion;
 pub mod constants;
@@ -18,7 +19,6 @@ pub mod option;
 pub mod output;
 pub mod prefix;
 pub mod refused;
-pub mod shared;
 pub mod signature;
 pub mod spelling;
 mod value;

@@ -17,5 +17,5 @@ pub use limit::{
     Cost, Identify, LimitCall, LimitMark, Refuse, Respond, Responding, admit, respond, responding,
 };
 pub use mutation::{EntryRefs, Targets, invalidating, invalidating_always, updating};
-pub use return_type::{ReturnType, kinds};
+pub use return_type::{ReturnType, kinds, same_value, value_of};
 pub use sourced::Sourced;

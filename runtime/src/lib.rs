@@ -179,6 +179,15 @@ pub mod prefix;
 pub mod settings;
 pub mod ttl;
 
+/// What the attributes ask of types, for the compiler to name where a type lacks it. Whatever fits has these
+/// traits already; none of them is meant to be implemented by hand.
+pub mod bounds {
+    pub use crate::__private::{
+        CacheValue, CacheableKind, Cost, HashedPart, Identify, KeyPart, OptionalPart, Refuse,
+        Respond,
+    };
+}
+
 #[doc(hidden)]
 pub mod __private;
 

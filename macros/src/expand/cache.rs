@@ -6,6 +6,7 @@ use syn::spanned::Spanned;
 use super::{
     body::{future, return_kind, with_body},
     cached_function::call,
+    callee::{Member, member},
     companion,
     spans::located,
 };
@@ -19,6 +20,7 @@ pub fn expand(cache: &Cache) -> TokenStream {
         when,
         unless,
         compares_self,
+        shares,
         shares_errors,
         ..
     } = cache;
@@ -40,12 +42,26 @@ pub fn expand(cache: &Cache) -> TokenStream {
     let unless = unless
         .as_ref()
         .map_or_else(never, ToTokens::to_token_stream);
+    let shares = shares.as_ref().map(|shares| {
+        let returns = member(shares, Member::Returns);
+        let same = quote_spanned!(Span::mixed_site()=> #runtime::__private::same_value);
+        let same = located(same, shares.span());
+        quote_spanned! {Span::mixed_site()=>
+            let _ = || {
+                use #runtime::__private::kinds::*;
+                let own = #runtime::__private::value_of(kind);
+                let other = #runtime::__private::value_of((&&&&#returns()).mutation_kind());
+                #same(own, other);
+            };
+        }
+    });
     let body = future(function, Some(output));
     let function = with_body(
         function,
         &quote_spanned! {Span::mixed_site()=>
             let call = #call #owner #when;
             let kind = #kind;
+            #shares
             let cacheable = #cacheable;
             #runtime::__private::cached(call, cacheable, #unless, #body).await
         },

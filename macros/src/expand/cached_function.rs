@@ -1,20 +1,20 @@
 //! What the runtime is told of a cached function, and a call of it. The description is written once, beside
 //! the function where there is a companion to hold it.
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote_spanned};
-use syn::{ext::IdentExt, spanned::Spanned};
+use quote::quote_spanned;
 
 use super::{
     body::{borrowed_pond, length},
-    companion::{turbofish, visibility},
+    callee::{Member, member},
+    companion::{lasting, turbofish},
     key,
+    spans::respanned_tokens,
 };
 use crate::{
     model::{
         cache::Cache,
         companion::Companion,
         constants::{Constants, Flight, Null},
-        shared::Shared,
     },
     tokens::{plain, respanned},
 };
@@ -42,7 +42,7 @@ pub fn call(cache: &Cache) -> TokenStream {
 
 /// The description, from the companion where there is one.
 fn referred(cache: &Cache) -> TokenStream {
-    let turbofish = turbofish(&cache.constant_generics);
+    let turbofish = turbofish(&cache.described_generics);
     match &cache.companion {
         Companion::None => in_place(cache),
         Companion::Beside { name, .. } => {
@@ -50,33 +50,38 @@ fn referred(cache: &Cache) -> TokenStream {
             quote_spanned!(Span::mixed_site()=> #name::function #turbofish ())
         }
         Companion::Within { name, .. } => {
-            let name = beside(name, Span::mixed_site());
+            let name = Member::Function.beside(name, Span::mixed_site());
             quote_spanned!(Span::mixed_site()=> Self::#name #turbofish ())
         }
     }
 }
 
-/// The function that holds the description, for a companion.
-pub fn holder(cache: &Cache, span: Span) -> TokenStream {
-    let name = match &cache.companion {
-        Companion::Within { name, .. } => beside(name, span),
-        _ => Ident::new("function", span),
+/// The functions that hold the description and the return type, for a companion.
+pub fn holders(cache: &Cache, span: Span, cfgs: &[TokenStream]) -> TokenStream {
+    let name = |member: Member| match &cache.companion {
+        Companion::Within { name, .. } => member.beside(name, span),
+        _ => Ident::new(member.name(), span),
     };
-    let vis = visibility(cache, span);
+    let (function, returns) = (name(Member::Function), name(Member::Returns));
     let runtime = &cache.runtime;
-    let generics = &cache.constant_generics;
+    let vis = respanned_tokens(&cache.function.vis, span);
+    let generics = &cache.described_generics;
     let clause = &generics.where_clause;
     let description = in_place(cache);
+    let output = lasting(&cache.output, span);
     quote_spanned! {span=>
         #[doc(hidden)]
-        #vis fn #name #generics () -> &'static #runtime::__private::CachedFunction #clause {
+        #(#cfgs)*
+        #vis fn #function #generics () -> &'static #runtime::__private::CachedFunction #clause {
             #description
         }
+        #[doc(hidden)]
+        #[inline]
+        #(#cfgs)*
+        #vis fn #returns #generics () -> #runtime::__private::ReturnType<#output> #clause {
+            #runtime::__private::ReturnType::new()
+        }
     }
-}
-
-fn beside(entry: &Ident, span: Span) -> Ident {
-    format_ident!("__{}_function", entry.unraw(), span = span)
 }
 
 /// An item where it can be one, which the compiler checks even if the function is never built; else a
@@ -99,7 +104,6 @@ fn in_place(cache: &Cache) -> TokenStream {
 fn description(cache: &Cache) -> TokenStream {
     let Cache {
         runtime,
-        shares,
         constants:
             Constants {
                 prefix,
@@ -130,16 +134,11 @@ fn description(cache: &Cache) -> TokenStream {
         Flight::Off => quote_spanned!(Span::mixed_site()=> .no_flight()),
     };
     let compress = compress.then(|| quote_spanned!(Span::mixed_site()=> .compress()));
-    let encrypt = encrypt.then(|| quote_spanned!(Span::mixed_site()=> .encrypt()));
-    let shares = shares.as_ref().map(|shared| {
-        let (ty, name) = match shared {
-            Shared::Companion(path) => (path, Ident::new("function", path.span())),
-            Shared::Method(ty, entry) => (ty, beside(entry, entry.span())),
-        };
-        // As a type, so that an unknown one is not taken for a module.
-        let at = Span::mixed_site().located_at(ty.span());
-        quote_spanned!(at=> .sharing(<#ty>::#name))
+    let sharing = cache.shares.as_ref().map(|shares| {
+        let other = member(shares, Member::Function);
+        quote_spanned!(Span::mixed_site()=> .sharing(#other))
     });
+    let encrypt = encrypt.then(|| quote_spanned!(Span::mixed_site()=> .encrypt()));
     quote_spanned! {Span::mixed_site()=>
         #runtime::__private::CachedFunction::new(
             ::core::concat!(
@@ -149,6 +148,6 @@ fn description(cache: &Cache) -> TokenStream {
             #template,
             #ttl,
         )
-        #null #version #flight #compress #encrypt #shares
+        #null #version #flight #compress #encrypt #sharing
     }
 }

@@ -2,27 +2,29 @@
 //! function's name: a lint takes them for the macro's, a reader is led to the function.
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::{PatType, Path, Type};
 
 use super::{
-    cached_function::{call, holder},
+    cached_function::{call, holders},
     spans::generated,
 };
 use crate::{
+    function::Function,
     model::{
         cache::Cache,
         companion::{Companion, EntryArguments},
+        refused::Missing,
     },
     tokens::{plain, respanned},
 };
 
 mod arguments;
 mod attributes;
-pub mod invalidate;
+mod invalidate;
 
-pub use arguments::turbofish;
-use arguments::{lasting, narrowed, renamed};
-pub use attributes::visibility;
-use attributes::{is_deprecated, kept_attributes};
+pub use arguments::{lasting, turbofish};
+use arguments::{narrowed, renamed};
+use attributes::{is_deprecated, kept_attributes, visibility};
 
 pub fn expand(cache: &Cache) -> TokenStream {
     match &cache.companion {
@@ -31,9 +33,9 @@ pub fn expand(cache: &Cache) -> TokenStream {
             let span = generated(name.span());
             let name = Ident::new(&name.to_string(), span);
             let entry = entry_function(cache, &name, entry);
-            let cfgs = kept_attributes(cache, &["cfg"]);
-            let holder = holder(cache, span);
-            quote!(#entry #(#cfgs)* #holder)
+            let cfgs = kept_attributes(&cache.function, &["cfg"]);
+            let holders = holders(cache, span, &cfgs);
+            quote!(#entry #holders)
         }
         Companion::Beside {
             name,
@@ -52,14 +54,15 @@ pub fn expand(cache: &Cache) -> TokenStream {
 fn beside(cache: &Cache, name: &Ident, entry: &EntryArguments) -> TokenStream {
     let span = generated(name.span());
     let name = respanned(name, span);
-    let cfgs = kept_attributes(cache, &["cfg"]);
+    let cfgs = kept_attributes(&cache.function, &["cfg"]);
     // Companions of a deprecated function are deprecated, and call it and each other.
-    let deprecated = is_deprecated(cache).then(|| quote_spanned!(span=> #[allow(deprecated)]));
-    let vis = visibility(cache, span);
+    let deprecated =
+        is_deprecated(&cache.function).then(|| quote_spanned!(span=> #[allow(deprecated)]));
+    let vis = visibility(&cache.function, span);
     let entry_name = Ident::new("entry", span);
     let invalidate = invalidate_function(cache, entry, span);
     let entry = entry_function(cache, &entry_name, entry);
-    let holder = holder(cache, span);
+    let holders = holders(cache, span, &[]);
     quote_spanned! {span=>
         #(#cfgs)*
         #[doc(hidden)]
@@ -70,19 +73,52 @@ fn beside(cache: &Cache, name: &Ident, entry: &EntryArguments) -> TokenStream {
         impl #name {
             #entry
             #invalidate
-            #holder
+            #holders
         }
     }
 }
 
-/// `entry(args)`: site and key as the function makes them, and nothing is run.
+/// `entry(args)`: description and key as the function makes them, and nothing is run.
 fn entry_function(cache: &Cache, name: &Ident, entry: &EntryArguments) -> TokenStream {
+    let Cache {
+        runtime,
+        function,
+        output,
+        ..
+    } = cache;
+    let lints = kept_attributes(function, &["cfg", "allow", "expect", "deprecated"]);
+    let arguments = entry.arguments.iter();
+    let arguments: Vec<_> = arguments
+        .map(|argument| narrowed(argument, &entry.used))
+        .collect();
+    let signature = signature(runtime, function, output, name, entry, &arguments);
+    let call = call(cache);
+    let doc = format!(
+        "The cache entry of `{}` with these arguments.",
+        plain(&function.sig.ident)
+    );
+    quote_spanned! {name.span()=>
+        #[doc = #doc]
+        #(#lints)*
+        #signature {
+            #runtime::__private::entry(#call)
+        }
+    }
+}
+
+/// That of `entry`.
+fn signature(
+    runtime: &Path,
+    function: &Function,
+    output: &Type,
+    name: &Ident,
+    entry: &EntryArguments,
+    arguments: &[PatType],
+) -> TokenStream {
     let span = name.span();
-    let lints = kept_attributes(cache, &["cfg", "allow", "expect", "deprecated"]);
-    let vis = visibility(cache, span);
-    let runtime = &cache.runtime;
+    let vis = visibility(function, span);
     let (generics, clause) = (&entry.generics, &entry.generics.where_clause);
-    let receiver = cache.function.sig.receiver().map(|receiver| {
+    let receiver = function.sig.receiver().map(|receiver| {
         let is_used = entry.used.contains("self");
         let self_token = Ident::new(
             "self",
@@ -94,28 +130,74 @@ fn entry_function(cache: &Cache, name: &Ident, entry: &EntryArguments) -> TokenS
         );
         quote_spanned!(span=> &#self_token,)
     });
-    let arguments = entry
-        .arguments
-        .iter()
-        .map(|argument| narrowed(argument, &entry.used));
-    let output = lasting(&cache.output, span);
-    let call = call(cache);
-    let doc = format!(
-        "The cache entry of `{}` with these arguments.",
-        plain(&cache.function.sig.ident)
-    );
+    let output = lasting(output, span);
     quote_spanned! {span=>
-        #[doc = #doc]
-        #(#lints)*
-        #vis fn #name #generics (#receiver #(#arguments),*) -> #runtime::Entry<#output> #clause {
-            #runtime::__private::entry(#call)
+        #vis fn #name #generics (#receiver #(#arguments),*) -> #runtime::Entry<#output> #clause
+    }
+}
+
+/// In the place of what could not be made, so that nobody is blamed for naming it.
+pub fn stand_in(missing: &Missing) -> TokenStream {
+    let Missing {
+        runtime,
+        function,
+        output,
+        companion,
+    } = missing;
+    let cfgs = kept_attributes(function, &["cfg"]);
+    let entry = |name: &Ident, entry: &EntryArguments| {
+        // Their names are of no use here, and no lint of the user's is to ask for one.
+        let (arguments, _) = renamed(&entry.arguments);
+        let signature = signature(runtime, function, output, name, entry, &arguments);
+        quote_spanned! {name.span()=>
+            #(#cfgs)*
+            #signature { ::core::unreachable!() }
+        }
+    };
+    match companion {
+        Companion::None => TokenStream::new(),
+        Companion::Within {
+            name,
+            entry: arguments,
+        } => {
+            let name = Ident::new(&name.to_string(), generated(name.span()));
+            entry(&name, arguments)
+        }
+        Companion::Beside {
+            name,
+            invalidate,
+            entry: arguments,
+        } => {
+            let span = generated(name.span());
+            let name = respanned(name, span);
+            let vis = visibility(function, span);
+            let entry = entry(&Ident::new("entry", span), arguments);
+            let (arguments_of, names) = renamed(&arguments.arguments);
+            let (generics, clause) = (&arguments.generics, &arguments.generics.where_clause);
+            let turbofish = turbofish(generics);
+            let invalidate = invalidate
+                .as_ref()
+                .map(|invalidate| invalidate::stub(runtime, function, invalidate));
+            quote_spanned! {span=>
+                #(#cfgs)*
+                #vis enum #name {}
+
+                #(#cfgs)*
+                impl #name {
+                    #entry
+                    #vis fn invalidate #generics (#(#arguments_of),*) -> #runtime::Invalidation #clause {
+                        #runtime::__private::invalidate(Self::entry #turbofish (#(#names),*))
+                    }
+                }
+                #invalidate
+            }
         }
     }
 }
 
 fn invalidate_function(cache: &Cache, entry: &EntryArguments, span: Span) -> TokenStream {
-    let lints = kept_attributes(cache, &["cfg", "allow", "expect", "deprecated"]);
-    let vis = visibility(cache, span);
+    let lints = kept_attributes(&cache.function, &["cfg", "allow", "expect", "deprecated"]);
+    let vis = visibility(&cache.function, span);
     let runtime = &cache.runtime;
     let (generics, clause) = (&entry.generics, &entry.generics.where_clause);
     let (arguments, names) = renamed(&entry.arguments);

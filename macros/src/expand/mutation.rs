@@ -1,10 +1,15 @@
 //! `#[invalidates]` and `#[updates]`: entries first, then the body, then what becomes of them.
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{ExprPath, PathArguments, spanned::Spanned};
 
-use super::body::{body, return_kind, with_body};
-use crate::model::mutation::{Argument, Callee, Effect, Mutation, Target};
+use super::{
+    body::{body, return_kind, with_body},
+    callee::{Member, member},
+};
+use crate::model::{
+    callee::Callee,
+    mutation::{Argument, Effect, Mutation, Target},
+};
 
 pub fn expand(mutation: &Mutation) -> TokenStream {
     match &mutation.effect {
@@ -123,33 +128,12 @@ fn split(at: usize, target: &Target) -> (TokenStream, TokenStream) {
 /// The call that gives the entry, with the user's tokens in the user's places.
 fn entry(callee: &Callee, arguments: &[impl ToTokens]) -> TokenStream {
     match callee {
-        Callee::Companion(path) => {
-            let (path, turbofish) = without_arguments(path);
-            let entry = Ident::new(
-                "entry",
-                path.path
-                    .segments
-                    .last()
-                    .map_or_else(Span::call_site, |last| last.ident.span()),
-            );
-            // As a type, so that an unknown one is not taken for a module.
-            let at = Span::mixed_site().located_at(path.span());
-            quote_spanned!(at=> <#path>::#entry #turbofish (#(#arguments),*))
+        Callee::Companion(_) | Callee::Function(_) => {
+            let entry = member(callee, Member::Entry);
+            quote!(#entry(#(#arguments),*))
         }
-        Callee::Function(path) => quote!(#path(#(#arguments),*)),
         Callee::Method(receiver, name, turbofish) => {
             quote!(#receiver.#name #turbofish (#(#arguments),*))
         }
     }
-}
-
-/// `get_user::<T>` names a function; in `get_user::entry::<T>` the parameters belong to `entry`.
-fn without_arguments(path: &ExprPath) -> (ExprPath, PathArguments) {
-    let mut path = path.clone();
-    let taken = path
-        .path
-        .segments
-        .last_mut()
-        .map(|last| std::mem::take(&mut last.arguments));
-    (path, taken.unwrap_or_default())
 }

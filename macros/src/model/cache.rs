@@ -3,6 +3,7 @@ use proc_macro2::{Ident, TokenStream};
 use syn::{Expr, Generics, Path, Type, parse_quote};
 
 use super::{
+    callee::{self, Callee},
     companion::{self, Companion},
     constants::{self, Constants, Flight},
     coverage,
@@ -13,10 +14,11 @@ use super::{
     output,
     prefix::Prefix,
     refused::{Missing, Refused},
-    shared::Shared,
     signature::{self, Place},
     spelling::Scope,
-    value::{Beside, Condition, Names, Pond, Predicate, Runtime, Switch, Text, Version, Word},
+    value::{
+        Beside, Condition, Names, Pond, Predicate, Runtime, Shared, Switch, Text, Version, Word,
+    },
 };
 use crate::{errors::Errors, function::Function, parse};
 
@@ -35,9 +37,9 @@ options! {
         when: Condition, also ["condition", "if", "cache_if"];
         unless: Predicate, also ["except"];
         share_errors: Switch, also ["shared_errors", "share_error"];
-        shares: Shared, also ["share", "same_as", "shares_with"];
         version: Version;
         on: Pond, also ["pond", "client", "store", "redis"];
+        shares: Shared, also ["share", "shared_with", "shares_with", "same_as"];
         companion: Beside;
         invalidate: Beside;
         in_impl: Word, also ["in_trait", "method"];
@@ -54,18 +56,18 @@ pub struct Cache {
     pub constants: Constants,
     /// Whether an item can hold them.
     pub are_constant: bool,
-    /// The parameters of the function that they depend on.
-    pub constant_generics: Generics,
+    /// The parameters of the function that they and the return type depend on.
+    pub described_generics: Generics,
     pub key: Key,
     pub when: Option<Expr>,
     pub unless: Option<Expr>,
     pub on: Option<Expr>,
+    /// Another function whose entries this one uses on purpose.
+    pub shares: Option<Callee>,
     /// What only the type of the `impl` tells apart is compared when it runs.
     pub compares_self: bool,
     /// Callers that wait may get a clone of the error: nothing in the type could be shorter-lived.
     pub shares_errors: bool,
-    /// The cached function whose entries this one uses on purpose.
-    pub shares: Option<Shared>,
     pub companion: Companion,
 }
 
@@ -103,7 +105,10 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         .map(|Predicate(unless)| unless);
     let on = given.on.value(&mut errors).map(|Pond(on)| on);
     let keeps_errors = matches!(given.share_errors.value(&mut errors), Some(Switch(false)));
-    let shares = given.shares.value(&mut errors);
+    let shares = given
+        .shares
+        .value(&mut errors)
+        .map(|Shared(path)| callee::of(path));
     let in_impl = given.in_impl.value(&mut errors).is_some();
     let place = signature::place(&function, written, in_impl);
     let names = companion::names(
@@ -128,19 +133,6 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
     let key = key(&sources, is_whole, &mut errors);
     let output = check_output(&function, is_async, &mut errors);
 
-    let missing = names
-        .invalidate
-        .clone()
-        .filter(|_| is_single && has_place)
-        .map(|name| {
-            let vis = function.vis.clone();
-            let runtime = runtime.clone();
-            Box::new(Missing { vis, name, runtime })
-        });
-    errors
-        .finish()
-        .map_err(|errors| Refused { errors, missing })?;
-
     let entry = companion::entry_arguments(
         &function,
         &arguments,
@@ -150,26 +142,40 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         &output,
     );
     let companion = companion::companion(names, place, entry);
+    if let Err(errors) = errors.finish() {
+        // A second companion, one where none can stand, or one of a hidden type would be a second error.
+        let can_stand = is_single && has_place && is_async && output::hidden(&output).is_none();
+        let missing = can_stand.then(|| {
+            Box::new(Missing {
+                runtime,
+                function,
+                output,
+                companion,
+            })
+        });
+        return Err(Refused { errors, missing });
+    }
     let scope = Scope::of(&function.sig, place);
-    let (shares_errors, are_constant) =
-        (scope.outlives_calls(&output), constants.are_constant(scope));
-    let are_constant = are_constant && !shares.as_ref().is_some_and(Shared::is_of_self);
-    let shares_errors = shares_errors && !keeps_errors;
-    let constant_generics = generics::kept(&function.sig.generics, &constants.mentions());
+    let shares_errors = scope.outlives_calls(&output) && !keeps_errors;
+    let is_free = |shares: &Callee| shares.is_constant(scope);
+    let are_constant = constants.are_constant(scope) && shares.as_ref().is_none_or(is_free);
+    let mut mentioned = constants.mentions();
+    mentioned.extend(companion::lasting_names(&output));
+    let described_generics = generics::kept(&function.sig.generics, &mentioned);
     Ok(Cache {
         runtime,
         function,
         output,
         constants,
         are_constant,
-        constant_generics,
+        described_generics,
         key,
         when,
         unless,
         on,
+        shares,
         compares_self,
         shares_errors,
-        shares,
         companion,
     })
 }

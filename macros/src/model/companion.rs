@@ -123,6 +123,13 @@ pub fn companion(names: Names, place: Place, entry: EntryArguments) -> Companion
     }
 }
 
+/// The names in a return type of which the lifetimes are all `'static`.
+pub fn lasting_names(output: &Type) -> HashSet<String> {
+    let mut names = identifiers(output);
+    names.retain(|name| !name.starts_with('\''));
+    names
+}
+
 pub fn entry_arguments(
     function: &Function,
     arguments: &[Argument],
@@ -145,11 +152,7 @@ pub fn entry_arguments(
         .collect();
     let mut mentioned = used.clone();
     mentioned.extend(constants.mentions());
-    // The lifetimes of an entry are all `'static`.
-    let output = identifiers(output)
-        .into_iter()
-        .filter(|name| !name.starts_with('\''));
-    mentioned.extend(output);
+    mentioned.extend(lasting_names(output));
     mentioned.extend(
         arguments
             .iter()

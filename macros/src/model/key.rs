@@ -118,7 +118,7 @@ fn written(sources: &Sources<'_>, literal: &LitStr, errors: &mut Errors) -> Key 
     let mut steps = Vec::new();
     let text = literal.value();
     let Some(template) = template::parse(literal, errors) else {
-        return Key { text, steps };
+        return named(sources, text);
     };
     template::check_braces(&template, literal, errors);
     check_skipped_and_used(sources, &template, errors);
@@ -219,6 +219,17 @@ fn resolve(sources: &Sources<'_>, placeholder: Placeholder, errors: &mut Errors)
 fn writable(argument: &Argument) -> Option<Type> {
     (argument.is_plain() && output::hidden(&argument.typed.ty).is_none())
         .then(|| (*argument.typed.ty).clone())
+}
+
+/// The arguments that a broken template probably means, for what stands beside the function.
+fn named(sources: &Sources<'_>, text: String) -> Key {
+    let is_named = |step: &Step| match step {
+        Step::Part(part) => text.contains(&plain(&part.name)),
+        Step::Text(_) => false,
+    };
+    let mut steps = default(sources).steps;
+    steps.retain(is_named);
+    Key { text, steps }
 }
 
 /// Every argument that is not skipped, in order.

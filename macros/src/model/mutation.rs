@@ -1,8 +1,9 @@
 //! `#[invalidates]` and `#[updates]`: which entries, worked out when.
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use syn::{Expr, ExprCall, ExprLit, ExprPath, Lit, Path, Type, spanned::Spanned, visit::Visit};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use syn::{Expr, ExprCall, ExprLit, ExprPath, Lit, Path, Type, visit::Visit};
 
 use super::{
+    callee::{self, Callee},
     choice::choice,
     names::entry_name,
     option::{self, Options, options},
@@ -68,29 +69,6 @@ pub enum Effect {
 pub struct Target {
     pub callee: Callee,
     pub arguments: Vec<Argument>,
-}
-
-pub enum Callee {
-    /// `get_user::<T>` as written: `entry` is a function of that type.
-    Companion(ExprPath),
-    /// `Repo::get_user_entry`
-    Function(ExprPath),
-    /// `self.get_user_entry`
-    Method(
-        Box<Expr>,
-        Ident,
-        Option<syn::AngleBracketedGenericArguments>,
-    ),
-}
-
-impl Callee {
-    /// Where the function is named.
-    pub fn span(&self) -> Span {
-        match self {
-            Self::Companion(path) | Self::Function(path) => path.span(),
-            Self::Method(_, name, _) => name.span(),
-        }
-    }
 }
 
 pub struct Argument {
@@ -230,7 +208,7 @@ fn target(call: Expr, errors: &mut Errors) -> Option<Target> {
                 return None;
             }
             Some(Target {
-                callee: callee(path),
+                callee: callee::of(path),
                 arguments: args.into_iter().map(argument).collect(),
             })
         }
@@ -268,19 +246,6 @@ fn companion_of(path: &ExprPath) -> Option<String> {
         && !["self", "super", "crate"].contains(&plain(&owner.ident).as_str());
     let is_member = ["entry", "invalidate"].contains(&plain(&last.ident).as_str());
     (is_function && is_member).then(|| text(&function))
-}
-
-/// `Upper::f` is a method's, as are `Self::f` and `<T as Trait>::f`; other paths name a free function.
-fn callee(mut path: ExprPath) -> Callee {
-    let is_type = |name: &Ident| plain(name).starts_with(char::is_uppercase);
-    let owner = path.path.segments.iter().rev().nth(1);
-    if !owner.is_some_and(|owner| is_type(&owner.ident)) && path.qself.is_none() {
-        return Callee::Companion(path);
-    }
-    if let Some(last) = path.path.segments.last_mut() {
-        last.ident = entry_name(&last.ident);
-    }
-    Callee::Function(path)
 }
 
 fn argument(expr: Expr) -> Argument {

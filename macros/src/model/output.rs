@@ -73,7 +73,6 @@ fn held(ty: &Type) -> Vec<&Type> {
     match bare_type(ty) {
         Type::Tuple(tuple) => tuple.elems.iter().collect(),
         Type::Array(array) => vec![&array.elem],
-        Type::Slice(slice) => vec![&slice.elem],
         other => match arguments(other) {
             Some((name, types)) if CONTAINERS.contains(&name.as_str()) => types,
             _ => Vec::new(),

@@ -1,18 +1,21 @@
 //! What an attribute leaves that could not be understood.
-use proc_macro2::Ident;
-use syn::{Path, Visibility};
+use syn::{Path, Type};
+
+use super::companion::Companion;
+use crate::function::Function;
 
 /// Why there is no description.
 pub struct Refused {
     pub errors: syn::Error,
-    /// The macro that would have stood beside the function: its callers did nothing wrong.
+    /// What would have stood beside the function: its callers did nothing wrong.
     pub missing: Option<Box<Missing>>,
 }
 
 pub struct Missing {
-    pub vis: Visibility,
-    pub name: Ident,
     pub runtime: Path,
+    pub function: Function,
+    pub output: Type,
+    pub companion: Companion,
 }
 
 impl From<syn::Error> for Refused {

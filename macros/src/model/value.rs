@@ -146,6 +146,24 @@ impl FromMeta for Predicate {
     }
 }
 
+/// `shares = get_user`
+pub struct Shared(pub ExprPath);
+
+impl FromMeta for Shared {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        let example = "get_user";
+        let expr = expr(item, example)?;
+        if let Expr::Path(path) = expr {
+            return Ok(Self(path.clone()));
+        }
+        let name = name_of(item);
+        let path = quoted_path(expr).unwrap_or_else(|| example.to_owned());
+        Err(wrong(format!(
+            "`{name}` takes the path of a cached function; write {name} = {path}"
+        )))
+    }
+}
+
 /// `version = 2`
 pub struct Version(pub u32);
 

@@ -2,7 +2,7 @@
 //! its spelling.
 
 use super::sourced::Sourced;
-use crate::cache::{Fallible, Nested, Plain, Shareable};
+use crate::cache::{Fallible, Nested, Plain, ReturnKind, Shareable};
 use crate::limit::RateLimited;
 use std::marker::PhantomData;
 
@@ -26,6 +26,14 @@ impl<R> std::fmt::Debug for ReturnType<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("ReturnType")
     }
+}
+
+/// Holds `shares = path` to one type.
+pub const fn same_value<V>(_: PhantomData<V>, _: PhantomData<V>) {}
+
+/// What is cached of a return type.
+pub const fn value_of<K: ReturnKind>(_: K) -> PhantomData<K::Value> {
+    PhantomData
 }
 
 /// One trait a kind, told apart by how many references the type stands behind: `&&&&&&type` finds

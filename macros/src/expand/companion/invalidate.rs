@@ -1,21 +1,17 @@
 //! `invalidate_user!`: a macro of the user's choice of name, in the place where the function stands.
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
-use syn::{Visibility, ext::IdentExt};
+use syn::{Path, Visibility, ext::IdentExt};
 
 use super::attributes::{kept_attributes, visibility};
-use crate::{
-    expand::spans::generated,
-    model::{cache::Cache, refused::Missing},
-    tokens::respanned,
-};
+use crate::{expand::spans::generated, function::Function, model::cache::Cache, tokens::respanned};
 
 /// The macro is found by a name that no other has, and given its public one by an import. An alias of the
 /// companion comes with that import, so that the macro can name it wherever it is used.
 pub fn expand(cache: &Cache, companion: &Ident, invalidate: &Ident) -> TokenStream {
     let span = generated(invalidate.span());
-    let cfgs = kept_attributes(cache, &["cfg"]);
-    let vis = visibility(cache, span);
+    let cfgs = kept_attributes(&cache.function, &["cfg"]);
+    let vis = visibility(&cache.function, span);
     let companion = respanned(companion, span);
     let invalidate = respanned(invalidate, span);
     let hidden = format_ident!(
@@ -43,8 +39,7 @@ pub fn expand(cache: &Cache, companion: &Ident, invalidate: &Ident) -> TokenStre
 }
 
 /// In the place of a macro that could not be made, so that its callers are not blamed.
-pub fn stub(missing: &Missing) -> TokenStream {
-    let Missing { vis, name, runtime } = missing;
+pub fn stub(runtime: &Path, function: &Function, name: &Ident) -> TokenStream {
     let span = generated(name.span());
     let name = respanned(name, span);
     let hidden = format_ident!(
@@ -53,7 +48,7 @@ pub fn stub(missing: &Missing) -> TokenStream {
         place(name.span()),
         span = span
     );
-    let vis = match vis {
+    let vis = match &function.vis {
         Visibility::Public(_) => quote_spanned!(span=> pub(crate)),
         other => other.to_token_stream(),
     };

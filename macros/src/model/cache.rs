@@ -159,9 +159,7 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
     let shares_errors = scope.outlives_calls(&output) && !keeps_errors;
     let is_free = |shares: &Callee| shares.is_constant(scope);
     let are_constant = constants.are_constant(scope) && shares.as_ref().is_none_or(is_free);
-    let mut mentioned = constants.mentions();
-    mentioned.extend(companion::lasting_names(&output));
-    let described_generics = generics::kept(&function.sig.generics, &mentioned);
+    let described_generics = described_generics(&function, &constants, &output);
     Ok(Cache {
         runtime,
         function,
@@ -178,6 +176,13 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         shares_errors,
         companion,
     })
+}
+
+/// The parameters of the function that its description depends on.
+fn described_generics(function: &Function, constants: &Constants, output: &Type) -> Generics {
+    let mut mentioned = constants.mentions();
+    mentioned.extend(companion::lasting_names(output));
+    generics::kept(&function.sig.generics, &mentioned)
 }
 
 fn skip(skip: Opt<Names>, errors: &mut Errors) -> Vec<Ident> {

@@ -105,7 +105,7 @@ impl Connection {
         let mut mode = self.mode.subscribe();
         let mut kept = Vec::new();
         let mut ended = false;
-        let mut ended_in_a_stall = false;
+        let mut was_held = false;
         loop {
             let passes = match *mode.borrow_and_update() {
                 Mode::Pass => true,
@@ -121,13 +121,14 @@ impl Connection {
                     written?;
                 }
                 // A server that sees the end of a connection may give up what it reads from it, so the end
-                // of a client that left during a stall is not passed on: its requests are to run.
-                if ended && !ended_in_a_stall {
+                // of a client whose requests were held back is not passed on, whether it left during the
+                // stall or is seen to have left after it: its requests are to run.
+                if ended && !was_held {
                     return to.shutdown().await;
                 }
             } else {
                 counter.store(kept.len(), Ordering::SeqCst);
-                ended_in_a_stall |= ended;
+                was_held |= ended || !kept.is_empty();
             }
             self.activity.send_replace(());
             tokio::select! {

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use indexmap::IndexMap;
-use std::collections::VecDeque;
 
 /// What one field, member or list item weighs beside its own bytes: two handles, a hash, an index.
 const ITEM: usize = 96;
@@ -176,31 +175,14 @@ impl<V: Weigh> Fields<V> {
 /// A list.
 #[derive(Debug, Default)]
 pub(crate) struct List {
-    items: VecDeque<Bytes>,
+    items: Vec<Bytes>,
     bytes: usize,
 }
 
 impl List {
-    pub(crate) fn push_front(&mut self, item: &Bytes) {
+    pub(crate) fn push(&mut self, item: &Bytes) {
         self.bytes += item.len() + ITEM;
-        self.items.push_front(detached(item));
-    }
-
-    pub(crate) fn push_back(&mut self, item: &Bytes) {
-        self.bytes += item.len() + ITEM;
-        self.items.push_back(detached(item));
-    }
-
-    pub(crate) fn pop_front(&mut self) -> Option<Bytes> {
-        let item = self.items.pop_front()?;
-        self.bytes -= item.len() + ITEM;
-        Some(item)
-    }
-
-    pub(crate) fn pop_back(&mut self) -> Option<Bytes> {
-        let item = self.items.pop_back()?;
-        self.bytes -= item.len() + ITEM;
-        Some(item)
+        self.items.push(detached(item));
     }
 
     pub(crate) fn len(&self) -> usize {

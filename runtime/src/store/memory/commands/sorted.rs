@@ -1,6 +1,7 @@
-//! Sorted sets. They are sorted when they are read: here they hold a few hundred members at most.
+//! Sorted sets, as far as the events of limits need them. They are sorted when they are read: here they
+//! hold a few hundred members at most.
 
-use super::{Args, CommandResult, bulk_or_nil, count, is, number_of, span, syntax};
+use super::{Args, CommandResult, count, is, number_of, span, syntax};
 use crate::error::Error;
 use crate::store::command::Reply;
 use crate::store::memory::keyspace::Keyspace;
@@ -9,101 +10,20 @@ use crate::store::memory::value::Sorted;
 use crate::store::server_error::server_error;
 use bytes::Bytes;
 
-#[derive(Default)]
-#[expect(clippy::struct_excessive_bools, reason = "one for each option")]
-struct AddOptions {
-    only_new: bool,
-    only_present: bool,
-    only_greater: bool,
-    only_less: bool,
-    count_changed: bool,
-    increment: bool,
-}
-
-impl AddOptions {
-    /// The options, and the pairs that follow them.
-    fn parse(mut rest: &[Bytes]) -> Result<(Self, &[[Bytes; 2]]), Error> {
-        let mut options = Self::default();
-        while let Some((word, after)) = rest.split_first() {
-            let option = match word {
-                word if is(word, "NX") => &mut options.only_new,
-                word if is(word, "XX") => &mut options.only_present,
-                word if is(word, "GT") => &mut options.only_greater,
-                word if is(word, "LT") => &mut options.only_less,
-                word if is(word, "CH") => &mut options.count_changed,
-                word if is(word, "INCR") => &mut options.increment,
-                _ => break,
-            };
-            *option = true;
-            rest = after;
-        }
-        let (pairs, odd) = rest.as_chunks::<2>();
-        if pairs.is_empty() || !odd.is_empty() {
-            return Err(syntax());
-        }
-        if options.only_new && options.only_present {
-            return Err(server_error(
-                "ERR XX and NX options at the same time are not compatible",
-            ));
-        }
-        let compares = u8::from(options.only_new)
-            + u8::from(options.only_greater)
-            + u8::from(options.only_less);
-        if compares > 1 {
-            return Err(server_error(
-                "ERR GT, LT, and/or NX options at the same time are not compatible",
-            ));
-        }
-        if options.increment && pairs.len() > 1 {
-            return Err(server_error(
-                "ERR INCR option supports a single increment-element pair",
-            ));
-        }
-        Ok((options, pairs))
-    }
-
-    fn allows(&self, old: Option<f64>, new: f64) -> bool {
-        match old {
-            None => !self.only_present,
-            Some(old) => {
-                !(self.only_new || self.only_greater && new <= old || self.only_less && new >= old)
-            }
-        }
-    }
-}
-
+/// Without its options: none of ours needs them.
 pub(crate) fn zadd(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
-    let (options, pairs) = AddOptions::parse(args.rest(2))?;
+    let (pairs, odd) = args.rest(2).as_chunks::<2>();
+    if !odd.is_empty() {
+        return Err(syntax());
+    }
     let scores = pairs
         .iter()
         .map(|[score, _]| float(score).ok_or_else(not_a_float))
         .collect::<Result<Vec<f64>, _>>()?;
     keyspace.edit(args.at(1), |sorted: &mut Sorted| {
-        let (mut added, mut changed, mut last) = (0, 0, Reply::Nil);
-        for ([_, member], given) in pairs.iter().zip(scores) {
-            let old = sorted.get(member).copied();
-            let new = if options.increment {
-                given + old.unwrap_or(0.0)
-            } else {
-                given
-            };
-            if new.is_nan() {
-                return Err(server_error("ERR resulting score is not a number (NaN)"));
-            }
-            if options.allows(old, new) {
-                added += usize::from(sorted.insert(member, new));
-                changed += usize::from(old.is_none_or(|old| old.total_cmp(&new).is_ne()));
-                last = Reply::Bulk(score(new));
-            }
-        }
-        Ok(if options.increment {
-            last
-        } else if options.count_changed {
-            count(changed)
-        } else {
-            count(added)
-        })
-    })?
+        let pairs = pairs.iter().zip(scores);
+        number_of(pairs.map(|([_, member], score)| sorted.insert(member, score)))
+    })
 }
 
 pub(crate) fn zincrby(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
@@ -146,18 +66,6 @@ pub(crate) fn zrange(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
         }
     }
     Ok(Reply::Array(replies))
-}
-
-pub(crate) fn zrem(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
-    keyspace.edit(args.at(1), |sorted: &mut Sorted| {
-        number_of(args.rest(2).iter().map(|member| sorted.remove(member)))
-    })
-}
-
-pub(crate) fn zscore(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
-    let sorted = keyspace.collection::<Sorted>(args.at(1))?;
-    let held = sorted.and_then(|sorted| sorted.get(args.at(2)));
-    Ok(bulk_or_nil(held.map(|held| score(*held))))
 }
 
 pub(crate) fn zcard(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {

@@ -5,10 +5,11 @@
 //! since a body behind `dyn Future` could not be `Send` for some functions and not for others.
 
 use super::cacheable::Cacheable;
+use super::call::CachedCall;
 use super::flight::SharedError;
 use super::liveness::BodyPoll;
+use super::load::{Entered, Load};
 use super::return_kind::ReturnKind;
-use super::{CachedCall, Entered, Load};
 use crate::runtime::BoxFuture;
 use crate::value::{self, ErasedValue, TypedValue};
 use pin_project_lite::pin_project;

@@ -1,7 +1,6 @@
 //! Sets, as far as a value of a kind that is not ours needs to be told apart and explained.
 
 use super::{Args, CommandResult, count, number_of};
-use crate::store::command::Reply;
 use crate::store::memory::keyspace::Keyspace;
 use crate::store::memory::value::Set;
 

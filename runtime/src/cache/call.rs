@@ -1,0 +1,72 @@
+//! One call of a cached function, and the rules of the function.
+
+use super::known_functions::FunctionState;
+use super::state::Cache;
+use crate::client::Client;
+use crate::encoding::Encoding;
+use crate::key::Key;
+use crate::stats::Counters;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One call of a cached function: what it looks up, and under which rules.
+pub(crate) struct CachedCall {
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) key: Key,
+    pub(crate) policy: Policy,
+    pub(crate) counters: Arc<Counters>,
+    /// What is remembered of the function; nothing for values by hand.
+    pub(crate) function: Option<Arc<FunctionState>>,
+    /// Load and store anew, whatever is there.
+    pub(crate) refresh: bool,
+}
+
+/// The rules of one cached function.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Policy {
+    pub(crate) ttl: Duration,
+    pub(crate) null_ttl: Option<Duration>,
+    pub(crate) flight: bool,
+    pub(crate) encoding: Encoding,
+}
+
+impl Policy {
+    /// The defaults of `#[cached]`, for values by hand.
+    pub(crate) fn by_hand(ttl: Duration) -> Self {
+        Self {
+            ttl,
+            null_ttl: Some(ttl.min(crate::ttl::SHORT)),
+            flight: true,
+            encoding: Encoding::default(),
+        }
+    }
+}
+
+impl CachedCall {
+    /// What the embedded engine can say at once: there is nothing to wait for, nothing to share.
+    /// Without an answer, [`enter`](Self::enter).
+    pub(crate) fn peek(&self) -> Option<Bytes> {
+        let Cache {
+            client, flights, ..
+        } = &*self.cache;
+        let Client { store, pending, .. } = &**client;
+        if self.refresh || pending.len() > 0 || self.key.check().is_err() {
+            return None;
+        }
+        let name = self.cache.client.name(&self.key);
+        if flights.leads(&name) {
+            return None;
+        }
+        let value = store.as_ref().ok()?.peek(name.as_bytes())?;
+        self.counters.commands.add(1);
+        let encrypted = self.policy.encoding.encrypt;
+        let opened = self
+            .cache
+            .client
+            .codec
+            .open_now(name.as_bytes(), value, encrypted);
+        // What takes long is read again where others can run meanwhile.
+        opened?.ok()
+    }
+}

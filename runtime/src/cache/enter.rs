@@ -1,0 +1,81 @@
+//! The beginning of a call: it looks the key up, or waits for another caller who does.
+
+use super::call::CachedCall;
+use super::flight::{FlightResult, Patience, Role, Waited};
+use super::load::{Entered, Load};
+use crate::runtime;
+
+impl CachedCall {
+    /// Looks the key up, or waits for who does.
+    pub(crate) async fn enter(self) -> Entered {
+        let counters = &self.counters;
+        if let Err(error) = self.key.check() {
+            let prefix = self.key.prefix();
+            if self.function.as_ref().is_none_or(|it| it.says_unusable()) {
+                tracing::warn!(prefix, %error, "called without the cache");
+            } else {
+                tracing::debug!(prefix, %error, "called without the cache");
+            }
+            counters.bypassed.add(1);
+            return Entered::Alone;
+        }
+        if !runtime::in_runtime() && self.cache.client.needs_runtime() {
+            self.cache.warn_outside();
+            counters.bypassed.add(1);
+            return Entered::Alone;
+        }
+        self.cache.client.deliver_in_background();
+        let full = self.cache.client.full(&self.key);
+        let name = full.text();
+        if self.cache.flights.leads(&name) {
+            // The body of a load asks for the key that it is loading.
+            counters.bypassed.add(1);
+            return Entered::Alone;
+        }
+        let load = Load::new(&self, full);
+        if self.refresh || !self.policy.flight {
+            let load = load.read(None).await;
+            return if self.refresh {
+                load.begin()
+            } else {
+                load.look().await
+            };
+        }
+        self.fly(&name, load).await
+    }
+
+    /// Takes part in the flight of the key.
+    async fn fly(&self, name: &str, mut load: Load) -> Entered {
+        let settings = &self.cache.client.settings;
+        let now = runtime::now();
+        let leader = match self.cache.flights.join(name, now) {
+            Role::Lead(leader) => leader,
+            Role::Wait(_) if !runtime::in_runtime() => {
+                // A wait has to have an end, and nothing keeps the time here.
+                self.cache.warn_outside();
+                self.counters.bypassed.add(1);
+                return Entered::Alone;
+            }
+            Role::Wait(waiter) => {
+                let mut patience = Patience {
+                    until: now + settings.flight_wait,
+                    cache: load.budget,
+                };
+                let end = waiter.wait(&mut patience).await;
+                load.budget = patience.cache;
+                match end {
+                    Waited::Leads(leader) => leader,
+                    Waited::GoesAlone => return Entered::Alone,
+                    Waited::Shared(result) => {
+                        self.counters.shared.add(1);
+                        return match result {
+                            FlightResult::Value(bytes) => Entered::Shared(bytes),
+                            FlightResult::Error(error) => Entered::Failed(error),
+                        };
+                    }
+                }
+            }
+        };
+        load.read(Some(leader)).await.look().await
+    }
+}

@@ -1,0 +1,80 @@
+//! The guarded fill: what the body returned is stored only if nothing moved since the read.
+
+use super::flight::{FlightResult, Leader};
+use super::load::Load;
+use crate::client::guard;
+use crate::client::outage::Step;
+use crate::reply;
+use bytes::Bytes;
+use std::time::Duration;
+
+impl Load {
+    /// Stores a value, if nothing moved since the read.
+    pub(crate) async fn store(mut self, plain: Bytes, null: bool) {
+        let ttl = match (null, self.policy.null_ttl) {
+            (false, _) => self.policy.ttl,
+            (true, Some(ttl)) => ttl,
+            (true, None) => return self.keep(plain),
+        };
+        if self.leader.as_ref().is_some_and(Leader::is_out_of_date) {
+            self.counters.refused.add(1);
+            return self.keep(plain);
+        }
+        let (Some(observed), Ok(life)) = (self.observed.take(), crate::ttl::lifetime(ttl)) else {
+            return self.keep(plain);
+        };
+        let settings = &self.cache.client.settings;
+        if settings.clock.monotonic().saturating_sub(self.read_at) > settings.guard_life / 2 {
+            self.counters.too_slow.add(1);
+            tracing::warn!(
+                prefix = self.key.prefix(),
+                "a load took too long to be cached safely"
+            );
+            return self.keep(plain);
+        }
+        let encoding = self.policy.encoding;
+        let codec = &self.cache.client.codec;
+        let stored = codec.stored_form(&self.full, plain.clone(), encoding);
+        let stored = match self.watched(stored).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                self.unstorable(&error);
+                return self.keep(plain);
+            }
+        };
+        // Whoever joined before the body left gets the value whatever becomes of the fill: it is as
+        // current for them as for this caller.
+        if let Some(leader) = &self.leader {
+            leader.deliver(&FlightResult::Value(plain.clone()), self.departed);
+        }
+        let before = self.watched(observed.sha1()).await;
+        let filled = self.departs(Leader::fill_departs);
+        let fill = guard::fill(&self.full, &observed, before, stored, life);
+        self.counters.commands.add(1);
+        let within = self.budget.max(Duration::from_millis(1));
+        let reply = self
+            .watched(self.cache.client.send(vec![fill], within))
+            .await
+            .pop();
+        match reply
+            .unwrap_or_else(|| Err(reply::no_reply()))
+            .and_then(|reply| reply::int(&reply))
+        {
+            Ok(1) => {
+                self.cache.client.outages.succeeded(Step::Fill);
+                self.counters.stores.add(1);
+                // The script compared the guard, so the value was current when the fill left.
+                self.departed = filled;
+                self.share(FlightResult::Value(plain));
+            }
+            Ok(_) => {
+                self.counters.refused.add(1);
+                self.restart();
+            }
+            Err(error) => {
+                self.report(Step::Fill, &error);
+                self.keep(plain);
+            }
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! One load: the read, the body that runs if it found nothing, and the guarded fill.
+
+use super::call::{CachedCall, Policy};
+use super::flight::{Departure, FlightResult, Leader, SharedError};
+use super::known_functions::FunctionState;
+use super::liveness::{BodyPoll, Watch};
+use super::state::Cache;
+use crate::client::guard::{self, Observed};
+use crate::client::outage::Step;
+use crate::error::{Error, ErrorKind};
+use crate::key::{FullKey, Key};
+use crate::stats::Counters;
+use crate::value::{self, ErasedValue};
+use bytes::Bytes;
+use std::future::Future;
+use std::sync::Arc;
+use std::task::Context;
+use std::time::Duration;
+
+/// What to do for one call.
+pub(crate) enum Entered {
+    /// The plain form of a value, from another caller's load.
+    Shared(Bytes),
+    /// The error of another caller's load.
+    Failed(SharedError),
+    /// The plain form of a value. It was found by this call, which says whether it is one.
+    Found(Bytes, Load),
+    /// Run the body, and say what came of it.
+    Load(Load),
+    /// Run the body; nobody wants to know.
+    Alone,
+}
+
+/// A body that is about to run, and everything its result needs.
+pub(crate) struct Load {
+    pub(super) cache: Arc<Cache>,
+    pub(super) key: Key,
+    pub(super) full: FullKey,
+    pub(super) counters: Arc<Counters>,
+    function: Option<Arc<FunctionState>>,
+    pub(super) policy: Policy,
+    pub(super) leader: Option<Leader>,
+    /// When the step left on which the result rests: the read, then the body.
+    pub(super) departed: Departure,
+    /// What the read saw; nothing if it failed, and then nothing is stored.
+    pub(super) observed: Option<Observed>,
+    pub(super) budget: Duration,
+    pub(super) read_at: Duration,
+    /// What shows to waiters that the body is polled.
+    watch: Option<Watch>,
+}
+
+impl Load {
+    pub(super) fn new(call: &CachedCall, full: FullKey) -> Self {
+        Self {
+            cache: Arc::clone(&call.cache),
+            key: call.key.clone(),
+            full,
+            counters: Arc::clone(&call.counters),
+            function: call.function.clone(),
+            policy: call.policy,
+            leader: None,
+            departed: Departure::default(),
+            observed: None,
+            budget: call.cache.client.settings.budget,
+            read_at: Duration::ZERO,
+            watch: None,
+        }
+    }
+
+    /// Reads the value and the guard; neither, where the call has waited for the cache long enough.
+    pub(super) async fn read(mut self, leader: Option<Leader>) -> Self {
+        self.leader = leader;
+        if self.budget.is_zero() {
+            return self;
+        }
+        self.departed = self.departs(Leader::read_departs);
+        let clock = &self.cache.client.settings.clock;
+        self.read_at = clock.monotonic();
+        let started = tokio::time::Instant::now();
+        let reply = self
+            .watched(self.cache.client.settled(
+                &self.full,
+                &self.counters,
+                guard::read(&self.full),
+                self.budget,
+            ))
+            .await;
+        self.budget = self.budget.saturating_sub(started.elapsed());
+        self.observed = match reply.and_then(guard::observed) {
+            Ok(observed) => {
+                self.cache.client.outages.succeeded(Step::Read);
+                Some(observed)
+            }
+            Err(error) => {
+                self.report(Step::Read, &error);
+                None
+            }
+        };
+        self
+    }
+
+    /// Opens what the read found. What is compared at the fill stays as it was found.
+    pub(super) async fn look(self) -> Entered {
+        let Some(stored) = self
+            .observed
+            .as_ref()
+            .and_then(|observed| observed.value.clone())
+        else {
+            return self.begin();
+        };
+        let encrypted = self.policy.encoding.encrypt;
+        let codec = &self.cache.client.codec;
+        let opened = codec.open(&self.full.value, stored, encrypted);
+        match self.watched(opened).await {
+            Ok(plain) => Entered::Found(plain, self),
+            Err(what) => Entered::Load(self.garbage(&what)),
+        }
+    }
+
+    /// Counts a miss; the body comes next.
+    pub(super) fn begin(self) -> Entered {
+        self.counters.misses.add(1);
+        Entered::Load(self)
+    }
+
+    pub(super) fn departs(&self, step: fn(&Leader) -> Departure) -> Departure {
+        self.leader.as_ref().map(step).unwrap_or_default()
+    }
+
+    /// Runs a step so that waiters see that it is polled.
+    pub(super) async fn watched<F: Future>(&self, step: F) -> F::Output {
+        match &self.leader {
+            Some(leader) => leader.watch(step).await,
+            None => step.await,
+        }
+    }
+
+    /// What was found is a value of the right type.
+    pub(crate) fn hit(self, bytes: Bytes, null: bool) {
+        self.counters.hit(null);
+        self.share(FlightResult::Value(bytes));
+    }
+
+    /// What was found is no value of the type: a miss, to be overwritten.
+    pub(crate) fn garbage(self, what: &str) -> Self {
+        self.counters.decode_failures.add(1);
+        if let Some(function) = &self.function {
+            function.found_garbage();
+        }
+        let prefix = self.key.prefix();
+        tracing::warn!(
+            prefix,
+            what,
+            "a cached value cannot be read and is loaded again"
+        );
+        self.counters.misses.add(1);
+        self
+    }
+
+    /// The body is about to run.
+    pub(crate) fn begin_body(mut self) -> Self {
+        self.counters.loads.add(1);
+        self.departed = self.departs(Leader::body_departs);
+        self.watch = self.leader.as_ref().map(Leader::watch_body);
+        self
+    }
+
+    /// One poll of the body.
+    pub(crate) fn watch<'a>(&'a self, cx: &'a Context<'_>) -> BodyPoll<'a> {
+        match &self.watch {
+            Some(watch) => watch.start(cx),
+            None => BodyPoll::unwatched(cx),
+        }
+    }
+
+    /// The body returned an error.
+    pub(crate) fn failed(self, error: Option<SharedError>) {
+        self.counters.load_errors.add(1);
+        match error {
+            Some(error) => self.share(FlightResult::Error(error)),
+            None => self.fail(),
+        }
+    }
+
+    /// The body returned something that is not to be stored, but may be shared.
+    pub(crate) fn keep(self, bytes: Bytes) {
+        self.share(FlightResult::Value(bytes));
+    }
+
+    /// Whether other callers wait for what comes of this.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.leader.as_ref().is_some_and(Leader::has_waiters)
+    }
+
+    /// The plain form of what the body returned, if it may be stored and would be read back. What is
+    /// stored is read back before: in debug builds always, else where others wait for it, and where something
+    /// could not be read.
+    pub(crate) fn plain_form(&self, value: &dyn ErasedValue) -> Option<Bytes> {
+        let function = self.function.as_deref();
+        if function.is_some_and(FunctionState::stores_no_more) {
+            return None;
+        }
+        let plain = value::plain_form_of(value)
+            .inspect_err(|error| self.unstorable(error))
+            .ok()?;
+        let exactly = cfg!(debug_assertions);
+        // Whoever waits must be able to read it: otherwise all of them would run their bodies at once.
+        if exactly || self.is_awaited() || function.is_some_and(FunctionState::is_suspect) {
+            let survives = value::survives(value, &plain, exactly);
+            match (&survives, function) {
+                (Ok(()), Some(function)) => function.is_readable(),
+                (Err(what), Some(function)) => self.unreadable(function, what),
+                (Err(what), None) => {
+                    self.unstorable(&Error::new(ErrorKind::Decode, what.clone()));
+                }
+                (Ok(()), None) => {}
+            }
+            survives.ok()?;
+        }
+        Some(plain)
+    }
+
+    fn unreadable(&self, function: &FunctionState, what: &str) {
+        self.counters.encode_failures.add(1);
+        let prefix = self.key.prefix();
+        if function.is_unreadable() {
+            tracing::warn!(
+                prefix,
+                what,
+                "the values of a function cannot be read back from JSON, so it stores no more of them; \
+                 change its type, or take the attribute off"
+            );
+        } else {
+            tracing::debug!(
+                prefix,
+                what,
+                "a result would not be read back and is not stored"
+            );
+        }
+    }
+
+    pub(super) fn unstorable(&self, error: &Error) {
+        let says = self.function.as_ref().is_none_or(|it| it.says_unstorable());
+        unstorable(&self.counters, &self.key, error, says);
+    }
+
+    /// What the body returned is not stored and cannot be shared.
+    pub(crate) fn not_stored(self) {
+        self.fail();
+    }
+
+    /// Gives this to callers who joined before the step left on which it rests.
+    pub(super) fn share(self, result: FlightResult) {
+        if let Some(leader) = self.leader {
+            leader.share(result, self.departed);
+        }
+    }
+
+    /// Nobody else can use what the body returned.
+    fn fail(self) {
+        if let Some(leader) = self.leader {
+            leader.fail();
+        }
+    }
+
+    /// Those who still wait start again.
+    pub(super) fn restart(self) {
+        if let Some(leader) = self.leader {
+            leader.restart();
+        }
+    }
+
+    pub(super) fn report(&self, step: Step, error: &Error) {
+        self.counters.errors.add(1);
+        let prefix = self.key.prefix();
+        if error.kind() == ErrorKind::Config {
+            // Was said when the configuration was read.
+            tracing::debug!(prefix, ?step, %error, "the cache is not configured");
+        } else {
+            self.cache.client.outages.failed(step, prefix, error);
+        }
+    }
+}
+
+/// A result cannot be stored, and its caller does not want to know.
+pub(crate) fn unstorable(counters: &Counters, key: &Key, error: &Error, says: bool) {
+    counters.encode_failures.add(1);
+    let prefix = key.prefix();
+    if error.kind() == ErrorKind::Config || !says {
+        // Is said once for each function.
+        tracing::debug!(prefix, %error, "a result cannot be cached");
+    } else {
+        tracing::warn!(prefix, %error, "a result cannot be cached");
+    }
+}

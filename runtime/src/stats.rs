@@ -29,6 +29,11 @@ impl Counter {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
+    /// Adds how many there are.
+    pub(crate) fn add_len(&self, len: usize) {
+        self.add(u64::try_from(len).unwrap_or(u64::MAX));
+    }
+
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

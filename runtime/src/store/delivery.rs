@@ -146,8 +146,8 @@ impl<T: Transport> Delivery<T> {
         {
             let meter = transport.meter();
             meter.requests.add(1);
-            meter.commands.add(wide(count));
-            meter.bytes_sent.add(wide(bytes));
+            meter.commands.add_len(count);
+            meter.bytes_sent.add_len(bytes);
         }
         match result {
             Ok(answers) if answers.len() == places.len() => {
@@ -348,8 +348,4 @@ fn not_connected() -> Failure {
             "no connection to the server was opened in time",
         ),
     }
-}
-
-fn wide(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
 }

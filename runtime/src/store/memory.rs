@@ -43,9 +43,7 @@ impl Memory {
             .iter()
             .map(|it| it.call.count())
             .sum::<usize>();
-        self.meter
-            .commands
-            .add(u64::try_from(count).unwrap_or(u64::MAX));
+        self.meter.commands.add_len(count);
         self.meter.requests.add(1);
         let now = self.clock.unix_ms();
         // A panic inside would be a bug of ours; the data is still better than refusing for ever.

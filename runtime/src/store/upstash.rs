@@ -1,11 +1,12 @@
 //! Upstash Redis, and whatever speaks its REST protocol, over HTTP.
-//! `batch → pipeline → delivery → transport → http → wire`, and back.
+//! `batch → pipeline → delivery → transport → http → answer`, and back.
 
+mod answer;
+mod body;
 mod config;
 mod endpoint;
 mod http;
 mod transport;
-mod wire;
 
 use super::auto_pipeline::AutoPipeline;
 use super::per_runtime::PerRuntime;

@@ -61,7 +61,7 @@ impl Body {
 
 impl RespTransport {
     fn answer(&self, value: Value) -> Answer {
-        self.meter.bytes_received.add(wide(wire::received(&value)));
+        self.meter.bytes_received.add_len(wire::received(&value));
         match value {
             Value::ServerError(error) => Answer::Error(wire::text_of(&error)),
             value => wire::decode(value).map_or_else(Answer::Unreadable, Answer::Reply),
@@ -186,8 +186,4 @@ fn is_cross_slot(error: &RedisError) -> bool {
 /// Whether the server answered, with an error.
 fn is_reply(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
-}
-
-fn wide(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
 }

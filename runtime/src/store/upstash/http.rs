@@ -1,8 +1,8 @@
 //! One HTTP exchange: a body out, an answer back, and what each way of failing means.
 
+use super::answer::{Answer, Answered, decode, protocol};
 use super::config::UpstashConfig;
 use super::endpoint::{authorization, is_exposed, url};
-use super::wire::{Answer, Answered, decode, protocol};
 use crate::error::{Error, ErrorKind};
 use crate::runtime;
 use crate::secret::Secret;
@@ -162,7 +162,7 @@ impl Endpoint {
             match response.chunk().await {
                 Ok(None) => return Ok(body),
                 Ok(Some(chunk)) => {
-                    self.meter.bytes_received.add(wide(chunk.len()));
+                    self.meter.bytes_received.add_len(chunk.len());
                     if body.len() + chunk.len() > self.largest_answer {
                         return Err(self.too_much(kind));
                     }
@@ -332,8 +332,4 @@ fn is_unwritten(error: &reqwest::Error) -> bool {
         cause = error.source();
     }
     false
-}
-
-fn wide(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
 }

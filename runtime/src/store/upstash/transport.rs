@@ -1,7 +1,8 @@
 //! The connections of one runtime: pooled by the HTTP client, one exchange each.
 
+use super::answer::{Answered, protocol};
+use super::body::EncodedCommand;
 use super::http::{Endpoint, IDLE, Path};
-use super::wire::{Answered, EncodedCommand, protocol};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::stats::Meter;

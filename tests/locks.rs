@@ -460,6 +460,36 @@ mod over_http {
         numbers_grow_whatever_the_clock_says(over_resp.budget(support::LONG)).await;
     }
 
+    /// A machine that was suspended finds its wall clock further on than the time that it measured.
+    async fn after_a_suspension_a_lock_is_in_doubt_until_it_is_extended(builder: Builder) {
+        let clock = ManualClock::new();
+        let pond = builder.clock(clock.clone()).build().unwrap();
+        let guard = pond.lock("lock:x", HALF_A_MINUTE).await.unwrap();
+        let fixed = pond.lock("lock:y", HALF_A_MINUTE).fixed().await.unwrap();
+        clock.advance_wall(HALF_A_MINUTE);
+        assert!(!guard.is_held() && !fixed.is_held());
+        within_a_minute(fixed.lost()).await;
+        // The server's clock did not leap, so it is still ours.
+        guard.extend(HALF_A_MINUTE).await.unwrap();
+        assert!(guard.is_held());
+        clock.set_unix_ms(clock.unix_ms() - 3_600_000);
+        assert!(guard.is_held());
+        clock.advance_monotonic(HALF_A_MINUTE);
+        assert!(!guard.is_held());
+    }
+
+    #[tokio::test]
+    async fn after_a_suspension_a_lock_is_in_doubt() {
+        let redis = needs_redis!();
+        let gateway = gateway(redis).await;
+        let over_rest = support::builder(&gateway);
+        after_a_suspension_a_lock_is_in_doubt_until_it_is_extended(over_rest).await;
+        let over_resp = Millpond::builder()
+            .redis(redis.database().url())
+            .budget(support::LONG);
+        after_a_suspension_a_lock_is_in_doubt_until_it_is_extended(over_resp).await;
+    }
+
     #[tokio::test]
     async fn a_lost_answer_does_not_lock_its_own_caller_out() {
         let gateway = gateway(needs_redis!()).await;

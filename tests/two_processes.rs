@@ -5,8 +5,8 @@
 
 mod support;
 
-use millpond::{Millpond, cached, invalidates, updates};
-use millpond_gateway::{Gateway, Matcher, needs_redis};
+use millpond::{ManualClock, Millpond, cached, invalidates, updates};
+use millpond_gateway::{Gateway, Matcher, Reply, needs_redis};
 use std::convert::Infallible;
 use std::time::Duration;
 use support::process::{Process, orders, say};
@@ -34,6 +34,9 @@ fn call(pond: &Millpond, source: &Source<&'static str>) -> JoinHandle<Option<Str
     pond.spawn(async move { read(1, &source).await })
 }
 
+/// Longer than a load may take, which is half the life of a guard.
+const FROZEN: Duration = Duration::from_secs(200);
+
 /// What the other process can do, by name.
 #[tokio::test]
 #[ignore = "the other tests run it in a process of its own"]
@@ -41,8 +44,10 @@ async fn the_other_process() {
     let (Ok(url), Ok(token)) = (std::env::var("OTHER_URL"), std::env::var("OTHER_TOKEN")) else {
         return;
     };
+    let clock = ManualClock::new();
     let pond = Millpond::builder()
         .upstash(url, token)
+        .clock(clock.clone())
         .budget(Duration::from_secs(20))
         .build()
         .unwrap();
@@ -66,6 +71,9 @@ async fn the_other_process() {
                 calls.push(call(&pond, &source));
                 settle().await;
             }
+            // What a process finds when it goes on after that time.
+            "wall" => clock.advance_wall(FROZEN),
+            "monotonic" => clock.advance_monotonic(FROZEN),
             "finish" => {
                 body.take().unwrap().answer("old");
                 bodies.answer_all("new");
@@ -166,6 +174,35 @@ async fn a_hit_from_before_another_processs_change_goes_to_nobody_who_came_after
             bodies.answer_all("new");
             assert_eq!(first.await.unwrap().as_deref(), Some("old"), "{change}");
             assert_eq!(late.await.unwrap().as_deref(), Some(left), "{change}");
+            other.end().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_process_that_is_stopped_during_a_load_stores_nothing_when_it_goes_on() {
+    let redis = needs_redis!();
+    within_a_minute(async {
+        // By then the guard that tells of the change may be gone, and only the age of the load tells.
+        for (leap, guard) in [("wall", false), ("monotonic", false), ("wall", true)] {
+            let gateway = gateway(redis).await;
+            let (pond, mut other) = (pond(&gateway), other(&gateway));
+            other.tell("load").await;
+            assert_eq!(other.says().await, "done");
+            other.signal("STOP").await;
+            pond.scope(change(1)).await.unwrap();
+            if !guard {
+                let ended = gateway.database().command(["DEL", "{shared:1}:guard"]);
+                assert_eq!(ended.await.unwrap(), Reply::Int(1));
+            }
+            other.tell(leap).await;
+            other.tell("finish").await;
+            other.signal("CONT").await;
+            assert_eq!(other.says().await, "done");
+            assert_eq!(other.says().await, "old");
+            let stored: Option<String> = pond.get("shared:1").await.unwrap();
+            assert_eq!(stored, None, "{leap}, guard: {guard}");
             other.end().await;
         }
     })

@@ -8,6 +8,7 @@ pub(crate) mod owed;
 pub(crate) mod write;
 pub(crate) mod writer;
 
+use crate::clock::Moment;
 use crate::codec::Codec;
 use crate::error::{Error, ErrorKind};
 use crate::key::{self, FullKey, Key};
@@ -39,6 +40,7 @@ pub(crate) struct Client {
     pub(crate) outages: OutageLog,
     /// Whether the keys of one command must be in one slot.
     pub(crate) cluster: bool,
+    started: Moment,
     /// At the first command, one line goes to the log.
     in_use: Once,
     namespace: Option<String>,
@@ -63,6 +65,7 @@ impl Client {
             codec: Codec::new(&settings, store.as_ref().err().cloned()),
             namespace: settings.namespace.as_deref().map(key::encoded),
             outages: OutageLog::new(settings.clock.clone()),
+            started: settings.clock.now(),
             store,
             settings,
             registry,
@@ -145,6 +148,24 @@ impl Client {
                 count
             ]
         }
+    }
+
+    /// Whether the engine is a part of this process, and keys age by its clocks.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.store.as_ref().is_ok_and(|store| store.is_embedded())
+    }
+
+    /// Milliseconds since the Unix epoch, for what no step of the wall clock may end or prolong: as far as this
+    /// process alone is concerned, time goes on from when it began by the monotonic clock. Others have
+    /// nothing but the wall clock in common.
+    pub(crate) fn steady_ms(&self) -> u64 {
+        let clock = &self.settings.clock;
+        if !self.is_embedded() {
+            return clock.unix_ms();
+        }
+        let passed = clock.monotonic().saturating_sub(self.started.monotonic);
+        let now = self.started.wall.saturating_add(passed);
+        u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Whether the engine can only be used inside of a Tokio runtime.

@@ -40,7 +40,49 @@ impl Clock {
                 static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
                 START.get_or_init(Instant::now).elapsed()
             }
-            Self::Manual(clock) => Duration::from_millis(clock.elapsed.load(Ordering::SeqCst)),
+            Self::Manual(clock) => Duration::from_millis(clock.monotonic.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// What both clocks say now.
+    pub(crate) fn now(&self) -> Moment {
+        Moment {
+            monotonic: self.monotonic(),
+            wall: Duration::from_millis(self.unix_ms()),
+        }
+    }
+
+    /// How long ago that was, by the clock that says more: the monotonic one stands still while the machine
+    /// is suspended, and the wall clock can be set back.
+    pub(crate) fn age(&self, then: Moment) -> Duration {
+        let now = self.now();
+        let monotonic = now.monotonic.saturating_sub(then.monotonic);
+        monotonic.max(now.wall.saturating_sub(then.wall))
+    }
+}
+
+/// What both clocks said at one time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Moment {
+    pub(crate) monotonic: Duration,
+    /// Since the Unix epoch.
+    pub(crate) wall: Duration,
+}
+
+impl Moment {
+    /// What both say so much later, if neither is set meanwhile.
+    pub(crate) fn after(self, time: Duration) -> Self {
+        Self {
+            monotonic: self.monotonic.saturating_add(time),
+            wall: self.wall.saturating_add(time),
+        }
+    }
+
+    /// The later of two, by each clock.
+    pub(crate) fn later(self, other: Self) -> Self {
+        Self {
+            monotonic: self.monotonic.max(other.monotonic),
+            wall: self.wall.max(other.wall),
         }
     }
 }
@@ -49,6 +91,10 @@ impl Clock {
 ///
 /// It drives the embedded engine (expiry) and everything that measures durations in the process.
 /// It does not drive a Redis server, which has a clock of its own.
+///
+/// As a computer does, it has two clocks: the *wall clock*, which says what time it is and can be set, and
+/// the *monotonic* one, which measures how much time has passed and stands still while the machine is
+/// suspended. [`advance`](Self::advance) moves both.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -64,9 +110,8 @@ impl Clock {
 /// ```
 #[derive(Clone, Debug)]
 pub struct ManualClock {
-    start: u64,
-    elapsed: Arc<AtomicU64>,
-    shift: Arc<std::sync::atomic::AtomicI64>,
+    wall: Arc<AtomicU64>,
+    monotonic: Arc<AtomicU64>,
 }
 
 impl ManualClock {
@@ -86,9 +131,8 @@ impl ManualClock {
     /// ```
     pub fn at(unix_ms: u64) -> Self {
         Self {
-            start: unix_ms,
-            elapsed: Arc::default(),
-            shift: Arc::default(),
+            wall: Arc::new(AtomicU64::new(unix_ms)),
+            monotonic: Arc::default(),
         }
     }
 
@@ -100,11 +144,47 @@ impl ManualClock {
     /// assert_eq!(clock.unix_ms(), 1_500);
     /// ```
     pub fn advance(&self, by: Duration) {
-        let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-        self.elapsed.fetch_add(by, Ordering::SeqCst);
+        self.advance_monotonic(by);
+        self.advance_wall(by);
     }
 
-    /// Sets the wall clock, forwards or back, as an NTP step would; durations are not affected.
+    /// Moves the wall clock alone, as far as it would go while the machine is suspended. Parts of a
+    /// millisecond are dropped.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{ManualClock, Millpond};
+    /// # use std::time::Duration;
+    /// let clock = ManualClock::new();
+    /// let pond = Millpond::builder().memory().clock(clock.clone()).build()?;
+    /// pond.set("greeting", "hello", Duration::from_secs(60)).await?;
+    /// clock.advance_wall(Duration::from_secs(61));
+    /// assert_eq!(pond.get::<String>("greeting").await?, None);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn advance_wall(&self, by: Duration) {
+        add(&self.wall, by);
+    }
+
+    /// Moves the monotonic clock alone: time passes, and the wall clock does not show it, as if it had been
+    /// set back meanwhile. Parts of a millisecond are dropped.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{ManualClock, Millpond};
+    /// # use std::time::Duration;
+    /// let clock = ManualClock::new();
+    /// let pond = Millpond::builder().memory().clock(clock.clone()).build()?;
+    /// pond.set("greeting", "hello", Duration::from_secs(60)).await?;
+    /// clock.advance_monotonic(Duration::from_secs(61));
+    /// assert_eq!(pond.get::<String>("greeting").await?, None);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn advance_monotonic(&self, by: Duration) {
+        add(&self.monotonic, by);
+    }
+
+    /// Sets the wall clock alone, forwards or back, as an NTP step would; durations are not affected.
     ///
     /// ```
     /// let clock = millpond::ManualClock::at(5_000);
@@ -112,22 +192,16 @@ impl ManualClock {
     /// assert_eq!(clock.unix_ms(), 2_000);
     /// ```
     pub fn set_unix_ms(&self, unix_ms: u64) {
-        let shift = i128::from(unix_ms)
-            - i128::from(self.start)
-            - i128::from(self.elapsed.load(Ordering::SeqCst));
-        let shift = i64::try_from(shift).unwrap_or(if shift < 0 { i64::MIN } else { i64::MAX });
-        self.shift.store(shift, Ordering::SeqCst);
+        self.wall.store(unix_ms, Ordering::SeqCst);
     }
 
-    /// Milliseconds since the Unix epoch, as this clock has it.
+    /// Milliseconds since the Unix epoch, as the wall clock has it.
     ///
     /// ```
     /// assert_eq!(millpond::ManualClock::at(7).unix_ms(), 7);
     /// ```
     pub fn unix_ms(&self) -> u64 {
-        self.start
-            .saturating_add(self.elapsed.load(Ordering::SeqCst))
-            .saturating_add_signed(self.shift.load(Ordering::SeqCst))
+        self.wall.load(Ordering::SeqCst)
     }
 }
 
@@ -135,4 +209,12 @@ impl Default for ManualClock {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn add(time: &AtomicU64, by: Duration) {
+    let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+    // The closure always has a new value.
+    let _ = time.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |ms| {
+        Some(ms.saturating_add(by))
+    });
 }

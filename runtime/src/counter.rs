@@ -4,6 +4,7 @@ use crate::client::Client;
 use crate::client::guard::Change;
 use crate::error::{Cause, Error, ErrorKind};
 use crate::key::Key;
+use crate::store::command::Purpose;
 use crate::ttl::lifetime;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ impl Client {
             name: "INCRBY",
             args: vec![by.to_string().into()],
             life: ttl.map(lifetime).transpose()?,
+            purpose: Purpose::Value,
         };
         let reply = self.change(&key, &full, change, false).await;
         let reply = reply.map_err(|error| {

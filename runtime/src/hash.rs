@@ -8,7 +8,7 @@ use crate::cache::Cache;
 use crate::client::guard::Change;
 use crate::error::Error;
 use crate::key::Key;
-use crate::store::command::{Command, Effect, Reply};
+use crate::store::command::{Command, Effect, Purpose, Reply};
 use crate::ttl::lifetime;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -130,6 +130,7 @@ impl Hash {
             name,
             args: args.into_iter().collect(),
             life: life.map(lifetime).transpose()?,
+            purpose: Purpose::Value,
         };
         let client = &self.cache.client;
         client.change(&self.key, &full, change, false).await

@@ -6,7 +6,7 @@ use crate::encoding::Encoding;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
 use crate::reply::{bulk, int};
-use crate::store::command::{Command, Effect, Reply};
+use crate::store::command::{Command, Effect, Purpose, Reply};
 use crate::time_left::TimeLeft;
 use crate::ttl::lifetime;
 use crate::value;
@@ -54,6 +54,7 @@ impl Cache {
             name: "SET",
             args: vec![stored, nx, px, lifetime(ttl)?],
             life: None,
+            purpose: Purpose::Value,
         };
         let reply = self.client.change(&key, &full, change, false).await?;
         let stored = reply != Reply::Nil;
@@ -101,6 +102,7 @@ impl Cache {
             name: "PEXPIRE",
             args: vec![lifetime(ttl)?],
             life: None,
+            purpose: Purpose::Value,
         };
         let reply = self.client.change(&key, &full, change, false).await?;
         Ok(int(&reply)? > 0)

@@ -94,6 +94,31 @@ pub(crate) fn now() -> tokio::time::Instant {
     tokio::time::Instant::now()
 }
 
+/// Since when something lasts, by the clocks of the machine: after a suspension, in which the monotonic one stood
+/// still, the wall clock knows.
+#[cfg(any(feature = "upstash", feature = "redis"))]
+#[derive(Clone, Copy)]
+pub(crate) struct Since {
+    pub(crate) instant: tokio::time::Instant,
+    pub(crate) wall: std::time::SystemTime,
+}
+
+#[cfg(any(feature = "upstash", feature = "redis"))]
+impl Since {
+    pub(crate) fn now() -> Self {
+        Self {
+            instant: now(),
+            wall: std::time::SystemTime::now(),
+        }
+    }
+
+    /// How long it lasts, by the clock that says more.
+    pub(crate) fn elapsed(self) -> Duration {
+        let wall = self.wall.elapsed().unwrap_or_default();
+        self.instant.elapsed().max(wall)
+    }
+}
+
 /// Real milliseconds since the first use, at least 1: whether a thread is alive is not a matter of
 /// any manual or paused clock.
 pub(crate) fn real_ms() -> u64 {

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind};
 use crate::hex::hex;
 use crate::key::Key;
 use crate::prefix;
-use crate::store::command::{Command, Effect, Reply};
+use crate::store::command::{Command, Effect, Purpose, Reply};
 use bytes::Bytes;
 pub use id::SessionId;
 use lifetime::{Left, Lifetime};
@@ -238,7 +238,7 @@ impl<T> Sessions<T> {
     }
 
     fn now(&self) -> u64 {
-        self.client.settings.clock.unix_ms()
+        self.client.steady_ms()
     }
 
     fn left(&self, id: &SessionId) -> Left {
@@ -283,6 +283,7 @@ impl<T> Sessions<T> {
             name,
             args: args.into(),
             life: None,
+            purpose: Purpose::Held,
         };
         self.client.change(&key, &full, change, removes).await
     }

@@ -23,15 +23,6 @@ impl Load {
         let (Some(observed), Ok(life)) = (self.observed.take(), crate::ttl::lifetime(ttl)) else {
             return self.keep(plain);
         };
-        let settings = &self.cache.client.settings;
-        if settings.clock.monotonic().saturating_sub(self.read_at) > settings.guard_life / 2 {
-            self.counters.too_slow.add(1);
-            tracing::warn!(
-                prefix = self.key.prefix(),
-                "a load took too long to be cached safely"
-            );
-            return self.keep(plain);
-        }
         let encoding = self.policy.encoding;
         let codec = &self.cache.client.codec;
         let stored = codec.stored_form(&self.full, plain.clone(), encoding);
@@ -48,6 +39,17 @@ impl Load {
             leader.deliver(&FlightResult::Value(plain.clone()), self.departed);
         }
         let before = self.watched(observed.sha1()).await;
+        // The last thing before it leaves: it must arrive while the guard lives that the read saw, also where this
+        // process stood still meanwhile.
+        let settings = &self.cache.client.settings;
+        if settings.clock.age(self.read_at) > settings.guard_life / 2 {
+            self.counters.too_slow.add(1);
+            tracing::warn!(
+                prefix = self.key.prefix(),
+                "a load took too long to be cached safely"
+            );
+            return self.keep(plain);
+        }
         let filled = self.departs(Leader::fill_departs);
         let fill = guard::fill(&self.full, &observed, before, stored, life);
         self.counters.commands.add(1);

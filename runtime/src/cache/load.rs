@@ -7,6 +7,7 @@ use super::liveness::{BodyPoll, Watch};
 use super::state::Cache;
 use crate::client::guard::{self, Observed};
 use crate::client::outage::Step;
+use crate::clock::Moment;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
 use crate::stats::Counters;
@@ -45,7 +46,7 @@ pub(crate) struct Load {
     /// What the read saw; nothing if it failed, and then nothing is stored.
     pub(super) observed: Option<Observed>,
     pub(super) budget: Duration,
-    pub(super) read_at: Duration,
+    pub(super) read_at: Moment,
     /// What shows to waiters that the body is polled.
     watch: Option<Watch>,
 }
@@ -63,7 +64,7 @@ impl Load {
             departed: Departure::default(),
             observed: None,
             budget: call.cache.client.settings.budget,
-            read_at: Duration::ZERO,
+            read_at: Moment::default(),
             watch: None,
         }
     }
@@ -76,7 +77,7 @@ impl Load {
         }
         self.departed = self.departs(Leader::read_departs);
         let clock = &self.cache.client.settings.clock;
-        self.read_at = clock.monotonic();
+        self.read_at = clock.now();
         let started = tokio::time::Instant::now();
         let reply = self
             .watched(self.cache.client.settled(

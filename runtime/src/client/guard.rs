@@ -14,7 +14,7 @@ use crate::key::FullKey;
 use crate::random;
 use crate::reply;
 use crate::runtime;
-use crate::store::command::{Command, Effect, Reply, Script};
+use crate::store::command::{Command, Effect, Purpose, Reply, Script};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -123,7 +123,12 @@ pub(crate) fn give_up(writer: &Writer, key: &FullKey, removes: bool, life: Durat
 /// Runs a command that changes something else than a value of the cache, unless it was given up: an array of
 /// its reply, or an empty one.
 pub(crate) fn change(writer: &Writer, key: &FullKey, change: Change) -> Command {
-    let Change { name, args, life } = change;
+    let Change {
+        name,
+        args,
+        life,
+        purpose,
+    } = change;
     let words = [
         writer.process(),
         writer.number(),
@@ -132,7 +137,7 @@ pub(crate) fn change(writer: &Writer, key: &FullKey, change: Change) -> Command 
     ];
     let keys = [key.value.clone(), key.doubt()];
     let words = words.into_iter().chain(args);
-    Command::script(Script::Change, Effect::Once, keys, words)
+    Command::script(Script::Change, Effect::Once, keys, words).made_for(purpose)
 }
 
 /// Moves a value to another key: one command, answering 1, or 0 if there was none, or -1 if it was given up.
@@ -149,6 +154,7 @@ pub(crate) struct Change {
     pub(crate) name: &'static str,
     pub(crate) args: Vec<Bytes>,
     pub(crate) life: Option<Bytes>,
+    pub(crate) purpose: Purpose,
 }
 
 /// Stores a changed value and moves the guard, if the guard did not move: one command, 1 or 0.
@@ -179,7 +185,7 @@ pub(crate) fn invalidation(key: &FullKey, guard_life: Duration) -> [Command; 2] 
     // Not for the engine to repeat: the same word again would undo what another moved since. Who
     // delivers invalidations repeats them, with a new word each time.
     [
-        Command::new(Effect::Once, set),
+        Command::new(Effect::Once, set).made_for(Purpose::Guard),
         Command::new(Effect::Once, delete),
     ]
 }

@@ -4,6 +4,7 @@ use super::invalidation::Invalidation;
 use super::lookup::Lookup;
 use crate::cache::{self, Cache, Policy};
 use crate::client::guard;
+use crate::clock::Moment;
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
 use crate::reply;
@@ -88,7 +89,7 @@ impl EntryRef {
 /// What was there before a change, and when that was read.
 pub(crate) struct ObservedAt {
     observed: guard::Observed,
-    at: Duration,
+    at: Moment,
 }
 
 impl EntryRef {
@@ -98,7 +99,7 @@ impl EntryRef {
             return None;
         }
         self.key.check().ok()?;
-        let at = self.cache.client.settings.clock.monotonic();
+        let at = self.cache.client.settings.clock.now();
         let full = self.cache.client.full(&self.key);
         let counters = self.cache.client.registry.counters(self.key.prefix());
         let reply = self
@@ -127,9 +128,6 @@ impl EntryRef {
             return false;
         }
         let settings = &self.cache.client.settings;
-        if settings.clock.monotonic().saturating_sub(at) > settings.guard_life / 2 {
-            return false;
-        }
         let ttl = if value::is_null(&plain) {
             self.policy.null_ttl
         } else {
@@ -148,6 +146,10 @@ impl EntryRef {
                 return false;
             }
         };
+        // The last thing before it leaves: it must arrive while the guard lives.
+        if settings.clock.age(at) > settings.guard_life / 2 {
+            return false;
+        }
         let writer = self.cache.client.writes.next();
         let guard_life = settings.guard_life;
         let command = guard::update(&writer, &full, &observed, stored, life, guard_life);

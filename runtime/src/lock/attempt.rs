@@ -72,7 +72,7 @@ impl<'a> Attempt<'a> {
                 Bytes::from_static(NUMBER_LIFE.as_bytes()),
             ],
         );
-        let sent = client.settings.clock.monotonic();
+        let sent = client.settings.clock.now();
         let sending: Sending = {
             let (client, key, full) = (Arc::clone(client), key.clone(), self.full.clone());
             Box::pin(async move { client.on_key(&key, &full, command).await })

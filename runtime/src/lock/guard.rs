@@ -89,7 +89,8 @@ impl LockGuard {
     }
 
     /// Whether the lock is still held, as far as this process knows without sending a command: it was not
-    /// found to be lost, and its time has not run out by this process's clock.
+    /// found to be lost, and its time has not run out by this process's clocks. Where the wall clock says
+    /// that it has, as after a suspension, it is false until the lock has been extended.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {

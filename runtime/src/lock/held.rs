@@ -3,6 +3,7 @@
 use super::release::{if_ours, release_later};
 use super::target::LockTarget;
 use crate::client::outage::Step;
+use crate::clock::Moment;
 use crate::error::Error;
 use crate::key::{FullKey, Key};
 use crate::reply::int;
@@ -22,23 +23,23 @@ pub(super) struct HeldLock {
     full: FullKey,
     token: Bytes,
     number: u64,
-    since: Duration,
-    /// Until when the lock is certainly ours, by this process's clock.
-    until: Mutex<Duration>,
+    since: Moment,
+    /// Until when the lock is certainly ours, by the clocks of this process.
+    until: Mutex<Moment>,
     lost: watch::Sender<bool>,
     /// Where it was taken: its guard may go away on a thread that has no runtime.
     runtime: runtime::RuntimeHandle,
 }
 
 impl HeldLock {
-    /// `sent`: when the command left, by [`Clock::monotonic`](crate::clock::Clock::monotonic). The server
-    /// counts from a later moment, so the lock is ours for as long by our own clock.
+    /// `sent`: when the command left. The server counts from a later moment, so the lock is ours for as long by
+    /// our own clocks.
     pub(super) fn new(
         target: &LockTarget,
         full: FullKey,
         token: Bytes,
         number: i64,
-        sent: Duration,
+        sent: Moment,
     ) -> Self {
         Self {
             target: target.clone(),
@@ -46,7 +47,7 @@ impl HeldLock {
             token,
             number: u64::try_from(number).unwrap_or(0),
             since: sent,
-            until: Mutex::new(sent.saturating_add(sure(target.options.first(target.ttl)))),
+            until: Mutex::new(sent.after(sure(target.options.first(target.ttl)))),
             lost: watch::Sender::new(false),
             runtime: runtime::RuntimeHandle::here(),
         }
@@ -60,17 +61,39 @@ impl HeldLock {
         self.number
     }
 
-    fn until(&self) -> MutexGuard<'_, Duration> {
+    fn until(&self) -> MutexGuard<'_, Moment> {
         sync::lock(&self.until)
     }
 
-    fn now(&self) -> Duration {
-        self.target.client.settings.clock.monotonic()
+    fn now(&self) -> Moment {
+        self.target.client.settings.clock.now()
     }
 
-    /// For how much longer it is.
+    /// For how much longer this process has it while it runs.
     fn left(&self) -> Duration {
-        self.until().saturating_sub(self.now())
+        let until = self.until().monotonic;
+        until.saturating_sub(self.now().monotonic)
+    }
+
+    /// For how much longer it is certainly ours. A server counts on while this machine is suspended, and its
+    /// monotonic clock stands still; then the lock is in doubt until it is extended. An embedded engine goes by
+    /// the monotonic clock itself.
+    fn certainly_left(&self) -> Duration {
+        if self.target.client.is_embedded() {
+            return self.left();
+        }
+        let until = self.until().wall;
+        self.left().min(until.saturating_sub(self.now().wall))
+    }
+
+    /// How long it has been ours.
+    fn age(&self) -> Duration {
+        let clock = &self.target.client.settings.clock;
+        if self.target.client.is_embedded() {
+            clock.monotonic().saturating_sub(self.since.monotonic)
+        } else {
+            clock.age(self.since)
+        }
     }
 
     fn is_lost(&self) -> bool {
@@ -78,7 +101,7 @@ impl HeldLock {
     }
 
     pub(super) fn is_held(&self) -> bool {
-        !self.is_lost() && !self.left().is_zero()
+        !self.is_lost() && !self.certainly_left().is_zero()
     }
 
     fn lose(&self) {
@@ -118,7 +141,7 @@ impl HeldLock {
             // Two extensions may be answered in another order than they ran, and neither takes
             // anything away.
             let mut until = self.until();
-            *until = sent.saturating_add(sure(ttl)).max(*until);
+            *until = until.later(sent.after(sure(ttl)));
         } else {
             self.lose();
         }
@@ -127,20 +150,21 @@ impl HeldLock {
 
     /// The lifetime of the next extension; none where the holder may have the lock no longer.
     fn next_life(&self) -> Option<Duration> {
-        let end = match self.target.options.longest {
+        let rest = match self.target.options.longest {
             _ if !self.target.options.extended => return None,
             None => return Some(self.target.ttl),
-            Some(longest) => self.since.saturating_add(longest),
+            Some(longest) => longest.saturating_sub(self.age()),
         };
-        let life = self.target.ttl.min(end.saturating_sub(self.now()));
+        let life = self.target.ttl.min(rest);
         // More than what `sure` leaves out, or it would be extended again and again at the end.
         let worth = self.target.ttl / 50 + Duration::from_millis(2);
-        (life > self.left() + worth).then_some(life)
+        (life > self.certainly_left() + worth).then_some(life)
     }
 
     /// How long the lock can do without an extension: until a third of its lifetime is over.
     fn ease(&self) -> Duration {
-        self.left().saturating_sub(self.target.ttl / 3 * 2)
+        self.certainly_left()
+            .saturating_sub(self.target.ttl / 3 * 2)
     }
 
     /// Extends the lock until the guard goes away or the lock does.
@@ -195,7 +219,12 @@ impl HeldLock {
         // The sender lives as long as this.
         let mut told = pin!(async { drop(lost.wait_for(|lost| *lost).await) });
         loop {
-            let left = self.left();
+            // Where it is not extended, nothing takes a doubt away.
+            let left = if self.target.options.extended {
+                self.left()
+            } else {
+                self.certainly_left()
+            };
             if left.is_zero() {
                 // Nobody else may be there to see it: the runtime that extended the lock may be gone.
                 self.lose();

@@ -18,7 +18,6 @@ use crate::sync;
 use queue::{BatchQueue, Departure};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// The default of [`RequestLimits::backlog`].
 pub(crate) const BACKLOG: usize = 64 * 1024 * 1024;
@@ -93,7 +92,7 @@ impl<T: Transport> AutoPipeline<T> {
         } else {
             Kind::Writes
         };
-        let (request, answers) = Request::new(commands, Instant::now() + within);
+        let (request, answers) = Request::new(commands, within);
         let turn = Arc::clone(request.turn());
         if let Err(error) = self.enqueue(kind, request) {
             return unsent(&effects, &error);

@@ -16,6 +16,18 @@ pub(crate) enum Effect {
     Once,
 }
 
+/// What a key is for. The embedded engine asks, since it ages keys by two clocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A value of the cache, or of the user's own.
+    #[default]
+    Value,
+    /// What stands beside a value: its guard, its doubt.
+    Guard,
+    /// A lock, a session, a budget of a limit: no value of the cache may cost it, and no step of the clock.
+    Held,
+}
+
 /// The scripts that millpond runs. The embedded engine has each as native Rust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Script {
@@ -54,6 +66,18 @@ pub(crate) enum Script {
 }
 
 impl Script {
+    /// What its keys are for, unless its caller or a part of it says more.
+    fn purpose(self) -> Purpose {
+        match self {
+            Self::LimitCheck | Self::LimitRefund | Self::Lock | Self::Extend | Self::Rotate => {
+                Purpose::Held
+            }
+            Self::Fill | Self::Put | Self::GiveUp | Self::Update | Self::Change | Self::IfEqual => {
+                Purpose::Value
+            }
+        }
+    }
+
     /// All of them, for tests and warm-up.
     pub(crate) const ALL: [Self; 11] = [
         Self::Fill,
@@ -134,6 +158,8 @@ impl Effect {
 pub(crate) struct Command {
     pub(crate) call: Call,
     pub(crate) effect: Effect,
+    /// Of the keys that it makes.
+    pub(crate) purpose: Purpose,
 }
 
 #[derive(Clone, Debug)]
@@ -165,6 +191,7 @@ impl Command {
         Self {
             call: Call::Plain(args.into_iter().map(Into::into).collect()),
             effect,
+            purpose: Purpose::Value,
         }
     }
 
@@ -175,6 +202,7 @@ impl Command {
         Self {
             effect: if reads { Effect::Read } else { Effect::Once },
             call: Call::Transaction(commands),
+            purpose: Purpose::Value,
         }
     }
 
@@ -189,7 +217,16 @@ impl Command {
             keys: keys.into_iter().collect(),
             args: args.into_iter().collect(),
         };
-        Self { call, effect }
+        Self {
+            call,
+            effect,
+            purpose: script.purpose(),
+        }
+    }
+
+    /// Says what the keys are for that it makes.
+    pub(crate) fn made_for(self, purpose: Purpose) -> Self {
+        Self { purpose, ..self }
     }
 }
 

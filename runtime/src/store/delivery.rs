@@ -11,12 +11,13 @@ use super::sequence::{Said, open_again};
 use super::transport::{Answer, Encoded, Kind, Outgoing, Transport};
 use super::waiting::{Replies, Request, Turn};
 use crate::error::{Error, ErrorKind};
+use crate::runtime::Since;
 use crate::store::request_limits::RequestLimits;
 use line::{Apart, Line, Note, Place};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 /// How long the answer to a write is still listened for when nobody waits for it any more. On a
 /// transport with one write under way, that is also how long it may hold up the writes behind it.
@@ -62,7 +63,11 @@ impl<T: Transport> Delivery<T> {
         requests: Vec<Request<T::Command>>,
     ) -> Self {
         // The most patient caller decides; each of the others stops waiting by itself.
-        let until = requests.iter().map(|request| request.until).max();
+        let until = |request: &&Request<T::Command>| request.asked.instant + request.within;
+        let (asked, within) = requests.iter().max_by_key(until).map_or_else(
+            || (Since::now(), Duration::ZERO),
+            |request| (request.asked, request.within),
+        );
         let open = |request: Request<T::Command>| {
             let (commands, turn, caller) = request.open();
             Open {
@@ -76,7 +81,7 @@ impl<T: Transport> Delivery<T> {
             limits,
             kind,
             requests: requests.into_iter().map(open).collect(),
-            tries: Tries::new(patience, until.unwrap_or_else(Instant::now)),
+            tries: Tries::new(patience, asked, within),
             apart: Apart::Together,
             strays: 0,
             has_reopened: false,

@@ -24,6 +24,11 @@ pub(crate) trait Store: Send + Sync + 'static {
         None
     }
 
+    /// Whether it is a part of this process, and keys age by its clocks.
+    fn is_embedded(&self) -> bool {
+        false
+    }
+
     /// Whether a Tokio runtime must carry what is sent.
     fn needs_runtime(&self) -> bool {
         true

@@ -2,6 +2,7 @@
 //! `send` runs the batch at once under one lock and hands back a future that is ready.
 
 mod commands;
+mod deadline;
 mod keyspace;
 mod number;
 mod scripts;
@@ -45,7 +46,7 @@ impl Memory {
             .sum::<usize>();
         self.meter.commands.add_len(count);
         self.meter.requests.add(1);
-        let now = self.clock.unix_ms();
+        let now = self.clock.now().into();
         // A panic inside would be a bug of ours; the data is still better than refusing for ever.
         let mut keyspace = sync::lock(&self.keyspace);
         keyspace.begin(now);
@@ -53,7 +54,7 @@ impl Memory {
             .commands
             .iter()
             .map(|command| {
-                keyspace.next_command();
+                keyspace.next_command(command.purpose);
                 let reply = match &command.call {
                     Call::Plain(args) => commands::run(&mut keyspace, args),
                     Call::Script { script, keys, args } => {
@@ -74,12 +75,16 @@ impl Store for Memory {
         Box::pin(std::future::ready(self.run(&batch)))
     }
 
+    fn is_embedded(&self) -> bool {
+        true
+    }
+
     fn needs_runtime(&self) -> bool {
         false
     }
 
     fn peek(&self, key: &[u8]) -> Option<Bytes> {
-        let now = self.clock.unix_ms();
+        let now = self.clock.now().into();
         let mut keyspace = sync::lock(&self.keyspace);
         keyspace.begin(now);
         let value = keyspace.text(key).ok()??;

@@ -3,6 +3,7 @@
 use super::command::Effect;
 use crate::error::{Cause, Error, ErrorKind};
 use crate::random::jitter;
+use crate::runtime::Since;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -107,14 +108,23 @@ pub(crate) struct Patience {
 pub(crate) struct Tries {
     patience: Patience,
     until: Instant,
+    /// When its caller began to wait, and for how long it was going to.
+    asked: Since,
+    within: Duration,
     failures: u32,
 }
 
+/// How much longer a request may be under way than its caller waits, because the machine was suspended: after
+/// that what it wants to store may be out of date. Far less than the life of a guard.
+const STANDSTILL: Duration = Duration::from_secs(10);
+
 impl Tries {
-    pub(crate) fn new(patience: Patience, until: Instant) -> Self {
+    pub(crate) fn new(patience: Patience, asked: Since, within: Duration) -> Self {
         Self {
             patience,
-            until,
+            until: asked.instant + within,
+            asked,
+            within,
             failures: 0,
         }
     }
@@ -124,12 +134,17 @@ impl Tries {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        Instant::now() >= self.until
+        Instant::now() >= self.until || self.is_out_of_date()
+    }
+
+    fn is_out_of_date(&self) -> bool {
+        self.asked.elapsed() > self.within.saturating_add(STANDSTILL)
     }
 
     /// Whether a failure now may be followed by another try.
     pub(crate) fn may_repeat(&self) -> bool {
-        self.failures < self.patience.retries && Instant::now() + self.pause_at_least() < self.until
+        let is_left = Instant::now() + self.pause_at_least() < self.until;
+        self.failures < self.patience.retries && is_left && !self.is_out_of_date()
     }
 
     /// Pauses before the next try; false, at once, if the pause would outlast whoever waits.
@@ -149,5 +164,39 @@ impl Tries {
         const LONGEST: Duration = Duration::from_secs(60);
         let doubled = 2_u32.saturating_pow(self.failures);
         self.patience.backoff.saturating_mul(doubled).min(LONGEST) / 2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tries(asked: Since) -> Tries {
+        let patience = Patience {
+            retries: 5,
+            backoff: Duration::from_millis(10),
+        };
+        Tries::new(patience, asked, Duration::from_secs(2))
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_any_more_after_a_suspension() {
+        let suspended = |seconds| Since {
+            wall: std::time::SystemTime::now() - Duration::from_secs(seconds),
+            ..Since::now()
+        };
+        let short = tries(suspended(5));
+        assert!(!short.is_over() && short.may_repeat());
+        let long = tries(suspended(60));
+        assert!(long.is_over() && !long.may_repeat());
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_gives_nobody_more_time() {
+        let set_back = Since {
+            instant: Instant::now() - Duration::from_secs(3),
+            wall: std::time::SystemTime::now() + Duration::from_secs(3_600),
+        };
+        assert!(tries(set_back).is_over());
     }
 }

@@ -4,12 +4,11 @@ use super::command::{Effect, Reply};
 use super::repeat::after_sending;
 use super::transport::Outgoing;
 use crate::error::{Error, ErrorKind};
-use crate::runtime;
+use crate::runtime::{self, Since};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 /// Longest budget of a call; also keeps deadlines within what an `Instant` can hold.
 pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 3_600);
@@ -19,20 +18,22 @@ pub(crate) type Replies = Vec<Result<Reply, Error>>;
 /// The commands of one batch, and who waits for the answers.
 pub(crate) struct Request<C> {
     pub(crate) commands: Vec<C>,
-    /// When its caller stops waiting.
-    pub(crate) until: Instant,
+    /// When its caller began to wait, and for how long it does.
+    pub(crate) asked: Since,
+    pub(crate) within: Duration,
     bytes: usize,
     turn: Arc<Turn>,
     caller: oneshot::Sender<Replies>,
 }
 
 impl<C: Outgoing> Request<C> {
-    pub(crate) fn new(commands: Vec<C>, until: Instant) -> (Self, oneshot::Receiver<Replies>) {
+    pub(crate) fn new(commands: Vec<C>, within: Duration) -> (Self, oneshot::Receiver<Replies>) {
         let (caller, answers) = oneshot::channel();
         let request = Self {
             bytes: commands.iter().map(Outgoing::bytes).sum(),
             commands,
-            until,
+            asked: Since::now(),
+            within,
             turn: Arc::default(),
             caller,
         };

@@ -6,7 +6,7 @@ use super::result::FlightResult;
 use super::waiters::{Left, Turn, Waiters};
 use crate::cache::liveness::Liveness;
 use crate::sync;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -354,8 +354,7 @@ impl Drop for Flight {
 }
 
 fn take_moved(flight: &mut Flight) -> Option<Arc<Flight>> {
-    let state = flight.state.get_mut();
-    let state = state.unwrap_or_else(PoisonError::into_inner);
+    let state = sync::get_mut(&mut flight.state);
     state.moved.take().map(|(_, next)| next)
 }
 

@@ -1,7 +1,9 @@
 //! Keys with their values and deadlines: lookup, expiry, and the bound on bytes.
 
+use super::deadline::{Deadline, Now};
 use super::value::{Collection, Value, detached, scan};
 use crate::error::{Error, ErrorKind};
+use crate::store::command::Purpose;
 use crate::store::server_error::server_error;
 use bytes::Bytes;
 use indexmap::IndexMap;
@@ -20,21 +22,39 @@ const SAMPLE: usize = 8;
 /// Expired keys removed at most in passing, so that no caller pays for everybody's.
 const REAPED_PER_BATCH: usize = 32;
 
+/// How far in ms the wall clock may run ahead of the monotonic one before keys are looked for in passing
+/// whose time is over by it alone. A key that is asked for is looked at in any case.
+const AHEAD: i128 = 1_000;
+
 pub(crate) struct Keyspace {
     records: IndexMap<Bytes, Record>,
-    /// Every deadline that was set, earliest first; those that were changed since are skipped.
+    /// When to look at a key, by the monotonic clock, earliest first; those that were changed since are skipped.
     deadlines: BinaryHeap<Reverse<(u64, Bytes)>>,
+    /// The wall clock as the deadlines were made with it.
+    wall_ahead: i128,
     bytes: usize,
     max_bytes: usize,
-    now: u64,
+    now: Now,
+    /// What the keys are for that are made now.
+    purpose: Purpose,
     tick: u64,
     dice: u64,
 }
 
 struct Record {
     value: Value,
-    expires_at: Option<u64>,
+    deadline: Option<Deadline>,
+    /// Its place among the deadlines.
+    due: u64,
+    purpose: Purpose,
     touched: u64,
+}
+
+impl Record {
+    fn is_over(&self, now: Now) -> bool {
+        self.deadline
+            .is_some_and(|deadline| deadline.left(now, self.purpose) == 0)
+    }
 }
 
 impl Keyspace {
@@ -42,9 +62,11 @@ impl Keyspace {
         Self {
             records: IndexMap::new(),
             deadlines: BinaryHeap::new(),
+            wall_ahead: 0,
             bytes: 0,
             max_bytes,
-            now: 0,
+            now: Now::default(),
+            purpose: Purpose::Value,
             tick: 0,
             // Fixed, so that a test under a manual clock sees the same evictions each time.
             dice: 0x9e37_79b9_7f4a_7c15,
@@ -52,18 +74,27 @@ impl Keyspace {
     }
 
     /// A batch starts: its commands share one reading of the clock, and clear a few expired keys.
-    pub(crate) fn begin(&mut self, now: u64) {
+    pub(crate) fn begin(&mut self, now: Now) {
         self.now = now;
+        self.follow_wall_clock(AHEAD);
         self.reap(REAPED_PER_BATCH);
     }
 
-    /// What is touched from here on is not evicted before the next command.
-    pub(crate) fn next_command(&mut self) {
+    /// What is touched from here on is not evicted before the next command, and what is made is for this.
+    pub(crate) fn next_command(&mut self, purpose: Purpose) {
         self.tick += 1;
+        self.purpose = purpose;
     }
 
-    /// Milliseconds since the Unix epoch.
-    pub(crate) fn now(&self) -> u64 {
+    /// What is made in the meantime is for this.
+    pub(crate) fn making<T>(&mut self, purpose: Purpose, make: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.purpose, purpose);
+        let made = make(self);
+        self.purpose = before;
+        made
+    }
+
+    pub(crate) fn now(&self) -> Now {
         self.now
     }
 
@@ -114,10 +145,13 @@ impl Keyspace {
     }
 
     /// Stores, whatever was there.
-    pub(crate) fn set(&mut self, key: &Bytes, value: Value, expires_at: Option<u64>) {
+    pub(crate) fn set(&mut self, key: &Bytes, value: Value, deadline: Option<Deadline>) {
+        let purpose = self.purpose;
         let record = Record {
             value,
-            expires_at,
+            deadline,
+            due: u64::MAX,
+            purpose,
             touched: self.tick,
         };
         self.bytes += record.value.bytes();
@@ -128,13 +162,11 @@ impl Keyspace {
             self.bytes += KEY + key.len();
             self.records.insert(detached(key), record);
         }
-        if let Some(at) = expires_at {
-            self.remember_deadline(at, key);
-        }
+        self.remember_deadline(key);
     }
 
-    pub(crate) fn set_text(&mut self, key: &Bytes, text: &[u8], expires_at: Option<u64>) {
-        self.set(key, Value::Text(detached(text)), expires_at);
+    pub(crate) fn set_text(&mut self, key: &Bytes, text: &[u8], deadline: Option<Deadline>) {
+        self.set(key, Value::Text(detached(text)), deadline);
     }
 
     pub(crate) fn remove(&mut self, key: &[u8]) -> bool {
@@ -148,25 +180,32 @@ impl Keyspace {
         self.record(key).is_some()
     }
 
-    /// When the key goes, in milliseconds since the Unix epoch; none for one that stays.
-    pub(crate) fn expires_at(&mut self, key: &[u8]) -> Option<u64> {
-        self.record(key).and_then(|record| record.expires_at)
+    /// When the key goes; none for one that stays.
+    pub(crate) fn deadline(&mut self, key: &[u8]) -> Option<Deadline> {
+        self.record(key).and_then(|record| record.deadline)
+    }
+
+    /// How many milliseconds the key has left with this deadline.
+    pub(crate) fn left(&mut self, key: &[u8], deadline: Deadline) -> u64 {
+        let held = self.record(key).map(|record| record.purpose);
+        deadline.left(self.now, held.unwrap_or(self.purpose))
     }
 
     /// Gives the key a deadline, or takes it away. One that has passed removes the key.
-    pub(crate) fn set_deadline(&mut self, key: &Bytes, expires_at: Option<u64>) {
-        if let Some(record) = self.record(key) {
-            record.expires_at = expires_at;
-        }
-        match expires_at {
-            Some(at) if at <= self.now => _ = self.remove(key),
-            Some(at) => self.remember_deadline(at, key),
-            None => {}
+    pub(crate) fn set_deadline(&mut self, key: &Bytes, deadline: Option<Deadline>) {
+        let Some(record) = self.record(key) else {
+            return;
+        };
+        record.deadline = deadline;
+        record.due = u64::MAX;
+        if self.contains(key) {
+            self.remember_deadline(key);
         }
     }
 
     /// Number of keys that have not expired.
     pub(crate) fn len(&mut self) -> usize {
+        self.follow_wall_clock(0);
         self.reap(usize::MAX);
         self.records.len()
     }
@@ -185,7 +224,7 @@ impl Keyspace {
     ) -> (usize, impl Iterator<Item = (&Bytes, &Value)>) {
         let (next, page) = scan(&self.records, cursor, count);
         let now = self.now;
-        let alive = page.filter(move |(_, record)| record.expires_at.is_none_or(|at| at > now));
+        let alive = page.filter(move |(_, record)| !record.is_over(now));
         (next, alive.map(|(key, record)| (key, &record.value)))
     }
 
@@ -214,6 +253,7 @@ impl Keyspace {
         if self.bytes <= self.max_bytes {
             return;
         }
+        self.follow_wall_clock(0);
         self.reap(usize::MAX);
         while self.bytes > self.max_bytes {
             let Some(coldest) = self.coldest() else {
@@ -238,7 +278,7 @@ impl Keyspace {
 
     fn record(&mut self, key: &[u8]) -> Option<&mut Record> {
         let (index, _, record) = self.records.get_full(key)?;
-        if record.expires_at.is_some_and(|at| at <= self.now) {
+        if record.is_over(self.now) {
             self.remove_at(index);
             return None;
         }
@@ -257,39 +297,57 @@ impl Keyspace {
         true
     }
 
-    fn remember_deadline(&mut self, at: u64, key: &Bytes) {
-        let Some((key, _)) = self.records.get_key_value(key) else {
+    fn remember_deadline(&mut self, key: &Bytes) {
+        let Some((_, key, record)) = self.records.get_full_mut(key) else {
             return;
         };
-        self.deadlines.push(Reverse((at, key.clone())));
+        let Some(deadline) = record.deadline else {
+            return;
+        };
+        record.due = deadline.due(self.now, record.purpose);
+        self.deadlines.push(Reverse((record.due, key.clone())));
         // Each overwrite leaves a stale deadline behind; together they stay fewer than the keys.
         if self.deadlines.len() > 2 * self.records.len() + 64 {
-            self.deadlines = self
-                .records
-                .iter()
-                .filter_map(|(key, record)| Some(Reverse((record.expires_at?, key.clone()))))
-                .collect();
+            self.gather_deadlines();
         }
+    }
+
+    /// Makes the deadlines anew where the wall clock, so many ms ahead, says that some are earlier.
+    fn follow_wall_clock(&mut self, ahead: i128) {
+        let now = self.now.wall_ahead();
+        if now > self.wall_ahead + ahead {
+            self.wall_ahead = now;
+            self.gather_deadlines();
+        }
+    }
+
+    fn gather_deadlines(&mut self) {
+        let now = self.now;
+        self.deadlines = self
+            .records
+            .iter_mut()
+            .filter_map(|(key, record)| {
+                record.due = record.deadline?.due(now, record.purpose);
+                Some(Reverse((record.due, key.clone())))
+            })
+            .collect();
     }
 
     fn reap(&mut self, at_most: usize) {
         for _ in 0..at_most {
-            let due = self
-                .deadlines
-                .peek()
-                .is_some_and(|Reverse((at, _))| *at <= self.now);
-            if !due {
+            let next = self.deadlines.peek();
+            if next.is_none_or(|Reverse((due, _))| !self.now.is_due(*due)) {
                 return;
             }
-            let Some(Reverse((at, key))) = self.deadlines.pop() else {
+            let Some(Reverse((due, key))) = self.deadlines.pop() else {
                 return;
             };
-            if self
-                .records
-                .get(&key)
-                .is_some_and(|record| record.expires_at == Some(at))
-            {
-                self.remove(&key);
+            match self.records.get(&key) {
+                Some(record) if record.due != due => {}
+                Some(record) if record.is_over(self.now) => _ = self.remove(&key),
+                // The wall clock went back since.
+                Some(_) => self.remember_deadline(&key),
+                None => {}
             }
         }
     }

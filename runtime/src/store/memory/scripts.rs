@@ -36,9 +36,8 @@ pub(crate) fn run(
             if keyspace.text(guard)?.unwrap_or_default() != seen_guard {
                 return Ok(Reply::Int(0));
             }
-            let guard_expires_at = expiry::after_millis(keyspace, guard_ttl)?;
             let expires_at = expiry::after_millis(keyspace, ttl)?;
-            keyspace.set_text(guard, nonce, Some(guard_expires_at));
+            writes::set_guard(keyspace, guard, nonce, guard_ttl)?;
             keyspace.set_text(value, new, Some(expires_at));
             Ok(Reply::Int(1))
         }
@@ -73,9 +72,11 @@ pub(crate) fn run(
             if keyspace.text(lock)?.as_ref() != Some(token) {
                 return Ok(Reply::Int(0));
             }
-            let expires_at = expiry::after_millis(keyspace, ttl)?;
-            if keyspace.expires_at(lock).is_none_or(|at| at < expires_at) {
-                keyspace.set_deadline(lock, Some(expires_at));
+            let until = expiry::after_millis(keyspace, ttl)?;
+            let new = keyspace.left(lock, until);
+            let current = keyspace.deadline(lock);
+            if current.is_none_or(|current| keyspace.left(lock, current) < new) {
+                keyspace.set_deadline(lock, Some(until));
             }
             Ok(Reply::Int(1))
         }

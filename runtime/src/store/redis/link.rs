@@ -2,7 +2,7 @@
 
 use super::connection::{Connection, Dial};
 use super::failure;
-use crate::runtime;
+use crate::runtime::{self, Since};
 use crate::store::repeat::{Failure, Stage};
 use crate::store::waiting::runtime_gone;
 use crate::sync;
@@ -10,7 +10,7 @@ use redis::aio::ConnectionLike;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 /// After that long without an answer a connection is asked for a sign of life before it is trusted
 /// with a command that must not be sent twice. Balancers close idle connections after minutes.
@@ -38,19 +38,16 @@ type OpenResult = Result<Arc<Opened>, Failure>;
 
 pub(crate) struct Opened {
     pub(crate) connection: Connection,
-    answered: Mutex<Instant>,
+    answered: Mutex<Since>,
 }
 
 impl Opened {
     pub(crate) fn has_answered(&self) {
-        if let Ok(mut answered) = self.answered.lock() {
-            *answered = Instant::now();
-        }
+        *sync::lock(&self.answered) = Since::now();
     }
 
     fn is_trusted(&self) -> bool {
-        let answered = self.answered.lock();
-        answered.is_ok_and(|answered| answered.elapsed() < TRUSTED)
+        sync::lock(&self.answered).elapsed() < TRUSTED
     }
 }
 
@@ -136,7 +133,7 @@ impl Link {
             .map_err(|error| failure::unreached(&self.host, &error))?;
         Ok(Arc::new(Opened {
             connection,
-            answered: Mutex::new(Instant::now()),
+            answered: Mutex::new(Since::now()),
         }))
     }
 

@@ -5,6 +5,7 @@ use super::body::EncodedCommand;
 use super::http::{Endpoint, IDLE, Path};
 use crate::error::Error;
 use crate::reply::Reply;
+use crate::runtime::Since;
 use crate::stats::Meter;
 use crate::store::repeat::Failure;
 use crate::store::transport::{Answer, Encoded, Kind, Outgoing, Transport};
@@ -18,7 +19,7 @@ pub(crate) struct HttpTransport {
     endpoint: Arc<Endpoint>,
     client: Client,
     /// When the last answer came, unless something went wrong after it.
-    answered: Mutex<Option<Instant>>,
+    answered: Mutex<Option<Since>>,
 }
 
 /// The body of a request.
@@ -50,7 +51,7 @@ impl HttpTransport {
         until.max(Instant::now() + self.endpoint.connect_timeout().min(LONGEST))
     }
 
-    fn answered(&self) -> MutexGuard<'_, Option<Instant>> {
+    fn answered(&self) -> MutexGuard<'_, Option<Since>> {
         sync::lock(&self.answered)
     }
 
@@ -129,7 +130,7 @@ impl Transport for HttpTransport {
         let result = timeout_at(self.patient(kind, until), sent)
             .await
             .unwrap_or_else(|_| Err(Failure::out_of_time()));
-        *self.answered() = result.is_ok().then(Instant::now);
+        *self.answered() = result.is_ok().then(Since::now);
         let answers = result?;
         if answers.len() != count {
             let came = answers.len();

@@ -3,6 +3,7 @@
 use super::{Args, CommandResult, flag, is, syntax};
 use crate::error::Error;
 use crate::store::command::Reply;
+use crate::store::memory::deadline::Deadline;
 use crate::store::memory::keyspace::Keyspace;
 use crate::store::memory::number::integer_or_error;
 use crate::store::server_error::server_error;
@@ -13,8 +14,7 @@ use bytes::Bytes;
 pub(crate) enum Lifetime {
     Keep,
     Forever,
-    /// Milliseconds since the Unix epoch.
-    Until(u64),
+    Until(Deadline),
 }
 
 /// `EX 5`, `PX 5000`, `EXAT …`, `PXAT …` of the named command.
@@ -35,23 +35,28 @@ pub(crate) fn lifetime(
     if number <= 0 {
         return Err(invalid(command));
     }
-    let at = deadline(keyspace, number, scale, relative).ok_or_else(|| invalid(command))?;
-    Ok(Lifetime::Until(u64::try_from(at).unwrap_or(0)))
+    let until = deadline(keyspace, number, scale, relative).ok_or_else(|| invalid(command))?;
+    Ok(Lifetime::Until(until))
 }
 
 /// The deadline that lies this many milliseconds ahead, for `SET … PX` inside a script.
-pub(crate) fn after_millis(keyspace: &Keyspace, number: &[u8]) -> Result<u64, Error> {
+pub(crate) fn after_millis(keyspace: &Keyspace, number: &[u8]) -> Result<Deadline, Error> {
     match lifetime(keyspace, b"PX", number, "set")? {
         Lifetime::Until(at) => Ok(at),
         Lifetime::Keep | Lifetime::Forever => Err(invalid("set")),
     }
 }
 
-fn deadline(keyspace: &Keyspace, number: i64, scale: i64, relative: bool) -> Option<i64> {
-    let now = i64::try_from(keyspace.now()).ok()?;
-    number
-        .checked_mul(scale)?
-        .checked_add(if relative { now } else { 0 })
+/// A deadline that lies so far ahead, or at such a time; in the past, it is over. None for one that Redis
+/// cannot represent.
+fn deadline(keyspace: &Keyspace, number: i64, scale: i64, relative: bool) -> Option<Deadline> {
+    let now = keyspace.now();
+    let ms = number.checked_mul(scale)?;
+    if !relative {
+        return Some(Deadline::at(now, u64::try_from(ms).unwrap_or(0)));
+    }
+    i64::try_from(now.wall).ok()?.checked_add(ms)?;
+    Some(Deadline::after(now, u64::try_from(ms).unwrap_or(0)))
 }
 
 fn invalid(command: &str) -> Error {
@@ -72,9 +77,8 @@ pub(crate) fn pttl(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
 
 /// Milliseconds; -1 for a key that stays, -2 for none.
 fn remaining(keyspace: &mut Keyspace, key: &[u8]) -> i64 {
-    let now = keyspace.now();
-    match keyspace.expires_at(key) {
-        Some(at) => i64::try_from(at.saturating_sub(now)).unwrap_or(i64::MAX),
+    match keyspace.deadline(key) {
+        Some(until) => i64::try_from(keyspace.left(key, until)).unwrap_or(i64::MAX),
         None if keyspace.contains(key) => -1,
         None => -2,
     }
@@ -84,14 +88,16 @@ pub(crate) fn expire(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let name = String::from_utf8_lossy(args.at(0)).to_ascii_lowercase();
     let scale = if name.starts_with('p') { 1 } else { 1_000 };
     let number = integer_or_error(args.at(2))?;
-    let at =
-        deadline(keyspace, number, scale, !name.ends_with("at")).ok_or_else(|| invalid(&name))?;
-    let at = u64::try_from(at).unwrap_or(0);
+    let relative = !name.ends_with("at");
+    let until = deadline(keyspace, number, scale, relative).ok_or_else(|| invalid(&name))?;
     let condition = Condition::parse(args.rest(3))?;
-    let current = keyspace.expires_at(args.at(1));
-    let allowed = keyspace.contains(args.at(1)) && condition.allows(current, at);
+    let key = args.at(1);
+    let current = keyspace.deadline(key);
+    let current = current.map(|current| keyspace.left(key, current));
+    let new = keyspace.left(key, until);
+    let allowed = keyspace.contains(key) && condition.allows(current, new);
     if allowed {
-        keyspace.set_deadline(args.at(1), Some(at));
+        keyspace.set_deadline(key, Some(until));
     }
     Ok(flag(allowed))
 }
@@ -132,17 +138,17 @@ impl Condition {
         Ok(condition)
     }
 
-    /// A key without a deadline counts as one with a deadline that never comes.
+    /// Of what the key has left and what it would have. A key without a deadline counts as one with a deadline that never comes.
     fn allows(&self, current: Option<u64>, new: u64) -> bool {
         !(self.without_deadline && current.is_some()
             || self.with_deadline && current.is_none()
-            || self.later && current.is_none_or(|at| new <= at)
-            || self.earlier && current.is_some_and(|at| new >= at))
+            || self.later && current.is_none_or(|left| new <= left)
+            || self.earlier && current.is_some_and(|left| new >= left))
     }
 }
 
 pub(crate) fn persist(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
-    let had_deadline = keyspace.expires_at(args.at(1)).is_some();
+    let had_deadline = keyspace.deadline(args.at(1)).is_some();
     if had_deadline {
         keyspace.set_deadline(args.at(1), None);
     }

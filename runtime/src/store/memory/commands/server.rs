@@ -18,7 +18,7 @@ pub(crate) fn echo(_: &mut Keyspace, args: Args<'_>) -> CommandResult {
 }
 
 pub(crate) fn time(keyspace: &mut Keyspace, _: Args<'_>) -> CommandResult {
-    let now = keyspace.now();
+    let now = keyspace.now().wall;
     let parts = [now / 1_000, now % 1_000 * 1_000];
     Ok(Reply::Array(
         parts

@@ -34,12 +34,12 @@ pub(crate) fn set(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
         .only_if_present
         .is_some_and(|present| keyspace.contains(key) != present);
     if !refused {
-        let expires_at = match options.lifetime {
+        let deadline = match options.lifetime {
             Some(Lifetime::Until(at)) => Some(at),
-            Some(Lifetime::Keep) => keyspace.expires_at(key),
+            Some(Lifetime::Keep) => keyspace.deadline(key),
             Some(Lifetime::Forever) | None => None,
         };
-        keyspace.set_text(key, value, expires_at);
+        keyspace.set_text(key, value, deadline);
     }
     match (options.get, refused) {
         (true, _) => Ok(bulk_or_nil(old)),
@@ -149,9 +149,9 @@ pub(crate) fn mset(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
 
 pub(crate) fn append(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
     let old = keyspace.text(args.at(1))?.unwrap_or_default();
-    let expires_at = keyspace.expires_at(args.at(1));
+    let deadline = keyspace.deadline(args.at(1));
     let text = [old, args.at(2).clone()].concat();
-    keyspace.set_text(args.at(1), &text, expires_at);
+    keyspace.set_text(args.at(1), &text, deadline);
     Ok(count(text.len()))
 }
 
@@ -209,8 +209,8 @@ fn increase(keyspace: &mut Keyspace, key: &Bytes, by: i64) -> CommandResult {
     let new = old
         .checked_add(by)
         .ok_or_else(|| server_error("ERR increment or decrement would overflow"))?;
-    let expires_at = keyspace.expires_at(key);
-    keyspace.set_text(key, new.to_string().as_bytes(), expires_at);
+    let deadline = keyspace.deadline(key);
+    keyspace.set_text(key, new.to_string().as_bytes(), deadline);
     Ok(Reply::Int(new))
 }
 
@@ -223,7 +223,7 @@ pub(crate) fn incrbyfloat(keyspace: &mut Keyspace, args: Args<'_>) -> CommandRes
     }
     let sum = add_floats(old, args.at(2))
         .ok_or_else(|| server_error("ERR increment would produce NaN or Infinity"))?;
-    let expires_at = keyspace.expires_at(key);
-    keyspace.set_text(key, sum.as_bytes(), expires_at);
+    let deadline = keyspace.deadline(key);
+    keyspace.set_text(key, sum.as_bytes(), deadline);
     Ok(Reply::Bulk(sum.into()))
 }

@@ -1,7 +1,7 @@
 //! The scripts of numbered writes: a process can give up what it wrote.
 
 use crate::error::Error;
-use crate::store::command::{Reply, Script};
+use crate::store::command::{Purpose, Reply, Script};
 use crate::store::memory::commands::{self, expiry};
 use crate::store::memory::keyspace::Keyspace;
 use crate::store::memory::number::{integer, integer_or_error};
@@ -62,7 +62,6 @@ fn put(keyspace: &mut Keyspace, keys: &[Bytes], args: &[Bytes]) -> Result<Reply,
             return Ok(Reply::Int(0));
         }
     }
-    let guard_expires_at = expiry::after_millis(keyspace, guard_ttl)?;
     let expires_at = expiry::after_millis(keyspace, ttl)?;
     let word = guard_word(process, number);
     for ([value, guard, doubt], [new, doubted]) in entries.iter().zip(values.as_chunks::<2>().0) {
@@ -75,7 +74,7 @@ fn put(keyspace: &mut Keyspace, keys: &[Bytes], args: &[Bytes]) -> Result<Reply,
                 guard_ttl,
             )?;
         }
-        keyspace.set_text(guard, &word, Some(guard_expires_at));
+        set_guard(keyspace, guard, &word, guard_ttl)?;
         keyspace.set_text(value, new, Some(expires_at));
     }
     Ok(Reply::Int(1))
@@ -115,8 +114,7 @@ fn give_up_and_remove(
     if stored > integer_or_error(number)? {
         return Ok(Reply::Int(0));
     }
-    let expires_at = expiry::after_millis(keyspace, life)?;
-    keyspace.set_text(guard, word, Some(expires_at));
+    set_guard(keyspace, guard, word, life)?;
     Ok(Reply::Int(keyspace.remove(value).into()))
 }
 
@@ -150,9 +148,23 @@ fn give_up(
             (*field).clone(),
             number.clone(),
         ];
-        commands::run(keyspace, &set)?;
+        keyspace.making(Purpose::Guard, |keyspace| commands::run(keyspace, &set))?;
     }
     commands::run(keyspace, &["PEXPIRE".into(), doubt.clone(), life.clone()])?;
+    Ok(())
+}
+
+/// Moves a guard.
+pub(super) fn set_guard(
+    keyspace: &mut Keyspace,
+    guard: &Bytes,
+    word: &[u8],
+    life: &Bytes,
+) -> Result<(), Error> {
+    let until = expiry::after_millis(keyspace, life)?;
+    keyspace.making(Purpose::Guard, |keyspace| {
+        keyspace.set_text(guard, word, Some(until));
+    });
     Ok(())
 }
 

@@ -89,9 +89,9 @@ impl Keyspace {
     /// What is made in the meantime is for this.
     pub(crate) fn making<T>(&mut self, purpose: Purpose, make: impl FnOnce(&mut Self) -> T) -> T {
         let before = std::mem::replace(&mut self.purpose, purpose);
-        let made = make(self);
+        let output = make(self);
         self.purpose = before;
-        made
+        output
     }
 
     pub(crate) fn now(&self) -> Now {

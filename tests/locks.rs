@@ -482,8 +482,8 @@ mod over_http {
     async fn after_a_suspension_a_lock_is_in_doubt() {
         let redis = needs_redis!();
         let gateway = gateway(redis).await;
-        let over_rest = support::builder(&gateway);
-        after_a_suspension_a_lock_is_in_doubt_until_it_is_extended(over_rest).await;
+        let over_http = support::builder(&gateway);
+        after_a_suspension_a_lock_is_in_doubt_until_it_is_extended(over_http).await;
         let over_resp = Millpond::builder()
             .redis(redis.database().url())
             .budget(support::LONG);

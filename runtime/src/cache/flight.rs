@@ -6,7 +6,9 @@
 //! becomes of other callers' loads, a call takes about two bodies and its budget for the cache.
 
 mod departure;
+mod ending;
 mod leader;
+mod leaders;
 mod phase;
 mod result;
 mod ring;

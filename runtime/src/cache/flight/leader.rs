@@ -1,9 +1,10 @@
 //! The caller who loads the value of a key, for itself and for who waits.
 
 use super::departure::Departure;
+use super::ending::Ending;
 use super::phase::Phase;
 use super::result::FlightResult;
-use super::state::{Ending, Flight};
+use super::state::Flight;
 use super::table::Table;
 use crate::cache::liveness::{Liveness, Watch, Watched};
 use std::future::Future;

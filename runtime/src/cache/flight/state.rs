@@ -1,7 +1,9 @@
 //! A flight: who leads, who waits, and whom the end of a load lets go.
 
 use super::departure::{Departure, Ticket};
-use super::phase::{CacheClock, Phase};
+use super::ending::{Ended, Ending, wake};
+use super::leaders::Leaders;
+use super::phase::Phase;
 use super::result::FlightResult;
 use super::waiters::{Left, Turn, Waiters};
 use crate::cache::liveness::Liveness;
@@ -18,36 +20,15 @@ pub(crate) struct Flight {
     state: Mutex<State>,
 }
 
-/// What becomes of the waiters when a leader is done.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Ending {
-    /// There is something to share, or a value is in the cache: one waiter looks on behalf of those
-    /// who came too late for it.
-    Landed,
-    /// The body failed, in a way that concerns its own caller only: two waiters go. So each failure
-    /// doubles the bodies under way, until a source that fails for `n` callers at once has failed
-    /// each of them after `log2 n + 1` bodies, one after another; nothing waits for a whole round
-    /// to end, or one slow body would hold up all who come after it.
-    Failed,
-    /// The leader's caller went away, or is not polled: another takes its place.
-    Abandoned,
-}
-
-pub(super) struct State {
-    leaders: Vec<Leading>,
+struct State {
+    leaders: Leaders,
     waiters: Waiters,
-    clock: CacheClock,
     /// When a waiter last looked after the leaders.
     looked: Instant,
     /// An invalidation took the flight out of the table: what it loads is not stored.
     detached: bool,
     /// Where an invalidation moved those to who joined after this departure.
     moved: Option<(Departure, Arc<Flight>)>,
-}
-
-struct Leading {
-    liveness: Arc<Liveness>,
-    phase: Phase,
 }
 
 /// How a poll of a waiter ends.
@@ -62,9 +43,8 @@ impl Flight {
     /// A flight that nobody is part of yet.
     pub(super) fn new(flights: u64, key: Arc<str>, now: Instant) -> Self {
         let state = State {
-            leaders: Vec::new(),
+            leaders: Leaders::new(now),
             waiters: Waiters::new(),
-            clock: CacheClock::start(now),
             looked: now,
             detached: false,
             moved: None,
@@ -88,25 +68,20 @@ impl Flight {
         let State {
             leaders, waiters, ..
         } = &mut *state;
-        if let [only] = &**leaders
-            && matches!(only.phase, Phase::Called)
-            && waiters.take_back(&only.liveness)
+        if let Some(called) = leaders.only_called()
+            && waiters.take_back(called)
         {
             leaders.clear();
         }
         if state.leaders.is_empty() {
             return Joined::Leader(self.lead(&mut state, Phase::Called));
         }
-        Joined::Waiter(state.waiters.join(), state.clock.reading(now))
+        Joined::Waiter(state.waiters.join(), state.leaders.clock().reading(now))
     }
 
     fn lead(&self, state: &mut State, phase: Phase) -> Arc<Liveness> {
         let liveness = Arc::new(Liveness::new(self.flights, Arc::clone(&self.key)));
-        state.leaders.push(Leading {
-            liveness: Arc::clone(&liveness),
-            phase,
-        });
-        state.set_clock();
+        state.leaders.add(Arc::clone(&liveness), phase);
         liveness
     }
 
@@ -120,12 +95,8 @@ impl Flight {
             };
             liveness.called(waker.clone());
             wakers.push(waker);
-            state.leaders.push(Leading {
-                liveness,
-                phase: Phase::Called,
-            });
+            state.leaders.add(liveness, Phase::Called);
         }
-        state.set_clock();
         wakers
     }
 
@@ -137,10 +108,7 @@ impl Flight {
     ) -> Departure {
         let mut state = self.state();
         let departure = state.waiters.departure();
-        if let Some(leading) = state.find(leader) {
-            leading.phase = phase(departure);
-            state.set_clock();
-        }
+        state.leaders.step(leader, |_| phase(departure));
         departure
     }
 
@@ -148,17 +116,15 @@ impl Flight {
     pub(super) fn fill_departs(&self, leader: &Arc<Liveness>) -> Departure {
         let mut state = self.state();
         let departure = state.waiters.departure();
-        if let Some(leading) = state.find(leader) {
-            leading.phase = Phase::Filling(leading.phase.serves());
-            state.set_clock();
-        }
+        let filling = |phase: Phase| Phase::Filling(phase.serves());
+        state.leaders.step(leader, filling);
         departure
     }
 
     /// Whether the key was invalidated here, or the lead is somebody else's, since it began.
     pub(super) fn is_out_of_date(&self, leader: &Arc<Liveness>) -> bool {
-        let mut state = self.state();
-        state.detached || state.find(leader).is_none()
+        let state = self.state();
+        state.detached || !state.leaders.has(leader)
     }
 
     /// Whether anybody waits who joined before this departure.
@@ -169,9 +135,10 @@ impl Flight {
     /// Gives this to everybody who joined before the departure; the leader goes on.
     pub(super) fn deliver(&self, leader: &Arc<Liveness>, result: &FlightResult, before: Departure) {
         let mut state = self.state();
-        let wakers = match state.find(leader) {
-            Some(_) => state.deliver(result, before),
-            None => Vec::new(),
+        let wakers = if state.leaders.has(leader) {
+            state.deliver(result, before)
+        } else {
+            Vec::new()
         };
         drop(state);
         wake(wakers);
@@ -187,7 +154,7 @@ impl Flight {
     ) -> Ended {
         let mut state = self.state();
         let mut wakers = Vec::new();
-        if let Some(ended) = state.remove(leader) {
+        if let Some(phase) = state.leaders.remove(leader) {
             if let Some((result, before)) = result {
                 wakers = state.deliver(result, *before);
             }
@@ -201,7 +168,7 @@ impl Flight {
                 }
                 Ending::Failed => 2,
                 Ending::Abandoned => {
-                    if let Phase::Called = ended.phase {
+                    if let Phase::Called = phase {
                         state.waiters.put_to_sleep(leader);
                     }
                     1
@@ -220,13 +187,12 @@ impl Flight {
     /// use to them, and then run one whose value is not stored.
     pub(super) fn detach(&self) -> Detached {
         let mut state = self.state();
-        let phases = || state.leaders.iter().map(|leading| leading.phase);
-        if phases().all(|phase| matches!(phase, Phase::Called)) {
+        if state.leaders.are_all_called() {
             // An invalidation detaches twice, when it begins and when it is acknowledged. What the
             // first of them started has not left yet, and will see what the invalidation did.
             return Detached::Stays;
         }
-        let served = phases().map(Phase::serves).max().unwrap_or_default();
+        let served = state.leaders.serve();
         state.detached = true;
         if !state.waiters.any_after(served) {
             return Detached::Goes;
@@ -236,7 +202,7 @@ impl Flight {
         let mut moved = next.state();
         moved.waiters = state.waiters.split_off(served);
         // Goes on where this one is: who moves compares it with what it showed here.
-        moved.clock = state.clock;
+        moved.leaders.set_clock(state.leaders.clock());
         let wakers = next.call(&mut moved, 1);
         drop(moved);
         let next = Arc::new(next);
@@ -273,7 +239,7 @@ impl Flight {
     /// runs a body. Everybody else waits for that body then.
     pub(super) fn go_without_the_cache(&self, ticket: Ticket) -> Option<Arc<Liveness>> {
         let mut state = self.state();
-        if !state.clock.is_running() || !state.waiters.is_waiting(ticket) {
+        if !state.leaders.clock().is_running() || !state.waiters.is_waiting(ticket) {
             return None;
         }
         let left = state.waiters.leave(ticket);
@@ -306,7 +272,7 @@ impl Flight {
     }
 
     pub(super) fn leaders(&self) -> Vec<Arc<Liveness>> {
-        self.state().leaders()
+        self.state().leaders.all()
     }
 
     /// The leaders, for a waiter to look after; none if another did in the time given. To look is to
@@ -321,7 +287,7 @@ impl Flight {
             return Vec::new();
         }
         state.looked = now;
-        state.leaders()
+        state.leaders.all()
     }
 
     /// Whether nobody leads and nobody waits.
@@ -332,14 +298,14 @@ impl Flight {
     /// How many wait, and what the clock of the cache shows if it runs.
     pub(super) fn crowd(&self, now: Instant) -> (usize, Option<Duration>) {
         let state = self.state();
-        let clock = state.clock;
+        let clock = state.leaders.clock();
         let reading = clock.is_running().then(|| clock.reading(now));
         (state.waiters.waiting(), reading)
     }
 
     /// What the clock of the cache shows.
     pub(super) fn cache_time(&self, now: Instant) -> Duration {
-        self.state().clock.reading(now)
+        self.state().leaders.clock().reading(now)
     }
 }
 
@@ -359,34 +325,10 @@ fn take_moved(flight: &mut Flight) -> Option<Arc<Flight>> {
 }
 
 impl State {
-    fn leaders(&self) -> Vec<Arc<Liveness>> {
-        let leaders = self.leaders.iter();
-        leaders.map(|it| Arc::clone(&it.liveness)).collect()
-    }
-
-    fn find(&mut self, leader: &Arc<Liveness>) -> Option<&mut Leading> {
-        let mut leaders = self.leaders.iter_mut();
-        leaders.find(|it| Arc::ptr_eq(&it.liveness, leader))
-    }
-
-    fn remove(&mut self, leader: &Arc<Liveness>) -> Option<Leading> {
-        let mut leaders = self.leaders.iter();
-        let index = leaders.position(|it| Arc::ptr_eq(&it.liveness, leader))?;
-        let removed = self.leaders.swap_remove(index);
-        self.set_clock();
-        Some(removed)
-    }
-
-    /// Waiters wait for the cache unless somebody runs a body.
-    fn set_clock(&mut self) {
-        let is_cache = self.leaders.iter().all(|it| it.phase.is_cache());
-        self.clock.run(is_cache);
-    }
-
     fn deliver(&mut self, result: &FlightResult, before: Departure) -> Vec<Waker> {
         let delivered = self.waiters.deliver(result, before);
         for liveness in &delivered.relieved {
-            self.remove(liveness);
+            self.leaders.remove(liveness);
         }
         delivered.wakers
     }
@@ -425,17 +367,4 @@ pub(super) enum Leaves {
     Others,
     /// Its place is in this flight.
     Moved(Arc<Flight>),
-}
-
-/// See [`Flight::end`].
-pub(super) struct Ended {
-    pub(super) wakers: Vec<Waker>,
-    pub(super) is_over: bool,
-}
-
-/// Never with a lock held: a waker may run a task, or drop one.
-pub(super) fn wake(wakers: Vec<Waker>) {
-    for waker in wakers {
-        waker.wake();
-    }
 }

@@ -1,8 +1,9 @@
 //! The flights under way, by key.
 
 use super::departure::{Departure, Ticket};
+use super::ending::{Ending, wake};
 use super::result::FlightResult;
-use super::state::{Detached, Ending, Flight, Joined, Leaves, wake};
+use super::state::{Detached, Flight, Joined, Leaves};
 use crate::cache::liveness::Liveness;
 use crate::random;
 use crate::sync;

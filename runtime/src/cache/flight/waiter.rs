@@ -1,10 +1,11 @@
 //! A caller who waits for what another loads.
 
 use super::departure::Ticket;
+use super::ending::Ending;
 use super::leader::Leader;
 use super::result::FlightResult;
 use super::ring;
-use super::state::{Ending, Flight, Polled};
+use super::state::{Flight, Polled};
 use super::table::Table;
 use crate::cache::liveness::Liveness;
 use crate::runtime;

@@ -1,5 +1,5 @@
-//! Why a key is found or missed: what the server holds under it and what this process knows of it,
-//! and never the content.
+//! Why a key is found or missed: what the server holds under it and what this process knows about it, but never
+//! its content.
 
 mod found;
 mod kind;
@@ -33,7 +33,7 @@ use std::time::Duration;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Explanation {
     key: String,
-    /// What `TYPE` answers; nothing for a key that is not there.
+    /// The reply to `TYPE`; nothing for a key that does not exist.
     redis_type: Option<String>,
     left: TimeLeft,
     /// Bytes of a string, members of anything else.
@@ -126,8 +126,8 @@ impl Explanation {
         self.left
     }
 
-    /// What Redis calls the type of what is there: `string` for a cached value, else `hash`, `list`,
-    /// `set`, `zset`, `stream` or whatever the server has.
+    /// The Redis type of the value: `string` for a cached value, otherwise `hash`, `list`, `set`, `zset`, `stream` or
+    /// another type of the server.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -181,9 +181,8 @@ impl Explanation {
         self.value
     }
 
-    /// How long the guard of the key has left. It is there for the time of
-    /// [`Builder::guard_life`](crate::Builder::guard_life) after the key was invalidated or written
-    /// by hand or by `#[updates]`; loads leave none.
+    /// How long the guard of the key has left. An invalidation, a write by hand and `#[updates]` set it for
+    /// [`Builder::guard_life`](crate::Builder::guard_life); loads do not.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -197,8 +196,8 @@ impl Explanation {
         self.guard
     }
 
-    /// Whether a call in this process was looking the key up or loading it; those that do not wait for
-    /// each other (`flight = "off"`) are not known.
+    /// Whether a call in this process was looking the key up or loading it. Calls of functions with
+    /// `flight = "off"` are not counted.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -209,8 +208,8 @@ impl Explanation {
         self.loading
     }
 
-    /// Whether an invalidation of the key by this process still waited to be delivered. Until it is
-    /// through, calls in this process do not believe what the server holds.
+    /// Whether an invalidation of the key by this process has not been delivered yet. Until it is, this process
+    /// ignores the server's value for the key.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

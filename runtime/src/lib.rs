@@ -21,8 +21,8 @@
 //!
 //! # What you can rely on
 //!
-//! - **A cache never changes what a function returns.** Whatever happens to Redis, the body runs if it has
-//!   to.
+//! - **A cache never changes what a function returns.** If Redis is down, slow, misconfigured or holds
+//!   garbage, the function body runs.
 //! - **A slow load does not undo an invalidation**, across processes too: every key has a guard that an
 //!   invalidation changes, and a load is stored only if the guard has not changed since the load began.
 //! - **One body per key and process**: the other callers wait for it, and one of them takes over if its

@@ -1,4 +1,4 @@
-//! Keys by a pattern: expensive, and only for what has no better name.
+//! Invalidation by pattern: it scans the whole database, so it is for keys that cannot be named otherwise.
 
 use crate::cache::Cache;
 use crate::error::{Error, ErrorKind};
@@ -9,11 +9,11 @@ use crate::store::glob;
 use bytes::Bytes;
 use std::fmt;
 
-/// Keys that the server looks at for one page. Each page is one command.
+/// How many keys the server examines for one page. Each page is one command.
 const PAGE: &str = "1000";
 
-/// Which keys: a Redis glob. `*` stands for any text, `?` for one byte, `[ab]` and `[a-z]` for one of
-/// these, and `\` before a character for the character itself.
+/// A glob that selects keys, as Redis reads it: `*` stands for any text, `?` for one byte, `[ab]` and `[a-z]`
+/// for one of the given bytes, and `\` before a character for that character itself.
 ///
 /// ```
 /// use millpond::{Pattern, key};
@@ -26,12 +26,13 @@ const PAGE: &str = "1000";
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Pattern {
     text: String,
-    /// Why the key cannot be used that it was made of.
+    /// Why the key that the pattern was made from cannot be used.
     problem: Option<&'static str>,
 }
 
 impl Pattern {
-    /// Every key that goes on behind this one: `user:42` gives `user:42:*`. The key may hold anything.
+    /// Every key that begins with this one and a colon: `user:42` gives `user:42:*`. Glob characters in the key are
+    /// escaped.
     ///
     /// ```
     /// use millpond::Pattern;
@@ -45,7 +46,8 @@ impl Pattern {
         }
     }
 
-    /// Text that means itself, to be put into a pattern: what users chose could hold a `*`.
+    /// Escapes text that is to be taken literally in a pattern, such as a name that a user chose: it could contain
+    /// a `*`.
     ///
     /// ```
     /// use millpond::Pattern;
@@ -72,7 +74,7 @@ impl Pattern {
         &self.text
     }
 
-    /// Whether the pattern says anything about the keys that it matches.
+    /// An error for a pattern that would match every key.
     fn check(&self) -> Result<(), Error> {
         if let Some(problem) = self.problem {
             return Err(Error::new(ErrorKind::InvalidKey, problem));

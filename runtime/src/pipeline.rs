@@ -1,4 +1,4 @@
-//! Commands of the caller's own: one, several in one request, or several as one.
+//! Raw commands: one, several in one request, or several in a transaction.
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
@@ -16,7 +16,7 @@ impl Client {
     }
 }
 
-/// The arguments of a command.
+/// The words of a command, beginning with its name.
 fn words<A: AsRef<[u8]>>(command: impl IntoIterator<Item = A>) -> Vec<Bytes> {
     let words = command.into_iter();
     words
@@ -24,14 +24,14 @@ fn words<A: AsRef<[u8]>>(command: impl IntoIterator<Item = A>) -> Vec<Bytes> {
         .collect()
 }
 
-/// A command of the caller's own, by its name.
+/// A raw command.
 fn plain<A: AsRef<[u8]>>(command: impl IntoIterator<Item = A>) -> Command {
     let args = words(command);
     let effect = args.first().map_or(Effect::Once, |name| Effect::of(name));
     Command::new(effect, args)
 }
 
-/// Commands that leave in one request; see [`Millpond::pipeline`](crate::Millpond::pipeline).
+/// Commands that are sent in one request; see [`Millpond::pipeline`](crate::Millpond::pipeline).
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -46,7 +46,7 @@ pub struct Pipeline {
     commands: Vec<Command>,
 }
 
-/// Commands that run as one; see [`Millpond::transaction`](crate::Millpond::transaction).
+/// Commands that run without any other in between; see [`Millpond::transaction`](crate::Millpond::transaction).
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -84,7 +84,7 @@ impl Pipeline {
         }
     }
 
-    /// Adds a command; its keys are taken as they are.
+    /// Adds a command. Its keys are sent as given, without the namespace.
     ///
     /// ```
     /// let pipeline = millpond::Millpond::memory().pipeline().command(["PING"]);
@@ -94,8 +94,8 @@ impl Pipeline {
         self
     }
 
-    /// Sends what was added: a reply for each command, and one that failed does not stop the
-    /// others. It is not a transaction.
+    /// Sends the commands and returns a reply for each. A command that fails does not stop the others: this is not a
+    /// transaction.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -122,7 +122,7 @@ impl Transaction {
         }
     }
 
-    /// Adds a command; its keys are taken as they are.
+    /// Adds a command. Its keys are sent as given, without the namespace.
     ///
     /// ```
     /// let transaction = millpond::Millpond::memory().transaction().command(["INCR", "a"]);
@@ -132,18 +132,18 @@ impl Transaction {
         self
     }
 
-    /// Runs what was added, with no other command in between. A command that fails while it runs has its
-    /// own error; the others keep their effect, since Redis rolls nothing back. On Redis Cluster
-    /// all keys must be in one slot.
+    /// Runs the commands with no other command in between. A command that fails while it runs has its own error;
+    /// the others keep their effect, since Redis does not roll back. On Redis Cluster all keys must be in one
+    /// slot.
     ///
     /// # Errors
-    /// [`ErrorKind::Server`], [`ErrorKind::Unsupported`] or what else the server says where it discards the
-    /// whole before anything ran: an unknown command, a wrong number of arguments.
-    /// [`ErrorKind::OutcomeUnknown`] if no answer came back, or one that is too large to be read: all of it
-    /// ran, or nothing.
+    /// If the server rejects the transaction before anything ran, its error: [`ErrorKind::Unsupported`] for an
+    /// unknown command, [`ErrorKind::Server`] for a wrong number of arguments, for example.
+    /// [`ErrorKind::OutcomeUnknown`] if no answer came back, or one that is too large to be read: either all commands
+    /// ran or none did.
     ///
     /// # Cancel safety
-    /// Dropped half-way, all of it runs or nothing.
+    /// If the future is dropped, either all commands run or none does.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

@@ -47,7 +47,7 @@ macro_rules! cache_counters {
             $(pub(crate) $name: Counter,)*
         }
 
-        /// What happened in the cache: numbers since the [`Millpond`](crate::Millpond) was built.
+        /// What happened in the cache: counted since the [`Millpond`](crate::Millpond) was built.
         ///
         /// ```
         /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -89,23 +89,24 @@ cache_counters! {
     refused,
     /// Loads that were not stored because they took longer than half the life of a guard.
     too_slow,
-    /// Stored bytes that were not a value of the type asked for, or that did not open.
+    /// Stored values that could not be decrypted, decompressed or read as the requested type.
     decode_failures,
-    /// Values that could not be stored: no JSON for them, over the size limit, or nothing to encrypt them with.
+    /// Values that could not be stored: they cannot be represented as JSON, exceed the size limit, or there is no
+    /// key to encrypt them with.
     encode_failures,
     /// Reads, fills and invalidations that failed.
     errors,
-    /// Calls that could not use the cache: a key that did not render or that its own load asked for, no Tokio
-    /// runtime, nothing to encrypt with.
+    /// Calls that ran without the cache: the key could not be rendered, the load of the key called the function
+    /// again, there is no Tokio runtime, or no key to encrypt with.
     bypassed,
     /// Keys invalidated.
     invalidations,
-    /// Commands that the cache issued (not counting repeats after failures).
+    /// Commands that the cache issued, not counting retries.
     commands,
 }
 
 impl Counters {
-    /// A value, or a null, was found.
+    /// A value or a cached `None` was found.
     pub(crate) fn hit(&self, null: bool) {
         if null { &self.null_hits } else { &self.hits }.add(1);
     }
@@ -131,26 +132,26 @@ pub struct Stats {
     pub cache: CacheStats,
     /// What happened at the limits.
     pub limits: LimitStats,
-    /// Commands sent to the engine, repeats included; a script call is one.
+    /// Commands sent to the engine, including retries; a script call counts as one.
     pub commands: u64,
-    /// HTTP requests sent (over RESP: batches written; embedded: batches run).
+    /// Requests sent: HTTP requests to Upstash, batches written to a RESP connection, or batches run by the
+    /// embedded engine.
     pub requests: u64,
-    /// Bytes of request bodies.
+    /// Bytes sent: request bodies over HTTP, encoded commands over RESP.
     pub bytes_sent: u64,
-    /// Bytes of answers.
+    /// Bytes received in answers.
     pub bytes_received: u64,
-    /// Requests repeated after a failure.
+    /// Requests sent again after a failure.
     pub retries: u64,
-    /// Invalidations that wait to be delivered.
+    /// Invalidations that have not been delivered yet; see [`Millpond::flush`](crate::Millpond::flush).
     pub pending_invalidations: u64,
-    /// Why nothing is sent to the store at the moment: its circuit breaker is open. `None` while calls go
-    /// through.
+    /// Why the circuit breaker is open, so that nothing is sent to the store. `None` while it is closed.
     pub outage: Option<String>,
     prefixes: HashMap<String, CacheStats>,
 }
 
 impl Stats {
-    /// The counters of one prefix; zeros for one that was not seen.
+    /// The counters of one prefix. All are zero for a prefix that has not been used.
     ///
     /// ```
     /// let stats = millpond::Millpond::memory().stats();
@@ -160,8 +161,9 @@ impl Stats {
         self.prefixes.get(prefix).copied().unwrap_or_default()
     }
 
-    /// Every prefix seen, in no order. Keys without a `:`, and prefixes of keys past the first thousand, are
-    /// counted under the empty one; a cached function always has its own.
+    /// Every prefix that has been used, in no particular order. Each cached function has the counters of its own
+    /// prefix. Of other keys, the first thousand prefixes are counted; the rest, and keys without a `:`, are
+    /// counted under the empty prefix.
     ///
     /// ```
     /// assert_eq!(millpond::Millpond::memory().stats().prefixes().count(), 0);
@@ -173,7 +175,7 @@ impl Stats {
     }
 }
 
-/// What happened at the limits: numbers since the [`Millpond`](crate::Millpond) was built.
+/// What happened at the limits: counted since the [`Millpond`](crate::Millpond) was built.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -190,20 +192,20 @@ impl Stats {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LimitStats {
-    /// Checks, however they ended.
+    /// All checks, whatever their outcome.
     pub checks: u64,
-    /// Checks that refused.
+    /// Checks that ended in a refusal.
     pub refusals: u64,
-    /// Refusals without a command, since an earlier one was remembered.
+    /// Refusals for which no command was sent, because this process remembered an earlier refusal.
     pub blocked: u64,
-    /// Checks that the store did not answer, so that `on_outage` decided, or a caller's patience ended.
+    /// Checks that the store did not answer in time, so that `on_outage` decided, or whose caller went away.
     pub degraded: u64,
-    /// Events that analytics lack: too many waited, or they could not be sent.
+    /// Events missing from the analytics, because too many were waiting or they could not be sent.
     pub events_lost: u64,
 }
 
-/// Prefixes of keys that have counters of their own; keys that users make may hold anything before the
-/// colon. Those of functions do not count: there are as many as the program has.
+/// How many prefixes that were found in keys have counters of their own; a key made from user input may hold
+/// anything before the colon. Prefixes of functions do not count towards this: the program has a fixed number.
 const MAX_PREFIXES: usize = 1_000;
 
 /// All counters of one `Millpond`.
@@ -237,7 +239,7 @@ impl Registry {
         Arc::clone(by_prefix.counters.entry(prefix.to_owned()).or_default())
     }
 
-    /// The counters of the prefix of a function, which has its own however many others there are.
+    /// The counters of a function's prefix, which are its own however many other prefixes there are.
     pub(crate) fn counters_of_function(&self, prefix: &str) -> Arc<Counters> {
         let mut by_prefix = sync::write(&self.by_prefix);
         Arc::clone(by_prefix.counters.entry(prefix.to_owned()).or_default())

@@ -22,7 +22,7 @@ impl Explanation {
             TimeLeft::Left(left) => writeln!(f, "it has {} left.", Lasting(left)),
             TimeLeft::Forever | TimeLeft::Missing if self.is_string() => writeln!(
                 f,
-                "it does not expire, and cached values do: something else wrote it, a counter perhaps."
+                "it does not expire, and cached values do: something else wrote it, perhaps a counter."
             ),
             TimeLeft::Forever | TimeLeft::Missing => writeln!(f, "it does not expire."),
         }
@@ -32,19 +32,19 @@ impl Explanation {
     fn advice(&self) -> &'static str {
         match (self.exists(), self.value) {
             (false, _) if self.guard == TimeLeft::Missing => {
-                "If it was stored: its time was up, the server needed the room, or it is under \
-                 another key. Compare this one, namespace included, with the one that is written; \
+                "If it was stored: its time was up, the server evicted it, or it is under another key. \
+                 Compare this key, including the namespace, with the one that is written; \
                  Millpond::stats counts values that could not be stored."
             }
             (false, _) => {
                 "If it should be there, look for an #[invalidates], an invalidation by hand or a \
-                 delete that names it; the lifetime that it was written with may also be shorter."
+                 delete of this key; it may also have been written with a shorter lifetime."
             }
             (true, None) => {
                 "Reads of a cached value fail with WrongType here: use another key, or delete it."
             }
             (true, Some(ValueKind::Json)) => {
-                "If calls miss all the same, they want another type: `decode_failures` of \
+                "If calls miss nevertheless, they ask for another type: `decode_failures` of \
                  Millpond::stats counts them, and the next load overwrites it."
             }
             (true, Some(ValueKind::Null)) => {
@@ -52,7 +52,7 @@ impl Explanation {
             }
             (true, Some(ValueKind::Text)) => "It reads as a String and as nothing else.",
             (true, Some(ValueKind::Envelope)) => {
-                "Every reader opens it that is built with the features `compress` and `encrypt` and, if it is \
+                "It can be read by a process that is built with the features `compress` and `encrypt` and, if it is \
                  encrypted, has the key whose id it names."
             }
             (true, Some(ValueKind::Unknown)) => {
@@ -67,7 +67,7 @@ impl Explanation {
         match self.guard {
             TimeLeft::Missing => writeln!(
                 f,
-                "It was not invalidated, nor written by hand, within the last {life}: there is no \
+                "It was not invalidated or written by hand within the last {life}: there is no \
                  guard."
             ),
             TimeLeft::Left(left) => writeln!(

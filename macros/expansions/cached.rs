@@ -15,11 +15,19 @@ pub async fn get_user(user_id: u64) -> Result<Option<User>, DbError> {
         (&&&&&&::millpond::__private::ReturnType::<Result<Option<User>, DbError>>::new())
             .kind()
     };
+    let (kind, unless) = {
+        use ::millpond::__private::kinds::*;
+        (&&&&::millpond::__private::Part::<
+            User,
+            _,
+        >::new(kind, ::millpond::__private::never))
+            .checked()
+    };
     let cacheable = ::millpond::__private::cacheable(kind);
     ::millpond::__private::cached(
             call,
             cacheable,
-            ::millpond::__private::never,
+            unless,
             async move {
                 if let ::core::option::Option::Some(edge) = ::core::option::Option::<
                     Result<Option<User>, DbError>,
@@ -78,7 +86,7 @@ impl get_user {
 #[macro_export]
 macro_rules! __invalidate_user_0000000000000000 {
     ($($argument:expr),* $(,)?) => {
-        invalidate_user::invalidate($($argument),*)
+        < invalidate_user > ::invalidate($($argument),*)
     };
 }
 #[doc(hidden)]

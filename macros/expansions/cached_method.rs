@@ -16,11 +16,19 @@ impl Repo {
             use ::millpond::__private::kinds::*;
             (&&&&&&::millpond::__private::ReturnType::<Option<User>>::new()).kind()
         };
+        let (kind, unless) = {
+            use ::millpond::__private::kinds::*;
+            (&&&&::millpond::__private::Part::<
+                User,
+                _,
+            >::new(kind, ::millpond::__private::never))
+                .checked()
+        };
         let cacheable = ::millpond::__private::cacheable(kind);
         ::millpond::__private::cached(
                 call,
                 cacheable,
-                ::millpond::__private::never,
+                unless,
                 async move {
                     if let ::core::option::Option::Some(edge) = ::core::option::Option::<
                         Option<User>,

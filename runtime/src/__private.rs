@@ -4,6 +4,7 @@
 mod call;
 mod limit;
 mod mutation;
+mod part;
 mod return_type;
 mod sourced;
 
@@ -17,5 +18,6 @@ pub use limit::{
     Cost, Identify, LimitCall, LimitMark, Refuse, Respond, Responding, admit, respond, responding,
 };
 pub use mutation::{EntryRefs, Targets, invalidating, invalidating_always, updating};
+pub use part::Part;
 pub use return_type::{ReturnType, kinds, same_value, value_of};
 pub use sourced::Sourced;

@@ -10,7 +10,10 @@ use super::{
     companion,
     spans::located,
 };
-use crate::model::{cache::Cache, spelling::value_type};
+use crate::model::{
+    cache::Cache,
+    spelling::{parts, value_type},
+};
 
 pub fn expand(cache: &Cache) -> TokenStream {
     let Cache {
@@ -36,12 +39,24 @@ pub fn expand(cache: &Cache) -> TokenStream {
     };
     let kind = return_kind(runtime, output, kind);
     // A value that cannot be cached is reported where the return type stands.
-    let cacheable = quote_spanned!(Span::mixed_site()=> #runtime::__private::cacheable(kind));
-    let cacheable = located(cacheable, value_type(output).span());
+    let value = value_type(output);
     let never = || quote_spanned!(Span::mixed_site()=> #runtime::__private::never);
-    let unless = unless
+    let mut unless = unless
         .as_ref()
         .map_or_else(never, ToTokens::to_token_stream);
+    // Of a value that is made of others, the one that is to blame.
+    let mut blamed = TokenStream::new();
+    for part in parts(value) {
+        blamed.extend(quote_spanned! {Span::mixed_site()=>
+            let (kind, unless) = {
+                use #runtime::__private::kinds::*;
+                (&&&&#runtime::__private::Part::<#part, _>::new(kind, #unless)).checked()
+            };
+        });
+        unless = quote_spanned!(Span::mixed_site()=> unless);
+    }
+    let cacheable = quote_spanned!(Span::mixed_site()=> #runtime::__private::cacheable(kind));
+    let cacheable = located(cacheable, value.span());
     let shares = shares.as_ref().map(|shares| {
         let returns = member(shares, Member::Returns);
         let same = quote_spanned!(Span::mixed_site()=> #runtime::__private::same_value);
@@ -62,6 +77,7 @@ pub fn expand(cache: &Cache) -> TokenStream {
             let call = #call #owner #when;
             let kind = #kind;
             #shares
+            #blamed
             let cacheable = #cacheable;
             #runtime::__private::cached(call, cacheable, #unless, #body).await
         },

@@ -25,20 +25,20 @@ use crate::{errors::Errors, function::Function, parse};
 options! {
     /// The options of `#[cached]`.
     pub struct Given {
-        prefix: Prefix, also ["name", "namespace", "cache"];
-        key: Text, also ["template", "cache_key"];
-        ttl: Length, also ["time", "expires_in", "expires", "expire", "expiry", "expiration", "duration", "lifetime", "max_age"];
-        null_ttl: Length, also ["none_ttl", "negative_ttl"];
-        null: Switch, also ["cache_none", "cache_null"];
-        skip: Names, also ["ignore", "exclude", "without", "skip_args"];
-        flight: Flight, also ["single_flight", "sync_writes", "stampede"];
-        compress: Word, also ["gzip", "compression"];
-        encrypt: Word, also ["encryption"];
-        when: Condition, also ["condition", "if", "cache_if"];
-        unless: Predicate, also ["except"];
+        prefix: Prefix, also ["name", "namespace", "cache", "cache_name"];
+        key: Text, also ["template", "cache_key", "id", "args", "convert"];
+        ttl: Length, also ["time", "expires_in", "expires", "expire", "expiry", "expiration", "expire_after", "duration", "lifetime", "max_age", "seconds", "secs", "time_to_live", "timeout", "valid_for"];
+        null_ttl: Length, also ["none_ttl", "negative_ttl", "nil_ttl", "empty_ttl"];
+        null: Switch, also ["cache_none", "cache_null", "cache_nulls", "cache_nil", "cache_empty"];
+        skip: Names, also ["ignore", "ignore_args", "exclude", "exclude_args", "without", "skip_args"];
+        flight: Flight, also ["single_flight", "singleflight", "sync_writes", "stampede", "dedup", "dedupe", "coalesce"];
+        compress: Word, also ["gzip", "compression", "zip"];
+        encrypt: Word, also ["encryption", "aes", "cipher"];
+        when: Condition, also ["condition", "if", "cache_if", "only_if", "only_when", "predicate", "filter", "enabled"];
+        unless: Predicate, also ["except", "skip_if", "skip_when", "not_if"];
         share_errors: Switch, also ["shared_errors", "share_error"];
-        version: Version;
-        on: Pond, also ["pond", "client", "store", "redis"];
+        version: Version, also ["schema", "revision"];
+        on: Pond, also ["pond", "client", "store", "redis", "pool", "backend", "connection", "conn", "db", "database", "with"];
         shares: Shared, also ["share", "shared_with", "shares_with", "same_as"];
         companion: Beside;
         invalidate: Beside;

@@ -25,14 +25,14 @@ use rule::{Algorithm, Amount, Kind, Rule, Units};
 options! {
     /// The options of `#[rate_limited]`.
     pub struct Given {
-        kind: Kind, also ["name", "prefix", "bucket"];
-        limit: Amount, also ["max", "requests", "rate", "count", "limits"];
-        per: Length, also ["window", "period", "interval", "every", "duration", "within", "ttl", "time"];
-        algorithm: Algorithm, also ["strategy", "algo"];
-        id: Id, also ["key", "by", "user", "who", "identifier", "identity", "subject"];
-        cost: Cost, also ["units", "tokens", "weight", "points"];
-        on_outage: OnOutage, also ["on_error", "fallback", "fail_open", "on_failure"];
-        on: Pond, also ["pond", "client", "store", "redis"];
+        kind: Kind, also ["name", "prefix", "bucket", "limiter", "tier", "plan", "policy", "category"];
+        limit: Amount, also ["max", "requests", "max_requests", "calls", "max_calls", "rate", "quota", "count", "capacity", "burst", "limits"];
+        per: Length, also ["window", "window_secs", "period", "interval", "every", "duration", "within", "ttl", "time", "seconds", "secs"];
+        algorithm: Algorithm, also ["strategy", "algo", "method", "mode", "type"];
+        id: Id, also ["key", "by", "user", "user_id", "ip", "caller", "who", "identify", "identifier", "identity", "subject"];
+        cost: Cost, also ["units", "tokens", "weight", "points", "price"];
+        on_outage: OnOutage, also ["on_error", "fallback", "fail_open", "fail_closed", "on_failure", "failure_mode", "outage"];
+        on: Pond, also ["pond", "client", "store", "redis", "pool", "backend", "connection", "conn", "db", "database", "with"];
         runtime as "crate": Runtime, also ["crate_path"];
     }
     later []

@@ -102,6 +102,44 @@ pub fn value_type(output: &Type) -> &Type {
     }
 }
 
+/// The types that a type is made of, each before its own parts: of a `Vec<Page<User>>`, `Page<User>` and `User`.
+/// Without those that anybody can store. It serves messages only.
+pub fn parts(ty: &Type) -> Vec<&Type> {
+    let within = match bare_type(ty) {
+        Type::Tuple(tuple) => tuple.elems.iter().collect(),
+        Type::Array(array) => vec![&*array.elem],
+        Type::Slice(slice) => vec![&*slice.elem],
+        other => arguments(other).map_or_else(Vec::new, |(_, types)| types),
+    };
+    let within = within.into_iter().map(bare_type);
+    let mut found = Vec::new();
+    for part in within {
+        if !is_of_the_language(part) {
+            found.push(part);
+        }
+        found.extend(parts(part));
+    }
+    found
+}
+
+/// What is spelled as a number, a text or another type that needs nothing to be stored.
+fn is_of_the_language(ty: &Type) -> bool {
+    const WORDS: [&str; 18] = [
+        "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16",
+        "u32", "u64", "u128", "usize", "str", "String",
+    ];
+    match ty {
+        Type::Path(path) => {
+            let name = path.path.get_ident().map(plain);
+            name.is_some_and(|name| WORDS.contains(&name.as_str()))
+        }
+        Type::Tuple(_) | Type::Array(_) => true,
+        // An unsized part, or one that is reported as borrowed.
+        Type::Reference(_) | Type::Slice(_) | Type::TraitObject(_) => true,
+        _ => false,
+    }
+}
+
 /// The last name of a path, and the types in its brackets.
 pub fn arguments(ty: &Type) -> Option<(String, Vec<&Type>)> {
     let Type::Path(path) = bare_type(ty) else {

@@ -39,6 +39,7 @@ pub const fn value_of<K: ReturnKind>(_: K) -> PhantomData<K::Value> {
 /// One trait a kind, told apart by how many references the type stands behind: `&&&&&&type` finds
 /// the first of them that fits.
 pub mod kinds {
+    pub use super::super::part::{ViaLackingPart, ViaSoundPart, ViaUnsizedPart, ViaWhole};
     use super::{Fallible, Nested, Plain, RateLimited, ReturnType, Shareable, Sourced};
     use std::error::Error;
 

@@ -27,7 +27,7 @@ pub fn expand(cache: &Cache, companion: &Ident, invalidate: &Ident) -> TokenStre
         #[doc(hidden)]
         #export
         macro_rules! #hidden {
-            ($($argument:expr),* $(,)?) => { #invalidate::invalidate($($argument),*) };
+            ($($argument:expr),* $(,)?) => { <#invalidate>::invalidate($($argument),*) };
         }
         #(#cfgs)*
         #[doc(hidden)]

@@ -93,10 +93,18 @@ pub(crate) enum OnServer {
     Slow,
 }
 
+struct Stalled {
+    end: Instant,
+    number: usize,
+    stall: Stall,
+}
+
 pub(crate) struct Faults {
     dice: Dice,
     next: Instant,
-    stalls: Vec<(Instant, Stall)>,
+    stalls: Vec<Stalled>,
+    /// When the latest stall of each process ended.
+    released: [Option<Instant>; PROCESSES],
     stopped: BTreeMap<usize, Instant>,
     counts: BTreeMap<&'static str, usize>,
 }
@@ -107,6 +115,7 @@ impl Faults {
             dice,
             next: Instant::now() + Duration::from_millis(200),
             stalls: Vec::new(),
+            released: [None; PROCESSES],
             stopped: BTreeMap::new(),
             counts: BTreeMap::new(),
         }
@@ -122,7 +131,7 @@ impl Faults {
 
     /// Waits until something goes wrong, or ends going wrong. May be dropped and called again.
     pub(crate) async fn next(&mut self) -> Next {
-        let released = self.stalls.first().map_or(self.next, |(end, _)| *end);
+        let released = self.stalls.first().map_or(self.next, |first| first.end);
         let resumed = self.stopped.iter().min_by_key(|(_, end)| **end);
         let resumed = resumed.map_or(self.next, |(_, end)| *end);
         tokio::time::sleep_until(self.next.min(released).min(resumed)).await;
@@ -169,19 +178,20 @@ impl Faults {
             OnServer::Stall(number) => {
                 self.count("connections stalled");
                 let end = Instant::now() + self.milliseconds(30, 700);
-                self.stalls.push((end, server.proxies[number].stall()));
+                let stall = server.proxies[number].stall();
+                self.stalls.push(Stalled { end, number, stall });
             }
             OnServer::StallAnswers(number) => {
                 self.count("answers stalled");
                 let end = Instant::now() + self.milliseconds(30, 500);
                 let stall = server.proxies[number].stall_answers();
-                self.stalls.push((end, stall));
+                self.stalls.push(Stalled { end, number, stall });
             }
             // Without waiting for answers: what is late arrives among what is new.
-            OnServer::Release => drop(self.stalls.remove(0)),
+            OnServer::Release => drop(self.take_stall()),
             OnServer::Drop => {
                 self.count("stalls cut");
-                self.stalls.remove(0).1.cut();
+                self.take_stall().cut();
             }
             OnServer::Cut(number) => {
                 self.count("connections cut");
@@ -209,12 +219,28 @@ impl Faults {
                 }
             }
         }
-        self.stalls.sort_by_key(|(end, _)| *end);
+        self.stalls.sort_by_key(|stalled| stalled.end);
+    }
+
+    /// The stall that ends first.
+    fn take_stall(&mut self) -> Stall {
+        let Stalled { number, stall, .. } = self.stalls.remove(0);
+        self.released[number] = Some(Instant::now());
+        stall
+    }
+
+    /// Whether a connection of this process was stalled for some of the time since then: what was sent on it
+    /// may arrive after it was sent again, and acknowledged, on another.
+    pub(crate) fn has_stalled(&self, number: usize, since: Instant) -> bool {
+        self.stalls.iter().any(|stalled| stalled.number == number)
+            || self.released[number].is_some_and(|released| released >= since)
     }
 
     /// Ends what is wrong with the server.
     pub(crate) fn end(&mut self, server: &Server) {
-        self.stalls.clear();
+        while !self.stalls.is_empty() {
+            drop(self.take_stall());
+        }
         if let Some(gateway) = &server.gateway {
             gateway.heal();
         }

@@ -305,7 +305,7 @@ impl History {
         let _ = worker.orders.send(Told::Order(line));
     }
 
-    fn hear(&mut self, said: &Said) {
+    fn hear(&mut self, said: &Said, faults: &Faults) {
         if said.life != self.workers[said.number].life {
             return;
         }
@@ -313,8 +313,11 @@ impl History {
         let operation = self.under_way.remove(&number.parse().expect("a number"));
         let operation = operation.expect("an order that was given");
         self.workers[said.number].under_way -= 1;
+        let began = self.start + Duration::from_micros(operation.began.try_into().unwrap());
+        let may_come_twice = faults.has_stalled(said.number, began.into());
         let at = self.now();
-        self.record.end(at, &operation, End::parse(end));
+        self.record
+            .end(at, &operation, End::parse(end), may_come_twice);
     }
 
     /// Kills a process, and starts another in its place. What it owed is lost with it, so the names that
@@ -331,7 +334,7 @@ impl History {
             .collect();
         for order in lost {
             if let Some(operation) = self.under_way.remove(&order) {
-                self.record.end(at, &operation, End::Dropped);
+                self.record.end(at, &operation, End::Dropped, true);
             }
         }
         self.record.forget(number);
@@ -361,7 +364,7 @@ async fn run(server: Server) {
             }
         }
         tokio::select! {
-            said = heard.recv() => history.hear(&said.expect("the history can be told")),
+            said = heard.recv() => history.hear(&said.expect("the history can be told"), &faults),
             fault = faults.next() => match fault {
                 faults::Next::OnServer(fault) => faults.act(fault, &history.server),
                 faults::Next::Signal(number, name) => {
@@ -379,7 +382,8 @@ async fn run(server: Server) {
     // What is under way ends by itself: every operation has a budget.
     while !history.under_way.is_empty() {
         let said = tokio::time::timeout(Duration::from_secs(30), heard.recv()).await;
-        history.hear(&said.expect("every order ends").expect("an end"));
+        let said = said.expect("every order ends").expect("an end");
+        history.hear(&said, &faults);
     }
     println!("{}: {:?}", history.server.name(), history.record.counts);
     println!("{}: {}", history.server.name(), faults);

@@ -60,6 +60,8 @@ pub(crate) struct Operation {
     pub(crate) verb: &'static str,
     pub(crate) act: Act,
     pub(crate) version: u64,
+    /// When it began.
+    pub(crate) began: u128,
     /// What a read must not be older than.
     floor: u64,
     /// The newest change when it began, and whether that one had stored its version and was acknowledged.
@@ -76,7 +78,7 @@ struct State {
     /// What a process has changed, whether or not it was delivered: it believes nothing older.
     own: HashMap<usize, u64>,
     under_way: bool,
-    /// An invalidation without an answer may arrive late, and then costs a miss.
+    /// An invalidation of which a try had no answer may arrive late, and then costs a miss.
     may_miss: bool,
     events: Vec<String>,
 }
@@ -139,6 +141,7 @@ impl Record {
             verb,
             act,
             version,
+            began: at,
             floor,
             newest,
             newest_is_stored,
@@ -156,7 +159,8 @@ impl Record {
         }
     }
 
-    pub(crate) fn end(&mut self, at: u128, operation: &Operation, end: End) {
+    /// `may_come_twice`: what it sent may have been held up, and sent again.
+    pub(crate) fn end(&mut self, at: u128, operation: &Operation, end: End, may_come_twice: bool) {
         let Operation {
             name,
             process,
@@ -195,7 +199,7 @@ impl Record {
         } else {
             counts.changes += 1;
             state.under_way = false;
-            state.may_miss |= operation.act == Act::Remove && end != End::Done;
+            state.may_miss |= operation.act == Act::Remove && (end != End::Done || may_come_twice);
             if end == End::Gone && operation.newest_is_stored {
                 complaint = Some("an acknowledged write is lost");
             }
@@ -240,16 +244,20 @@ mod tests {
     use super::*;
 
     fn after(change: Act, end: End, read: End) -> Vec<String> {
+        history(
+            &[(Act::Write, End::Done, false), (change, end, false)],
+            read,
+        )
+    }
+
+    fn history(changes: &[(Act, End, bool)], read: End) -> Vec<String> {
         let mut record = Record::default();
-        for (number, (act, end)) in [(Act::Write, End::Done), (change, end)]
-            .into_iter()
-            .enumerate()
-        {
-            let operation = record.begin(number as u128, "name", 0, "change", act);
-            record.end(number as u128, &operation, end);
+        for (number, (act, end, twice)) in (0_u128..).zip(changes) {
+            let operation = record.begin(number, "name", 0, "change", *act);
+            record.end(number, &operation, *end, *twice);
         }
         let operation = record.begin(7, "name", 1, "get", Act::Get);
-        record.end(8, &operation, read);
+        record.end(8, &operation, read, false);
         record.violations
     }
 
@@ -275,5 +283,18 @@ mod tests {
                 "{change:?} {end:?} {read:?}"
             );
         }
+    }
+    /// Its first try was held up, and arrives when a later value is there.
+    #[test]
+    fn an_invalidation_that_was_sent_twice_may_cost_a_miss() {
+        let twice = |twice| {
+            let changes = [
+                (Act::Remove, End::Done, twice),
+                (Act::Write, End::Done, false),
+            ];
+            history(&changes, End::Nothing)
+        };
+        assert!(twice(false)[0].starts_with("an acknowledged write"));
+        assert_eq!(twice(true), [""; 0]);
     }
 }

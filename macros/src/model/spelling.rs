@@ -133,10 +133,15 @@ fn is_of_the_language(ty: &Type) -> bool {
             let name = path.path.get_ident().map(plain);
             name.is_some_and(|name| WORDS.contains(&name.as_str()))
         }
-        Type::Tuple(_) | Type::Array(_) => true,
-        // An unsized part, or one that is reported as borrowed.
-        Type::Reference(_) | Type::Slice(_) | Type::TraitObject(_) => true,
-        _ => false,
+        // What stands in these is looked at by itself; a borrowed part is reported as such.
+        other => matches!(
+            other,
+            Type::Tuple(_)
+                | Type::Array(_)
+                | Type::Slice(_)
+                | Type::Reference(_)
+                | Type::TraitObject(_)
+        ),
     }
 }
 

@@ -7,7 +7,7 @@
 
 mod support;
 
-use millpond::limit::Limit;
+use millpond::limit::{Limit, Limiter};
 use millpond::{ManualClock, Millpond, cached, invalidates, ttl, updates};
 use millpond_gateway::{Gateway, RedisServer, Reply, needs_redis};
 use std::collections::BTreeMap;
@@ -184,7 +184,7 @@ async fn each_event_costs_what_the_table_says() {
     let mut costs = Costs::start().await;
     let clock = ManualClock::new();
     let builder = builder(&costs.gateway).clock(clock.clone());
-    let builder = builder.limit_budget(Duration::from_secs(20));
+    let builder = builder.limit_budget(Duration::from_secs(5));
     let counted = builder.clone().build().unwrap();
     let pond = builder.limit_analytics(false).build().unwrap();
     within_a_minute(pond.scope(async {
@@ -218,8 +218,8 @@ async fn first_uses(costs: &mut Costs, pond: &Millpond) {
     read(8).await;
     replace(8, 9).await;
     let limiter = pond.limiter(&WINDOWS[0]);
-    limiter.check("first").await.unwrap();
-    limiter.refund("first", 1).await.unwrap();
+    let decision = limiter.check("first").await.unwrap();
+    limiter.refund(&decision).await.unwrap();
     pond.increment("first", 1, ttl::SHORT).await.unwrap();
     let lock = pond.lock("lock:first", MINUTE).await.unwrap();
     lock.extend(MINUTE).await.unwrap();
@@ -404,23 +404,30 @@ async fn transactions(costs: &mut Costs, pond: &Millpond) {
 }
 
 async fn windows(costs: &mut Costs, pond: &Millpond) {
-    for limit in &WINDOWS {
+    for (limit, name) in WINDOWS.iter().zip(["a fixed window", "a sliding window"]) {
         let limiter = pond.limiter(limit);
-        let first = "limit check, a window, the first in it";
-        costs.of(first, limiter.check("u")).await;
-        costs.of("limit check, a window", limiter.check("u")).await;
+        let event = format!("limit check, {name}, the first in it");
+        costs.of(&event, limiter.check("u")).await;
+        let event = format!("limit check, {name}");
+        costs.of(&event, limiter.check("u")).await;
         costs.of("`peek` of a window", limiter.peek("u")).await;
+        let decision = limiter.check("u").await.unwrap();
         costs
-            .of("`refund` of a window", limiter.refund("u", 1))
+            .of("`refund` of a window", limiter.refund(&decision))
             .await;
         let event = "limit check that costs more than the limit";
         costs.of(event, limiter.check_n("u", 11)).await;
-        let event = "limit check, a window, refused";
-        costs.of(event, limiter.check_n("u", 10)).await;
+        limiter.check_n("u", 8).await.unwrap();
+        let event = format!("limit check, {name}, refused");
+        costs.of(&event, limiter.check("u")).await;
         let event = "limit check of a caller who is known to be refused";
-        costs.of(event, limiter.check_n("u", 10)).await;
+        costs.of(event, limiter.check("u")).await;
         costs.of("`reset`", limiter.reset("u")).await;
     }
+    let limiter = pond.limiter(&WINDOWS[0]);
+    limiter.check("u").await.unwrap();
+    let event = "limit check, a fixed window that others used up, refused";
+    costs.of(event, limiter.check_n("u", 10)).await;
 }
 
 async fn buckets(costs: &mut Costs, pond: &Millpond) {
@@ -433,8 +440,9 @@ async fn buckets(costs: &mut Costs, pond: &Millpond) {
     costs
         .of("`peek` of a token bucket", limiter.peek("u"))
         .await;
+    let decision = limiter.check("u").await.unwrap();
     costs
-        .of("`refund` of a token bucket", limiter.refund("u", 1))
+        .of("`refund` of a token bucket", limiter.refund(&decision))
         .await;
     let event = "limit check, a token bucket, refused";
     costs.of(event, limiter.check_n("u", 10)).await;
@@ -444,14 +452,23 @@ async fn buckets(costs: &mut Costs, pond: &Millpond) {
 }
 
 async fn several_limits(costs: &mut Costs, pond: &Millpond) {
-    let hour = Limit::fixed_window("FIXED", 10, HOUR);
-    let both = pond.limiter(&WINDOWS[0]).and(&hour);
-    let event = "limit check of two windows at once, the first in both";
-    costs.of(event, both.check("both")).await;
-    let event = "limit check of two windows at once";
-    costs.of(event, both.check("both")).await;
-    let event = "limit check of two windows at once, refused";
-    costs.of(event, both.check_n("both", 10)).await;
+    let two = pond.limiter(&WINDOWS[1]).and(&WINDOWS[0]);
+    let third = Limit::sliding_window("HOURLY", 10, HOUR);
+    let three = two.clone().and(&third);
+    let name = "a sliding and a fixed window at once";
+    several(costs, &two, name).await;
+    let name = "two sliding windows and a fixed one at once";
+    several(costs, &three, name).await;
+}
+
+async fn several(costs: &mut Costs, limiter: &Limiter, name: &str) {
+    let event = format!("limit check, {name}, the first in all");
+    costs.of(&event, limiter.check(name)).await;
+    let event = format!("limit check, {name}");
+    costs.of(&event, limiter.check(name)).await;
+    limiter.check_n(name, 8).await.unwrap();
+    let event = format!("limit check, {name}, refused");
+    costs.of(&event, limiter.check(name)).await;
 }
 
 async fn analytics(costs: &mut Costs, pond: &Millpond) {

@@ -30,7 +30,7 @@ fn process(gateway: &Gateway, clock: &ManualClock) -> Millpond {
     Millpond::builder()
         .upstash(gateway.url(), gateway.token())
         .clock(clock.clone())
-        .limit_budget(Duration::from_secs(20))
+        .limit_budget(Duration::from_secs(5))
         .limit_analytics(false)
         .build()
         .unwrap()
@@ -171,9 +171,23 @@ async fn windows_that_slide_and_fixed_ones_are_on_the_same_budget() {
 
     let error = pond.limiter(&sliding).and(&fixed).check("u").await;
     assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidValue);
+}
+
+#[tokio::test]
+async fn a_bucket_and_a_window_under_one_name_are_an_error() {
+    let sliding = Limit::sliding_window("EXPORT", 10, MINUTE);
     let bucket = Limit::token_bucket("EXPORT", 10, MINUTE, 10);
-    let both = pond.limiter(&sliding).and(&bucket);
-    assert!(both.check("u").await.unwrap().is_allowed());
+    let (_, pond) = embedded();
+    let both = pond.limiter(&sliding).and(&bucket).check("u").await;
+    assert_eq!(both.unwrap_err().kind(), ErrorKind::InvalidValue);
+    assert!(pond.limiter(&sliding).check("u").await.is_ok());
+    let error = pond.limiter(&bucket).check("u").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidValue);
+    assert!(error.to_string().contains("EXPORT"), "{error}");
+    let elsewhere = bucket.under("@upstash/ratelimit:EXPORT");
+    assert!(pond.limiter(&elsewhere).check("u").await.is_err());
+    let elsewhere = bucket.under("@upstash/ratelimit:UPLOAD");
+    assert!(pond.limiter(&elsewhere).check("u").await.is_ok());
 }
 
 #[tokio::test]
@@ -263,9 +277,11 @@ async fn every_key_expires() {
     let pond = process(&gateway, &ManualClock::new());
     for limit in ALGORITHMS {
         let limiter = pond.limiter(&limit);
-        limiter.check_n("u", 4).await.unwrap();
-        limiter.refund("u", 4).await.unwrap();
-        limiter.refund("nobody", 4).await.unwrap();
+        let decision = limiter.check_n("u", 4).await.unwrap();
+        limiter.refund(&decision).await.unwrap();
+        let nobody = limiter.check_n("nobody", 4).await.unwrap();
+        limiter.reset("nobody").await.unwrap();
+        limiter.refund(&nobody).await.unwrap();
         limiter.check_n("u", 2).await.unwrap();
         limiter.check_n("u", 10).await.unwrap();
     }
@@ -313,28 +329,65 @@ async fn what_is_given_back_can_be_taken_again_and_no_more() {
     for pond in [process(&gateway, &clock), embedded] {
         for limit in ALGORITHMS {
             let limiter = pond.limiter(&limit);
-            limiter.check_n("u", 10).await.unwrap();
+            let all = limiter.check_n("u", 10).await.unwrap();
             assert!(!limiter.check("u").await.unwrap().is_allowed());
-            limiter.refund("u", 3).await.unwrap();
+            limiter.refund_n(&all, 3).await.unwrap();
             assert!(
                 limiter.check_n("u", 3).await.unwrap().is_allowed(),
                 "no longer blocked"
             );
-            limiter.refund("u", u64::MAX).await.unwrap();
-            assert_eq!(limiter.peek("u").await.unwrap().remaining(), Some(10));
+            limiter.refund(&all).await.unwrap();
+            assert_eq!(limiter.peek("u").await.unwrap().remaining(), Some(7));
+            limiter.refund(&all).await.unwrap();
+            limiter.refund(&all.clone()).await.unwrap();
+            let left = limiter.peek("u").await.unwrap().remaining();
+            assert_eq!(left, Some(7), "nothing is given back twice");
         }
     }
 }
 
 #[tokio::test]
-async fn what_the_window_before_took_is_given_back_too() {
+async fn units_go_back_to_the_window_that_they_were_taken_from() {
+    let gateway = gateway(needs_redis!()).await;
     let (clock, pond) = embedded();
-    let limiter = pond.limiter(&ALGORITHMS[0]);
-    limiter.check_n("u", 10).await.unwrap();
-    clock.advance(MINUTE);
-    assert!(!limiter.check("u").await.unwrap().is_allowed());
-    limiter.refund("u", 4).await.unwrap();
-    assert_eq!(limiter.peek("u").await.unwrap().remaining(), Some(4));
+    let plain = Millpond::builder().redis(needs_redis!().database().url());
+    let plain = plain.clock(clock.clone()).build().unwrap();
+    for pond in [pond, process(&gateway, &clock), plain] {
+        let [sliding, fixed, bucket] = ALGORITHMS.map(|limit| pond.limiter(&limit));
+        let earlier = sliding.check_n("u", 10).await.unwrap();
+        clock.advance(MINUTE);
+        assert!(!sliding.check("u").await.unwrap().is_allowed());
+        sliding.refund_n(&earlier, 4).await.unwrap();
+        let left = sliding.peek("u").await.unwrap().remaining();
+        assert_eq!(left, Some(4), "the window before still counts");
+        clock.advance(MINUTE);
+        sliding.check_n("u", 4).await.unwrap();
+        sliding.refund(&earlier).await.unwrap();
+        assert_eq!(sliding.peek("u").await.unwrap().remaining(), Some(6));
+
+        let earlier = fixed.check_n("u", 7).await.unwrap();
+        clock.advance(MINUTE);
+        fixed.check_n("u", 5).await.unwrap();
+        fixed.refund(&earlier).await.unwrap();
+        let left = fixed.peek("u").await.unwrap().remaining();
+        assert_eq!(
+            left,
+            Some(5),
+            "a unit of an earlier window is none of this one"
+        );
+
+        let earlier = bucket.check_n("u", 7).await.unwrap();
+        clock.advance(MINUTE);
+        bucket.check_n("u", 5).await.unwrap();
+        bucket.refund(&earlier).await.unwrap();
+        let left = bucket.peek("u").await.unwrap().remaining();
+        assert_eq!(
+            left,
+            Some(5),
+            "what has flowed in again does not come back too"
+        );
+        clock.advance(MINUTE * 5);
+    }
 }
 
 #[tokio::test]
@@ -388,11 +441,12 @@ async fn a_call_that_costs_nothing_takes_nothing() {
 async fn nobody_is_no_identifier() {
     let (_, pond) = embedded();
     let limiter = pond.limiter(&limit::API);
+    let nobody_else = limiter.clone().and_for(&limit::AUTH, "");
     for error in [
         limiter.check("").await.unwrap_err(),
         limiter.peek(String::new()).await.unwrap_err(),
         limiter.reset("").await.unwrap_err(),
-        limiter.refund("", 1).await.unwrap_err(),
+        nobody_else.check("u").await.unwrap_err(),
         limiter.check(Unprintable).await.unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::InvalidKey);
@@ -511,7 +565,7 @@ async fn patience_ends_the_check_too() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     let pond = Millpond::builder().upstash(url, "token");
-    let pond = pond.limit_budget(MINUTE).build().unwrap();
+    let pond = pond.limit_budget(Duration::from_secs(5)).build().unwrap();
     let began = tokio::time::Instant::now();
     let patience = Duration::from_secs(2);
     let decision = pond.limiter(&limit::API).until_ready("u", patience).await;
@@ -550,7 +604,7 @@ async fn analytics_of_many_callers_leave_in_many_requests() {
     let gateway = gateway(needs_redis!()).await;
     let pond = Millpond::builder().upstash(gateway.url(), gateway.token());
     let pond = pond.clock(ManualClock::new()).limit_analytics(true);
-    let pond = pond.limit_budget(Duration::from_secs(20)).build().unwrap();
+    let pond = pond.limit_budget(Duration::from_secs(5)).build().unwrap();
     let limiter = pond.limiter(&limit::API);
     join_all((0..600).map(|id| limiter.check(id))).await;
     pond.flush().await.unwrap();
@@ -585,8 +639,8 @@ async fn the_scripts_and_their_native_twins_store_the_same() {
     for pond in [&real, &embedded] {
         for limit in ALGORITHMS {
             let limiter = pond.limiter(&limit);
-            limiter.check_n("u", 7).await.unwrap();
-            limiter.refund("u", 2).await.unwrap();
+            let decision = limiter.check_n("u", 7).await.unwrap();
+            limiter.refund_n(&decision, 2).await.unwrap();
         }
     }
     let kept: HashSet<_> = keys(&gateway).await.into_iter().collect();

@@ -32,7 +32,7 @@ fn pond(gateway: &Gateway, clock: &ManualClock) -> Millpond {
     Millpond::builder()
         .upstash(gateway.url(), gateway.token())
         .clock(clock.clone())
-        .limit_budget(Duration::from_secs(20))
+        .limit_budget(Duration::from_secs(5))
         .build()
         .unwrap()
 }

@@ -35,7 +35,7 @@ fn increment(pond: &Millpond) -> JoinHandle<Result<Reply, millpond::Error>> {
 
 /// The default settings, with budgets that a busy machine cannot exhaust.
 fn default(gateway: &Gateway) -> Builder {
-    builder(gateway).limit_budget(Duration::from_secs(20))
+    builder(gateway).limit_budget(Duration::from_secs(5))
 }
 
 #[tokio::test]
@@ -280,7 +280,10 @@ async fn elsewhere_than_on_upstash_checks_are_counted_for_nobody_unless_that_is_
         (Millpond::builder().limit_analytics(true), 1),
     ] {
         let builder = builder.clock(clock.clone()).budget(MINUTE);
-        let pond = builder.limit_budget(MINUTE).build().unwrap();
+        let pond = builder
+            .limit_budget(Duration::from_secs(5))
+            .build()
+            .unwrap();
         pond.limiter(&LIMIT).check("u").await.unwrap();
         pond.flush().await.unwrap();
         let counted = pond.command(["ZCARD", &key].map(str::to_owned)).await;

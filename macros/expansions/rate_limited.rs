@@ -3,13 +3,15 @@ async fn generate(user_id: &str, prompts: Vec<String>) -> Result<Vec<Image>, Api
         limit: "millpond::limit::GENERATION",
         caller: "user_id",
     };
-    let call = ::millpond::__private::LimitCall::new({
-            const __LIMIT: ::millpond::Limit = ::millpond::limit::GENERATION;
-            __LIMIT
-        })
-        .id(&(user_id))
-        .cost(prompts.len());
-    if let ::core::result::Result::Err(refusal) = ::millpond::__private::admit(call)
+    let calls = [
+        ::millpond::__private::LimitCall::new({
+                const __LIMIT: ::millpond::Limit = ::millpond::limit::GENERATION;
+                __LIMIT
+            })
+            .id(&(user_id))
+            .cost(prompts.len()),
+    ];
+    if let ::core::result::Result::Err(refusal) = ::millpond::__private::admit(calls)
         .await
     {
         return <Result<

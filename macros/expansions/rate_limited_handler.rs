@@ -3,17 +3,20 @@ async fn export(Path(user_id): Path<u64>) -> impl IntoResponse {
         limit: "in place: 5 per 3600s, sliding window",
         caller: "user_id",
     };
-    let call = ::millpond::__private::LimitCall::new({
-            const __LIMIT: ::millpond::Limit = ::millpond::Limit::anonymous(
-                ::millpond::limit::Algorithm::SlidingWindow,
-                ::core::module_path!(),
-                "export",
-                5u64,
-                ::core::time::Duration::from_secs(3600u64),
-            );
-            __LIMIT
-        })
-        .id(&(user_id));
+    let calls = [
+        ::millpond::__private::LimitCall::new({
+                const __LIMIT: ::millpond::Limit = ::millpond::Limit::anonymous(
+                    ::millpond::limit::Algorithm::SlidingWindow,
+                    ::core::module_path!(),
+                    "export",
+                    5u64,
+                    ::core::time::Duration::from_secs(3600u64),
+                );
+                __LIMIT
+            })
+            .id(&(user_id)),
+    ];
     let body = ::core::pin::pin!(async move { db::export(user_id). await });
-    ::millpond::__private::respond(call, body, ::millpond::__private::responding()).await
+    ::millpond::__private::respond(calls, body, ::millpond::__private::responding())
+        .await
 }

@@ -81,7 +81,8 @@
 //! | `invalidate`, `delete`, `#[invalidates]`, per key | 2, in one request: `SET`, `DEL` | 2 |
 //! | `put`, `set` | 1: `EVALSHA` | 4 |
 //! | hit by a caller who waited for another's load | 0 | 0 |
-//! | limit check, a window | 1: `EVALSHA` | 3 |
+//! | limit check, a fixed window | 1: `EVALSHA` | 2 |
+//! | limit check, a sliding window | 1: `EVALSHA` | 3 |
 //! | limit check, a token bucket | 1: `EVALSHA` | 4 |
 //! | limit check of a caller who is known to be refused | 0 | 0 |
 //!

@@ -22,32 +22,37 @@ mod decision;
 mod decision_log;
 mod fallback;
 mod flush_turn;
-mod group;
 mod headers;
 #[cfg(feature = "axum")]
 mod http;
 mod kind;
 mod limiter;
+mod moment;
 mod names;
+mod pair;
+mod receipt;
 mod refusal;
+mod resolve;
 mod rfc3339;
 pub(crate) mod script;
 mod settings;
 mod snapshot;
 mod state;
 mod sums;
+mod table;
+mod take;
 
 pub use crate::stats::LimitStats;
 pub use address::{client_address, identifier};
 pub use algorithm::Algorithm;
-pub(crate) use check::admit;
+pub(crate) use check::{admit, unidentified};
 pub use decision::{Decision, Outcome, Reason};
-pub(crate) use group::Group;
 #[cfg(feature = "axum")]
 pub use http::{
     Caller, ClientAddress, RateLimit, RateLimitHeaders, RateLimitHeadersLayer, RateLimitLayer,
 };
 pub use limiter::Limiter;
+pub(crate) use pair::Pair;
 pub use refusal::RateLimited;
 pub(crate) use settings::{Deployment, LimitSettings};
 pub(crate) use state::Limits;
@@ -87,6 +92,9 @@ pub const AUTH: Limit = Limit::sliding_window("AUTH", 5, MINUTE);
 /// assert_eq!(millpond::limit::PUBLIC.units(), 200);
 /// ```
 pub const PUBLIC: Limit = Limit::sliding_window("PUBLIC", 200, MINUTE);
+
+/// All of the above.
+const BUILT_IN: [Limit; 4] = [API, GENERATION, AUTH, PUBLIC];
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -141,6 +149,10 @@ pub struct Limit {
     share: Option<NonZeroU32>,
     /// Whether the numbers were worked out at run time.
     computed: bool,
+    /// The whole first part of the keys.
+    under: Option<&'static str>,
+    /// What is counted, where that is not calls.
+    quota_unit: Option<&'static str>,
 }
 
 impl Limit {
@@ -278,6 +290,52 @@ impl Limit {
         }
     }
 
+    /// The same limit on the budgets of a limiter of `@upstash/ratelimit` that has this prefix, whatever it is:
+    /// `new Ratelimit({ prefix: "@acme/ratelimit:export", … })`. The kind is then only what clients are told, and
+    /// [`Builder::limit_prefix`](crate::Builder::limit_prefix) is not used; a namespace still stands in front.
+    ///
+    /// # Panics
+    ///
+    /// In a `const`, the build fails instead: the prefix is empty or ends in a colon.
+    ///
+    /// ```
+    /// use millpond::limit::Limit;
+    /// use std::time::Duration;
+    ///
+    /// const EXPORT: Limit = Limit::sliding_window("EXPORT", 5, Duration::from_secs(60 * 60))
+    ///     .under("@hexwave/ratelimit:expensive");
+    /// ```
+    #[must_use]
+    pub const fn under(self, prefix: &'static str) -> Self {
+        let bytes = prefix.as_bytes();
+        assert!(!bytes.is_empty(), "the prefix of a limit is empty");
+        assert!(
+            bytes[bytes.len() - 1] != b':',
+            "the prefix of a limit ends in a colon; leave it out, since one follows anyway"
+        );
+        Self {
+            under: Some(prefix),
+            ..self
+        }
+    }
+
+    /// What is counted, if that is not requests: the parameter `qu` of `RateLimit-Policy`, such as `content-bytes`.
+    ///
+    /// ```
+    /// use millpond::limit::Limit;
+    /// use std::time::Duration;
+    ///
+    /// const UPLOAD: Limit =
+    ///     Limit::sliding_window("UPLOAD", 1 << 20, Duration::from_secs(60)).unit("content-bytes");
+    /// ```
+    #[must_use]
+    pub const fn unit(self, unit: &'static str) -> Self {
+        Self {
+            quota_unit: Some(unit),
+            ..self
+        }
+    }
+
     /// The kind; of a limit without one, a name made of where it stands and its numbers.
     ///
     /// ```
@@ -331,6 +389,35 @@ impl Limit {
         }
     }
 
+    pub(crate) const fn quota_unit(&self) -> Option<&'static str> {
+        self.quota_unit
+    }
+
+    pub(crate) const fn whole_prefix(&self) -> Option<&'static str> {
+        self.under
+    }
+
+    /// Equal for limits that have the same budgets in this process.
+    pub(crate) fn of_budgets(&self) -> Self {
+        Self {
+            on_outage: None,
+            share: None,
+            computed: false,
+            quota_unit: None,
+            rule: Rule {
+                units: 1,
+                refill: 1,
+                ..self.rule
+            },
+            ..*self
+        }
+    }
+
+    /// What its budgets are named after.
+    pub(crate) fn place(&self) -> Cow<'static, str> {
+        self.under.map_or_else(|| self.kind(), Cow::Borrowed)
+    }
+
     pub(crate) const fn rule(&self) -> Rule {
         self.rule
     }
@@ -355,6 +442,8 @@ impl Limit {
         by.iter().rev().find(same_kind).map_or(self, |other| Self {
             on_outage: self.on_outage.or(other.on_outage),
             share: self.share.or(other.share),
+            under: self.under.or(other.under),
+            quota_unit: self.quota_unit.or(other.quota_unit),
             ..*other
         })
     }
@@ -385,6 +474,8 @@ impl Limit {
                 on_outage: None,
                 share: None,
                 computed: false,
+                under: None,
+                quota_unit: None,
             }),
             Err(wrong) => Err(wrong),
         }

@@ -1,7 +1,9 @@
-//! `#[rate_limited]`: the call, the question whether it may go on, the body.
+//! `#[rate_limited]`: the calls, the question whether they may go on, the body.
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
+
+mod joined;
 
 use super::{
     body::{body, borrowed_pond, length, with_body},
@@ -16,15 +18,25 @@ use crate::{
 };
 
 pub fn expand(limited: &Limited) -> TokenStream {
+    let mark = mark(limited);
+    let call = call(limited);
+    let statements = match joined::find(&limited.function) {
+        Some(earlier) => earlier.with(&mark, &call),
+        None => alone(limited, &mark, &call),
+    };
+    with_body(&limited.function, &statements)
+}
+
+/// The statements of a function with one limit, in the form in which another attribute finds them.
+fn alone(limited: &Limited, mark: &TokenStream, call: &TokenStream) -> TokenStream {
     let Limited {
         runtime,
         function,
         answer,
         ..
     } = limited;
-    let mark = mark(limited);
-    let call = call(limited);
-    let statements = match answer {
+    let calls = Ident::new(joined::CALLS, Span::mixed_site());
+    match answer {
         Answer::Value(output) => {
             // A type that cannot refuse is reported where it stands.
             let refuse = located(
@@ -36,8 +48,8 @@ pub fn expand(limited: &Limited) -> TokenStream {
             body.set_span(Span::mixed_site().located_at(function.body.span()));
             quote_spanned! {Span::mixed_site()=>
                 #mark
-                let call = #call;
-                if let ::core::result::Result::Err(refusal) = #runtime::__private::admit(call).await {
+                let #calls = [#call];
+                if let ::core::result::Result::Err(refusal) = #runtime::__private::admit(#calls).await {
                     return <#output as #refuse>::refuse(refusal);
                 }
                 #body
@@ -51,13 +63,12 @@ pub fn expand(limited: &Limited) -> TokenStream {
             let body = body(function, None);
             quote_spanned! {Span::mixed_site()=>
                 #mark
-                let call = #call;
+                let #calls = [#call];
                 #body
-                #runtime::__private::respond(call, body, #responding()).await
+                #runtime::__private::respond(#calls, body, #responding()).await
             }
         }
-    };
-    with_body(function, &statements)
+    }
 }
 
 /// What tells another attribute on this function which limit was taken here.

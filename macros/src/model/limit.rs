@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{errors::Errors, function::Function, parse, tokens::text};
 
-mod mark;
+pub mod mark;
 pub mod rule;
 
 pub use mark::Mark;

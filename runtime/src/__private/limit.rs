@@ -1,9 +1,10 @@
 //! A call of a rate-limited function: who, at what cost, and how a refusal leaves the function.
 
-use crate::limit::{self, Group, Limit, RateLimited};
+use crate::limit::{self, Limit, Pair, RateLimited};
 use crate::pond::Millpond;
 use crate::scope;
 use std::fmt::{self, Display, Write};
+use std::sync::Arc;
 
 /// One call: which limit, who, how much.
 pub struct LimitCall {
@@ -77,18 +78,31 @@ pub struct LimitMark {
     pub caller: &'static str,
 }
 
-/// Lets the call through, or says why not.
-pub async fn admit(call: LimitCall) -> Result<(), RateLimited> {
-    let pond = call.pond.unwrap_or_else(scope::current);
-    let limits = Group::one(&pond.0.limits, &call.limit);
-    // Nobody can be called that: an empty identifier is refused everywhere else.
-    let id = match &call.id {
-        Id::Everyone => Some(""),
-        Id::Caller(id) => Some(id.as_str()),
-        Id::Unknown => None,
-    };
-    let decision = limit::admit(&pond.0.limits, &limits, id, call.cost).await;
-    decision.into_result().map(|_| ())
+/// Lets the call through if all limits allow it, or says why not. Those of one `Millpond` are one decision.
+pub async fn admit<const N: usize>(calls: [LimitCall; N]) -> Result<(), RateLimited> {
+    let mut decisions: Vec<(Millpond, Vec<Pair<'_>>)> = Vec::with_capacity(1);
+    for call in &calls {
+        let pond = call.pond.clone().unwrap_or_else(scope::current);
+        // Nobody can be called that: an empty identifier is refused everywhere else.
+        let id = match &call.id {
+            Id::Everyone => "",
+            Id::Caller(id) => id.as_str(),
+            Id::Unknown => {
+                let decision = limit::unidentified(&pond.0.limits, &call.limit);
+                return decision.into_result().map(|_| ());
+            }
+        };
+        let pair = Pair::new(call.limit, id, call.cost);
+        let same = |(known, _): &&mut (Millpond, _)| Arc::ptr_eq(&known.0, &pond.0);
+        match decisions.iter_mut().find(same) {
+            Some((_, pairs)) => pairs.push(pair),
+            None => decisions.push((pond, vec![pair])),
+        }
+    }
+    for (pond, pairs) in &decisions {
+        limit::admit(&pond.0.limits, pairs).await.into_result()?;
+    }
+    Ok(())
 }
 
 /// What `id` can be: anything with `Display`.
@@ -204,12 +218,12 @@ pub fn responding<R: Respond>() -> Responding<R, R::Answer> {
 }
 
 /// Answers a request by the body, or by the refusal.
-pub async fn respond<R, A>(
-    call: LimitCall,
+pub async fn respond<R, A, const N: usize>(
+    calls: [LimitCall; N],
     body: impl Future<Output = R>,
     responding: Responding<R, A>,
 ) -> A {
-    match admit(call).await {
+    match admit(calls).await {
         Ok(()) => (responding.respond)(body.await),
         Err(refusal) => (responding.refuse)(refusal),
     }
@@ -252,31 +266,31 @@ mod tests {
     #[tokio::test]
     async fn without_an_identifier_everyone_shares_one_budget() {
         let pond = Millpond::memory();
-        assert_eq!(admit(call(&pond)).await, Ok(()));
-        assert_eq!(admit(call(&pond).id("u")).await, Ok(()));
-        assert_eq!(admit(call(&pond)).await, Ok(()));
-        assert_eq!(reason(admit(call(&pond)).await), Some(Reason::Exhausted));
+        assert_eq!(admit([call(&pond)]).await, Ok(()));
+        assert_eq!(admit([call(&pond).id("u")]).await, Ok(()));
+        assert_eq!(admit([call(&pond)]).await, Ok(()));
+        assert_eq!(reason(admit([call(&pond)]).await), Some(Reason::Exhausted));
     }
 
     #[tokio::test]
     async fn an_empty_identifier_is_nobody_and_not_everyone() {
         let pond = Millpond::memory();
-        let refused = admit(call(&pond).id("")).await;
+        let refused = admit([call(&pond).id("")]).await;
         assert_eq!(reason(refused), Some(Reason::NoIdentifier));
     }
 
     #[tokio::test]
     async fn a_negative_cost_gives_nothing_back() {
         let pond = Millpond::memory();
-        let refused = admit(call(&pond).id(&7).cost(-1)).await;
+        let refused = admit([call(&pond).id(&7).cost(-1)]).await;
         assert_eq!(reason(refused), Some(Reason::CostAboveLimit));
-        assert_eq!(admit(call(&pond).id(&7).cost(2_usize)).await, Ok(()));
+        assert_eq!(admit([call(&pond).id(&7).cost(2_usize)]).await, Ok(()));
     }
 
     #[tokio::test]
     async fn a_refusal_becomes_the_error_of_the_function() {
         let pond = Millpond::memory();
-        let refusal = admit(call(&pond).cost(3)).await.unwrap_err();
+        let refusal = admit([call(&pond).cost(3)]).await.unwrap_err();
         let returned: Result<String, RateLimited> = Refuse::refuse(refusal);
         let text = returned.unwrap_err().to_string();
         assert_eq!(

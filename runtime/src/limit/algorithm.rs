@@ -1,7 +1,7 @@
 //! The arithmetic of the three algorithms: numbers in, numbers out; no clock and no store.
 //!
-//! Decisions, stored numbers and lifetimes are those of `@upstash/ratelimit` 2.2.0. The scripts do
-//! the same on the server; a differential test holds the three together.
+//! Decisions and stored numbers are those of `@upstash/ratelimit` 2.2.0; lifetimes are never shorter. The
+//! scripts do the same on the server; a differential test holds the three together.
 
 /// How a budget recovers.
 ///
@@ -28,6 +28,10 @@ pub(crate) const LAST_TIME: u64 = 253_402_300_799_999;
 
 /// A hundred years of 365 days, in milliseconds.
 const LONGEST: u64 = crate::ttl::CENTURY.as_secs() * 1000;
+
+/// For so long (ms) after the end of what it counts, a counter is kept: clocks may differ by 5 s, and a check
+/// may take as long as [`MOST_DELAY`](super::settings::MOST_DELAY). Were it gone, a late check would begin it anew.
+pub(crate) const GRACE: u64 = 10_000;
 
 /// Sums of three such numbers stay exact in Lua, whose numbers are floats.
 const MOST_UNITS: u64 = 1_000_000_000_000_000;
@@ -74,8 +78,8 @@ pub(crate) enum Change {
         tokens: i64,
         lifetime: Option<u64>,
     },
-    /// Takes from the counters of this window and the one before; of no use to empty counters.
-    Uncount { current: u64, previous: u64 },
+    /// Takes from the counter of a window, which holds at least so much.
+    Uncount(u64),
 }
 
 impl Rule {
@@ -151,29 +155,22 @@ impl Rule {
         }
     }
 
-    /// Gives units back, never more than were taken.
+    /// Gives units back, never more than were taken; `held.0` of a window is what the counter to give back to
+    /// holds.
     pub(crate) fn refund(&self, held: Held, now: u64, units: u64) -> Option<Change> {
         let now = now.min(LAST_TIME);
-        let (current, previous) = (taken(held.0), taken(held.1));
         match self.algorithm {
-            Algorithm::FixedWindow => {
-                let current = current.min(units);
-                (current > 0).then_some(Change::Uncount {
-                    current,
-                    previous: 0,
-                })
-            }
-            Algorithm::SlidingWindow => {
-                let current = current.min(units);
-                let previous = previous.min(units - current);
-                (current + previous > 0).then_some(Change::Uncount { current, previous })
+            Algorithm::FixedWindow | Algorithm::SlidingWindow => {
+                let less = taken(held.0).min(units);
+                (less > 0).then_some(Change::Uncount(less))
             }
             Algorithm::TokenBucket => {
                 held.0?;
                 let (refilled_at, tokens) = self.refilled(held, now);
                 let most = signed(self.units);
                 let tokens = tokens.saturating_add(signed(units)).min(most);
-                let lifetime = (tokens < most).then(|| self.full_after(tokens));
+                let lifetime =
+                    (tokens < most).then(|| self.full_after(tokens).saturating_add(GRACE));
                 Some(Change::Fill {
                     refilled_at,
                     tokens,
@@ -183,19 +180,37 @@ impl Rule {
         }
     }
 
-    /// How long (ms) a window's counter is kept, from its first unit on.
-    fn counter_lifetime(&self) -> u64 {
+    /// How long (ms) a window's counter is kept from `now`, when its first unit is taken. Never shorter than
+    /// `@upstash/ratelimit` keeps it.
+    fn counter_lifetime(&self, now: u64) -> u64 {
+        let elapsed = now % self.window;
         match self.algorithm {
-            // The next window still looks at it; the second allows for clocks that differ.
-            Algorithm::SlidingWindow => self.window * 2 + 1000,
-            Algorithm::FixedWindow | Algorithm::TokenBucket => self.window,
+            // The next window still looks at it.
+            Algorithm::SlidingWindow => {
+                let theirs = self.window * 2 + 1000;
+                theirs.max(self.window * 2 - elapsed + GRACE)
+            }
+            Algorithm::FixedWindow | Algorithm::TokenBucket => {
+                self.window.max(self.window - elapsed + GRACE)
+            }
+        }
+    }
+
+    /// The longest (ms) from `now` on that what is held can still count: the life of its key.
+    pub(crate) fn life(&self, held: Held, now: u64) -> u64 {
+        match self.algorithm {
+            Algorithm::TokenBucket => {
+                let tokens = self.refilled(held, now).1;
+                self.full_after(tokens).saturating_add(GRACE)
+            }
+            Algorithm::FixedWindow | Algorithm::SlidingWindow => self.counter_lifetime(now),
         }
     }
 
     fn check_fixed(&self, held: Held, now: u64, cost: u64) -> Verdict {
         let left = i128::from(self.units) - i128::from(held.0.unwrap_or(0));
         let reset = (self.index(now) + 1) * self.window;
-        self.counted(left, cost, reset, || reset)
+        self.counted(left, cost, now, || reset)
     }
 
     fn check_sliding(&self, held: Held, now: u64, cost: u64) -> Verdict {
@@ -203,7 +218,7 @@ impl Rule {
         let used = i128::from(current) + i128::from(self.weigh(previous, now % self.window));
         let left = i128::from(self.units) - used;
         let reset = (self.index(now) + 1) * self.window;
-        self.counted(left, cost, reset, || {
+        self.counted(left, cost, now, || {
             let room = i128::from(self.units) - i128::from(cost);
             let this = room - i128::from(current);
             let elapsed = now % self.window;
@@ -217,7 +232,8 @@ impl Rule {
         })
     }
 
-    fn counted(&self, left: i128, cost: u64, reset: u64, retry: impl FnOnce() -> u64) -> Verdict {
+    fn counted(&self, left: i128, cost: u64, now: u64, retry: impl FnOnce() -> u64) -> Verdict {
+        let reset = (self.index(now) + 1) * self.window;
         let after = left - i128::from(cost);
         if after < 0 {
             let remaining = unsigned(left);
@@ -231,7 +247,7 @@ impl Rule {
         }
         let change = Change::Count {
             add: cost,
-            lifetime: self.counter_lifetime(),
+            lifetime: self.counter_lifetime(now),
         };
         let remaining = unsigned(after);
         Verdict {
@@ -287,7 +303,9 @@ impl Rule {
         let reset = at(1);
         if after < 0 {
             let refill = i128::from(self.refill);
-            let retry_at = Some(at((refill - 1 - after) / refill));
+            // A bucket that a clock in the future filled is gone when its key is.
+            let gone = now.saturating_add(self.life(held, now));
+            let retry_at = Some(at((refill - 1 - after) / refill).min(gone));
             let remaining = unsigned(tokens.into());
             return Verdict {
                 allowed: false,
@@ -299,7 +317,7 @@ impl Rule {
         }
         let remaining = unsigned(after);
         let tokens = signed(remaining);
-        let lifetime = Some(self.full_after(tokens));
+        let lifetime = Some(self.full_after(tokens).saturating_add(GRACE));
         let change = Some(Change::Fill {
             refilled_at,
             tokens,

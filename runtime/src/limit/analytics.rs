@@ -2,6 +2,7 @@
 //!
 //! A check adds to the sums, a second later they leave together, or at [`Millpond::flush`](crate::Millpond::flush).
 
+use super::pair::Pair;
 use super::state::Limits;
 use super::sums::{Event, Sums, commands};
 use crate::client::outage::Step;
@@ -19,12 +20,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 impl Limits {
     /// Adds a check to the sums, and sees to it that they leave.
-    pub(super) fn record_check(self: &Arc<Self>, id: &str, allowed: bool) {
+    pub(super) fn record_check(self: &Arc<Self>, pair: &Pair<'_>, allowed: bool) {
         if !self.analytics {
             return;
         }
         let now = self.client.settings.clock.unix_ms();
-        let event = Event::new(id, allowed, now);
+        let event = Event::new(&pair.id, allowed, now);
         if !self.events().add(event, 1) {
             self.counts.events_lost.add(1);
         }

@@ -2,11 +2,13 @@
 //!
 //! Remembered is what the store held when it refused. Others can only have taken more since, so a
 //! call that would be refused even by that is refused; one that costs less, or comes when units
-//! have come back, is sent.
+//! have come back, is sent. It may forget anything, since the store refuses too.
 
 use super::algorithm::{Rule, Verdict};
 use super::budgets::{BudgetKey, Budgets, make_room};
+use super::moment::Moment;
 use super::snapshot::Snapshot;
+use std::time::Duration;
 
 #[derive(Debug)]
 pub(crate) struct Blocked {
@@ -18,7 +20,11 @@ pub(crate) struct Blocked {
 #[derive(Clone, Copy, Debug)]
 struct Refusal {
     snapshot: Snapshot,
+    /// By the wall clock, when the arithmetic allows a call again; 0 if no call was refused yet.
     until: u64,
+    /// By the monotonic clock, when that time has passed, or the key is gone: a wall clock that was
+    /// ahead when it was remembered does not lock anybody out once it is right again.
+    ends: Duration,
 }
 
 impl Blocked {
@@ -30,25 +36,57 @@ impl Blocked {
     }
 
     /// The refusal of this call, if it is certain.
-    pub(crate) fn find(&self, key: &BudgetKey, rule: Rule, now: u64, cost: u64) -> Option<Verdict> {
+    pub(crate) fn find(
+        &self,
+        key: &BudgetKey,
+        rule: Rule,
+        now: Moment,
+        cost: u64,
+    ) -> Option<Verdict> {
         let mut refusals = self.refusals.lock();
         let refusal = *refusals.get(key)?;
-        if refusal.until <= now {
+        if refusal.ends <= now.monotonic {
             refusals.remove(key);
             return None;
         }
-        let held = refusal.snapshot.at(rule, now)?;
-        Some(rule.check(held, now, cost)).filter(|verdict| !verdict.allowed)
+        if refusal.until <= now.unix_ms {
+            return None;
+        }
+        let held = refusal.snapshot.at(rule, now.unix_ms)?;
+        Some(rule.check(held, now.unix_ms, cost)).filter(|verdict| !verdict.allowed)
     }
 
-    /// Keeps in mind that this was too much to be allowed before `until`.
-    pub(crate) fn remember(&self, key: BudgetKey, snapshot: Snapshot, until: u64, now: u64) {
+    /// Whether the store will probably refuse this call, by what this process last saw.
+    pub(crate) fn is_likely(&self, key: &BudgetKey, rule: Rule, now: Moment, cost: u64) -> bool {
+        let refusals = self.refusals.lock();
+        let held = refusals
+            .get(key)
+            .and_then(|seen| seen.snapshot.at(rule, now.unix_ms));
+        held.is_some_and(|held| !rule.check(held, now.unix_ms, cost).allowed)
+    }
+
+    /// Keeps in mind that this was too much to be allowed before `until`, while the key lives so many
+    /// milliseconds; and what is used up, even where nothing was refused yet.
+    pub(crate) fn remember(
+        &self,
+        key: BudgetKey,
+        snapshot: Snapshot,
+        until: Option<u64>,
+        life: u64,
+        now: Moment,
+    ) {
         if !self.on {
             return;
         }
+        let wait = until.map_or(life, |until| until.saturating_sub(now.unix_ms).min(life));
+        let refusal = Refusal {
+            snapshot,
+            until: until.unwrap_or(0),
+            ends: now.monotonic.saturating_add(Duration::from_millis(wait)),
+        };
         let mut refusals = self.refusals.lock();
-        make_room(&mut refusals, |refusal| refusal.until > now);
-        refusals.insert(key, Refusal { snapshot, until });
+        make_room(&mut refusals, |refusal| refusal.ends > now.monotonic);
+        refusals.insert(key, refusal);
     }
 
     /// Brings what is known up to date, where anything is.

@@ -1,22 +1,32 @@
 //! A map from budgets, by the name that they have in the store, that does not grow without end.
 
-use super::algorithm::{Algorithm, Rule};
+use super::algorithm::Rule;
 use crate::sync;
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{LazyLock, Mutex, MutexGuard};
 
 /// Identifiers are chosen by clients, so there must be an end to what is kept of them.
 const MOST: usize = 20_000;
 
+/// Keys that no client knows, so that nobody finds two names with one hash.
+static HASHERS: LazyLock<[RandomState; 2]> =
+    LazyLock::new(|| [RandomState::new(), RandomState::new()]);
+
 /// The name of a budget, hashed, since names can be long; and what tells one way of counting from
 /// another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct BudgetKey([u8; 32], Algorithm, u64);
+pub(crate) struct BudgetKey([u64; 2]);
 
 impl BudgetKey {
     pub(crate) fn new(base: &str, rule: Rule) -> Self {
-        Self(Sha256::digest(base).into(), rule.algorithm, rule.window)
+        let name = (base, rule.algorithm, rule.window);
+        Self(HASHERS.each_ref().map(|hasher| hasher.hash_one(name)))
+    }
+
+    /// A number that the name chooses, and nobody else.
+    pub(crate) fn number(&self) -> u64 {
+        self.0[0]
     }
 }
 

@@ -1,26 +1,31 @@
 //! One check: known refusals, then the store, then what to do without it.
 
-use super::decision::{Decision, Outcome, Reason};
-use super::group::Group;
-use super::names::Subject;
-use super::snapshot::Snapshot;
+use super::decision::{Counted, Decision, Outcome, Reason};
+use super::moment::Moment;
+use super::pair::{Pair, Part};
+use super::resolve::parts;
 use super::state::Limits;
+use super::take::{NotTaken, policy, take};
 use super::{Limit, OnOutage, script};
 use crate::client::outage::Step;
 use crate::error::{Error, ErrorKind};
 use crate::reply::no_reply;
 use std::sync::Arc;
 
-/// Takes `cost` units of each of these limits, or of none.
-pub(crate) async fn check(state: &Arc<Limits>, limits: &Group, id: &str, cost: u64) -> Decision {
-    let decision = decide(state, limits, id, cost).await;
+/// Takes what these pairs cost, or nothing; there is at least one.
+pub(crate) async fn check(state: &Arc<Limits>, pairs: &[Pair<'_>]) -> Result<Decision, Error> {
+    let now = Moment::now(&state.client.settings.clock);
+    let parts = parts(state, pairs, now)?;
+    let decision = decide(state, &parts, now).await?;
     count(state, &decision);
     if decision.outcome() != Outcome::Degraded {
-        state.record_check(id, decision.is_allowed());
+        for pair in pairs {
+            state.record_check(pair, decision.is_allowed());
+        }
     }
     #[cfg(feature = "axum")]
     super::decision_log::note(&decision);
-    decision
+    Ok(decision)
 }
 
 fn count(state: &Arc<Limits>, decision: &Decision) {
@@ -38,167 +43,139 @@ fn count(state: &Arc<Limits>, decision: &Decision) {
 
 /// The decision of who could not wait for the store's: not what `on_outage` says, since the store
 /// may well be there.
-pub(crate) fn give_up(state: &Arc<Limits>, limits: &Group) -> Decision {
+pub(crate) fn give_up(state: &Arc<Limits>, first: &Limit) -> Decision {
     let now = state.client.settings.clock.unix_ms();
-    let decision = Decision::degraded(&limits.first, false, None, ErrorKind::Timeout, now);
+    let first = first.overridden(&state.overrides);
+    let decision = Decision::degraded(&first, false, None, ErrorKind::Timeout, now);
     count(state, &decision);
     decision
 }
 
-/// As [`check`], where nothing but a decision can come out; a call by nobody is refused.
-pub(crate) async fn admit(
-    state: &Arc<Limits>,
-    limits: &Group,
-    id: Option<&str>,
-    cost: u64,
-) -> Decision {
-    let Some(id) = id else {
-        let now = state.client.settings.clock.unix_ms();
-        let decision = Decision::unidentified(&limits.first, now);
-        count(state, &decision);
-        return decision;
+/// As [`check`], where nothing but a decision can come out.
+pub(crate) async fn admit(state: &Arc<Limits>, pairs: &[Pair<'_>]) -> Decision {
+    let error = match check(state, pairs).await {
+        Ok(decision) => return decision,
+        Err(error) => error,
     };
-    check(state, limits, id, cost).await
+    // A mistake of the program, which is nothing that its users are to be refused for.
+    let now = state.client.settings.clock.unix_ms();
+    let limits = pairs
+        .iter()
+        .map(|pair| pair.limit.overridden(&state.overrides));
+    let limits: Vec<_> = limits.collect();
+    let denying = limits
+        .iter()
+        .find(|limit| limit.outage_policy() == OnOutage::Deny);
+    let Some(limit) = denying.or(limits.first()).copied() else {
+        return Decision::degraded(&super::API, true, None, error.kind(), now);
+    };
+    state
+        .client
+        .outages
+        .failed(Step::Limit, &limit.kind(), &error);
+    let decision = Decision::degraded(&limit, denying.is_none(), None, error.kind(), now);
+    count(state, &decision);
+    decision
+}
+
+/// The refusal of a call by nobody.
+pub(crate) fn unidentified(state: &Arc<Limits>, limit: &Limit) -> Decision {
+    let now = state.client.settings.clock.unix_ms();
+    let limit = limit.overridden(&state.overrides);
+    let decision = Decision::unidentified(&limit, now);
+    count(state, &decision);
+    decision
 }
 
 /// What [`check`] would find; takes nothing.
-pub(crate) async fn look(
-    state: &Arc<Limits>,
-    limits: &Group,
-    id: &str,
-    cost: u64,
-) -> Result<Decision, Error> {
-    let subjects = limits.subjects(&state.names, id);
-    read(
-        state,
-        &subjects,
-        state.client.settings.clock.unix_ms(),
-        cost,
-    )
-    .await
+pub(crate) async fn look(state: &Arc<Limits>, pairs: &[Pair<'_>]) -> Result<Decision, Error> {
+    let now = Moment::now(&state.client.settings.clock);
+    let parts = parts(state, pairs, now)?;
+    read(state, &parts, now).await
 }
 
-async fn decide(state: &Arc<Limits>, limits: &Group, id: &str, cost: u64) -> Decision {
-    let now = state.client.settings.clock.unix_ms();
-    if let Some(limit) = limits.iter().find(|limit| cost > limit.units()) {
-        return Decision::too_costly(limit, now);
+async fn decide(state: &Arc<Limits>, parts: &[Part], now: Moment) -> Result<Decision, Error> {
+    let at = now.unix_ms;
+    if let Some(part) = parts.iter().find(|part| part.cost > part.limit.units()) {
+        let policies = parts.iter().map(|part| policy(part, None)).collect();
+        return Ok(Decision::too_costly(&part.limit, policies, at));
     }
-    let subjects = limits.subjects(&state.names, id);
-    let blocked = subjects.iter().filter_map(|Subject { limit, key, .. }| {
-        let verdict = state.blocked.find(key, limit.rule(), now, cost)?;
-        Some(Decision::counted(limit, verdict, Reason::Blocked, now))
+    let known = parts.iter().map(|part| {
+        let verdict = state
+            .blocked
+            .find(&part.key, part.limit.rule(), now, part.cost);
+        policy(part, verdict.map(Counted::from))
     });
-    if let Some(decision) = Decision::strictest(blocked) {
-        return decision;
+    if let Some(decision) = Decision::counted(known.collect(), Reason::Blocked, at) {
+        return Ok(decision);
     }
-    let answer = match cost {
-        0 => read(state, &subjects, now, 0).await,
-        _ => take(state, &subjects, now, cost).await,
+    let answer = if parts.iter().all(|part| part.cost == 0) {
+        read(state, parts, now).await.map_err(NotTaken::from)
+    } else {
+        take(state, parts, now).await
     };
     match answer {
         Ok(decision) => {
             state.client.outages.succeeded(Step::Limit);
-            decision
+            Ok(decision)
         }
-        Err(error) => {
-            let kind = limits.first.kind();
+        Err(NotTaken { error, taken }) => {
+            let kind = parts.first().map(|part| part.limit.kind());
+            let kind = kind.unwrap_or_default();
             state.client.outages.failed(Step::Limit, &kind, &error);
-            degrade(state, &limits.first, &subjects, error.kind(), now, cost)
+            let decision = degrade(state, parts, error.kind(), now);
+            // What is allowed without the store keeps what it took while the store still answered.
+            if !decision.is_allowed() {
+                taken.give_back(state).await;
+            }
+            Ok(decision)
         }
     }
 }
 
-async fn read(
-    state: &Arc<Limits>,
-    subjects: &[Subject<'_>],
-    now: u64,
-    cost: u64,
-) -> Result<Decision, Error> {
-    let looks = subjects
-        .iter()
-        .map(|subject| script::look(&subject.budget(now)));
+async fn read(state: &Arc<Limits>, parts: &[Part], now: Moment) -> Result<Decision, Error> {
+    let at = now.unix_ms;
+    let looks = parts.iter().map(|part| script::look(&part.budget(at)));
     let replies = state.client.send(looks.collect(), state.budget).await;
-    let decisions = subjects.iter().zip(replies).map(|(subject, reply)| {
+    let policies = parts.iter().zip(replies).map(|(part, reply)| {
         let held = script::read_look(&reply?)?;
-        let verdict = subject.limit.rule().peek(held, now, cost);
-        Ok(Decision::counted(
-            subject.limit,
-            verdict,
-            Reason::Exhausted,
-            now,
-        ))
+        let verdict = part.limit.rule().peek(held, at, part.cost);
+        Ok(policy(part, Some(verdict.into())))
     });
-    let decisions: Vec<_> = decisions.collect::<Result<_, Error>>()?;
-    Decision::strictest(decisions).ok_or_else(no_reply)
-}
-
-async fn take(
-    state: &Arc<Limits>,
-    subjects: &[Subject<'_>],
-    now: u64,
-    cost: u64,
-) -> Result<Decision, Error> {
-    let budgets: Vec<_> = subjects.iter().map(|subject| subject.budget(now)).collect();
-    let command = script::check(&budgets, now, cost);
-    let reply = state.client.send(vec![command], state.budget).await.pop();
-    let (took, held) = script::read_check(&reply.ok_or_else(no_reply)??, subjects.len())?;
-    let mut decisions = Vec::with_capacity(subjects.len());
-    for (Subject { limit, key, .. }, held) in subjects.iter().zip(held) {
-        let rule = limit.rule();
-        let verdict = rule.check(held, now, cost);
-        let change = verdict.change.filter(|_| took);
-        let snapshot = Snapshot::after(rule, held, change, now);
-        match verdict.retry_at {
-            Some(retry_at) => state.blocked.remember(*key, snapshot, retry_at, now),
-            None => state.blocked.refresh(key, snapshot),
-        }
-        decisions.push(Decision::counted(limit, verdict, Reason::Exhausted, now));
-    }
-    Decision::strictest(decisions)
-        .filter(|decision| decision.is_allowed() == took)
-        .ok_or_else(|| {
-            Error::new(
-                ErrorKind::Protocol,
-                "a limit script contradicts its numbers",
-            )
-        })
+    let policies: Vec<_> = policies.collect::<Result<_, Error>>()?;
+    Decision::counted(policies, Reason::Exhausted, at).ok_or_else(no_reply)
 }
 
 /// Decides without the store; of several limits, every one has to agree.
-fn degrade(
-    state: &Arc<Limits>,
-    first: &Limit,
-    subjects: &[Subject<'_>],
-    cause: ErrorKind,
-    now: u64,
-    cost: u64,
-) -> Decision {
+fn degrade(state: &Arc<Limits>, parts: &[Part], cause: ErrorKind, now: Moment) -> Decision {
+    let at = now.unix_ms;
     let with = |policy| {
-        subjects
+        parts
             .iter()
-            .filter(move |subject| subject.limit.outage_policy() == policy)
+            .filter(move |part| part.limit.outage_policy() == policy)
     };
-    if let Some(subject) = with(OnOutage::Deny).next() {
-        return Decision::degraded(subject.limit, false, None, cause, now);
+    if let Some(part) = with(OnOutage::Deny).next() {
+        return Decision::degraded(&part.limit, false, None, cause, at);
     }
-    let counted: Vec<_> = with(OnOutage::Local)
-        .map(|subject| (*subject.limit, subject.key))
-        .collect();
-    let local = state.fallback.check(&counted, now, cost);
-    let limit = counted.first().map_or(first, |(limit, _)| limit);
-    Decision::degraded(limit, local.allowed, local.retry_at, cause, now)
+    let counted: Vec<_> = with(OnOutage::Local).collect();
+    let local = state.fallback.check(&counted, now);
+    let limit = local
+        .refused_by
+        .or_else(|| parts.first().map(|part| part.limit));
+    let limit = limit.unwrap_or(super::API);
+    Decision::degraded(&limit, local.allowed, local.retry_at, cause, at)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::admit;
-    use crate::limit::{API, Group, Reason};
+    use super::unidentified;
+    use crate::limit::{API, Reason};
     use crate::pond::Millpond;
 
-    #[tokio::test]
-    async fn a_call_by_nobody_is_counted_as_a_refused_check() {
+    #[test]
+    fn a_call_by_nobody_is_counted_as_a_refused_check() {
         let pond = Millpond::memory();
-        let decision = admit(&pond.0.limits, &Group::one(&pond.0.limits, &API), None, 1).await;
+        let decision = unidentified(&pond.0.limits, &API);
         assert_eq!(decision.reason(), Some(Reason::NoIdentifier));
         let stats = pond.stats().limits;
         assert_eq!((stats.checks, stats.refusals), (1, 1));

@@ -2,8 +2,10 @@
 
 use super::Limit;
 use super::algorithm::{LAST_TIME, Verdict};
+use super::receipt::Receipt;
 use crate::error::ErrorKind;
 use std::borrow::Cow;
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The outcome of a check.
@@ -79,28 +81,70 @@ pub struct Decision {
     allowed: bool,
     reason: Option<Reason>,
     limit: Limit,
-    budget: Option<Budget>,
+    budget: Option<Counted>,
     retry_at: Option<u64>,
     now: u64,
+    /// Every limit that the call had to pass.
+    policies: Vec<Policy>,
+    receipt: Option<Receipt>,
 }
 
+/// One of the limits that a call had to pass, and what was found of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Policy {
+    pub(crate) limit: Limit,
+    /// The name of the budget in the store.
+    pub(crate) name: BudgetName,
+    /// `None` if nobody counted.
+    pub(crate) counted: Option<Counted>,
+}
+
+/// What was found of a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Budget {
-    remaining: u64,
-    reset: u64,
+pub(crate) struct Counted {
+    pub(crate) allowed: bool,
+    pub(crate) remaining: u64,
+    pub(crate) reset: u64,
+    pub(crate) retry_at: Option<u64>,
+}
+
+impl From<Verdict> for Counted {
+    fn from(verdict: Verdict) -> Self {
+        Self {
+            allowed: verdict.allowed,
+            remaining: verdict.remaining,
+            reset: verdict.reset,
+            retry_at: verdict.retry_at.filter(|_| !verdict.allowed),
+        }
+    }
+}
+
+/// The name of a budget in the store. It holds the identifier, which can be a secret.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct BudgetName(pub(crate) Box<str>);
+
+impl fmt::Debug for BudgetName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BudgetName(..)")
+    }
 }
 
 impl Decision {
-    /// What the store, or what is known of it, says.
-    pub(crate) fn counted(limit: &Limit, verdict: Verdict, reason: Reason, now: u64) -> Self {
-        let Verdict {
-            allowed,
-            remaining,
-            reset,
-            retry_at,
-            ..
-        } = verdict;
-        Self {
+    /// What the store, or what is known of it, says of these budgets: the refusal that lasts longest, else
+    /// the limit with the fewest units left. `None` if nobody counted.
+    pub(crate) fn counted(policies: Vec<Policy>, reason: Reason, now: u64) -> Option<Self> {
+        let found = policies
+            .iter()
+            .filter_map(|policy| Some((policy.limit, policy.counted?)));
+        let (limit, budget) = found.reduce(|strict, other| {
+            if is_stricter(&other.1, &strict.1) {
+                other
+            } else {
+                strict
+            }
+        })?;
+        let allowed = budget.allowed;
+        Some(Self {
             outcome: if allowed {
                 Outcome::Allowed
             } else {
@@ -108,24 +152,32 @@ impl Decision {
             },
             allowed,
             reason: (!allowed).then_some(reason),
-            limit: *limit,
-            budget: Some(Budget { remaining, reset }),
-            retry_at: retry_at.filter(|_| !allowed),
+            limit,
+            budget: Some(budget),
+            retry_at: budget.retry_at,
             now,
-        }
+            policies,
+            receipt: None,
+        })
     }
 
-    /// A call that costs more than the limit; the store was not asked.
-    pub(crate) fn too_costly(limit: &Limit, now: u64) -> Self {
-        Self::hopeless(limit, Reason::CostAboveLimit, now)
+    /// With what was taken, so that it can be given back.
+    pub(crate) fn with_receipt(self, receipt: Receipt) -> Self {
+        let receipt = Some(receipt);
+        Self { receipt, ..self }
+    }
+
+    /// A call that costs more than this limit; the store was not asked.
+    pub(crate) fn too_costly(limit: &Limit, policies: Vec<Policy>, now: u64) -> Self {
+        Self::hopeless(limit, policies, Reason::CostAboveLimit, now)
     }
 
     /// A call by nobody.
     pub(crate) fn unidentified(limit: &Limit, now: u64) -> Self {
-        Self::hopeless(limit, Reason::NoIdentifier, now)
+        Self::hopeless(limit, Vec::new(), Reason::NoIdentifier, now)
     }
 
-    fn hopeless(limit: &Limit, reason: Reason, now: u64) -> Self {
+    fn hopeless(limit: &Limit, policies: Vec<Policy>, reason: Reason, now: u64) -> Self {
         Self {
             outcome: Outcome::Refused,
             allowed: false,
@@ -134,6 +186,8 @@ impl Decision {
             budget: None,
             retry_at: None,
             now,
+            policies,
+            receipt: None,
         }
     }
 
@@ -153,28 +207,35 @@ impl Decision {
             budget: None,
             retry_at: retry_at.filter(|_| !allowed),
             now,
+            policies: Vec::new(),
+            receipt: None,
         }
     }
 
-    /// Of the decisions on several limits, the one to report: the refusal that lasts longest, else
-    /// the limit with the fewest units left.
-    pub(crate) fn strictest(decisions: impl IntoIterator<Item = Self>) -> Option<Self> {
-        let until = |decision: &Self| match decision.retry_at {
-            _ if decision.allowed => 0,
-            Some(at) => at,
-            None => u64::MAX,
-        };
-        decisions.into_iter().reduce(|strict, other| {
-            let stricter = match (strict.allowed, other.allowed) {
-                (true, true) => {
-                    let left =
-                        |decision: &Self| (decision.remaining(), u64::MAX - decision.reset_ms());
-                    left(&other) < left(&strict)
+    /// Of two decisions on one call, the one to report.
+    pub(crate) fn stricter(self, other: Self) -> Self {
+        if other.is_stricter_than(&self) {
+            other
+        } else {
+            self
+        }
+    }
+
+    fn is_stricter_than(&self, other: &Self) -> bool {
+        match (self.allowed, other.allowed) {
+            (true, false) => false,
+            (false, true) => true,
+            _ => match (&self.budget, &other.budget) {
+                (Some(this), Some(other)) => is_stricter(this, other),
+                // Nobody counted in a decision that was made without the store.
+                (None, Some(_)) => !self.allowed && self.retry_at.is_none(),
+                (Some(_), None) => self.allowed,
+                (None, None) => {
+                    let until = |decision: &Self| decision.retry_at.unwrap_or(u64::MAX);
+                    until(self) > until(other)
                 }
-                _ => until(&other) > until(&strict),
-            };
-            if stricter { other } else { strict }
-        })
+            },
+        }
     }
 
     /// Allowed, refused, or decided without the store.
@@ -307,8 +368,12 @@ impl Decision {
             .map(|at| Duration::from_millis(at.saturating_sub(self.now)))
     }
 
-    pub(crate) fn of(&self) -> &Limit {
-        &self.limit
+    pub(crate) fn policies(&self) -> &[Policy] {
+        &self.policies
+    }
+
+    pub(crate) fn receipt(&self) -> Option<&Receipt> {
+        self.receipt.as_ref()
     }
 
     pub(crate) fn reset_ms(&self) -> u64 {
@@ -322,6 +387,20 @@ impl Decision {
     pub(crate) fn now_ms(&self) -> u64 {
         self.now
     }
+}
+
+/// Whether this is rather to be reported than the other.
+fn is_stricter(this: &Counted, other: &Counted) -> bool {
+    let until = |counted: &Counted| match counted.retry_at {
+        _ if counted.allowed => 0,
+        Some(at) => at,
+        None => u64::MAX,
+    };
+    if this.allowed && other.allowed {
+        let left = |counted: &Counted| (counted.remaining, u64::MAX - counted.reset);
+        return left(this) < left(other);
+    }
+    until(this) > until(other)
 }
 
 fn time(ms: u64) -> SystemTime {

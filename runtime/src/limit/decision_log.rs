@@ -30,7 +30,10 @@ pub(super) fn note(decision: &Decision) {
     // Nobody watching is the ordinary case.
     let _ = LOG.try_with(|log| {
         let mut strictest = sync::lock(&log.0);
-        let decisions = strictest.take().into_iter().chain([decision.clone()]);
-        *strictest = Decision::strictest(decisions);
+        let decision = decision.clone();
+        *strictest = Some(match strictest.take() {
+            Some(earlier) => earlier.stricter(decision),
+            None => decision,
+        });
     });
 }

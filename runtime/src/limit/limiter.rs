@@ -1,10 +1,12 @@
 //! The limiter by hand: a limit, or several, of one `Millpond`.
 
 use super::decision::Decision;
-use super::group::Group;
-use super::names::Subject;
+use super::moment::Moment;
+use super::pair::{Pair, Part, is_same_budget};
+use super::resolve::parts;
 use super::state::Limits;
-use super::{Limit, check, script};
+use super::take::give_back;
+use super::{Limit, check};
 use crate::error::{Error, ErrorKind};
 use crate::random;
 use crate::reply::no_reply;
@@ -38,7 +40,11 @@ const LONGEST_SPREAD: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug)]
 pub struct Limiter {
     state: Arc<Limits>,
-    limits: Group,
+    first: Limit,
+    /// Those that count whoever the call is by.
+    more: Vec<Limit>,
+    /// Those that count somebody else for the same call.
+    others: Vec<(Limit, Result<String, Error>)>,
     /// Whether two of the limits are on the same budgets.
     twice: bool,
 }
@@ -46,7 +52,9 @@ pub struct Limiter {
 impl Limiter {
     pub(crate) fn new(state: Arc<Limits>, limit: &Limit) -> Self {
         Self {
-            limits: Group::one(&state, limit),
+            first: *limit,
+            more: Vec::new(),
+            others: Vec::new(),
             twice: false,
             state,
         }
@@ -69,9 +77,41 @@ impl Limiter {
     /// ```
     #[must_use]
     pub fn and(mut self, limit: &Limit) -> Self {
-        let limit = limit.overridden(&self.state.overrides);
-        self.twice |= self.limits.counts_like(&limit);
-        self.limits.more.push(limit);
+        let overridden = |limit: &Limit| limit.overridden(&self.state.overrides);
+        let mut earlier = std::iter::once(&self.first).chain(&self.more);
+        self.twice |= earlier.any(|other| is_same_budget(&overridden(other), &overridden(limit)));
+        self.more.push(*limit);
+        self
+    }
+
+    /// Also takes from this limit for somebody else: the receiver of a message, an organization. Each call takes
+    /// from all of them or from none. Where both are the same counter (the sender is the receiver), it is checked
+    /// with the sum.
+    ///
+    /// All of it is one command. On Redis Cluster, where different identifiers are on different nodes, the limits
+    /// are taken in turn, and given back if a later one refuses; meanwhile another caller may be refused by what
+    /// is given back, but never are too many admitted.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use millpond::{Millpond, limit::Limit};
+    /// use std::time::Duration;
+    ///
+    /// const SENT: Limit = Limit::sliding_window("SENT", 10, Duration::from_secs(60));
+    /// const RECEIVED: Limit = Limit::sliding_window("RECEIVED", 3, Duration::from_secs(60));
+    ///
+    /// let pond = Millpond::memory();
+    /// for _ in 0..3 {
+    ///     assert!(pond.limiter(&SENT).and_for(&RECEIVED, "grace").check("ada").await?.is_allowed());
+    /// }
+    /// let refused = pond.limiter(&SENT).and_for(&RECEIVED, "grace").check("ada").await?;
+    /// assert_eq!(refused.kind(), "RECEIVED");
+    /// assert_eq!(pond.limiter(&SENT).peek("ada").await?.remaining(), Some(7));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn and_for(mut self, limit: &Limit, id: impl Display) -> Self {
+        self.others.push((*limit, text(id)));
         self
     }
 
@@ -115,7 +155,7 @@ impl Limiter {
     /// ```
     pub async fn check_n(&self, id: impl Display, cost: u64) -> Result<Decision, Error> {
         let id = self.admissible(id)?;
-        Ok(check::check(&self.state, &self.limits, &id, cost).await)
+        check::check(&self.state, &self.pairs(&id, cost)?).await
     }
 
     /// What [`check`](Self::check) would decide, and how much is left now. Takes nothing.
@@ -133,39 +173,48 @@ impl Limiter {
     /// ```
     pub async fn peek(&self, id: impl Display) -> Result<Decision, Error> {
         let id = self.admissible(id)?;
-        check::look(&self.state, &self.limits, &id, 1).await
+        check::look(&self.state, &self.pairs(&id, 1)?).await
     }
 
-    /// Gives units back that were taken for work that was not done, for example. Never more than
-    /// were taken in this window and, of a sliding window, the one before.
+    /// Gives back what this decision took, to the windows that it was taken from: if the work was not done, for
+    /// example. A unit of an earlier window is not given to this one, nothing is given back twice, and a decision
+    /// that took nothing gives nothing back.
     ///
     /// # Errors
-    /// As [`peek`](Self::peek). Of a refund whose outcome is unknown, nothing is repeated.
+    /// What can go wrong on the way to the store. Of a refund whose outcome is unknown, nothing is repeated.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// # use millpond::{Millpond, limit};
     /// let limiter = Millpond::memory().limiter(&limit::GENERATION);
-    /// limiter.check_n("user-42", 4).await?;
-    /// limiter.refund("user-42", 3).await?;
+    /// let decision = limiter.check_n("user-42", 4).await?;
+    /// limiter.refund(&decision).await?;
+    /// assert_eq!(limiter.peek("user-42").await?.remaining(), Some(10));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub async fn refund(&self, decision: &Decision) -> Result<(), Error> {
+        self.refund_n(decision, u64::MAX).await
+    }
+
+    /// As [`refund`](Self::refund), but only so many of the units: if the work cost less than it seemed to.
+    ///
+    /// # Errors
+    /// As [`refund`](Self::refund).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, limit};
+    /// let limiter = Millpond::memory().limiter(&limit::GENERATION);
+    /// let decision = limiter.check_n("user-42", 4).await?;
+    /// limiter.refund_n(&decision, 3).await?;
     /// assert_eq!(limiter.peek("user-42").await?.remaining(), Some(9));
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
-    pub async fn refund(&self, id: impl Display, units: u64) -> Result<(), Error> {
-        let id = self.admissible(id)?;
-        if units == 0 {
-            return Ok(());
+    pub async fn refund_n(&self, decision: &Decision, units: u64) -> Result<(), Error> {
+        match decision.receipt() {
+            Some(receipt) => give_back(&self.state, receipt, units).await,
+            None => Ok(()),
         }
-        // No call takes more, and numbers in Lua are exact only so far.
-        let units = self.limits.iter().map(Limit::units).fold(units, u64::min);
-        let now = self.state.client.settings.clock.unix_ms();
-        let subjects = self.subjects(&id);
-        let budgets: Vec<_> = subjects.iter().map(|subject| subject.budget(now)).collect();
-        self.send(script::refund(&budgets, now, units)).await?;
-        for subject in subjects {
-            self.state.blocked.forget(&subject.key);
-        }
-        Ok(())
     }
 
     /// Forgets what this caller has taken. Other processes that know the caller to be blocked
@@ -185,14 +234,22 @@ impl Limiter {
     /// ```
     pub async fn reset(&self, id: impl Display) -> Result<(), Error> {
         let id = self.admissible(id)?;
-        let now = self.state.client.settings.clock.unix_ms();
-        let subjects = self.subjects(&id);
-        let keys = subjects.iter().flat_map(|subject| subject.budget(now).keys);
-        let args = std::iter::once(Bytes::from_static(b"DEL")).chain(keys);
-        self.send(Command::new(Effect::Repeatable, args)).await?;
-        for subject in subjects {
-            self.state.blocked.forget(&subject.key);
-            self.state.fallback.forget(&subject.key);
+        let now = Moment::now(&self.state.client.settings.clock);
+        let parts = parts(&self.state, &self.pairs(&id, 1)?, now)?;
+        // On Redis Cluster, keys of different callers are in different slots.
+        let groups: Vec<&[Part]> = if self.state.names.cluster {
+            parts.chunks(1).collect()
+        } else {
+            vec![&parts]
+        };
+        for group in groups {
+            let keys = group.iter().flat_map(|part| part.budget(now.unix_ms).keys);
+            let args = std::iter::once(Bytes::from_static(b"DEL")).chain(keys);
+            self.send(Command::new(Effect::Repeatable, args)).await?;
+        }
+        for part in parts {
+            self.state.blocked.forget(&part.key);
+            self.state.fallback.forget(&part.limit, &part.key);
         }
         Ok(())
     }
@@ -224,14 +281,16 @@ impl Limiter {
         patience: Duration,
     ) -> Result<Decision, Error> {
         let id = self.admissible(id)?;
+        let pairs = self.pairs(&id, 1)?;
         let began = runtime::now();
         let left = || patience.saturating_sub(began.elapsed());
         let mut refused = None;
         loop {
-            let check = check::check(&self.state, &self.limits, &id, 1);
+            let check = check::check(&self.state, &pairs);
             let Some(decision) = runtime::timeout(left(), check).await else {
-                return Ok(refused.unwrap_or_else(|| check::give_up(&self.state, &self.limits)));
+                return Ok(refused.unwrap_or_else(|| check::give_up(&self.state, &self.first)));
             };
+            let decision = decision?;
             let left = left();
             let Some(wait) = decision.retry_after().filter(|wait| *wait <= left) else {
                 return Ok(decision);
@@ -252,8 +311,14 @@ impl Limiter {
         replies.pop().unwrap_or_else(|| Err(no_reply())).map(|_| ())
     }
 
-    fn subjects(&self, id: &str) -> Vec<Subject<'_>> {
-        self.limits.subjects(&self.state.names, id)
+    fn pairs<'a>(&'a self, id: &'a str, cost: u64) -> Result<Vec<Pair<'a>>, Error> {
+        let own = std::iter::once(&self.first).chain(&self.more);
+        let own = own.map(|limit| Ok(Pair::new(*limit, id, cost)));
+        let others = self.others.iter().map(|(limit, id)| {
+            let id = id.as_ref().map_err(Error::clone)?;
+            Ok(Pair::new(*limit, id.as_str(), cost))
+        });
+        own.chain(others).collect()
     }
 
     fn admissible(&self, id: impl Display) -> Result<String, Error> {
@@ -261,12 +326,16 @@ impl Limiter {
             let text = "two limits of one check have the same budgets: kind and window are equal";
             return Err(Error::new(ErrorKind::InvalidValue, text));
         }
-        let mut text = String::new();
-        let wrong = |what| Error::new(ErrorKind::InvalidKey, what);
-        write!(text, "{id}").map_err(|_| wrong("the identifier of a limit does not display"))?;
-        if text.is_empty() {
-            return Err(wrong("the identifier of a limit is empty; who is it?"));
-        }
-        Ok(text)
+        text(id)
     }
+}
+
+fn text(id: impl Display) -> Result<String, Error> {
+    let mut text = String::new();
+    let wrong = |what| Error::new(ErrorKind::InvalidKey, what);
+    write!(text, "{id}").map_err(|_| wrong("the identifier of a limit does not display"))?;
+    if text.is_empty() {
+        return Err(wrong("the identifier of a limit is empty; who is it?"));
+    }
+    Ok(text)
 }

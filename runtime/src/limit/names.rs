@@ -3,10 +3,12 @@
 use super::Limit;
 use super::algorithm::{Algorithm, Rule};
 use super::budgets::BudgetKey;
-use super::script::Budget;
+use crate::error::{Error, ErrorKind};
+use crate::sync;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
+use std::sync::RwLock;
 
 /// The prefix that `@upstash/ratelimit` uses unless it is told otherwise.
 pub(crate) const DEFAULT_PREFIX: &str = "@upstash/ratelimit";
@@ -15,56 +17,161 @@ pub(crate) const DEFAULT_PREFIX: &str = "@upstash/ratelimit";
 /// caller who chooses it must not choose how much memory it takes.
 const LONGEST_ID: usize = 256;
 
+/// So many prefixes are kept in mind; a program has one for each kind.
+const MOST_PREFIXES: usize = 1_024;
+
 /// Where the keys of limits live.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Names {
+    pub(crate) namespace: Option<String>,
     pub(crate) prefix: String,
-    /// On Redis Cluster all keys of one check need the same hash tag.
+    /// On Redis Cluster all keys of one identifier need the same hash tag.
     pub(crate) cluster: bool,
+    known: RwLock<Vec<Known>>,
 }
 
-/// One identifier at one limit.
-#[derive(Clone, Debug)]
-pub(crate) struct Subject<'a> {
-    pub(crate) limit: &'a Limit,
-    pub(crate) key: BudgetKey,
-    base: String,
+/// A prefix of keys that limits of this process are on.
+#[derive(Debug)]
+struct Known {
+    prefix: String,
+    /// `None` until something was counted there.
+    is_bucket: Option<bool>,
 }
 
 impl Names {
+    pub(crate) fn new(namespace: Option<&str>, prefix: &str, cluster: bool) -> Self {
+        Self {
+            namespace: namespace.map(str::to_owned),
+            prefix: prefix.to_owned(),
+            cluster,
+            known: RwLock::default(),
+        }
+    }
+
+    /// Keeps the prefix of this limit out of reach of other identifiers.
+    pub(crate) fn reserve(&self, limit: &Limit) {
+        let prefix = self.prefix_of(limit);
+        let mut known = sync::write(&self.known);
+        if !known.iter().any(|other| other.prefix == prefix) {
+            let is_bucket = None;
+            known.push(Known { prefix, is_bucket });
+        }
+    }
+
+    /// The prefix that a limiter of `@upstash/ratelimit` on the same budgets has.
+    pub(crate) fn prefix_of(&self, limit: &Limit) -> String {
+        let prefix = match limit.whole_prefix() {
+            Some(prefix) => prefix.to_owned(),
+            None => format!("{}:{}", self.prefix, limit.kind()),
+        };
+        match &self.namespace {
+            Some(namespace) => format!("{namespace}:{prefix}"),
+            None => prefix,
+        }
+    }
+
     /// Where this identifier's budget of the limit is.
-    pub(crate) fn subject<'a>(&self, limit: &'a Limit, id: &str) -> Subject<'a> {
-        let id = shorten(id);
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidValue`](crate::ErrorKind::InvalidValue) for a bucket where windows are, or the
+    /// other way round.
+    pub(crate) fn budget(&self, limit: &Limit, id: &str) -> Result<(String, BudgetKey), Error> {
+        let prefix = self.prefix_of(limit);
+        let is_bucket = limit.algorithm() == Algorithm::TokenBucket;
+        let reaches_another = self.learn(&prefix, is_bucket, id)?;
+        let id = if reaches_another || names_something_else(id, is_bucket) {
+            Cow::Owned(hashed(id))
+        } else {
+            shorten(id)
+        };
         let id = if self.cluster {
             Cow::Owned(tag(&id))
         } else {
             id
         };
-        let base = format!("{}:{}:{}", self.prefix, limit.kind(), id);
+        let base = format!("{prefix}:{id}");
         let key = BudgetKey::new(&base, limit.rule());
-        Subject { limit, key, base }
+        Ok((base, key))
     }
-}
 
-impl Subject<'_> {
-    /// The keys that hold what was taken, at this time.
-    pub(crate) fn budget(&self, now: u64) -> Budget {
-        let rule = self.limit.rule();
-        Budget {
-            rule,
-            keys: keys(rule, &self.base, now),
+    /// Notes who is on this prefix; whether the identifier would lead into another.
+    fn learn(&self, prefix: &str, is_bucket: bool, id: &str) -> Result<bool, Error> {
+        let mut own = None;
+        let mut reaches_another = false;
+        for other in &*sync::read(&self.known) {
+            if other.prefix == prefix {
+                own = other.is_bucket;
+            } else if let Some(below) = below(&other.prefix, prefix) {
+                reaches_another |= id == below || self::below(id, below).is_some();
+            }
         }
+        if own.is_none() {
+            own = Some(self.first_on(prefix, is_bucket));
+        }
+        if own != Some(is_bucket) {
+            return Err(mixed(prefix));
+        }
+        Ok(reaches_another)
+    }
+
+    /// Whether buckets are on this prefix, by whoever was there first.
+    fn first_on(&self, prefix: &str, is_bucket: bool) -> bool {
+        let mut known = sync::write(&self.known);
+        if let Some(own) = known.iter_mut().find(|other| other.prefix == prefix) {
+            return *own.is_bucket.get_or_insert(is_bucket);
+        }
+        if known.len() < MOST_PREFIXES {
+            known.push(Known {
+                prefix: prefix.to_owned(),
+                is_bucket: Some(is_bucket),
+            });
+        }
+        is_bucket
     }
 }
 
-fn keys(rule: Rule, base: &str, now: u64) -> Vec<Bytes> {
+fn mixed(prefix: &str) -> Error {
+    let text = format!(
+        "the limit {prefix} is a token bucket in one place and a window in another, where their keys could meet; \
+         give one of them another kind"
+    );
+    Error::new(ErrorKind::InvalidValue, text)
+}
+
+/// What stands behind a prefix and its colon.
+fn below<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    text.strip_prefix(prefix)?.strip_prefix(':')
+}
+
+/// The counters of a window at this time, or the bucket.
+pub(crate) fn keys(rule: Rule, base: &str, now: u64) -> Vec<Bytes> {
     let index = i128::from(rule.index(now));
-    let counter = |index: i128| Bytes::from(format!("{base}:{index}"));
     match rule.algorithm {
         Algorithm::TokenBucket => vec![Bytes::from(base.to_owned())],
-        Algorithm::FixedWindow => vec![counter(index)],
-        Algorithm::SlidingWindow => vec![counter(index), counter(index - 1)],
+        Algorithm::FixedWindow => vec![counter(base, index)],
+        Algorithm::SlidingWindow => vec![counter(base, index), counter(base, index - 1)],
     }
+}
+
+pub(crate) fn counter(base: &str, index: i128) -> Bytes {
+    Bytes::from(format!("{base}:{index}"))
+}
+
+/// Whether `@upstash/ratelimit` keeps something else under this name beside the budgets, or a bucket of this
+/// name would be where another identifier has a window.
+fn names_something_else(id: &str, is_bucket: bool) -> bool {
+    let first = id.split(':').next().unwrap_or_default();
+    let is_reserved = id.starts_with("%~")
+        || matches!(first, "events" | "denyList" | "ipDenyListStatus")
+        || id == "dynamic"
+        || below(id, "dynamic").is_some_and(|rest| rest == "global" || rest.starts_with("global:"));
+    let ends_in_a_number = || {
+        let last = id.rsplit_once(':').map(|(_, last)| last);
+        last.is_some_and(|last| !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()))
+            && id.parse::<std::net::IpAddr>().is_err()
+    };
+    is_reserved || (is_bucket && ends_in_a_number())
 }
 
 /// What stands for an identifier in keys and events.
@@ -72,7 +179,12 @@ pub(crate) fn shorten(id: &str) -> Cow<'_, str> {
     if id.len() <= LONGEST_ID {
         return Cow::Borrowed(id);
     }
-    Cow::Owned(format!("%~{}", crate::hex::hex(&Sha256::digest(id))))
+    Cow::Owned(hashed(id))
+}
+
+/// No other identifier has this name, since one that begins so is hashed too.
+fn hashed(id: &str) -> String {
+    format!("%~{}", crate::hex::hex(&Sha256::digest(id)))
 }
 
 /// A hash tag that no other identifier has. `{}` would not be one, so nobody's is `{%}`.
@@ -94,11 +206,13 @@ mod tests {
     use crate::limit;
 
     fn keys(cluster: bool, id: &str) -> Vec<String> {
-        let prefix = "p".to_owned();
-        let subject = Names { prefix, cluster };
-        let budget = subject.subject(&limit::API, id).budget(120_000);
+        let names = Names::new(None, "p", cluster);
+        let (base, _) = names.budget(&limit::API, id).unwrap();
         let text = |key: &bytes::Bytes| String::from_utf8_lossy(key).into_owned();
-        budget.keys.iter().map(text).collect()
+        super::keys(limit::API.rule(), &base, 120_000)
+            .iter()
+            .map(text)
+            .collect()
     }
 
     #[test]

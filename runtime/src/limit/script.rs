@@ -11,31 +11,61 @@ use bytes::Bytes;
 pub(crate) struct Budget {
     pub(crate) rule: Rule,
     pub(crate) keys: Vec<Bytes>,
+    /// What has to be left.
+    pub(crate) cost: u64,
+    /// What is taken here; less than the cost where another budget has the same counter.
+    pub(crate) add: u64,
+    /// A fixed window is read before it is written, which costs a command less if it refuses.
+    pub(crate) look_first: bool,
 }
 
-/// One argument of a script: the time; and five for each limit.
-const ARGS_PER_LIMIT: usize = 5;
-
-/// Takes `cost` from all of these, or from none.
-pub(crate) fn check(budgets: &[Budget], now: u64, cost: u64) -> Command {
-    call(Script::LimitCheck, budgets, now, cost)
+/// Units that go back to one window or bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refund {
+    pub(crate) rule: Rule,
+    pub(crate) key: Bytes,
+    pub(crate) units: u64,
 }
 
-/// Gives `units` back to each of these.
-pub(crate) fn refund(budgets: &[Budget], now: u64, units: u64) -> Command {
-    call(Script::LimitRefund, budgets, now, units)
-}
+/// Arguments of a check for each limit, after the time.
+const CHECK_ARGS: usize = 6;
 
-fn call(script: Script, budgets: &[Budget], now: u64, cost: u64) -> Command {
+/// Arguments of a refund for each limit, after the time.
+const REFUND_ARGS: usize = 5;
+
+/// Takes from all of these, or from none.
+pub(crate) fn check(budgets: &[Budget], now: u64) -> Command {
     let keys = budgets
         .iter()
         .flat_map(|budget| budget.keys.iter().cloned());
     let mut args = vec![digits(now)];
-    for Budget { rule, .. } in budgets {
-        args.push(Bytes::from_static(word(rule.algorithm).as_bytes()));
-        args.extend([rule.units, rule.window, rule.refill, cost].map(digits));
+    for budget in budgets {
+        let Rule {
+            algorithm,
+            units,
+            window,
+            refill,
+        } = budget.rule;
+        let takes_first = !budget.look_first && budget.add == budget.cost && budget.cost > 0;
+        let word = match algorithm {
+            Algorithm::FixedWindow if !takes_first => LOOK,
+            _ => word(algorithm),
+        };
+        args.push(Bytes::from_static(word.as_bytes()));
+        args.extend([units, window, refill, budget.cost, budget.add].map(digits));
     }
-    Command::script(script, Effect::Once, keys, args)
+    Command::script(Script::LimitCheck, Effect::Once, keys, args)
+}
+
+/// Gives these back.
+pub(crate) fn refund(refunds: &[Refund], now: u64) -> Command {
+    let keys = refunds.iter().map(|refund| refund.key.clone());
+    let mut args = vec![digits(now)];
+    for Refund { rule, units, .. } in refunds {
+        args.push(Bytes::from_static(word(rule.algorithm).as_bytes()));
+        args.extend([rule.units, rule.window, rule.refill, *units].map(digits));
+    }
+    Command::script(Script::LimitRefund, Effect::Once, keys, args)
 }
 
 /// What each budget holds, without a script: one plain command a budget.
@@ -115,6 +145,9 @@ fn unexpected() -> Error {
 const REFILLED_AT: &[u8] = b"refilledAt";
 const TOKENS: &[u8] = b"tokens";
 
+/// A fixed window that is read before it is written.
+const LOOK: &str = "look";
+
 fn word(algorithm: Algorithm) -> &'static str {
     match algorithm {
         Algorithm::FixedWindow => "fixed",
@@ -136,22 +169,19 @@ pub(crate) fn run_check(
     args: &[Bytes],
     redis: &mut RedisCall<'_>,
 ) -> Result<Reply, Error> {
-    let (now, calls) = parse(keys, args)?;
+    let (now, budgets) = parse_check(keys, args)?;
     let mut took = true;
-    let mut before = Vec::with_capacity(calls.len() * 2);
-    let mut changes = Vec::with_capacity(calls.len());
-    for (budget, cost) in &calls {
+    let mut before = Vec::with_capacity(budgets.len() * 2);
+    let mut changes = Vec::with_capacity(budgets.len());
+    for budget in &budgets {
         let held = read_look(&redis(&plain(look(budget)))?)?;
-        if held.0.is_none() && calls.len() > 1 && budget.rule.algorithm != Algorithm::TokenBucket {
-            // As in the script: MGET answers nil for a hash, and this fails for one.
+        if held.0.is_none() && budget.rule.algorithm != Algorithm::TokenBucket {
+            // MGET answers nil for a hash; this fails for one, before anything is written.
             let get = Bytes::from_static(b"GET");
-            redis(
-                &std::iter::once(get)
-                    .chain(budget.keys.first().cloned())
-                    .collect::<Vec<_>>(),
-            )?;
+            let key = budget.keys.first().cloned();
+            redis(&std::iter::once(get).chain(key).collect::<Vec<_>>())?;
         }
-        let verdict = budget.rule.check(held, now, *cost);
+        let verdict = budget.rule.check(held, now, budget.cost);
         took &= verdict.allowed;
         changes.extend(verdict.change.map(|change| (budget, change)));
         before.extend([held.0, held.1].map(|number| match number {
@@ -161,7 +191,16 @@ pub(crate) fn run_check(
     }
     if took {
         for (budget, change) in changes {
-            apply(&budget.keys, change, redis)?;
+            let change = match change {
+                Change::Count { lifetime, .. } => Change::Count {
+                    add: budget.add,
+                    lifetime,
+                },
+                change => change,
+            };
+            if budget.add > 0 {
+                apply(&budget.keys, change, redis)?;
+            }
         }
     }
     let mut reply = vec![Reply::Int(took.into())];
@@ -175,42 +214,69 @@ pub(crate) fn run_refund(
     args: &[Bytes],
     redis: &mut RedisCall<'_>,
 ) -> Result<Reply, Error> {
-    let (now, calls) = parse(keys, args)?;
-    for (budget, units) in calls {
+    let (now, limits) = args.split_first().ok_or_else(malformed)?;
+    let now = argument(now)?;
+    let mut keys = keys.iter();
+    for limit in limits.chunks(REFUND_ARGS) {
+        let [word, units, window, refill, back] = limit else {
+            return Err(malformed());
+        };
+        let rule = rule(word, [units, window, refill])?;
+        let key = keys.next().ok_or_else(malformed)?.clone();
+        let budget = Budget {
+            rule,
+            keys: vec![key],
+            cost: 0,
+            add: 0,
+            look_first: true,
+        };
         let held = read_look(&redis(&plain(look(&budget)))?)?;
-        if let Some(change) = budget.rule.refund(held, now, units) {
+        if let Some(change) = rule.refund(held, now, argument(back)?) {
             apply(&budget.keys, change, redis)?;
         }
     }
     Ok(Reply::Int(1))
 }
 
-fn parse(keys: &[Bytes], args: &[Bytes]) -> Result<(u64, Vec<(Budget, u64)>), Error> {
-    let malformed = || Error::new(ErrorKind::Server, "a limit script got malformed arguments");
-    let number = |text: &Bytes| std::str::from_utf8(text).ok()?.parse::<u64>().ok();
+fn malformed() -> Error {
+    Error::new(ErrorKind::Server, "a limit script got malformed arguments")
+}
+
+fn argument(text: &Bytes) -> Result<u64, Error> {
+    let number = std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.parse().ok());
+    number.ok_or_else(malformed)
+}
+
+fn rule(name: &Bytes, numbers: [&Bytes; 3]) -> Result<Rule, Error> {
+    let known = [
+        Algorithm::FixedWindow,
+        Algorithm::SlidingWindow,
+        Algorithm::TokenBucket,
+    ];
+    let algorithm = match name {
+        name if name == LOOK => Algorithm::FixedWindow,
+        name => known
+            .into_iter()
+            .find(|known| word(*known).as_bytes() == name)
+            .ok_or_else(malformed)?,
+    };
+    let [units, window, refill] = numbers.map(argument);
+    Rule::new(algorithm, units?, window?, refill?).map_err(|_| malformed())
+}
+
+fn parse_check(keys: &[Bytes], args: &[Bytes]) -> Result<(u64, Vec<Budget>), Error> {
     let (now, limits) = args.split_first().ok_or_else(malformed)?;
-    let now = number(now).ok_or_else(malformed)?;
+    let now = argument(now)?;
     let mut keys = keys.iter().cloned();
-    let mut calls = Vec::with_capacity(limits.len() / ARGS_PER_LIMIT);
-    for limit in limits.chunks(ARGS_PER_LIMIT) {
-        let [algorithm, units, window, refill, cost] = limit else {
+    let mut budgets = Vec::with_capacity(limits.len() / CHECK_ARGS);
+    for limit in limits.chunks(CHECK_ARGS) {
+        let [word, units, window, refill, cost, add] = limit else {
             return Err(malformed());
         };
-        let algorithm = [
-            Algorithm::FixedWindow,
-            Algorithm::SlidingWindow,
-            Algorithm::TokenBucket,
-        ]
-        .into_iter()
-        .find(|known| word(*known).as_bytes() == algorithm)
-        .ok_or_else(malformed)?;
-        let [Some(units), Some(window), Some(refill), Some(cost)] =
-            [units, window, refill, cost].map(number)
-        else {
-            return Err(malformed());
-        };
-        let rule = Rule::new(algorithm, units, window, refill).map_err(|_| malformed())?;
-        let count = if algorithm == Algorithm::SlidingWindow {
+        let rule = rule(word, [units, window, refill])?;
+        let count = if rule.algorithm == Algorithm::SlidingWindow {
             2
         } else {
             1
@@ -219,9 +285,15 @@ fn parse(keys: &[Bytes], args: &[Bytes]) -> Result<(u64, Vec<(Budget, u64)>), Er
         if keys.len() != count {
             return Err(malformed());
         }
-        calls.push((Budget { rule, keys }, cost));
+        budgets.push(Budget {
+            rule,
+            keys,
+            cost: argument(cost)?,
+            add: argument(add)?,
+            look_first: false,
+        });
     }
-    Ok((now, calls))
+    Ok((now, budgets))
 }
 
 fn apply(keys: &[Bytes], change: Change, redis: &mut RedisCall<'_>) -> Result<(), Error> {
@@ -230,7 +302,7 @@ fn apply(keys: &[Bytes], change: Change, redis: &mut RedisCall<'_>) -> Result<()
         command.extend_from_slice(args);
         redis(&command)
     };
-    let [key, rest @ ..] = keys else {
+    let [key, ..] = keys else {
         return Ok(());
     };
     match change {
@@ -252,12 +324,9 @@ fn apply(keys: &[Bytes], change: Change, redis: &mut RedisCall<'_>) -> Result<()
                 run("PEXPIRE", &[key.clone(), digits(lifetime)])?;
             }
         }
-        Change::Uncount { current, previous } => {
-            for (key, less) in std::iter::once(key).chain(rest).zip([current, previous]) {
-                if less > 0 {
-                    run("INCRBY", &[key.clone(), Bytes::from(format!("-{less}"))])?;
-                }
-            }
+        Change::Uncount(less) => {
+            let less = Bytes::from(format!("-{less}"));
+            run("INCRBY", &[key.clone(), less])?;
         }
     }
     Ok(())

@@ -5,6 +5,10 @@ use super::names::DEFAULT_PREFIX;
 use crate::settings::Engine;
 use std::time::Duration;
 
+/// An answer that comes later than this admits nobody, whatever the budget of a check: what is stored of a
+/// limit is kept for this long, and as long again for clocks that differ, after the time that it counts for.
+pub(crate) const MOST_DELAY: Duration = Duration::from_secs(5);
+
 /// What can be tuned.
 #[derive(Clone, Debug)]
 pub(crate) struct LimitSettings {
@@ -38,6 +42,11 @@ impl LimitSettings {
     pub(crate) fn mistake(&self) -> Option<&'static str> {
         if self.budget.is_zero() {
             return Some("limit_budget is zero; no check could be answered in time");
+        }
+        if self.budget > MOST_DELAY {
+            return Some(
+                "limit_budget is over 5 s, and counters are not kept for checks that take longer; choose a shorter one",
+            );
         }
         if self.prefix.is_empty() {
             return Some("limit_prefix is empty; leave it out for that of @upstash/ratelimit");

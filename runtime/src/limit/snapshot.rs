@@ -40,7 +40,7 @@ impl Snapshot {
                 tokens,
                 ..
             }) => Held(Some(refilled_at), Some(tokens)),
-            Some(Change::Uncount { .. }) | None => held,
+            Some(Change::Uncount(_)) | None => held,
         };
         let index = rule.index(now);
         Self { held, index }

@@ -44,16 +44,14 @@ impl Limits {
         settings: &LimitSettings,
         deployment: Deployment,
     ) -> Self {
-        let prefix = match client.namespace() {
-            Some(namespace) => format!("{namespace}:{}", settings.prefix),
-            None => settings.prefix.clone(),
-        };
+        let cluster = deployment == Deployment::Cluster;
+        let names = Names::new(client.namespace(), &settings.prefix, cluster);
+        for limit in super::BUILT_IN.iter().chain(&settings.overrides) {
+            names.reserve(limit);
+        }
         Self {
             client,
-            names: Names {
-                prefix,
-                cluster: deployment == Deployment::Cluster,
-            },
+            names,
             budget: settings.budget,
             overrides: settings.overrides.clone(),
             analytics: settings.counted(deployment),

@@ -66,16 +66,23 @@ impl Mark {
 /// The marks at the beginning of the body, of which each attribute leaves one.
 pub fn found(function: &Function) -> Vec<Mark> {
     let parser = |input: ParseStream<'_>| {
-        let mut marks = Vec::new();
-        while let Ok(item) = input.fork().parse::<ItemConst>() {
-            let Some(mark) = read(&item) else { break };
-            input.parse::<ItemConst>()?;
-            marks.push(mark);
-        }
+        let items = items(input)?;
         input.parse::<proc_macro2::TokenStream>()?;
-        Ok(marks)
+        Ok(items.iter().filter_map(read).collect())
     };
     parser.parse2(function.body.stream()).unwrap_or_default()
+}
+
+/// The same, as they are written; the input is behind them afterwards.
+pub fn items(input: ParseStream<'_>) -> syn::Result<Vec<ItemConst>> {
+    let mut items = Vec::new();
+    while let Ok(item) = input.fork().parse::<ItemConst>() {
+        if read(&item).is_none() {
+            break;
+        }
+        items.push(input.parse()?);
+    }
+    Ok(items)
 }
 
 /// `const _: ..::LimitMark = ..::LimitMark { limit: "..", caller: ".." };`

@@ -2,7 +2,7 @@
 
 use super::caller::Caller;
 use super::{fields, tell};
-use crate::limit::group::Group;
+use crate::limit::pair::{Pair, is_same_budget};
 use crate::limit::{Limit, check};
 use crate::pond::Millpond;
 use crate::scope;
@@ -143,8 +143,19 @@ where
             let (head, body) = request.into_parts();
             let id = layer.caller.identify(&head).filter(|id| !id.is_empty());
             let pond = layer.pond.unwrap_or_else(scope::current);
-            let limits = Group::several(&pond.0.limits, &layer.first, &layer.limits);
-            let decision = check::admit(&pond.0.limits, &limits, id.as_deref(), 1).await;
+            let state = &pond.0.limits;
+            let decision = match &id {
+                None => check::unidentified(state, &layer.first),
+                Some(id) => {
+                    let mut pairs: Vec<Pair<'_>> = Vec::new();
+                    for limit in std::iter::once(&layer.first).chain(&layer.limits) {
+                        if !pairs.iter().any(|pair| is_same_budget(&pair.limit, limit)) {
+                            pairs.push(Pair::new(*limit, id.as_str(), 1));
+                        }
+                    }
+                    check::admit(state, &pairs).await
+                }
+            };
             let (told, mut response) = match decision.into_result() {
                 Ok(decision) => {
                     let response = inner.call(Request::from_parts(head, body)).await?;

@@ -1,5 +1,7 @@
--- KEYS and ARGV as in limit_check.lua; the cost is what is given back, never more than was taken.
--- Creates no key and leaves every lifetime that has no reason to change.
+-- KEYS: for each limit the counter of the window that was taken from, or the hash of the bucket.
+-- ARGV: now in ms; then for each limit: algorithm, units, window in ms, refill, what is given back.
+-- Gives back no more than the counter holds. Creates no key and leaves every lifetime that has no
+-- reason to change.
 local now = tonumber(ARGV[1])
 local k = 1
 for a = 2, #ARGV, 5 do
@@ -19,22 +21,11 @@ for a = 2, #ARGV, 5 do
       tokens = math.min(units, math.min(units, tokens) + back)
       redis.call('HSET', key, 'refilledAt', at, 'tokens', tokens)
       local lifetime = math.ceil((units - tokens) / refill) * window
-      if lifetime > 0 then redis.call('PEXPIRE', key, lifetime) end
+      if lifetime > 0 then redis.call('PEXPIRE', key, lifetime + 10000) end
     end
   else
-    local keys = {key}
-    if algorithm == 'sliding' then
-      keys[2] = KEYS[k]
-      k = k + 1
-    end
-    local held = redis.call('MGET', unpack(keys))
-    for i, counter in ipairs(keys) do
-      local less = math.min(back, tonumber(held[i] or 0))
-      if less > 0 then
-        redis.call('INCRBY', counter, -less)
-        back = back - less
-      end
-    end
+    local less = math.min(back, tonumber(redis.call('GET', key) or 0))
+    if less > 0 then redis.call('INCRBY', key, -less) end
   end
 end
 return 1

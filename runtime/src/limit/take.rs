@@ -1,0 +1,214 @@
+//! Takes from every budget of a check, or from none.
+//!
+//! One script does it at once. On Redis Cluster, where budgets of different callers are on different
+//! nodes, they are taken in turn, and given back in reverse if a later one refuses.
+
+use super::algorithm::Algorithm;
+use super::decision::{BudgetName, Counted, Decision, Policy, Reason};
+use super::moment::Moment;
+use super::pair::Part;
+use super::receipt::{Receipt, TakenPart};
+use super::script;
+use super::snapshot::Snapshot;
+use super::state::Limits;
+use crate::error::{Error, ErrorKind};
+use crate::reply::no_reply;
+use std::sync::Arc;
+
+/// Why a check was not decided by the store, and what it had taken by then.
+pub(super) struct NotTaken {
+    pub(super) error: Error,
+    pub(super) taken: Turns,
+}
+
+impl From<Error> for NotTaken {
+    fn from(error: Error) -> Self {
+        let taken = Turns::default();
+        Self { error, taken }
+    }
+}
+
+/// What was taken in turn so far.
+#[derive(Default)]
+pub(super) struct Turns(Vec<Vec<TakenPart>>);
+
+impl Turns {
+    /// Gives it back, last first. What does not arrive stays taken, so never too many are admitted.
+    pub(super) async fn give_back(self, state: &Arc<Limits>) {
+        for taken in self.0.into_iter().rev() {
+            let receipt = Receipt::new(taken);
+            let error = give_back(state, &receipt, u64::MAX).await.err();
+            if let Some(error) = error {
+                tracing::debug!(%error, "units of a refused call could not be given back");
+            }
+        }
+    }
+}
+
+/// Gives so many units back to each budget that they were taken from.
+pub(super) async fn give_back(
+    state: &Arc<Limits>,
+    receipt: &Receipt,
+    units: u64,
+) -> Result<(), Error> {
+    let refunds = receipt.give_back(units, state.client.settings.clock.unix_ms());
+    let now = state.client.settings.clock.unix_ms();
+    // On Redis Cluster, keys of different callers are in different slots.
+    let groups: Vec<_> = if state.names.cluster {
+        refunds.chunks(1).collect()
+    } else {
+        vec![&refunds[..]]
+    };
+    let mut result = Ok(());
+    for group in groups.into_iter().rev().filter(|group| !group.is_empty()) {
+        let command = script::refund(group, now);
+        let reply = state.client.send(vec![command], state.budget).await.pop();
+        result = result.and(reply.unwrap_or_else(|| Err(no_reply())).map(|_| ()));
+    }
+    for part in receipt.parts() {
+        state.blocked.forget(&part.key);
+    }
+    result
+}
+
+/// Takes, and says what was found.
+pub(super) async fn take(
+    state: &Arc<Limits>,
+    parts: &[Part],
+    now: Moment,
+) -> Result<Decision, NotTaken> {
+    let mut found: Vec<Option<Policy>> = parts.iter().map(|_| None).collect();
+    let mut turns = Turns::default();
+    let mut took = true;
+    for turn in turns_of(state, parts) {
+        if !took {
+            break;
+        }
+        let group: Vec<_> = turn.iter().map(|at| &parts[*at]).collect();
+        match take_at_once(state, &group, now).await {
+            Ok((policies, taken)) => {
+                for (at, policy) in turn.into_iter().zip(policies) {
+                    found[at] = Some(policy);
+                }
+                took = taken.is_some();
+                turns.0.extend(taken);
+            }
+            Err(error) => {
+                let taken = turns;
+                return Err(NotTaken { error, taken });
+            }
+        }
+    }
+    let policies = parts.iter().zip(found).map(|(part, found)| {
+        let found = found.unwrap_or_else(|| policy(part, None));
+        if took {
+            found
+        } else {
+            untaken(found, part.cost)
+        }
+    });
+    let decision = Decision::counted(policies.collect(), Reason::Exhausted, now.unix_ms)
+        .filter(|decision| decision.is_allowed() == took)
+        .ok_or_else(|| {
+            Error::new(
+                ErrorKind::Protocol,
+                "a limit script contradicts its numbers",
+            )
+        })?;
+    if took {
+        let taken = turns.0.into_iter().flatten().collect();
+        return Ok(decision.with_receipt(Receipt::new(taken)));
+    }
+    turns.give_back(state).await;
+    Ok(decision)
+}
+
+/// What a client is told of this part.
+pub(super) fn policy(part: &Part, counted: Option<Counted>) -> Policy {
+    Policy {
+        limit: part.limit,
+        name: BudgetName(part.base.as_str().into()),
+        counted,
+    }
+}
+
+/// A part that would have allowed the call keeps what it had.
+fn untaken(mut policy: Policy, cost: u64) -> Policy {
+    if let Some(counted) = policy.counted.as_mut().filter(|counted| counted.allowed) {
+        counted.remaining = counted
+            .remaining
+            .saturating_add(cost)
+            .min(policy.limit.units());
+    }
+    policy
+}
+
+/// The places of the parts that can be taken at once: all of them, except on Redis Cluster, where those of
+/// one caller are. Budgets that all callers share come last, so that a refusal disturbs few others.
+fn turns_of(state: &Limits, parts: &[Part]) -> Vec<Vec<usize>> {
+    if !state.names.cluster {
+        return vec![(0..parts.len()).collect()];
+    }
+    let slot = |part: &Part| {
+        let base = part.base.as_str();
+        let tag = base
+            .split_once('{')
+            .and_then(|(_, rest)| rest.split_once('}'));
+        tag.map_or(base, |(tag, _)| tag).to_owned()
+    };
+    let mut turns: Vec<(bool, String, Vec<usize>)> = Vec::new();
+    for (at, part) in parts.iter().enumerate() {
+        let slot = slot(part);
+        match turns.iter_mut().find(|(_, known, _)| *known == slot) {
+            Some((_, _, places)) => places.push(at),
+            None => turns.push((part.is_shared, slot, vec![at])),
+        }
+    }
+    turns.sort_by_key(|(is_shared, ..)| *is_shared);
+    turns.into_iter().map(|(_, _, places)| places).collect()
+}
+
+/// What one script found, and what it took if it did.
+async fn take_at_once(
+    state: &Arc<Limits>,
+    parts: &[&Part],
+    now: Moment,
+) -> Result<(Vec<Policy>, Option<Vec<TakenPart>>), Error> {
+    let at = now.unix_ms;
+    let clock = &state.client.settings.clock;
+    let budgets: Vec<_> = parts.iter().map(|part| part.budget(at)).collect();
+    let command = script::check(&budgets, at);
+    let left = state.budget.saturating_sub(now.elapsed(clock));
+    let reply = state.client.send(vec![command], left).await.pop();
+    let (took, held) = script::read_check(&reply.ok_or_else(no_reply)??, parts.len())?;
+    if now.elapsed(clock) > state.budget {
+        let text =
+            "a limit check was answered too late: its window's counter may be a new one by now";
+        return Err(Error::new(ErrorKind::Timeout, text));
+    }
+    let mut policies = Vec::with_capacity(parts.len());
+    let mut taken = Vec::with_capacity(parts.len());
+    for (part, held) in parts.iter().zip(held) {
+        let rule = part.limit.rule();
+        let verdict = rule.check(held, at, part.cost);
+        let change = verdict.change.filter(|_| took);
+        let snapshot = Snapshot::after(rule, held, change, at);
+        let is_used_up = rule.algorithm == Algorithm::FixedWindow && verdict.remaining < part.cost;
+        match verdict.retry_at {
+            Some(_) => {
+                let life = rule.life(held, at);
+                state
+                    .blocked
+                    .remember(part.key, snapshot, verdict.retry_at, life, now);
+            }
+            None if took && is_used_up => {
+                let life = rule.life(held, at);
+                state.blocked.remember(part.key, snapshot, None, life, now);
+            }
+            None => state.blocked.refresh(&part.key, snapshot),
+        }
+        taken.push(TakenPart::new(part, at, verdict.remaining));
+        policies.push(policy(part, Some(Counted::from(verdict))));
+    }
+    Ok((policies, took.then_some(taken)))
+}

@@ -193,3 +193,45 @@ async fn one_key_that_cannot_be_invalidated_does_not_hold_up_the_others() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_invalidation_for_which_there_is_no_room_in_the_queue_waits() {
+    let redis = needs_redis!();
+    let gateway = gateway(redis).await;
+    let pond = pond(&gateway);
+    let row = AtomicU32::new(1);
+    within_a_minute(pond.scope(async {
+        assert_eq!(read(1, &row).await, 1);
+        // A server so slow that 64 MiB wait for it.
+        let hold = gateway.hold_before(Matcher::argument("{large:0}:guard"));
+        let value = "v".repeat(3 << 20);
+        let sets: Vec<_> = (0..30)
+            .map(|n| {
+                let (pond, value) = (pond.clone(), value.clone());
+                pond.clone().spawn(async move {
+                    let key = format!("large:{n}");
+                    pond.set(key, &value, millpond::ttl::SHORT).await
+                })
+            })
+            .collect();
+        hold.arrived().await;
+        support::settle().await;
+        assert_eq!(change(1, &row).await, Ok(2));
+        let refused = pond.delete("kept:1").await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
+        assert!(pond.stats().pending_invalidations > 0);
+        assert_eq!(stored(gateway.database()).await.as_deref(), Some("1"));
+        // The server would say 1.
+        assert_eq!(read(1, &row).await, 2);
+        hold.release();
+        let mut refusals = 0;
+        for set in sets {
+            refusals += u32::from(set.await.unwrap().is_err());
+        }
+        assert!((1..30).contains(&refusals), "{refusals}");
+        pond.flush().await.unwrap();
+        assert_eq!(pond.stats().pending_invalidations, 0);
+        assert_ne!(stored(gateway.database()).await.as_deref(), Some("1"));
+    }))
+    .await;
+}

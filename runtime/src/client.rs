@@ -5,6 +5,7 @@ mod delivery;
 pub(crate) mod guard;
 pub(crate) mod outage;
 pub(crate) mod owed;
+mod walk;
 pub(crate) mod write;
 pub(crate) mod writer;
 
@@ -61,15 +62,17 @@ impl Client {
         registry: Registry,
         cluster: bool,
     ) -> Self {
+        let namespace = settings.namespace.as_deref().map(key::encoded);
+        let named = namespace.as_ref().map_or(0, |name| name.len() + 1);
         Self {
             codec: Codec::new(&settings, store.as_ref().err().cloned()),
-            namespace: settings.namespace.as_deref().map(key::encoded),
+            namespace,
             outages: OutageLog::new(settings.clock.clone()),
             started: settings.clock.now(),
             store,
             settings,
             registry,
-            pending: Arc::default(),
+            pending: Arc::new(Pending::new(named)),
             writes: Writes::new(),
             on_change: OnceLock::new(),
             cluster,

@@ -9,9 +9,6 @@ use crate::store::glob;
 use bytes::Bytes;
 use std::fmt;
 
-/// How many keys the server examines for one page. Each page is one command.
-const PAGE: &str = "1000";
-
 /// A glob that selects keys, as Redis reads it: `*` stands for any text, `?` for one byte, `[ab]` and `[a-z]`
 /// for one of the given bytes, and `\` before a character for that character itself.
 ///
@@ -55,14 +52,7 @@ impl Pattern {
     /// assert_eq!(format!("thumb:{}:*", Pattern::escape(file)), r"thumb:a\[1\]:*");
     /// ```
     pub fn escape(text: &str) -> String {
-        let mut escaped = String::with_capacity(text.len());
-        for c in text.chars() {
-            if matches!(c, '*' | '?' | '[' | ']' | '^' | '\\') {
-                escaped.push('\\');
-            }
-            escaped.push(c);
-        }
-        escaped
+        glob::escape(text)
     }
 
     /// The text of the pattern.
@@ -146,10 +136,7 @@ impl Cache {
         detach();
         let (mut cursor, mut removed) = ("0".to_owned(), 0);
         loop {
-            let scan = ["SCAN", &cursor, "MATCH", &pattern, "COUNT", PAGE].map(str::to_owned);
-            let reply = self.client.one(Command::new(Effect::Read, scan)).await?;
-            let (next, page): (String, Vec<Bytes>) = reply.parse()?;
-            let mut doomed = page;
+            let (next, mut doomed) = self.client.page_of_keys(&cursor, &pattern).await?;
             doomed.retain(|key| !is_beside(&String::from_utf8_lossy(key)));
             if !doomed.is_empty() {
                 let name = Bytes::from_static(b"DEL");

@@ -92,11 +92,9 @@ impl Millpond {
     /// assert_eq!(millpond::Millpond::memory().stats().commands, 0);
     /// ```
     pub fn stats(&self) -> Stats {
-        let mut stats = self
-            .0
-            .client
-            .registry
-            .snapshot(self.0.client.pending.len() as u64);
+        let mut stats = self.0.client.registry.snapshot();
+        stats.pending_invalidations = self.0.client.pending.len() as u64;
+        stats.pending_prefixes = self.0.client.pending.prefixes() as u64;
         stats.limits = self.0.limits.stats();
         let outage = self
             .0

@@ -145,6 +145,9 @@ pub struct Stats {
     pub retries: u64,
     /// Invalidations that have not been delivered yet; see [`Millpond::flush`](crate::Millpond::flush).
     pub pending_invalidations: u64,
+    /// How many of these are prefixes. The keys of undelivered invalidations take at most 64 MiB; beyond that the
+    /// prefixes are remembered instead, and the keys under them are scanned when the server is back.
+    pub pending_prefixes: u64,
     /// Why the circuit breaker is open, so that nothing is sent to the store. `None` while it is closed.
     pub outage: Option<String>,
     prefixes: HashMap<String, CacheStats>,
@@ -245,14 +248,13 @@ impl Registry {
         Arc::clone(by_prefix.counters.entry(prefix.to_owned()).or_default())
     }
 
-    pub(crate) fn snapshot(&self, pending_invalidations: u64) -> Stats {
+    pub(crate) fn snapshot(&self) -> Stats {
         let mut stats = Stats {
             commands: self.meter.commands.get(),
             requests: self.meter.requests.get(),
             bytes_sent: self.meter.bytes_sent.get(),
             bytes_received: self.meter.bytes_received.get(),
             retries: self.meter.retries.get(),
-            pending_invalidations,
             ..Stats::default()
         };
         for (prefix, counters) in &sync::read(&self.by_prefix).counters {

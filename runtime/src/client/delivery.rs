@@ -4,7 +4,7 @@
 use super::Client;
 use super::guard;
 use super::outage::Step;
-use super::owed::{Owed, Ticket};
+use super::owed::{Added, NextWalk, Owed, Ticket};
 use super::write::Unanswered;
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
@@ -17,7 +17,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The most invalidations that are delivered in one request from the background.
-const MOST_AT_ONCE: usize = 200;
+pub(super) const MOST_AT_ONCE: usize = 200;
+
+/// The pause between two tries to deliver: this long at first, then longer each time. The longest is shorter than
+/// the silence after which another task takes over.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Client {
     /// Invalidates keys in one request; how many were there. What cannot be delivered now is
@@ -103,8 +108,11 @@ impl Client {
             if owed.removes {
                 self.changed(&owed.key);
             }
-            if !self.pending.add(owed) {
-                tracing::error!("too many invalidations wait to be delivered; one was dropped");
+            let now = self.settings.clock.monotonic();
+            if self.pending.add(owed, now) == Added::FirstPrefix {
+                tracing::error!(
+                    "the keys of undelivered invalidations take too much memory; prefixes wait instead, and the keys                      under them will be walked through when the server is back"
+                );
             }
         }
         self.deliver_in_background();
@@ -118,7 +126,7 @@ impl Client {
 
     /// Sends what is owed: how many values were there, what was not delivered, and why. The first time an
     /// invalidation is two plain commands: what arrives late of them costs a miss.
-    async fn deliver(
+    pub(super) async fn deliver(
         &self,
         owed: Vec<Owed>,
         is_first: bool,
@@ -175,7 +183,7 @@ impl Client {
 
     /// Starts delivering what waits, unless somebody does.
     pub(crate) fn deliver_in_background(self: &Arc<Self>) {
-        if self.pending.len() == 0 || !runtime::in_runtime() {
+        if self.pending.len() == 0 || !runtime::in_runtime() || !self.has_work() {
             return;
         }
         let Some(mut delivery_task) = self.pending.delivery_task() else {
@@ -183,20 +191,17 @@ impl Client {
         };
         let client = Arc::clone(self);
         runtime::spawn(async move {
-            let mut pause = Duration::from_millis(50);
-            loop {
-                let waiting = client.pending.some(MOST_AT_ONCE);
-                if waiting.is_empty() || !delivery_task.is_active() {
-                    break;
-                }
-                let owed = waiting.into_iter().map(|ticket| ticket.owed).collect();
-                let budget = client.settings.budget;
-                if let (_, _, Some(error)) = client.deliver(owed, false, budget).await {
-                    tracing::debug!(%error, "invalidations still wait to be delivered");
-                    runtime::sleep(random::jitter(pause)).await;
-                    pause = (pause * 2).min(Duration::from_secs(5));
-                } else {
-                    pause = Duration::from_millis(50);
+            let mut pause = SHORTEST_PAUSE;
+            while delivery_task.is_active() {
+                match client.deliver_some().await {
+                    Ok(Delivered::Some) => pause = SHORTEST_PAUSE,
+                    Ok(Delivered::Nothing) => break,
+                    Ok(Delivered::Wait(left)) => runtime::sleep(left.min(LONGEST_PAUSE)).await,
+                    Err(error) => {
+                        tracing::debug!(%error, "invalidations still wait to be delivered");
+                        runtime::sleep(random::jitter(pause)).await;
+                        pause = (pause * 2).min(LONGEST_PAUSE);
+                    }
                 }
             }
             drop(delivery_task);
@@ -205,20 +210,42 @@ impl Client {
         });
     }
 
-    /// Delivers what is owed.
-    pub(crate) async fn flush(&self) -> Result<(), Error> {
-        loop {
-            let waiting = self.pending.some(MOST_AT_ONCE);
-            if waiting.is_empty() {
-                return Ok(());
-            }
+    /// Whether anything waits that can be delivered, now or later.
+    fn has_work(&self) -> bool {
+        self.pending.len() > self.pending.prefixes() || !matches!(self.next_walk(), NextWalk::None)
+    }
+
+    /// Delivers some of what is owed: keys, then prefixes.
+    async fn deliver_some(&self) -> Result<Delivered, Error> {
+        let waiting = self.pending.some(MOST_AT_ONCE);
+        if !waiting.is_empty() {
             let owed = waiting.into_iter().map(|ticket| ticket.owed).collect();
-            let budget = self.settings.budget;
-            if let (_, _, Some(error)) = self.deliver(owed, false, budget).await {
-                return Err(error);
+            let (_, _, error) = self.deliver(owed, false, self.settings.budget).await;
+            return error.map_or(Ok(Delivered::Some), Err);
+        }
+        match self.next_walk() {
+            NextWalk::Now(walk) => {
+                self.walk(&walk).await?;
+                Ok(Delivered::Some)
             }
+            NextWalk::After(left) => Ok(Delivered::Wait(left)),
+            NextWalk::None => Ok(Delivered::Nothing),
         }
     }
+
+    /// Delivers what is owed, as far as it can be by now.
+    pub(crate) async fn flush(&self) -> Result<(), Error> {
+        while let Delivered::Some = self.deliver_some().await? {}
+        Ok(())
+    }
+}
+
+/// What [`Client::deliver_some`] did.
+enum Delivered {
+    Some,
+    Nothing,
+    /// What is left has time.
+    Wait(Duration),
 }
 
 /// Whether trying again cannot help: the key itself is refused.

@@ -1,5 +1,17 @@
 //! Redis glob patterns: `*`, `?`, `[a-z]`, `[^a]`, and `\` before a character that means itself.
 
+/// Text that means itself.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '*' | '?' | '[' | ']' | '^' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
 /// Whether the whole text matches. Takes at most text × pattern steps, whatever the pattern.
 pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);

@@ -5,6 +5,7 @@ use crate::patience::{self, Patience};
 use crate::stall::connection::{Connection, Mode};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use tokio::net::{TcpListener, TcpStream};
@@ -49,6 +50,7 @@ pub struct StallingProxy {
 struct Registry {
     connections: Mutex<Vec<Arc<Connection>>>,
     activity: watch::Sender<()>,
+    refuses: AtomicBool,
 }
 
 impl Registry {
@@ -130,6 +132,17 @@ impl StallingProxy {
         for connection in self.registry.connections().drain(..) {
             connection.set(Mode::Cut);
         }
+    }
+
+    /// Closes every connection, and from now on each new one, as if the server were gone.
+    pub fn refuse(&self) {
+        self.registry.refuses.store(true, Ordering::SeqCst);
+        self.cut();
+    }
+
+    /// Ends [`refuse`](Self::refuse).
+    pub fn accept(&self) {
+        self.registry.refuses.store(false, Ordering::SeqCst);
     }
 }
 
@@ -267,6 +280,12 @@ async fn accept(listener: TcpListener, server: u16, registry: &Arc<Registry>) {
         // In the registry before the server is asked: a stall that begins now holds this one too.
         let connection = Arc::new(Connection::new(registry.activity.clone()));
         registry.connections().push(Arc::clone(&connection));
+        if registry.refuses.load(Ordering::SeqCst) {
+            registry
+                .connections()
+                .retain(|other| !Arc::ptr_eq(other, &connection));
+            continue;
+        }
         let registry = Arc::clone(registry);
         tokio::spawn(async move {
             if let Ok(server) = TcpStream::connect(server).await {

@@ -266,8 +266,11 @@ impl Pending {
 
     /// What is owed for a key that a walk has found.
     pub(crate) fn owed_under(&self, walk: &Walk, key: &FullKey) -> Option<Owed> {
-        let waiting = self.waiting();
-        waiting.prefixes.as_ref()?.owed(&walk.prefix, key)
+        let prefix = prefix_of(&key.value, self.namespace);
+        if !walk.is_of_all() && walk.prefix != prefix {
+            return None;
+        }
+        self.waiting().prefixes.as_ref()?.owed(&prefix, key)
     }
 
     /// A walk has come to its end; whether it was the last.

@@ -33,8 +33,8 @@ impl Client {
 
     /// Gives up what is owed under a prefix.
     pub(super) async fn walk(&self, walk: &Walk) -> Result<(), Error> {
-        // What has no prefix is looked for among all keys of the namespace.
-        let prefix = if walk.prefix.is_empty() {
+        // What has no prefix is looked for among all keys.
+        let prefix = if walk.prefix.is_empty() || walk.is_of_all() {
             self.named("").into_owned()
         } else {
             String::from_utf8_lossy(&walk.prefix).into_owned()

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 
 /// Bits that stand for one key. With 20 bits of room for each, one key in some ten thousand is taken for
 /// another.
-const BITS: u64 = 6;
+const BITS: usize = 6;
 
 pub(super) struct Filter {
     words: Vec<u64>,
@@ -36,11 +36,11 @@ impl Filter {
     }
 
     /// Which bits of which words stand for a key.
-    fn places(&self, key: &[u8]) -> [(usize, u64); BITS as usize] {
+    fn places(&self, key: &[u8]) -> [(usize, u64); BITS] {
         let [first, step] = self.hashers.each_ref().map(|hasher| hasher.hash_one(key));
         let words = u64::try_from(self.words.len()).unwrap_or(1);
         let mut n = 0;
-        [(); BITS as usize].map(|()| {
+        [(); BITS].map(|()| {
             let hash = first.wrapping_add(step.wrapping_mul(n));
             n += 1;
             let word = usize::try_from((hash >> 6) % words).unwrap_or(0);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// The prefixes for whose keys something is owed. Which keys of theirs, the filters say.
 pub(super) struct Prefixes {
-    prefixes: BTreeMap<Bytes, OwedPrefix>,
+    owed: BTreeMap<Bytes, OwedPrefix>,
     /// The keys whose values are to be removed.
     removed: Filter,
     /// The keys of which only what was written is to be given up.
@@ -31,6 +31,9 @@ struct OwedPrefix {
     is_open: bool,
 }
 
+/// The prefix of all keys, where even prefixes are too many. No text holds this byte.
+pub(super) const ALL: &[u8] = b"\xff";
+
 /// What the next look at prefixes finds.
 pub(crate) enum NextWalk {
     Now(Walk),
@@ -46,20 +49,32 @@ pub(crate) struct Walk {
     version: u64,
 }
 
+/// About how many bytes a prefix takes up.
+fn weight(prefix: &[u8]) -> usize {
+    prefix.len() + 256
+}
+
+impl Walk {
+    /// Whether it goes through all keys, whatever their prefixes.
+    pub(crate) fn is_of_all(&self) -> bool {
+        self.prefix == ALL
+    }
+}
+
 impl Prefixes {
     /// None yet, in so many bytes.
     pub(super) fn new(bytes: usize) -> Self {
         Self {
-            prefixes: BTreeMap::new(),
+            owed: BTreeMap::new(),
             removed: Filter::new(bytes / 16 * 3),
             given_up: Filter::new(bytes / 16),
             bytes: 0,
-            most: bytes,
+            most: bytes / 4,
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.prefixes.len()
+        self.owed.len()
     }
 
     /// Whether what is owed for a key of this prefix needs no place of its own.
@@ -69,8 +84,8 @@ impl Prefixes {
 
     /// The prefix that is owed for keys of this one: itself, or that of all keys.
     fn under(&self, prefix: &[u8]) -> Option<(&Bytes, &OwedPrefix)> {
-        let all = || self.prefixes.get_key_value(&b""[..]);
-        self.prefixes.get_key_value(prefix).or_else(all)
+        let all = || self.owed.get_key_value(ALL);
+        self.owed.get_key_value(prefix).or_else(all)
     }
 
     /// Remembers what is owed for a key of this prefix.
@@ -81,19 +96,19 @@ impl Prefixes {
             &mut self.given_up
         };
         filter.insert(&owed.key.value);
-        if !self.prefixes.contains_key(prefix) {
-            self.bytes += prefix.len() + 256;
-            if self.bytes > self.most / 4 {
+        if self.under(prefix).is_none() {
+            self.bytes += weight(prefix);
+            if self.bytes > self.most {
                 self.fold();
             }
         }
-        let key = if self.prefixes.contains_key(&b""[..]) {
-            Bytes::new()
+        let key = if self.owed.contains_key(ALL) {
+            Bytes::from_static(ALL)
         } else {
             // Not a part of the key, which would stay in memory with it.
             Bytes::copy_from_slice(prefix)
         };
-        let under = self.prefixes.entry(key).or_insert(OwedPrefix {
+        let under = self.owed.entry(key).or_insert(OwedPrefix {
             number: 0,
             last: now,
             version: 0,
@@ -111,7 +126,7 @@ impl Prefixes {
 
     /// Even prefixes are too many: one that all keys have.
     fn fold(&mut self) {
-        let folded = std::mem::take(&mut self.prefixes)
+        let folded = std::mem::take(&mut self.owed)
             .into_values()
             .reduce(|one, other| OwedPrefix {
                 number: one.number.max(other.number),
@@ -121,8 +136,8 @@ impl Prefixes {
                 is_open: one.is_open || other.is_open,
             });
         self.bytes = 0;
-        self.prefixes
-            .extend(folded.map(|folded| (Bytes::new(), folded)));
+        let all = Bytes::from_static(ALL);
+        self.owed.extend(folded.map(|folded| (all, folded)));
     }
 
     /// What is owed for a key of this prefix, if it may be one of those that were too many.
@@ -139,7 +154,7 @@ impl Prefixes {
     /// Something was delivered for a key of this prefix.
     pub(super) fn close(&mut self, prefix: &[u8]) {
         let key = self.under(prefix).map(|(key, _)| key.clone());
-        if let Some(owed) = key.and_then(|key| self.prefixes.get_mut(&key)) {
+        if let Some(owed) = key.and_then(|key| self.owed.get_mut(&key)) {
             owed.is_open = false;
         }
     }
@@ -149,8 +164,8 @@ impl Prefixes {
     /// more that began before.
     pub(super) fn next(&self, now: Duration, settle: Duration, may_walk_all: bool) -> NextWalk {
         let mut wait: Option<Duration> = None;
-        for (prefix, owed) in &self.prefixes {
-            if prefix.is_empty() && !may_walk_all {
+        for (prefix, owed) in &self.owed {
+            if prefix == ALL && !may_walk_all {
                 continue;
             }
             let settles = owed.last.saturating_add(settle);
@@ -169,7 +184,7 @@ impl Prefixes {
 
     /// A walk has come to its end; whether the prefix is owed no longer.
     pub(super) fn walked(&mut self, walk: &Walk, settle: Duration) -> bool {
-        let Some(owed) = self.prefixes.get_mut(&walk.prefix) else {
+        let Some(owed) = self.owed.get_mut(&walk.prefix) else {
             return false;
         };
         // Otherwise more is owed since, for keys that it may have passed.
@@ -179,7 +194,8 @@ impl Prefixes {
         owed.is_walked = true;
         let is_settled = walk.began >= owed.last.saturating_add(settle);
         if is_settled {
-            self.prefixes.remove(&walk.prefix);
+            self.owed.remove(&walk.prefix);
+            self.bytes = self.bytes.saturating_sub(weight(&walk.prefix));
         }
         is_settled
     }

@@ -185,6 +185,29 @@ fn prefixes_without_end_become_one() {
 }
 
 #[test]
+fn keys_without_a_prefix_leave_others_alone() {
+    let pending = Pending::bounded(ROOM, 0);
+    let bare = |n: u64| Owed {
+        key: FullKey::new(format!("key-{n}").into()),
+        ..owed_under("user", n, true)
+    };
+    for n in 1..=1_000 {
+        pending.add(bare(n), NOW);
+    }
+    pending.add(owed_under("user", 2_000, true), NOW);
+    assert_eq!(pending.ticket(&bare(1).key).unwrap().owed.number, 1_000);
+    let NextWalk::Now(walk) = pending.next_walk(NOW, Duration::from_secs(150)) else {
+        panic!("a prefix waits")
+    };
+    assert!(pending.owed_under(&walk, &bare(1).key).is_some());
+    assert!(
+        pending
+            .owed_under(&walk, &owed_under("user", 2_000, true).key)
+            .is_none()
+    );
+}
+
+#[test]
 fn one_delivery_task_runs_at_a_time() {
     let pending = Arc::new(Pending::new(0));
     assert!(pending.delivery_task().is_none());

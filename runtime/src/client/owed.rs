@@ -3,12 +3,14 @@
 //! those keys.
 
 mod filter;
+mod owed_key;
 mod prefixes;
 
 use crate::key::FullKey;
 use crate::runtime;
 use crate::sync;
 use bytes::Bytes;
+pub(crate) use owed_key::Owed;
 use prefixes::Prefixes;
 pub(crate) use prefixes::{NextWalk, Walk};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -24,25 +26,6 @@ const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// How long a delivery task may give no sign, in ms, before another takes over: its runtime may be one
 /// that nobody drives. Longer than its longest pause and a budget together.
 const SILENCE: u64 = 10_000;
-
-/// A key whose writes up to this number are to be given up, and whether its value is to be removed.
-#[derive(Clone, Debug)]
-pub(crate) struct Owed {
-    pub(crate) key: FullKey,
-    pub(crate) number: u64,
-    pub(crate) removes: bool,
-}
-
-impl Owed {
-    /// This and what is owed for the same key already.
-    pub(super) fn with(&self, other: &Self) -> Self {
-        Self {
-            key: self.key.clone(),
-            number: self.number.max(other.number),
-            removes: self.removes || other.removes,
-        }
-    }
-}
 
 /// The keys for which something waits to be delivered, and the prefixes, where they are too many.
 pub(crate) struct Pending {

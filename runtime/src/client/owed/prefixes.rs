@@ -1,7 +1,7 @@
 //! What is owed for more keys than memory is spent on: their prefixes, until each has been walked through.
 
-use super::Owed;
 use super::filter::Filter;
+use super::owed_key::Owed;
 use crate::key::FullKey;
 use bytes::Bytes;
 use std::collections::BTreeMap;

@@ -1,8 +1,9 @@
 //! The clock of a `Millpond`: the system's, or one that a test moves by hand.
 
+use crate::runtime::{RealInstant, since_epoch};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// Where a [`Millpond`](crate::Millpond) takes the time from.
 #[derive(Clone, Debug, Default)]
@@ -16,9 +17,7 @@ impl Clock {
     /// Milliseconds since the Unix epoch; used for expiry and for windows of limits.
     pub(crate) fn unix_ms(&self) -> u64 {
         match self {
-            Self::System => SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
+            Self::System => u64::try_from(since_epoch().as_millis()).unwrap_or(u64::MAX),
             Self::Manual(clock) => clock.unix_ms(),
         }
     }
@@ -26,9 +25,7 @@ impl Clock {
     /// Microseconds since the Unix epoch.
     pub(crate) fn unix_us(&self) -> u64 {
         match self {
-            Self::System => SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX)),
+            Self::System => u64::try_from(since_epoch().as_micros()).unwrap_or(u64::MAX),
             Self::Manual(clock) => clock.unix_ms().saturating_mul(1_000),
         }
     }
@@ -37,8 +34,8 @@ impl Clock {
     pub(crate) fn monotonic(&self) -> Duration {
         match self {
             Self::System => {
-                static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-                START.get_or_init(Instant::now).elapsed()
+                static START: std::sync::OnceLock<RealInstant> = std::sync::OnceLock::new();
+                START.get_or_init(RealInstant::now).elapsed()
             }
             Self::Manual(clock) => Duration::from_millis(clock.monotonic.load(Ordering::SeqCst)),
         }

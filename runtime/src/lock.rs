@@ -11,12 +11,11 @@ use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
 use crate::random;
-use crate::runtime;
+use crate::runtime::{self, BoxFuture};
 use attempt::{Attempt, Look};
 pub use guard::LockGuard;
 pub(crate) use queue::LockQueues;
-use std::future::{Future, IntoFuture};
-use std::pin::Pin;
+use std::future::IntoFuture;
 use std::sync::Arc;
 use std::time::Duration;
 use target::{LockOptions, LockTarget};
@@ -183,7 +182,7 @@ impl Lock {
 
 impl IntoFuture for Lock {
     type Output = Result<LockGuard, Error>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+    type IntoFuture = BoxFuture<Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.acquire())

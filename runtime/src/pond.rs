@@ -11,10 +11,14 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::limit::{Deployment, LimitSettings, Limits};
 use crate::lock::LockQueues;
+#[cfg(target_arch = "wasm32")]
+use crate::runtime;
+use crate::runtime::{PerRequest, in_request};
 use crate::settings::{Engine, Settings};
 use crate::stats::{Registry, Stats};
 use crate::store;
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 /// A cache. Cloning it is cheap; all clones share one state.
@@ -44,7 +48,7 @@ pub(crate) struct Parts {
     pub(crate) cache: Arc<Cache>,
     pub(crate) limits: Arc<Limits>,
     /// Who waits for which lock.
-    pub(crate) queues: LockQueues,
+    pub(crate) queues: PerRequest<LockQueues>,
 }
 
 impl fmt::Debug for Millpond {
@@ -81,7 +85,7 @@ impl Millpond {
         Self(Arc::new(Parts {
             cache: Arc::new(Cache::new(Arc::clone(&client))),
             limits: Arc::new(Limits::new(Arc::clone(&client), limits, deployment)),
-            queues: LockQueues::default(),
+            queues: PerRequest::default(),
             client,
         }))
     }
@@ -119,10 +123,17 @@ impl Millpond {
     /// millpond::Millpond::memory().flush().await?;
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
-    pub async fn flush(&self) -> Result<(), Error> {
-        let budget = self.0.client.settings.budget;
-        self.0.queues.released(budget).await;
-        self.0.client.flush().await?;
-        self.0.limits.flush_events().await
+    pub fn flush(&self) -> impl Future<Output = Result<(), Error>> + use<> {
+        let parts = Arc::clone(&self.0);
+        // Now, not when it is first polled: what is handed to `waitUntil` is polled outside of the scope.
+        in_request(async move {
+            let queues = LockQueues::clone(&parts.queues.current());
+            queues.released(parts.client.settings.budget).await;
+            parts.client.flush().await?;
+            parts.limits.flush_events().await?;
+            #[cfg(target_arch = "wasm32")]
+            runtime::background_done().await;
+            Ok(())
+        })
     }
 }

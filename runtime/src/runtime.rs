@@ -1,66 +1,28 @@
-//! The Tokio runtime: sleeping, time limits, tasks. Everything else asks here, never Tokio itself.
+//! What the code runs on: tasks, time and time limits. Everything else asks here, never Tokio or JavaScript
+//! itself. On a server this is Tokio ([`server`]); on `wasm32` it is the event loop of the JavaScript that
+//! hosts the module ([`isolate`]). The two have the same names, and the target chooses.
 
+#[cfg(target_arch = "wasm32")]
+mod isolate;
+#[cfg(not(target_arch = "wasm32"))]
+mod server;
+#[cfg(not(target_arch = "wasm32"))]
 mod timers;
 
+#[cfg(target_arch = "wasm32")]
+pub(crate) use isolate::{
+    BoxFuture, InRequest, Instant, MUCH, MaybeSend, PerRequest, RealInstant, RuntimeHandle,
+    SystemTime, background_done, in_request, in_runtime, offload, spawn, spawn_unawaited, timer,
+};
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use server::{
+    BoxFuture, InRequest, Instant, MUCH, MaybeSend, PerRequest, RealInstant, RuntimeHandle,
+    SystemTime, in_request, in_runtime, offload, pause, spawn, spawn_unawaited, timeout_at,
+};
 use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
+#[cfg(not(target_arch = "wasm32"))]
 use timers::timer;
-
-/// A future that may move between threads and owns what it needs.
-pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
-
-/// Whether the calling code runs inside a Tokio runtime.
-pub(crate) fn in_runtime() -> bool {
-    tokio::runtime::Handle::try_current().is_ok()
-}
-
-/// Runs a task on the current runtime; without one the future is dropped and `false` comes back.
-pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> bool {
-    match tokio::runtime::Handle::try_current() {
-        Ok(handle) => {
-            handle.spawn(future);
-            true
-        }
-        Err(_) => false,
-    }
-}
-
-/// Work on more bytes than this is done on a thread that may be kept busy: at some 100 MB/s it takes longer
-/// than a task should without letting others run.
-pub(crate) const MUCH: usize = 64 * 1024;
-
-/// Does work on so many bytes without keeping the runtime's thread busy for long. Dropped, the work goes on
-/// to its end and nobody learns of it. `None` if the runtime shuts down meanwhile.
-pub(crate) async fn offload<T, W>(bytes: usize, work: W) -> Option<T>
-where
-    T: Send + 'static,
-    W: FnOnce() -> T + Send + 'static,
-{
-    match tokio::runtime::Handle::try_current() {
-        Ok(handle) if bytes > MUCH => handle.spawn_blocking(work).await.ok(),
-        _ => Some(work()),
-    }
-}
-
-/// A runtime to come back to.
-#[derive(Clone)]
-pub(crate) struct RuntimeHandle(Option<tokio::runtime::Handle>);
-
-impl RuntimeHandle {
-    /// The current one, if there is one.
-    pub(crate) fn here() -> Self {
-        Self(tokio::runtime::Handle::try_current().ok())
-    }
-
-    /// Runs a task on the current runtime, else on this one; on one that is gone it is dropped.
-    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        match (&self.0, in_runtime()) {
-            (Some(handle), false) => drop(handle.spawn(future)),
-            _ => drop(spawn(future)),
-        }
-    }
-}
 
 /// Waits for the future, but no longer than this. What is ready at once needs no timer.
 pub(crate) async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
@@ -90,8 +52,8 @@ pub(crate) async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::
 }
 
 /// A time of the clock that [`sleep`] and [`timeout`] go by.
-pub(crate) fn now() -> tokio::time::Instant {
-    tokio::time::Instant::now()
+pub(crate) fn now() -> Instant {
+    Instant::now()
 }
 
 /// Since when something lasts, by the clocks of the machine: after a suspension, in which the monotonic one stood
@@ -99,8 +61,8 @@ pub(crate) fn now() -> tokio::time::Instant {
 #[cfg(any(feature = "upstash", feature = "redis"))]
 #[derive(Clone, Copy)]
 pub(crate) struct Since {
-    pub(crate) instant: tokio::time::Instant,
-    pub(crate) wall: std::time::SystemTime,
+    pub(crate) instant: Instant,
+    pub(crate) wall: SystemTime,
 }
 
 #[cfg(any(feature = "upstash", feature = "redis"))]
@@ -108,7 +70,7 @@ impl Since {
     pub(crate) fn now() -> Self {
         Self {
             instant: now(),
-            wall: std::time::SystemTime::now(),
+            wall: SystemTime::now(),
         }
     }
 
@@ -122,10 +84,17 @@ impl Since {
 /// Real milliseconds since the first use, at least 1: whether a thread is alive is not a matter of
 /// any manual or paused clock.
 pub(crate) fn real_ms() -> u64 {
-    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-    let start = START.get_or_init(std::time::Instant::now);
+    static START: std::sync::OnceLock<RealInstant> = std::sync::OnceLock::new();
+    let start = START.get_or_init(RealInstant::now);
     let elapsed = start.elapsed().as_millis();
     u64::try_from(elapsed).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+/// The time since the Unix epoch by the clock of the system, which can be set back.
+pub(crate) fn since_epoch() -> Duration {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
 }
 
 /// Waits; where there are no timers it only lets others run.
@@ -134,6 +103,18 @@ pub(crate) async fn sleep(duration: Duration) {
         Some(timer) => timer.await,
         None => tokio::task::yield_now().await,
     }
+}
+
+/// Waits for the future until then.
+#[cfg(target_arch = "wasm32")]
+pub(crate) async fn timeout_at<F: Future>(until: Instant, future: F) -> Option<F::Output> {
+    timeout(until.saturating_duration_since(now()), future).await
+}
+
+/// Waits.
+#[cfg(target_arch = "wasm32")]
+pub(crate) async fn pause(duration: Duration) {
+    sleep(duration).await;
 }
 
 /// Whether waiting has an end here.

@@ -5,10 +5,12 @@ mod layer;
 
 use crate::error::{Error, ErrorKind};
 use crate::pond::Millpond;
+use crate::runtime::{InRequest, in_request};
 #[cfg(feature = "tower")]
 pub use layer::{ScopeFuture, ScopeLayer, ScopeService};
 use std::future::Future;
 use std::sync::OnceLock;
+use tokio::task::futures::TaskLocalFuture;
 
 static INSTALLED: OnceLock<Millpond> = OnceLock::new();
 static DEFAULT: OnceLock<Millpond> = OnceLock::new();
@@ -85,13 +87,7 @@ impl Millpond {
     /// # });
     /// ```
     pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        SCOPE.scope(
-            Scope {
-                pond: self.clone(),
-                bypass: false,
-            },
-            future,
-        )
+        self.current_for(false, future)
     }
 
     /// Runs a future in which annotated functions neither read from nor write to the cache.
@@ -103,13 +99,19 @@ impl Millpond {
     /// # });
     /// ```
     pub fn bypass<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        SCOPE.scope(
-            Scope {
-                pond: self.clone(),
-                bypass: true,
-            },
-            future,
-        )
+        self.current_for(true, future)
+    }
+
+    fn current_for<F: Future>(
+        &self,
+        bypass: bool,
+        future: F,
+    ) -> InRequest<TaskLocalFuture<Scope, F>> {
+        let scope = Scope {
+            pond: self.clone(),
+            bypass,
+        };
+        in_request(SCOPE.scope(scope, future))
     }
 
     /// [`tokio::spawn`], with this as the current cache of the new task.
@@ -123,6 +125,7 @@ impl Millpond {
     /// assert_eq!(pond.spawn(async { 1 }).await.unwrap(), 1);
     /// # });
     /// ```
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn spawn<F>(&self, future: F) -> tokio::task::JoinHandle<F::Output>
     where
         F: Future + Send + 'static,

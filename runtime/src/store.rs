@@ -31,7 +31,8 @@ mod server_error;
 mod this_machine;
 #[cfg(all(
     any(feature = "upstash", feature = "redis"),
-    any(feature = "tls", feature = "tls-ring")
+    any(feature = "tls", feature = "tls-ring"),
+    not(target_arch = "wasm32")
 ))]
 mod tls;
 #[cfg(any(feature = "upstash", feature = "redis"))]
@@ -42,7 +43,7 @@ mod upstash;
 mod waiting;
 #[cfg(all(
     any(feature = "upstash", feature = "redis"),
-    not(any(feature = "tls", feature = "tls-ring"))
+    not(any(feature = "tls", feature = "tls-ring", target_arch = "wasm32"))
 ))]
 mod without_tls;
 
@@ -53,7 +54,7 @@ pub(crate) use engine::{Batch, Store};
 use std::sync::Arc;
 #[cfg(all(
     any(feature = "upstash", feature = "redis"),
-    not(any(feature = "tls", feature = "tls-ring"))
+    not(any(feature = "tls", feature = "tls-ring", target_arch = "wasm32"))
 ))]
 pub(crate) use without_tls::missing_tls;
 

@@ -3,12 +3,12 @@
 use crate::cache::{Cache, ReturnKind};
 use crate::entry::{Entry, EntryRef, PutAs, TypedEntryRef};
 use crate::key::Key;
+use crate::runtime::Instant;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::time::Instant;
 
 /// The entries that a call invalidates.
 #[derive(Debug, Default)]

@@ -1,4 +1,4 @@
-//! Single flight: one load per key and process. Every caller joins the flight of its key; the first
+//! Single flight: one load per key and process (at the edge: per key and request). Every caller joins the flight of its key; the first
 //! leads, the others wait, and a leader that goes away or stalls hands over.
 //!
 //! The rules are in the states: what may be shared with whom in [`departure`], whom the end of a load
@@ -25,14 +25,14 @@ pub(crate) use result::{FlightResult, SharedError};
 pub(crate) use waiter::{Patience, Waited, Waiter};
 
 use super::liveness;
+use crate::runtime::{Instant, PerRequest};
 use state::Joined;
 use std::sync::Arc;
 use table::Table;
-use tokio::time::Instant;
 
 /// The flights under way in one `Millpond`. Clones share them.
 #[derive(Clone)]
-pub(crate) struct Flights(Arc<Table>);
+pub(crate) struct Flights(PerRequest<Table>);
 
 /// What a caller is in the flight of its key.
 pub(crate) enum Role {
@@ -42,23 +42,27 @@ pub(crate) enum Role {
 
 impl Flights {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Table::new()))
+        Self(PerRequest::default())
     }
 
     /// Whether the task that is being polled leads this key: it must not wait for itself.
     pub(crate) fn leads(&self, key: &str) -> bool {
-        liveness::leads(self.0.id, key)
+        liveness::leads(self.0.current().id, key)
     }
 
     /// Whether a call is looking this key up, or loading it.
     pub(crate) fn is_loading(&self, key: &str) -> bool {
-        self.0.contains(key)
+        self.0.current().contains(key)
     }
 
     /// Leads the flight of this key, or waits in it.
     pub(crate) fn join(&self, key: &str, now: Instant) -> Role {
-        let (flight, joined) = self.0.join(key, now);
-        let table = Arc::clone(&self.0);
+        #[allow(
+            clippy::needless_borrow,
+            reason = "where requests share nothing it is no reference"
+        )]
+        let table = Arc::clone(&self.0.current());
+        let (flight, joined) = table.join(key, now);
         match joined {
             Joined::Leader(liveness) => Role::Lead(Leader::new(table, flight, liveness)),
             Joined::Waiter(ticket, cache) => Role::Wait(Waiter::new(table, flight, ticket, cache)),
@@ -68,16 +72,16 @@ impl Flights {
     /// Takes the flight of this key out of the table: callers from now on start anew, and what the
     /// flight loads is not stored.
     pub(crate) fn detach(&self, key: &str) {
-        self.0.detach(key);
+        self.0.current().detach(key);
     }
 
     /// Takes every flight out of the table whose key this holds for.
     pub(crate) fn detach_where(&self, matches: impl Fn(&str) -> bool) {
-        self.0.detach_where(matches);
+        self.0.current().detach_where(matches);
     }
 
     /// How many flights are under way.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.0.current().len()
     }
 }

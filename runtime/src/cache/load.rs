@@ -78,7 +78,7 @@ impl Load {
         self.departed = self.departs(Leader::read_departs);
         let clock = &self.cache.client.settings.clock;
         self.read_at = clock.now();
-        let started = tokio::time::Instant::now();
+        let started = runtime::now();
         let reply = self
             .watched(self.cache.client.settled(
                 &self.full,

@@ -58,7 +58,7 @@ impl Client {
         }
         let writer = self.writes.next();
         let mut unanswered = Unanswered::new(self, &writer, fulls, true);
-        let start = tokio::time::Instant::now();
+        let start = runtime::now();
         let Settings {
             retries: mut pauses,
             backoff: mut pause,

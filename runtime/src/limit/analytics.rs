@@ -33,7 +33,7 @@ impl Limits {
             let limits = Arc::downgrade(self);
             let flush = Flush { limits, turn };
             // Without a runtime the future is dropped, and the sums wait for a call that has one.
-            runtime::spawn(async move { flush.run().await });
+            runtime::spawn_unawaited(async move { flush.run().await });
         }
     }
 

@@ -49,7 +49,7 @@ impl LockGuard {
         let held = Arc::new(held);
         let (alive, guard) = oneshot::channel();
         let kept = Arc::clone(&held);
-        runtime::spawn(async move { kept.keep(guard).await });
+        runtime::spawn_unawaited(async move { kept.keep(guard).await });
         Self {
             held,
             _alive: alive,

@@ -1,14 +1,13 @@
 //! Those in this process who wait for one lock: one of them looks at the server, and a release in this
 //! process wakes it at once.
 
-use crate::runtime;
+use crate::runtime::{self, Instant};
 use crate::sync;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
 
 /// How long whoever has the turn may go without a look, before another looks in its place: it may be a
 /// future that nobody polls. Longer than the longest pause between two looks.

@@ -8,7 +8,7 @@ use crate::explain::Explanation;
 use crate::hash::Hash;
 use crate::key::Key;
 use crate::limit::{Limit, Limiter};
-use crate::lock::{Lock, LockGuard};
+use crate::lock::{Lock, LockGuard, LockQueues};
 use crate::session::Sessions;
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,7 +121,8 @@ impl Millpond {
     /// ```
     pub fn lock(&self, key: impl Into<Key>, ttl: Duration) -> Lock {
         let client = Arc::clone(&self.0.client);
-        Lock::new(client, self.0.queues.clone(), key.into(), ttl)
+        let queues = LockQueues::clone(&self.0.queues.current());
+        Lock::new(client, queues, key.into(), ttl)
     }
 
     /// Acquires the lock if it is free now, with one command and without waiting. The same as

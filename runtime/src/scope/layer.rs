@@ -2,6 +2,7 @@
 
 use super::{SCOPE, Scope};
 use crate::pond::Millpond;
+use crate::runtime::{InRequest, in_request};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -96,14 +97,14 @@ where
         let inner = &mut self.inner;
         let future = SCOPE.sync_scope(scope.clone(), || inner.call(request));
         ScopeFuture {
-            inner: Box::pin(SCOPE.scope(scope, future)),
+            inner: Box::pin(in_request(SCOPE.scope(scope, future))),
         }
     }
 }
 
 /// The response of a [`ScopeService`].
 pub struct ScopeFuture<F> {
-    inner: Pin<Box<TaskLocalFuture<Scope, F>>>,
+    inner: Pin<Box<InRequest<TaskLocalFuture<Scope, F>>>>,
 }
 
 impl<F: Future> Future for ScopeFuture<F> {

@@ -11,13 +11,12 @@ use super::sequence::{Said, open_again};
 use super::transport::{Answer, Encoded, Kind, Outgoing, Transport};
 use super::waiting::{Replies, Request, Turn};
 use crate::error::{Error, ErrorKind};
-use crate::runtime::Since;
+use crate::runtime::{Since, timeout_at};
 use crate::store::request_limits::RequestLimits;
 use line::{Apart, Line, Note, Place};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::time::timeout_at;
 
 /// How long the answer to a write is still listened for when nobody waits for it any more. On a
 /// transport with one write under way, that is also how long it may hold up the writes behind it.
@@ -125,7 +124,7 @@ impl<T: Transport> Delivery<T> {
         // Until here callers can still withdraw: nothing of theirs has left.
         let connection = timeout_at(self.tries.until(), transport.connect(once))
             .await
-            .unwrap_or_else(|_| Err(not_connected()));
+            .unwrap_or_else(|| Err(not_connected()));
         let connection = match connection {
             Ok(connection) => connection,
             Err(failure) => return self.fail(&self.all_unsettled(), &failure),

@@ -3,9 +3,8 @@
 use super::command::Effect;
 use crate::error::{Cause, Error, ErrorKind};
 use crate::random::jitter;
-use crate::runtime::Since;
+use crate::runtime::{self, Instant, Since};
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// Why an exchange brought no answers.
 #[derive(Clone, Debug)]
@@ -155,7 +154,7 @@ impl Tries {
             return false;
         }
         // By the clock of this runtime, as the time limits of the exchanges around it.
-        tokio::time::sleep(pause).await;
+        runtime::pause(pause).await;
         true
     }
 

@@ -5,9 +5,9 @@ use super::command::{Command, Effect, Reply};
 use super::repeat::Failure;
 use super::server_error::{NotRun, not_run};
 use crate::error::Error;
+use crate::runtime::{Instant, MaybeSend};
 use crate::stats::Meter;
 use std::future::Future;
-use tokio::time::Instant;
 
 /// A command in the form that one protocol sends.
 pub(crate) trait Outgoing: Sized + Send + Sync + 'static {
@@ -74,8 +74,10 @@ pub(crate) trait Transport: Send + Sync + 'static {
 
     /// A connection that can be used now. `once`: something that must not run twice is about to leave,
     /// so the connection has to be known to be alive.
-    fn connect(&self, once: bool)
-    -> impl Future<Output = Result<Self::Connection, Failure>> + Send;
+    fn connect(
+        &self,
+        once: bool,
+    ) -> impl Future<Output = Result<Self::Connection, Failure>> + MaybeSend;
 
     fn encode(&self, commands: &[&Self::Command]) -> Encoded<Self::Body>;
 
@@ -86,7 +88,7 @@ pub(crate) trait Transport: Send + Sync + 'static {
         kind: Kind,
         body: Self::Body,
         until: Instant,
-    ) -> impl Future<Output = Result<Vec<Answer>, Failure>> + Send;
+    ) -> impl Future<Output = Result<Vec<Answer>, Failure>> + MaybeSend;
 
     /// Finds the way anew: a node answered that does not serve the command. `times`: how often this
     /// delivery has seen that.

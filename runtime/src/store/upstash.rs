@@ -3,6 +3,8 @@
 
 mod answer;
 mod body;
+#[cfg_attr(target_arch = "wasm32", path = "upstash/fetch.rs")]
+mod client;
 mod config;
 mod endpoint;
 mod http;

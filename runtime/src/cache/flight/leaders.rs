@@ -3,8 +3,8 @@
 use super::departure::Departure;
 use super::phase::{CacheClock, Phase};
 use crate::cache::liveness::Liveness;
+use crate::runtime::Instant;
 use std::sync::Arc;
-use tokio::time::Instant;
 
 pub(super) struct Leaders {
     leading: Vec<Leading>,

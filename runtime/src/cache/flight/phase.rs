@@ -1,8 +1,8 @@
 //! What a leader is doing, and how long its waiters have waited for the cache meanwhile.
 
 use super::departure::Departure;
+use crate::runtime::Instant;
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// The step of a load that is under way.
 #[derive(Clone, Copy, Debug)]

@@ -7,11 +7,11 @@ use super::phase::Phase;
 use super::result::FlightResult;
 use super::waiters::{Left, Turn, Waiters};
 use crate::cache::liveness::Liveness;
+use crate::runtime::Instant;
 use crate::sync;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// The callers of one key: those who load it, and those who wait for them.
 pub(crate) struct Flight {

@@ -6,11 +6,11 @@ use super::result::FlightResult;
 use super::state::{Detached, Flight, Joined, Leaves};
 use crate::cache::liveness::Liveness;
 use crate::random;
+use crate::runtime::Instant;
 use crate::sync;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard};
-use tokio::time::Instant;
 
 const SHARDS: usize = 32;
 
@@ -21,6 +21,12 @@ pub(super) struct Table {
     pub(super) id: u64,
     hasher: RandomState,
     shards: [Mutex<Shard>; SHARDS],
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Table {

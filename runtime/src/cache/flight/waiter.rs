@@ -8,12 +8,11 @@ use super::ring;
 use super::state::{Flight, Polled};
 use super::table::Table;
 use crate::cache::liveness::Liveness;
-use crate::runtime;
+use crate::runtime::{self, Instant};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// How often a waiter looks after its leaders, and how long a leader may be woken but not polled.
 const STALL: Duration = Duration::from_millis(100);

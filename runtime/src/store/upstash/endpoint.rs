@@ -3,8 +3,8 @@
 use crate::error::{Error, ErrorKind};
 use crate::secret::Secret;
 use crate::store::this_machine::is_this_machine;
-use reqwest::Url;
-use reqwest::header::HeaderValue;
+use http::header::HeaderValue;
+use url::Url;
 
 /// The address of one of the protocol's paths; a path in front of it is kept.
 ///
@@ -26,9 +26,9 @@ pub(crate) fn url(text: &str, path: &str, plain_http: bool) -> Result<Url, Error
         ));
     }
     match url.scheme() {
-        #[cfg(not(any(feature = "tls", feature = "tls-ring", target_family = "wasm")))]
+        #[cfg(not(any(feature = "tls", feature = "tls-ring", target_arch = "wasm32")))]
         "https" => return Err(crate::store::missing_tls("https")),
-        #[cfg(any(feature = "tls", feature = "tls-ring", target_family = "wasm"))]
+        #[cfg(any(feature = "tls", feature = "tls-ring", target_arch = "wasm32"))]
         "https" => {}
         "http" if plain_http || is_loopback(&url) => {}
         "http" => {

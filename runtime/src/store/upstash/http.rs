@@ -1,6 +1,7 @@
 //! One HTTP exchange: a body out, an answer back, and what each way of failing means.
 
 use super::answer::{Answer, Answered, decode, protocol};
+use super::client::{HttpClient, Incoming, Setup};
 use super::config::UpstashConfig;
 use super::endpoint::{authorization, is_exposed, url};
 use crate::error::{Error, ErrorKind};
@@ -10,20 +11,16 @@ use crate::stats::Meter;
 use crate::store::repeat::{Failure, Stage};
 use crate::store::respite;
 use crate::store::server_error::{presentable, server_error};
-#[cfg(any(feature = "tls", feature = "tls-ring"))]
-use crate::store::tls;
 use crate::store::transport::Kind;
 use crate::store::waiting::runtime_gone;
 use crate::sync;
-use reqwest::header::{
+use http::StatusCode;
+use http::header::{
     AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
-use reqwest::{Client, Response, StatusCode, Url};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
-
-/// Shorter than servers and balancers keep idle connections (60 s and up), so that we close first.
-pub(crate) const IDLE: Duration = Duration::from_secs(30);
+use std::time::{Duration, UNIX_EPOCH};
+use url::Url;
 
 const ENCODING: HeaderName = HeaderName::from_static("upstash-encoding");
 const SYNC_TOKEN: HeaderName = HeaderName::from_static("upstash-sync-token");
@@ -43,8 +40,7 @@ pub(crate) struct Endpoint {
     transaction: Url,
     headers: HeaderMap,
     token: Secret,
-    #[cfg(any(feature = "tls", feature = "tls-ring"))]
-    tls: rustls::ClientConfig,
+    setup: Setup,
     connect_timeout: Duration,
     largest_answer: usize,
     /// Given by the last write, shown with every request: no later read sees an older state. Writes
@@ -68,8 +64,7 @@ impl Endpoint {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ENCODING, HeaderValue::from_static("base64"));
         Ok(Self {
-            #[cfg(any(feature = "tls", feature = "tls-ring"))]
-            tls: tls::client(pipeline.scheme() == "https")?,
+            setup: Setup::new(&pipeline, config.connect_timeout)?,
             transaction: url(config.url.reveal(), "multi-exec", config.plain_http)?,
             pipeline,
             headers,
@@ -96,34 +91,14 @@ impl Endpoint {
     }
 
     /// Connections for one runtime.
-    pub(crate) fn client(&self) -> Result<Client, Error> {
-        let builder = Client::builder();
-        // Always: left to itself the client loads certificates, and panics where it finds no provider.
-        #[cfg(any(feature = "tls", feature = "tls-ring"))]
-        let builder = builder.tls_backend_preconfigured(self.tls.clone());
-        builder
-            .user_agent(concat!("millpond/", env!("CARGO_PKG_VERSION")))
-            .default_headers(self.headers.clone())
-            .connect_timeout(self.connect_timeout)
-            .pool_idle_timeout(IDLE)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .build()
-            .map_err(|error| {
-                Error::with_source(
-                    ErrorKind::Config,
-                    "the HTTP client could not be set up",
-                    error.without_url(),
-                )
-            })
+    pub(crate) fn client(&self) -> Result<HttpClient, Error> {
+        HttpClient::new(&self.setup, &self.headers, self.host())
     }
 
     /// Sends one body. No time limit here: the caller drops the future.
     pub(crate) async fn exchange(
         &self,
-        client: &Client,
+        client: &HttpClient,
         path: Path,
         kind: Kind,
         body: Vec<u8>,
@@ -132,12 +107,9 @@ impl Endpoint {
             Path::Pipeline => &self.pipeline,
             Path::Transaction => &self.transaction,
         };
-        let mut request = client.post(url.clone()).body(body);
-        if let Some(token) = &self.sync_token {
-            let token = sync::lock(token).clone();
-            request = request.header(SYNC_TOKEN, token);
-        }
-        let response = request.send().await.map_err(|error| self.broken(error))?;
+        let token = self.sync_token.as_ref();
+        let token = token.map(|token| (SYNC_TOKEN, sync::lock(token).clone()));
+        let response = client.post(url, token, body).await?;
         let status = response.status();
         let wait = wait(&response);
         if kind == Kind::Writes && status.is_success() {
@@ -150,36 +122,22 @@ impl Endpoint {
         self.judge(status, wait, answer)
     }
 
-    fn remember_sync_token(&self, response: &Response) {
-        if let (Some(held), Some(new)) = (&self.sync_token, response.headers().get(SYNC_TOKEN)) {
-            *sync::lock(held) = new.clone();
+    fn remember_sync_token(&self, response: &Incoming) {
+        if let (Some(held), Some(new)) = (&self.sync_token, response.header(&SYNC_TOKEN)) {
+            *sync::lock(held) = new;
         }
     }
 
-    async fn read(&self, kind: Kind, mut response: Response) -> Result<Vec<u8>, Failure> {
+    async fn read(&self, kind: Kind, mut response: Incoming) -> Result<Vec<u8>, Failure> {
         let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(None) => return Ok(body),
-                Ok(Some(chunk)) => {
-                    self.meter.bytes_received.add_len(chunk.len());
-                    if body.len() + chunk.len() > self.largest_answer {
-                        return Err(self.too_much(kind));
-                    }
-                    body.extend_from_slice(&chunk);
-                }
-                Err(error) => {
-                    return Err(Failure {
-                        stage: Stage::Lost,
-                        error: Error::with_source(
-                            ErrorKind::Protocol,
-                            "the answer was cut short: the connection broke while it was read",
-                            error.without_url(),
-                        ),
-                    });
-                }
+        while let Some(chunk) = response.chunk().await? {
+            self.meter.bytes_received.add_len(chunk.len());
+            if body.len() + chunk.len() > self.largest_answer {
+                return Err(self.too_much(kind));
             }
+            body.extend_from_slice(&chunk);
         }
+        Ok(body)
     }
 
     fn too_much(&self, kind: Kind) -> Failure {
@@ -195,27 +153,6 @@ impl Endpoint {
                 format!("the answer is over {limit} bytes; read less at once"),
             ),
         }
-    }
-
-    fn broken(&self, error: reqwest::Error) -> Failure {
-        let host = self.host();
-        let (stage, message) = if error.is_connect() {
-            (
-                Stage::NotSent,
-                format!(
-                    "could not connect to {host}; check UPSTASH_REDIS_REST_URL and the network"
-                ),
-            )
-        } else if is_unwritten(&error) {
-            (Stage::Stale, format!("{host} closed the connection"))
-        } else {
-            (
-                Stage::Lost,
-                format!("the connection to {host} broke before the answer came"),
-            )
-        };
-        let error = Error::with_source(ErrorKind::Unavailable, message, error.without_url());
-        Failure { stage, error }
     }
 
     fn judge(
@@ -314,22 +251,14 @@ fn unavailable(message: String, wait: Option<Duration>) -> Error {
 }
 
 /// How long the server asks to be left alone.
-fn wait(response: &Response) -> Option<Duration> {
-    let header = |name| response.headers().get(name)?.to_str().ok();
+fn wait(response: &Incoming) -> Option<Duration> {
+    let asked = response.header(&RETRY_AFTER)?;
     // A date is one of the server's clock, which need not be ours.
-    let now = header(DATE).and_then(|date| httpdate::parse_http_date(date).ok());
-    respite::retry_after(header(RETRY_AFTER)?, now.unwrap_or_else(SystemTime::now))
-}
-
-/// Whether the connection was closed before the request had left as a whole: a server runs nothing of a
-/// body that is cut short. `hyper` offers no other way to ask than its text, which a test holds.
-fn is_unwritten(error: &reqwest::Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if error.to_string().starts_with("error writing a body") {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    let date = response.header(&DATE);
+    let date = date.as_ref().and_then(|date| date.to_str().ok());
+    let now = date.and_then(|date| httpdate::parse_http_date(date).ok());
+    respite::retry_after(
+        asked.to_str().ok()?,
+        now.unwrap_or_else(|| UNIX_EPOCH + runtime::since_epoch()),
+    )
 }

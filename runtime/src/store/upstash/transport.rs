@@ -2,22 +2,21 @@
 
 use super::answer::{Answered, protocol};
 use super::body::EncodedCommand;
-use super::http::{Endpoint, IDLE, Path};
+use super::client::{HttpClient, IDLE};
+use super::http::{Endpoint, Path};
 use crate::error::Error;
 use crate::reply::Reply;
-use crate::runtime::Since;
+use crate::runtime::{Instant, Since, timeout_at};
 use crate::stats::Meter;
 use crate::store::repeat::Failure;
 use crate::store::transport::{Answer, Encoded, Kind, Outgoing, Transport};
 use crate::store::waiting::LONGEST;
 use crate::sync;
-use reqwest::Client;
 use std::sync::{Arc, Mutex, MutexGuard};
-use tokio::time::{Instant, timeout_at};
 
 pub(crate) struct HttpTransport {
     endpoint: Arc<Endpoint>,
-    client: Client,
+    client: HttpClient,
     /// When the last answer came, unless something went wrong after it.
     answered: Mutex<Option<Since>>,
 }
@@ -129,7 +128,7 @@ impl Transport for HttpTransport {
         let sent = self.endpoint.exchange(&self.client, path, kind, json);
         let result = timeout_at(self.patient(kind, until), sent)
             .await
-            .unwrap_or_else(|_| Err(Failure::out_of_time()));
+            .unwrap_or_else(|| Err(Failure::out_of_time()));
         *self.answered() = result.is_ok().then(Since::now);
         let answers = result?;
         if answers.len() != count {

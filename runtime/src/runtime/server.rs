@@ -1,0 +1,109 @@
+//! A process with Tokio: threads, and state that all callers share.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The clock that time limits go by, which a test can pause.
+pub(crate) use tokio::time::Instant;
+
+pub(crate) use std::time::{Instant as RealInstant, SystemTime};
+
+/// Work on more bytes than this is done on a thread that may be kept busy: at some 100 MB/s it takes longer
+/// than a task should without letting others run.
+pub(crate) const MUCH: usize = 64 * 1024;
+
+/// A future that may move between threads and owns what it needs.
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
+
+/// `Send` where there are threads.
+pub(crate) trait MaybeSend: Send {}
+
+impl<T: Send + ?Sized> MaybeSend for T {}
+
+/// Whether the calling code runs inside a Tokio runtime.
+pub(crate) fn in_runtime() -> bool {
+    tokio::runtime::Handle::try_current().is_ok()
+}
+
+/// Runs a task on the current runtime; without one the future is dropped and `false` comes back.
+pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> bool {
+    match tokio::runtime::Handle::try_current() {
+        Ok(handle) => {
+            handle.spawn(future);
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// [`spawn`]; where requests end with what they have begun, nothing waits for this task.
+pub(crate) fn spawn_unawaited(future: impl Future<Output = ()> + Send + 'static) {
+    spawn(future);
+}
+
+/// Does work on so many bytes without keeping the runtime's thread busy for long. Dropped, the work goes on
+/// to its end and nobody learns of it. `None` if the runtime shuts down meanwhile.
+pub(crate) async fn offload<T, W>(bytes: usize, work: W) -> Option<T>
+where
+    T: Send + 'static,
+    W: FnOnce() -> T + Send + 'static,
+{
+    match tokio::runtime::Handle::try_current() {
+        Ok(handle) if bytes > MUCH => handle.spawn_blocking(work).await.ok(),
+        _ => Some(work()),
+    }
+}
+
+/// Waits for the future until then, by the timers of the current runtime, which must have some.
+pub(crate) async fn timeout_at<F: Future>(until: Instant, future: F) -> Option<F::Output> {
+    tokio::time::timeout_at(until, future).await.ok()
+}
+
+/// Waits, by the timers of the current runtime, which must have some.
+pub(crate) async fn pause(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+/// A runtime to come back to.
+#[derive(Clone)]
+pub(crate) struct RuntimeHandle(Option<tokio::runtime::Handle>);
+
+impl RuntimeHandle {
+    /// The current one, if there is one.
+    pub(crate) fn here() -> Self {
+        Self(tokio::runtime::Handle::try_current().ok())
+    }
+
+    /// Runs a task on the current runtime, else on this one; on one that is gone it is dropped.
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        match (&self.0, in_runtime()) {
+            (Some(handle), false) => drop(handle.spawn(future)),
+            _ => drop(spawn(future)),
+        }
+    }
+}
+
+/// What callers share through which one of them may wake another. Here, all of them share one.
+#[derive(Debug, Default)]
+pub(crate) struct PerRequest<T>(Arc<T>);
+
+impl<T> Clone for PerRequest<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> PerRequest<T> {
+    pub(crate) fn current(&self) -> &Arc<T> {
+        &self.0
+    }
+}
+
+/// A future that belongs to one request, of which nothing has to be known here.
+pub(crate) type InRequest<F> = F;
+
+pub(crate) fn in_request<F: Future>(future: F) -> InRequest<F> {
+    future
+}

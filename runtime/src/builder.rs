@@ -31,6 +31,8 @@ use std::time::Duration;
 pub struct Builder {
     engine: Engine,
     keys: Vec<GivenKey>,
+    /// What was looked up under the name of the keys; without a look-up, the environment says.
+    encryption_keys: Option<Option<Secret>>,
     settings: Settings,
     limits: LimitSettings,
 }
@@ -40,6 +42,7 @@ impl Builder {
         Self {
             engine: Engine::Memory,
             keys: Vec::new(),
+            encryption_keys: None,
             settings: Settings::default(),
             limits: LimitSettings::default(),
         }
@@ -252,7 +255,10 @@ impl Builder {
     /// # }
     /// ```
     pub fn build(self) -> Result<Millpond, Error> {
-        self.build_in(|name| std::env::var(name).ok())
+        match self.encryption_keys.clone() {
+            Some(keys) => self.build_in(|_| keys.as_ref().map(|keys| keys.reveal().to_owned())),
+            None => self.build_in(|name| std::env::var(name).ok()),
+        }
     }
 
     /// See [`build`](Self::build); the lookup stands for the environment.

@@ -5,6 +5,13 @@ use crate::keyring::Keyring;
 use crate::secret::Secret;
 use std::time::Duration;
 
+/// What the credentials of Upstash are called where they were found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CredentialNames {
+    pub(crate) url: &'static str,
+    pub(crate) token: &'static str,
+}
+
 /// Where the values live.
 #[derive(Clone, Debug)]
 pub(crate) enum Engine {
@@ -16,6 +23,8 @@ pub(crate) enum Engine {
     Upstash {
         url: Secret,
         token: Secret,
+        /// Nothing where they were given in code.
+        names: Option<CredentialNames>,
     },
     #[cfg_attr(
         not(feature = "redis"),

@@ -69,12 +69,13 @@ pub(crate) fn open(
     match engine {
         Engine::Memory => Ok(Box::new(memory::Memory::new(clock, settings.memory, meter))),
         #[cfg(feature = "upstash")]
-        Engine::Upstash { url, token } => {
+        Engine::Upstash { url, token, names } => {
             let config = upstash::UpstashConfig {
                 retries: settings.retries,
                 backoff: settings.backoff,
                 read_your_writes: settings.read_your_writes,
                 plain_http: settings.plain_http,
+                names: *names,
                 pipelining: settings.pipelining,
                 ..upstash::UpstashConfig::new(url.clone(), token.clone())
             };

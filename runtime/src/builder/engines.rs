@@ -35,6 +35,7 @@ impl Builder {
         self.engine = Engine::Upstash {
             url: Secret::new(url),
             token: Secret::new(token),
+            names: None,
         };
         self
     }

@@ -2,7 +2,10 @@
 
 use super::Builder;
 use crate::error::{Error, ErrorKind};
+use crate::keyring;
 use crate::pond::Millpond;
+use crate::secret::Secret;
+use crate::settings::{CredentialNames, Engine};
 
 /// Pairs of environment variables, in the order in which they are looked for.
 pub(crate) const ENVIRONMENT: [(&str, &str); 3] = [
@@ -18,14 +21,68 @@ pub(crate) const REDIS_URL: &str = "REDIS_URL";
 pub(crate) const PLAIN_HTTP: &str = "MILLPOND_ALLOW_PLAIN_HTTP";
 
 impl Builder {
-    /// The builder for what the environment says.
-    pub(crate) fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+    /// The builder for credentials that a look-up function finds by name: the bindings of a Worker, a file of
+    /// settings, a vault. It asks for the names that [`Millpond::from_env`] reads, in the same order, those of
+    /// encryption keys included. An empty text stands for nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if there are no credentials, or one of a pair is missing. Later errors,
+    /// of [`build`](Self::build) and of the server, name the variable that has to change.
+    ///
+    /// ```
+    /// # #[cfg(feature = "upstash")] {
+    /// use millpond::{Builder, ErrorKind};
+    /// use std::collections::HashMap;
+    ///
+    /// let bindings = HashMap::from([
+    ///     ("UPSTASH_REDIS_REST_URL", "https://example-12345.upstash.io"),
+    ///     ("UPSTASH_REDIS_REST_TOKEN", "token"),
+    /// ]);
+    /// let pond = Builder::from_lookup(|name| bindings.get(name).map(|text| (*text).to_owned()))?
+    ///     .namespace("edge")
+    ///     .build()?;
+    ///
+    /// let nothing = Builder::from_lookup(|_| None).unwrap_err();
+    /// assert_eq!(nothing.kind(), ErrorKind::Config);
+    /// assert!(nothing.to_string().contains("UPSTASH_REDIS_REST_URL"));
+    /// # }
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let builder = Self::from_environment(&lookup)?;
+        if !builder.is_memory() {
+            return Ok(builder);
+        }
+        let (url, token) = ENVIRONMENT[0];
+        Err(Error::new(
+            ErrorKind::Config,
+            format!("Missing Upstash Redis credentials: neither {url} nor {token} is set"),
+        ))
+    }
+
+    /// The same, where the embedded engine stands in for missing credentials.
+    pub(crate) fn from_environment(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let mut builder = Self::engine_from(&lookup)?;
+        builder.encryption_keys = Some(lookup(keyring::VARIABLE).map(Secret::new));
+        Ok(builder)
+    }
+
+    fn engine_from(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let set = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
         for (url_name, token_name) in ENVIRONMENT {
             let (there, missing) = match (set(url_name), set(token_name)) {
                 (Some(url), Some(token)) => {
                     let plain_http = set(PLAIN_HTTP).is_some_and(|value| is_yes(&value));
-                    return Ok(Self::new().upstash(url, token).allow_plain_http(plain_http));
+                    let mut builder = Self::new().allow_plain_http(plain_http);
+                    builder.engine = Engine::Upstash {
+                        url: Secret::new(url),
+                        token: Secret::new(token),
+                        names: Some(CredentialNames {
+                            url: url_name,
+                            token: token_name,
+                        }),
+                    };
+                    return Ok(builder);
                 }
                 (Some(_), None) => (url_name, token_name),
                 (None, Some(_)) => (token_name, url_name),
@@ -105,7 +162,7 @@ impl Millpond {
     /// # Ok::<_, millpond::Error>(())
     /// ```
     pub fn from_env() -> Result<Self, Error> {
-        let builder = Builder::from_lookup(|name| std::env::var(name).ok())?;
+        let builder = Builder::from_environment(|name| std::env::var(name).ok())?;
         if builder.is_memory() {
             let redis_url = std::env::var(REDIS_URL).unwrap_or_default();
             say_what_is_missing(!redis_url.trim().is_empty());

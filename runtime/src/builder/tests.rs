@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::settings::Engine;
 
 fn from(pairs: &[(&str, &str)]) -> Result<Builder, Error> {
-    Builder::from_lookup(|name| {
+    Builder::from_environment(|name| {
         pairs
             .iter()
             .find(|(key, _)| *key == name)
@@ -84,4 +84,46 @@ fn half_a_pair_is_an_error_that_names_the_missing_variable() {
         );
         assert!(!error.contains("hunter2"));
     }
+}
+
+#[cfg(feature = "upstash")]
+#[test]
+fn what_is_wrong_with_looked_up_credentials_names_the_variable() {
+    let built = |pairs: &[(&str, &str)]| {
+        let found = Builder::from_lookup(|name| {
+            let pair = pairs.iter().find(|(key, _)| *key == name);
+            pair.map(|(_, value)| (*value).to_owned())
+        });
+        found.and_then(Builder::build).unwrap_err().to_string()
+    };
+    for (url, token) in ENVIRONMENT {
+        let object = built(&[(url, "[object KvNamespace]"), (token, "t")]);
+        assert!(object.starts_with(url), "{object}");
+        assert!(object.contains("not a URL"), "{object}");
+        let spaced = built(&[(url, "https://a.b"), (token, " hunter2")]);
+        assert!(spaced.starts_with(token), "{spaced}");
+        assert!(!spaced.contains("hunter2"), "{spaced}");
+        let half = built(&[(url, "https://a.b")]);
+        assert!(half.contains(token), "{half}");
+    }
+    let none = built(&[]);
+    assert!(none.contains("UPSTASH_REDIS_REST_URL"), "{none}");
+}
+
+#[cfg(all(feature = "upstash", feature = "encrypt"))]
+#[test]
+fn the_keys_of_a_look_up_count_and_not_those_of_the_environment() {
+    let build = |keys: &'static str| {
+        let found = Builder::from_lookup(|name| match name {
+            "UPSTASH_REDIS_REST_URL" => Some("https://a.b".to_owned()),
+            "UPSTASH_REDIS_REST_TOKEN" => Some("t".to_owned()),
+            "MILLPOND_ENCRYPTION_KEY" => Some(keys.to_owned()),
+            _ => None,
+        });
+        found.unwrap().build()
+    };
+    assert!(build("2026-11:Oss2m0vkyHGUHDt8wy8JPmgVNCYIyJFUhyNmKSUoRcA=").is_ok());
+    let wrong = build("hunter2").unwrap_err().to_string();
+    assert!(wrong.contains("MILLPOND_ENCRYPTION_KEY"), "{wrong}");
+    assert!(!wrong.contains("hunter2"), "{wrong}");
 }

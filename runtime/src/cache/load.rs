@@ -10,6 +10,7 @@ use crate::client::outage::Step;
 use crate::clock::Moment;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
+use crate::runtime;
 use crate::stats::Counters;
 use crate::value::{self, ErasedValue};
 use bytes::Bytes;

@@ -2,12 +2,14 @@
 
 use crate::random;
 use bytes::Bytes;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The numbers of this process's writes. They rise, and no two processes have the same name.
 #[derive(Debug)]
 pub(crate) struct Writes {
-    process: Bytes,
+    /// Chosen by the first write: in the Workers runtime, there are no random numbers before a request.
+    process: OnceLock<Bytes>,
     newest: AtomicU64,
 }
 
@@ -21,7 +23,7 @@ pub(crate) struct Writer {
 impl Writes {
     pub(crate) fn new() -> Self {
         Self {
-            process: format!("{:016x}", random::random_u64()).into(),
+            process: OnceLock::new(),
             newest: AtomicU64::new(0),
         }
     }
@@ -33,7 +35,10 @@ impl Writes {
     /// The writer of a number that was given out before.
     pub(super) fn numbered(&self, number: u64) -> Writer {
         Writer {
-            process: self.process.clone(),
+            process: self
+                .process
+                .get_or_init(|| format!("{:016x}", random::random_u64()).into())
+                .clone(),
             number,
         }
     }

@@ -1,5 +1,6 @@
 //! One HTTP request, by `reqwest`: connections are pooled, and belong to one Tokio runtime.
 
+use super::endpoint::Place;
 use crate::error::{Error, ErrorKind};
 use crate::store::repeat::{Failure, Stage};
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
@@ -38,12 +39,11 @@ impl Setup {
 /// The connections of one runtime.
 pub(crate) struct HttpClient {
     client: Client,
-    /// For error texts.
-    host: String,
+    place: Place,
 }
 
 impl HttpClient {
-    pub(crate) fn new(setup: &Setup, headers: &HeaderMap, host: String) -> Result<Self, Error> {
+    pub(crate) fn new(setup: &Setup, headers: &HeaderMap, place: Place) -> Result<Self, Error> {
         let builder = Client::builder();
         // Always: left to itself the client loads certificates, and panics where it finds no provider.
         #[cfg(any(feature = "tls", feature = "tls-ring"))]
@@ -65,7 +65,7 @@ impl HttpClient {
                     error.without_url(),
                 )
             })?;
-        Ok(Self { client, host })
+        Ok(Self { client, place })
     }
 
     /// Sends a body and waits for the head of the answer.
@@ -84,13 +84,11 @@ impl HttpClient {
     }
 
     fn broken(&self, error: reqwest::Error) -> Failure {
-        let host = &self.host;
+        let Place { host, variable } = &self.place;
         let (stage, message) = if error.is_connect() {
             (
                 Stage::NotSent,
-                format!(
-                    "could not connect to {host}; check UPSTASH_REDIS_REST_URL and the network"
-                ),
+                format!("could not connect to {host}; check {variable} and the network"),
             )
         } else if is_unwritten(&error) {
             (Stage::Stale, format!("{host} closed the connection"))

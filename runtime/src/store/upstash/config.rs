@@ -1,6 +1,7 @@
 //! How to reach a database over HTTP, and how patiently.
 
 use crate::secret::Secret;
+use crate::settings::CredentialNames;
 use crate::store::auto_pipeline::BACKLOG;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ pub(crate) struct UpstashConfig {
     /// password until it was checked.
     pub(crate) url: Secret,
     pub(crate) token: Secret,
+    /// Where they were found; nothing if they were given in code.
+    pub(crate) names: Option<CredentialNames>,
     /// Repeats after a failure, within the time budget of the caller.
     pub(crate) retries: u32,
     /// The pause before the first repeat; each one after that is twice as long.
@@ -37,6 +40,7 @@ impl UpstashConfig {
         Self {
             url,
             token,
+            names: None,
             retries: 5,
             backoff: Duration::from_millis(50),
             read_your_writes: true,

@@ -6,6 +6,13 @@ use crate::store::this_machine::is_this_machine;
 use http::header::HeaderValue;
 use url::Url;
 
+/// Where requests go, for error texts.
+pub(crate) struct Place {
+    pub(crate) host: String,
+    /// What the address is called where it was found.
+    pub(crate) variable: &'static str,
+}
+
 /// The address of one of the protocol's paths; a path in front of it is kept.
 ///
 /// `plain_http`: whether it may be plain http to another machine.

@@ -1,6 +1,7 @@
 //! One HTTP request, by the `fetch` of the JavaScript that hosts the module: it keeps connections, and knows
 //! how to speak TLS. A request ends when its future is dropped.
 
+use super::endpoint::Place;
 use crate::error::{Error, ErrorKind};
 use crate::store::repeat::{Failure, Stage};
 use bytes::Bytes;
@@ -32,15 +33,14 @@ impl Setup {
 /// What one request sends through.
 pub(crate) struct HttpClient {
     headers: HeaderMap,
-    /// For error texts.
-    host: String,
+    place: Place,
 }
 
 impl HttpClient {
     #[allow(clippy::unnecessary_wraps, reason = "a server has TLS to set up")]
-    pub(crate) fn new(_setup: &Setup, headers: &HeaderMap, host: String) -> Result<Self, Error> {
+    pub(crate) fn new(_setup: &Setup, headers: &HeaderMap, place: Place) -> Result<Self, Error> {
         let headers = headers.clone();
-        Ok(Self { headers, host })
+        Ok(Self { headers, place })
     }
 
     /// Sends a body and waits for the head of the answer.
@@ -50,6 +50,7 @@ impl HttpClient {
         header: Option<(HeaderName, HeaderValue)>,
         body: Vec<u8>,
     ) -> Result<Incoming, Failure> {
+        let Place { host, variable } = &self.place;
         let sent = self.send(url, header, body);
         sent.await.map_err(|thrown| Failure {
             // It does not say whether anything left.
@@ -57,9 +58,8 @@ impl HttpClient {
             error: Error::with_source(
                 ErrorKind::Unavailable,
                 format!(
-                    "no answer from {}: it could not be reached, or the connection broke; check \
-                     UPSTASH_REDIS_REST_URL and the network",
-                    self.host
+                    "no answer from {host}: it could not be reached, or the connection broke; check \
+                     {variable} and the network"
                 ),
                 Thrown::new(&thrown),
             ),

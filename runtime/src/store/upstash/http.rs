@@ -3,10 +3,11 @@
 use super::answer::{Answer, Answered, decode, protocol};
 use super::client::{HttpClient, Incoming, Setup};
 use super::config::UpstashConfig;
-use super::endpoint::{authorization, is_exposed, url};
+use super::endpoint::{Place, authorization, is_exposed, url};
 use crate::error::{Error, ErrorKind};
 use crate::runtime;
 use crate::secret::Secret;
+use crate::settings::CredentialNames;
 use crate::stats::Meter;
 use crate::store::repeat::{Failure, Stage};
 use crate::store::respite;
@@ -21,6 +22,12 @@ use http::header::{
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 use url::Url;
+
+/// What error texts call credentials that were given in code.
+const USUAL_NAMES: CredentialNames = CredentialNames {
+    url: "UPSTASH_REDIS_REST_URL",
+    token: "UPSTASH_REDIS_REST_TOKEN",
+};
 
 const ENCODING: HeaderName = HeaderName::from_static("upstash-encoding");
 const SYNC_TOKEN: HeaderName = HeaderName::from_static("upstash-sync-token");
@@ -40,6 +47,8 @@ pub(crate) struct Endpoint {
     transaction: Url,
     headers: HeaderMap,
     token: Secret,
+    /// For error texts.
+    names: CredentialNames,
     setup: Setup,
     connect_timeout: Duration,
     largest_answer: usize,
@@ -51,7 +60,15 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     pub(crate) fn new(config: &UpstashConfig, meter: Arc<Meter>) -> Result<Self, Error> {
-        let pipeline = url(config.url.reveal(), "pipeline", config.plain_http)?;
+        let named = |name: fn(CredentialNames) -> &'static str, error: Error| match config.names {
+            Some(names) => Error::new(error.kind(), format!("{}: {error}", name(names))),
+            None => error,
+        };
+        let url = |path| {
+            let url = url(config.url.reveal(), path, config.plain_http);
+            url.map_err(|error| named(|names| names.url, error))
+        };
+        let pipeline = url("pipeline")?;
         if is_exposed(&pipeline) {
             let host = pipeline.host_str().unwrap_or_default();
             tracing::warn!(
@@ -60,15 +77,18 @@ impl Endpoint {
             );
         }
         let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, authorization(&config.token)?);
+        let token = authorization(&config.token);
+        let token = token.map_err(|error| named(|names| names.token, error))?;
+        headers.insert(AUTHORIZATION, token);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ENCODING, HeaderValue::from_static("base64"));
         Ok(Self {
             setup: Setup::new(&pipeline, config.connect_timeout)?,
-            transaction: url(config.url.reveal(), "multi-exec", config.plain_http)?,
+            transaction: url("multi-exec")?,
             pipeline,
             headers,
             token: config.token.clone(),
+            names: config.names.unwrap_or(USUAL_NAMES),
             connect_timeout: config.connect_timeout,
             largest_answer: config.largest_answer,
             sync_token: config
@@ -92,7 +112,11 @@ impl Endpoint {
 
     /// Connections for one runtime.
     pub(crate) fn client(&self) -> Result<HttpClient, Error> {
-        HttpClient::new(&self.setup, &self.headers, self.host())
+        let place = Place {
+            host: self.host(),
+            variable: self.names.url,
+        };
+        HttpClient::new(&self.setup, &self.headers, place)
     }
 
     /// Sends one body. No time limit here: the caller drops the future.
@@ -182,7 +206,10 @@ impl Endpoint {
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::lasting(Error::new(
                 ErrorKind::Auth,
-                format!("the token was refused ({shown}); check UPSTASH_REDIS_REST_TOKEN"),
+                format!(
+                    "the token was refused ({shown}); check {}",
+                    self.names.token
+                ),
             )),
             StatusCode::TOO_MANY_REQUESTS if wait.is_some() => Failure::lasting(unavailable(
                 format!("the server asks to be left alone (status {code}: {shown})"),
@@ -210,8 +237,8 @@ impl Endpoint {
                 ),
             },
             status if status.is_redirection() => Failure::lasting(protocol(format!(
-                "the answer is a redirect (status {code}), which is not followed; check \
-                 UPSTASH_REDIS_REST_URL"
+                "the answer is a redirect (status {code}), which is not followed; check {}",
+                self.names.url
             ))),
             _ => match text {
                 Some(text) => match self.worded(&text) {
@@ -223,8 +250,8 @@ impl Endpoint {
                     },
                 },
                 None => Failure::lasting(protocol(format!(
-                    "the answer (status {code}) is not one of an Upstash REST endpoint; check \
-                     UPSTASH_REDIS_REST_URL"
+                    "the answer (status {code}) is not one of an Upstash REST endpoint; check {}",
+                    self.names.url
                 ))),
             },
         }
@@ -236,7 +263,7 @@ impl Endpoint {
         match error.kind() {
             ErrorKind::Auth => Error::new(
                 ErrorKind::Auth,
-                format!("{error}; check UPSTASH_REDIS_REST_TOKEN and what it may do"),
+                format!("{error}; check {} and what it may do", self.names.token),
             ),
             _ => error,
         }

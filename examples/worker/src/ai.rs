@@ -1,0 +1,24 @@
+//! Answers of a model, cached under the hash of the prompt. (The guide's `cachedAICall`.)
+
+use crate::answer::{self, Answer};
+use crate::origin::{Origin, OriginError};
+use millpond::cached;
+
+#[cached(
+    prefix = "ai",
+    ttl = "1h",
+    key = "<prompt:sha256>",
+    skip(origin),
+    compress
+)]
+async fn ask(origin: &Origin, prompt: &str) -> Result<String, OriginError> {
+    let answer = origin.send("POST", "/model", Some(prompt)).await?;
+    answer.ok_or_else(|| OriginError("there is no model".to_owned()))
+}
+
+pub async fn respond(origin: &Origin, prompt: &str) -> Answer {
+    match ask(origin, prompt).await {
+        Ok(text) => answer::text(200, &text),
+        Err(OriginError(what)) => answer::text(502, &what),
+    }
+}

@@ -13,7 +13,7 @@ use super::request_limits::RequestLimits;
 use super::transport::{Kind, Outgoing, Transport};
 use super::waiting::{LONGEST, Replies, Request, runtime_gone, unsent, wait};
 use crate::error::{Error, ErrorKind};
-use crate::runtime::{self, Instant};
+use crate::runtime;
 use crate::sync;
 use queue::{BatchQueue, Departure};
 use std::sync::{Arc, Mutex, MutexGuard};

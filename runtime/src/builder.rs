@@ -31,8 +31,8 @@ use std::time::Duration;
 pub struct Builder {
     engine: Engine,
     keys: Vec<GivenKey>,
-    /// What was looked up under the name of the keys; without a look-up, the environment says.
-    encryption_keys: Option<Option<Secret>>,
+    /// What was looked up under the name of the keys, empty if nothing; without a look-up, the environment says.
+    encryption_keys: Option<Secret>,
     settings: Settings,
     limits: LimitSettings,
 }
@@ -256,7 +256,7 @@ impl Builder {
     /// ```
     pub fn build(self) -> Result<Millpond, Error> {
         match self.encryption_keys.clone() {
-            Some(keys) => self.build_in(|_| keys.as_ref().map(|keys| keys.reveal().to_owned())),
+            Some(keys) => self.build_in(|_| Some(keys.reveal().to_owned())),
             None => self.build_in(|name| std::env::var(name).ok()),
         }
     }

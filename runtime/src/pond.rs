@@ -127,7 +127,7 @@ impl Millpond {
         let parts = Arc::clone(&self.0);
         // Now, not when it is first polled: what is handed to `waitUntil` is polled outside of the scope.
         in_request(async move {
-            let queues = LockQueues::clone(&parts.queues.current());
+            let queues = parts.queues.current().as_ref().clone();
             queues.released(parts.client.settings.budget).await;
             parts.client.flush().await?;
             parts.limits.flush_events().await?;

@@ -63,7 +63,8 @@ impl Builder {
     /// The same, where the embedded engine stands in for missing credentials.
     pub(crate) fn from_environment(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let mut builder = Self::engine_from(&lookup)?;
-        builder.encryption_keys = Some(lookup(keyring::VARIABLE).map(Secret::new));
+        let keys = lookup(keyring::VARIABLE).unwrap_or_default();
+        builder.encryption_keys = Some(Secret::new(keys));
         Ok(builder)
     }
 

@@ -8,7 +8,7 @@ use crate::explain::Explanation;
 use crate::hash::Hash;
 use crate::key::Key;
 use crate::limit::{Limit, Limiter};
-use crate::lock::{Lock, LockGuard, LockQueues};
+use crate::lock::{Lock, LockGuard};
 use crate::session::Sessions;
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,7 +121,7 @@ impl Millpond {
     /// ```
     pub fn lock(&self, key: impl Into<Key>, ttl: Duration) -> Lock {
         let client = Arc::clone(&self.0.client);
-        let queues = LockQueues::clone(&self.0.queues.current());
+        let queues = self.0.queues.current().as_ref().clone();
         Lock::new(client, queues, key.into(), ttl)
     }
 

@@ -3,108 +3,14 @@
 
 #![cfg(feature = "redis")]
 
+mod support;
+
 use millpond::{ErrorKind, Millpond, Reply};
 use millpond_gateway::{Database, needs_redis};
-use std::net::{Ipv4Addr, TcpListener};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+use support::cluster::{Cluster, answer, id};
 
 const MINUTE: Duration = Duration::from_secs(60);
-
-// The shell lives until its standard input ends, and with it the server: also when the test dies.
-const NODE: &str = r#"
-redis-server --port "$1" --cluster-port "$2" --dir "$3" --bind 127.0.0.1 --save '' --appendonly no \
-    --cluster-enabled yes --cluster-require-full-coverage no </dev/null >/dev/null &
-server=$!
-cat
-kill -9 "$server"
-wait "$server"
-rm -rf "$3"
-"#;
-
-struct Cluster {
-    ports: [u16; 3],
-    shells: Vec<Child>,
-}
-
-impl Cluster {
-    async fn start() -> Self {
-        let mut shells = Vec::new();
-        let ports = free_ports();
-        for port in &ports {
-            let name = format!("millpond-cluster-{}-{}", std::process::id(), port.0);
-            let directory = std::env::temp_dir().join(name);
-            std::fs::create_dir_all(&directory).unwrap();
-            let shell = Command::new("sh")
-                .args(["-c", NODE, "node"])
-                .args([port.0.to_string(), port.1.to_string()])
-                .arg(directory)
-                .stdin(Stdio::piped())
-                .stderr(Stdio::null())
-                .spawn();
-            shells.push(shell.unwrap());
-        }
-        for (index, (port, _)) in ports.iter().enumerate() {
-            let ranges = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];
-            let (from, to) = ranges[index];
-            answer(*port, &["CLUSTER", "ADDSLOTSRANGE", from, to], "OK").await;
-            for (other, bus) in ports {
-                let (other, bus) = (other.to_string(), bus.to_string());
-                answer(*port, &["CLUSTER", "MEET", "127.0.0.1", &other, &bus], "OK").await;
-            }
-        }
-        for (port, _) in ports {
-            answer(port, &["CLUSTER", "INFO"], "cluster_state:ok").await;
-        }
-        Self {
-            ports: ports.map(|(port, _)| port),
-            shells,
-        }
-    }
-
-    fn pond(&self) -> Millpond {
-        Millpond::builder()
-            .redis_cluster(self.ports.map(|port| format!("redis://127.0.0.1:{port}")))
-            .budget(MINUTE)
-            .build()
-            .unwrap()
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        for shell in &mut self.shells {
-            drop(shell.stdin.take());
-            let _ = shell.wait();
-        }
-    }
-}
-
-/// Three pairs of ports that were free a moment ago.
-fn free_ports() -> [(u16, u16); 3] {
-    let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let listeners = [(); 3].map(|()| (listen(), listen()));
-    let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
-    [0, 1, 2].map(|index| {
-        let (client, bus) = &listeners[index];
-        (port(client), port(bus))
-    })
-}
-
-/// Asks a node until it says this.
-async fn answer(port: u16, command: &[&str], wanted: &str) {
-    let asked = async {
-        loop {
-            let reply = Database::at(port, 0).command(command).await;
-            if format!("{reply:?}").contains(wanted) {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let in_time = tokio::time::timeout(MINUTE, asked).await;
-    in_time.unwrap_or_else(|_| panic!("{command:?} gives {wanted}"));
-}
 
 fn text(text: &str) -> Reply {
     Reply::Bulk(text.to_owned().into())
@@ -206,13 +112,7 @@ async fn a_slot_that_moved_is_followed() {
     pond.delete("foo").await.unwrap();
     pond.command(["DEL", "foo", "{foo}:guard"]).await.unwrap();
     let first = cluster.ports[0];
-    let reply = Database::at(first, 0)
-        .command(&["CLUSTER", "MYID"])
-        .await
-        .unwrap();
-    let id = format!("{reply:?}");
-    let id: String = id.chars().filter(char::is_ascii_hexdigit).collect();
-    let id = &id[id.len() - 40..];
+    let id = &id(first).await;
     for port in cluster.ports {
         answer(port, &["CLUSTER", "SETSLOT", "12182", "NODE", id], "OK").await;
     }

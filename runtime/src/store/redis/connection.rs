@@ -1,9 +1,11 @@
 //! A server, or the nodes of a cluster, as a connection that all callers of a runtime share.
 
 use super::watched::WatchedConnection;
+use super::wire::error_text;
 use redis::aio::ConnectionLike;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
+use redis::cluster_routing::SingleNodeRoutingInfo;
 use redis::{AsyncConnectionConfig, Cmd, ConnectionInfo, Pipeline, RedisError, Value};
 use std::time::Duration;
 
@@ -81,7 +83,23 @@ impl Connection {
                 connection.req_packed_commands(pipeline, last, 1).await?
             }
             // The client that repeats nothing by itself.
-            Self::Cluster { mut once, .. } => once.req_packed_commands(pipeline, last, 1).await?,
+            Self::Cluster { mut once, .. } => {
+                match once.req_packed_commands(pipeline, last, 1).await {
+                    Err(error) => match next_node(&error) {
+                        Some(node) => {
+                            let mut asking = redis::pipe();
+                            asking.cmd("ASKING").cmd("MULTI");
+                            for cmd in pipeline.cmd_iter() {
+                                asking.add_command(cmd.clone());
+                            }
+                            asking.cmd("EXEC");
+                            once.route_pipeline(asking, last + 1, 1, node).await?
+                        }
+                        None => return Err(error),
+                    },
+                    Ok(values) => values,
+                }
+            }
         };
         Ok(values.pop().unwrap_or(Value::Nil))
     }
@@ -90,10 +108,41 @@ impl Connection {
     pub(crate) async fn run_one(&self, cmd: &Cmd, may_repeat: bool) -> Result<Value, RedisError> {
         match self.clone() {
             Self::Single(mut connection) => connection.req_packed_command(cmd).await,
-            Self::Cluster { mut repeating, .. } if may_repeat => {
-                repeating.req_packed_command(cmd).await
+            Self::Cluster { repeating, once } => {
+                let client = if may_repeat { repeating } else { once };
+                run_on_cluster(client, cmd).await
             }
-            Self::Cluster { mut once, .. } => once.req_packed_command(cmd).await,
         }
     }
+}
+
+/// A command alone. A client that repeats nothing does not follow a slot that is on its way either, though the
+/// node that says so has run nothing.
+async fn run_on_cluster(
+    mut client: ClusterConnection<WatchedConnection>,
+    cmd: &Cmd,
+) -> Result<Value, RedisError> {
+    let error = match client.req_packed_command(cmd).await {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    let Some(node) = next_node(&error) else {
+        return Err(error);
+    };
+    let mut asking = redis::pipe();
+    asking.cmd("ASKING").add_command(cmd.clone());
+    let mut values = client.route_pipeline(asking, 1, 1, node).await?;
+    Ok(values.pop().unwrap_or(Value::Nil))
+}
+
+/// The node that an `ASK` names: the slot is on its way there, and keys that have left are found there only.
+fn next_node(error: &RedisError) -> Option<SingleNodeRoutingInfo> {
+    // Of a transaction, the first of several errors.
+    let text = error_text(error);
+    let (_, node) = text.strip_prefix("ASK ")?.split_once(' ')?;
+    let (host, port) = node.rsplit_once(':')?;
+    Some(SingleNodeRoutingInfo::ByAddress {
+        host: host.to_owned(),
+        port: port.parse().ok()?,
+    })
 }

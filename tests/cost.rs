@@ -291,6 +291,7 @@ async fn values(costs: &mut Costs, pond: &Millpond) {
     costs.of("`exists`", pond.exists(key)).await;
     costs.of("`ttl`", pond.ttl(key)).await;
     costs.of("`explain`", pond.explain(key)).await;
+    costs.of("`health().probe`", pond.health().probe()).await;
     costs.of("`expire`", pond.expire(key, ttl::LONG)).await;
     for _ in ["stored", "not stored"] {
         let set = pond.set_if_absent("cost:absent", &5, ttl::SHORT);

@@ -125,6 +125,11 @@ impl Client {
         );
     }
 
+    /// Why nothing is sent to the store at the moment; nothing while commands are sent.
+    pub(crate) fn outage(&self) -> Option<Error> {
+        self.store.as_ref().ok()?.outage()
+    }
+
     /// Sends commands that belong together, within the time given.
     pub(crate) async fn send(
         &self,

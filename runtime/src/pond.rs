@@ -9,6 +9,7 @@ mod operations;
 use crate::cache::Cache;
 use crate::client::Client;
 use crate::error::Error;
+use crate::health::Health;
 use crate::limit::{Deployment, LimitSettings, Limits};
 use crate::lock::LockQueues;
 #[cfg(target_arch = "wasm32")]
@@ -100,15 +101,19 @@ impl Millpond {
         stats.pending_invalidations = self.0.client.pending.len() as u64;
         stats.pending_prefixes = self.0.client.pending.prefixes() as u64;
         stats.limits = self.0.limits.stats();
-        let outage = self
-            .0
-            .client
-            .store
-            .as_ref()
-            .ok()
-            .and_then(|store| store.outage());
-        stats.outage = outage.map(|error| error.to_string());
+        stats.outage = self.0.client.outage().map(|error| error.to_string());
         stats
+    }
+
+    /// Whether the cache works at the moment, as far as this process knows: no request is sent.
+    /// [`Health::probe`] sends one.
+    ///
+    /// ```
+    /// use millpond::{HealthState, Millpond};
+    /// assert_eq!(Millpond::memory().health().state(), HealthState::Up);
+    /// ```
+    pub fn health(&self) -> Health {
+        Health::of(Arc::clone(&self.0.client))
     }
 
     /// Delivers what waits to be sent: undelivered invalidations, releases of dropped locks, and the

@@ -49,6 +49,7 @@ const RUNTIME: Layers = &[
             "entry",
             "counter",
             "hash",
+            "health",
             "lock",
             "session",
             "pattern",

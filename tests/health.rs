@@ -1,0 +1,92 @@
+//! What `Millpond::health` says, and what a probe finds out.
+
+mod support;
+
+use millpond::{ErrorKind, HealthState, Millpond};
+use support::on_every_engine;
+
+on_every_engine! {
+    a_cache_that_works_is_up_and_a_probe_is_one_command
+}
+
+async fn a_cache_that_works_is_up_and_a_probe_is_one_command(pond: &Millpond) {
+    let before = pond.stats().commands;
+    let health = pond.health();
+    assert_eq!(health.state(), HealthState::Up, "{health}");
+    assert_eq!(pond.stats().commands, before, "nothing was sent");
+    let health = health.probe().await;
+    assert_eq!(health.state(), HealthState::Up, "{health}");
+    assert_eq!(pond.stats().commands, before + 1);
+    let engine = health.engine().sentence();
+    assert!(engine.contains("it answered in "), "{engine}");
+    let lines: Vec<_> = health.to_string().lines().map(str::to_owned).collect();
+    assert_eq!(
+        lines[1..],
+        [
+            "circuit up: commands are sent",
+            "invalidations up: none is waiting to be delivered",
+        ]
+    );
+}
+
+#[cfg(feature = "upstash")]
+mod over_http {
+    use super::*;
+    use millpond::ManualClock;
+    use millpond_gateway::{Fault, Matcher, needs_redis};
+    use support::{builder, gateway};
+
+    #[tokio::test]
+    async fn a_server_that_is_away_is_found_out_by_a_probe() {
+        let gateway = gateway(needs_redis!()).await;
+        let pond = builder(&gateway).retries(0).build().unwrap();
+        gateway.refuse().await;
+        assert_eq!(pond.health().state(), HealthState::Up, "nobody has asked");
+        let health = pond.health().probe().await;
+        assert_eq!(health.state(), HealthState::Down);
+        assert_eq!(health.engine().state(), HealthState::Down);
+        let engine = health.engine().sentence();
+        assert!(engine.contains("it did not answer: "), "{engine}");
+    }
+
+    #[tokio::test]
+    async fn an_open_circuit_is_down_with_its_reason_and_no_probe_gets_through() {
+        let gateway = gateway(needs_redis!()).await;
+        let pond = builder(&gateway).clock(ManualClock::new()).build().unwrap();
+        gateway.inject(Matcher::any().always(), Fault::try_later(429, "30"));
+        let error = pond.command(["GET", "n"]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        let sent = gateway.requests().len();
+        for health in [pond.health(), pond.health().probe().await] {
+            assert_eq!(health.circuit().state(), HealthState::Down, "{health}");
+            let why = health.circuit().sentence();
+            assert!(why.contains("status 429"), "{why}");
+            assert!(why.contains("next try in 30000 ms"), "{why}");
+        }
+        assert_eq!(gateway.requests().len(), sent);
+    }
+
+    #[tokio::test]
+    async fn an_undelivered_invalidation_degrades_until_it_is_through() {
+        let gateway = gateway(needs_redis!()).await;
+        let pond = builder(&gateway).retries(0).build().unwrap();
+        gateway.inject("SET", Fault::ResetAfter);
+        pond.delete("user:1").await.unwrap_err();
+        let health = pond.health();
+        assert_eq!(health.invalidations().state(), HealthState::Degraded);
+        assert_eq!(health.state(), HealthState::Degraded, "{health}");
+        let why = health.invalidations().sentence();
+        assert!(why.starts_with("1 waiting to be delivered"), "{why}");
+        pond.flush().await.unwrap();
+        assert_eq!(pond.health().state(), HealthState::Up);
+    }
+
+    #[tokio::test]
+    async fn what_it_says_holds_no_token() {
+        let gateway = gateway(needs_redis!()).await;
+        let pond = builder(&gateway).build().unwrap();
+        let health = pond.health().probe().await;
+        let said = format!("{health} {health:?}");
+        assert!(!said.contains(gateway.token()), "{said}");
+    }
+}

@@ -18,12 +18,12 @@ mod blocked;
 mod budgets;
 mod check;
 mod decision;
-#[cfg(feature = "axum")]
+#[cfg(feature = "tower")]
 mod decision_log;
 mod fallback;
 mod flush_turn;
 mod headers;
-#[cfg(feature = "axum")]
+#[cfg(feature = "tower")]
 mod http;
 mod kind;
 mod limiter;
@@ -43,13 +43,17 @@ mod table;
 mod take;
 
 pub use crate::stats::LimitStats;
-pub use address::{client_address, identifier};
+pub use address::{client_address, identifier, network};
 pub use algorithm::Algorithm;
 pub(crate) use check::{admit, unidentified};
 pub use decision::{Decision, Outcome, Reason};
 #[cfg(feature = "axum")]
+pub use http::ClientIp;
+#[cfg(feature = "tower")]
 pub use http::{
-    Caller, ClientAddress, RateLimit, RateLimitHeaders, RateLimitHeadersLayer, RateLimitLayer,
+    Answer, Caller, ClientAddress, EXPOSED, GrpcAnswer, LimitOf, OnRefusal, RateLimit,
+    RateLimitHeaders, RateLimitHeadersLayer, RateLimitLayer, StandardAnswer, Unidentified,
+    is_preflight,
 };
 pub use limiter::Limiter;
 pub(crate) use pair::Pair;

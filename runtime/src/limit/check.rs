@@ -23,7 +23,7 @@ pub(crate) async fn check(state: &Arc<Limits>, pairs: &[Pair<'_>]) -> Result<Dec
             state.record_check(pair, decision.is_allowed());
         }
     }
-    #[cfg(feature = "axum")]
+    #[cfg(feature = "tower")]
     super::decision_log::note(&decision);
     Ok(decision)
 }

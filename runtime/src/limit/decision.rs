@@ -213,6 +213,7 @@ impl Decision {
     }
 
     /// Of two decisions on one call, the one to report.
+    #[cfg(feature = "tower")]
     pub(crate) fn stricter(self, other: Self) -> Self {
         if other.is_stricter_than(&self) {
             other
@@ -221,6 +222,7 @@ impl Decision {
         }
     }
 
+    #[cfg(feature = "tower")]
     fn is_stricter_than(&self, other: &Self) -> bool {
         match (self.allowed, other.allowed) {
             (true, false) => false,
@@ -236,6 +238,18 @@ impl Decision {
                 }
             },
         }
+    }
+
+    /// What the numbers are after so many units went back.
+    #[cfg(feature = "tower")]
+    pub(crate) fn after_refund(mut self, units: u64) -> Self {
+        let policies = self.policies.iter_mut();
+        let counted = policies.filter_map(|policy| Some((policy.limit, policy.counted.as_mut()?)));
+        let told = self.budget.as_mut().map(|budget| (self.limit, budget));
+        for (limit, counted) in counted.chain(told) {
+            counted.remaining = counted.remaining.saturating_add(units).min(limit.units());
+        }
+        self
     }
 
     /// Allowed, refused, or decided without the store.
@@ -366,6 +380,10 @@ impl Decision {
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_at
             .map(|at| Duration::from_millis(at.saturating_sub(self.now)))
+    }
+
+    pub(crate) fn of(&self) -> &Limit {
+        &self.limit
     }
 
     pub(crate) fn policies(&self) -> &[Policy] {

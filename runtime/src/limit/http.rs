@@ -1,67 +1,54 @@
-//! Limits in axum: the refusal as a response, and two layers.
+//! Limits over HTTP: the refusal as a response, and two layers, for axum, tonic, hyper and whatever else is a tower
+//! service over `http`.
 
+mod answer;
+#[cfg(feature = "axum")]
+mod axum;
 mod caller;
+mod fields;
+mod forwarded;
 mod headers_layer;
 mod rate_limit_layer;
+mod told;
 
+pub use answer::{Answer, GrpcAnswer, OnRefusal, StandardAnswer};
+#[cfg(feature = "axum")]
+pub use axum::ClientIp;
 pub use caller::{Caller, ClientAddress};
 pub use headers_layer::{RateLimitHeaders, RateLimitHeadersLayer};
-pub use rate_limit_layer::{RateLimit, RateLimitLayer};
+pub use rate_limit_layer::{LimitOf, RateLimit, RateLimitLayer, Unidentified};
 
-use super::decision::Decision;
-use super::refusal::RateLimited;
-use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use axum::http::{Response as HttpResponse, StatusCode};
-use axum::response::{IntoResponse, Response};
+use http::header::{HeaderName, RETRY_AFTER};
+use http::request::Parts;
 
-/// The refusal with its status, body, `Retry-After` and `X-RateLimit-*`.
-impl IntoResponse for RateLimited {
-    fn into_response(self) -> Response {
-        let mut response = HttpResponse::new(self.body().into());
-        *response.status_mut() = StatusCode::from(self.clone());
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        tell(headers, self.decision().headers());
-        response
-    }
-}
+/// The fields that tell a client its budget, for the CORS layer: a browser shows a page no others. The CORS layer
+/// stands outside of the limit, so that preflights do not reach it and refusals can be read.
+///
+/// ```
+/// use millpond::limit;
+/// assert!(limit::EXPOSED.contains(&http::header::RETRY_AFTER));
+/// ```
+pub const EXPOSED: [HeaderName; 6] = [
+    HeaderName::from_static("x-ratelimit-limit"),
+    HeaderName::from_static("x-ratelimit-remaining"),
+    HeaderName::from_static("x-ratelimit-reset"),
+    RETRY_AFTER,
+    HeaderName::from_static("ratelimit"),
+    HeaderName::from_static("ratelimit-policy"),
+];
 
-impl From<RateLimited> for Response {
-    fn from(refusal: RateLimited) -> Self {
-        refusal.into_response()
-    }
-}
-
-impl From<RateLimited> for StatusCode {
-    fn from(refusal: RateLimited) -> Self {
-        Self::from_u16(refusal.status()).unwrap_or(Self::TOO_MANY_REQUESTS)
-    }
-}
-
-/// The status and the JSON body; the headers do not fit in.
-impl From<RateLimited> for (StatusCode, String) {
-    fn from(refusal: RateLimited) -> Self {
-        let body = refusal.body();
-        (refusal.into(), body)
-    }
-}
-
-/// Adds what the response does not say by itself already.
-fn tell(headers: &mut HeaderMap, fields: Vec<(&'static str, String)>) {
-    for (name, value) in fields {
-        if let Ok(value) = HeaderValue::try_from(value) {
-            headers
-                .entry(HeaderName::from_static(name))
-                .or_insert(value);
-        }
-    }
-}
-
-/// The budget, in the old and, if wanted, the new fields.
-fn fields(decision: &Decision, ietf: bool) -> Vec<(&'static str, String)> {
-    let mut fields = decision.headers();
-    if ietf {
-        fields.extend(decision.ietf_headers());
-    }
-    fields
+/// Whether this is the question of a browser that comes before a request of another origin (a CORS preflight), for
+/// [`RateLimitLayer::skip`]. Preflights count unless it is used: a route that answers any method would otherwise do
+/// its work for every one of them, uncounted.
+///
+/// ```
+/// use millpond::limit::{self, ClientAddress, RateLimitLayer};
+/// let layer = RateLimitLayer::new(limit::API, ClientAddress::direct()).skip(limit::is_preflight);
+/// ```
+pub fn is_preflight(request: &Parts) -> bool {
+    request.method == http::Method::OPTIONS
+        && request.headers.contains_key(http::header::ORIGIN)
+        && request
+            .headers
+            .contains_key(http::header::ACCESS_CONTROL_REQUEST_METHOD)
 }

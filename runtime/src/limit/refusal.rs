@@ -74,6 +74,56 @@ impl RateLimited {
     pub fn body(&self) -> String {
         body(self)
     }
+
+    /// The body as `application/problem+json` (RFC 9457): of the type `quota-exceeded`, or
+    /// `temporary-reduced-capacity` if the call was refused only because the store is out of reach. The limits that
+    /// refused are listed by name.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, limit};
+    /// let decision = Millpond::memory().limiter(&limit::AUTH).check_n("mallory", 6).await?;
+    /// let problem = decision.into_result().unwrap_err().problem();
+    /// assert!(problem.contains(r##"http-problem-types#quota-exceeded""##));
+    /// assert!(problem.contains(r#""violated-policies":["AUTH"]"#));
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn problem(&self) -> String {
+        problem(self)
+    }
+}
+
+fn problem(refusal: &RateLimited) -> String {
+    const TYPES: &str = "https://iana.org/assignments/http-problem-types#";
+    let decision = refusal.decision();
+    let status = refusal.status();
+    let (kind, title) = match status {
+        400 => ("about:blank".to_owned(), "Bad Request"),
+        503 => (
+            format!("{TYPES}temporary-reduced-capacity"),
+            "Request cannot be satisfied due to temporary server capacity constraints",
+        ),
+        _ => (
+            format!("{TYPES}quota-exceeded"),
+            "Request cannot be satisfied as assigned quota has been exceeded",
+        ),
+    };
+    let refused = decision
+        .policies()
+        .iter()
+        .filter(|policy| match policy.counted {
+            Some(counted) => !counted.allowed,
+            None => false,
+        });
+    let mut violated: Vec<_> = refused.map(|policy| policy.limit.short_name()).collect();
+    if violated.is_empty() {
+        violated.push(decision.of().short_name());
+    }
+    let mut problem = serde_json::json!({ "type": kind, "title": title, "status": status });
+    if status != 400 {
+        problem["violated-policies"] = violated.into();
+    }
+    problem.to_string()
 }
 
 fn body(refusal: &RateLimited) -> String {

@@ -1,9 +1,9 @@
 //! The budget of a check, put on the response.
 
-use super::{fields, tell};
+use super::fields::{Style, tell};
+use super::told;
 use crate::limit::decision_log::DecisionLog;
-use axum::extract::Request;
-use axum::response::Response;
+use http::{Request, Response};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -76,28 +76,33 @@ pub struct RateLimitHeaders<S> {
     ietf: bool,
 }
 
-impl<S> Service<Request> for RateLimitHeaders<S>
+impl<S, Q, B> Service<Request<Q>> for RateLimitHeaders<S>
 where
-    S: Service<Request, Response = Response>,
+    S: Service<Request<Q>, Response = Response<B>>,
     S::Future: Send + 'static,
 {
-    type Response = Response;
+    type Response = Response<B>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<B>, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
+    fn call(&mut self, request: Request<Q>) -> Self::Future {
         let log = DecisionLog::default();
-        let ietf = self.ietf;
+        let style = Style {
+            ietf: self.ietf,
+            partition_key: false,
+        };
         // A handler may check before its first await, so the call itself is watched too.
         let response = log.watch(self.inner.call(request));
         Box::pin(async move {
             let mut response = response.await?;
             if let Some(decision) = log.take() {
-                tell(response.headers_mut(), fields(&decision, ietf));
+                let status = response.status();
+                tell(response.headers_mut(), status, &decision, style);
+                told::leave(response.extensions_mut(), decision);
             }
             Ok(response)
         })

@@ -115,6 +115,15 @@ over_both! {
     a_late_increment_is_not_counted_after_it_was_given_up
     a_late_expire_does_not_shorten_a_newer_life
     a_late_update_of_a_session_does_not_replace_a_newer_one
+    late_values_of_several_keys_do_not_come_back
+    late_values_of_several_keys_do_not_remove_later_ones
+    a_late_load_does_not_come_back_over_a_delete
+    a_late_increment_of_a_field_is_not_counted_after_it_was_given_up
+    a_late_removal_of_a_field_does_not_take_a_newer_one
+    a_session_that_nobody_knows_does_not_live
+    a_destroyed_session_does_not_live_again
+    a_late_rotation_does_not_save_a_destroyed_session
+    a_late_destruction_happens_though_its_answer_never_came
 }
 
 async fn a_late_set_does_not_come_back_over_a_delete(stage: &Stage) {
@@ -219,4 +228,124 @@ async fn a_late_update_of_a_session_does_not_replace_a_newer_one(stage: &Stage) 
         .until_answered(async || sessions.destroy(&id).await)
         .await;
     assert_eq!(sessions.get(&id).await.unwrap(), None);
+}
+
+async fn late_values_of_several_keys_do_not_come_back(stage: &Stage) {
+    let pond = &stage.pond;
+    let values = [("late:1", 1), ("late:2", 1)];
+    let stall = stage.stall(pond.set_many(values, ttl::LONG)).await;
+    stage
+        .until_answered(async || pond.delete_many(["late:1", "late:2"]).await)
+        .await;
+    stage.release(stall).await;
+    for key in ["late:1", "late:2"] {
+        assert_eq!(stage.stored(key).await, None, "{key}");
+    }
+}
+
+async fn late_values_of_several_keys_do_not_remove_later_ones(stage: &Stage) {
+    let pond = &stage.pond;
+    let values = [("late:1", 1), ("late:2", 1)];
+    let stall = stage.stall(pond.set_many(values, ttl::LONG)).await;
+    stage
+        .until_answered(async || pond.set("late:2", &2, ttl::LONG).await)
+        .await;
+    stage.release(stall).await;
+    stage.until_answered(async || pond.flush().await).await;
+    // All of them were given up; one was stored anew.
+    assert_eq!(stage.stored("late:1").await, None);
+    assert_eq!(stage.stored("late:2").await.as_deref(), Some("2"));
+}
+
+async fn a_late_load_does_not_come_back_over_a_delete(stage: &Stage) {
+    let pond = &stage.pond;
+    // The server knows the script.
+    let warm = async || Ok::<_, std::convert::Infallible>(0);
+    pond.get_or_set("warm", ttl::LONG, warm).await.unwrap();
+    let mut stall = None;
+    let load = async || {
+        stall = Some(stage.proxy.stall());
+        Ok::<_, std::convert::Infallible>(1)
+    };
+    assert_eq!(pond.get_or_set("late", ttl::LONG, load).await, Ok(1));
+    let stall = stall.unwrap();
+    assert_eq!(stall.held(), 1);
+    stage
+        .until_answered(async || pond.delete("late").await)
+        .await;
+    stage.release(stall).await;
+    assert_eq!(stage.stored("late").await, None);
+}
+
+async fn a_late_increment_of_a_field_is_not_counted_after_it_was_given_up(stage: &Stage) {
+    let hash = stage.pond.hash("late").expires_in(ttl::SHORT);
+    let stall = stage.stall(hash.increment("field", 1)).await;
+    let counted = stage
+        .until_answered(async || hash.increment("field", 10).await)
+        .await;
+    stage.release(stall).await;
+    assert_eq!(hash.get("field").await.unwrap(), Some(counted));
+}
+
+async fn a_late_removal_of_a_field_does_not_take_a_newer_one(stage: &Stage) {
+    let hash = stage.pond.hash("late");
+    hash.set("field", &1).await.unwrap();
+    let stall = stage.stall(hash.delete(["field"])).await;
+    stage
+        .until_answered(async || hash.set("field", &2).await)
+        .await;
+    stage.release(stall).await;
+    assert_eq!(hash.get::<u32>("field").await.unwrap(), Some(2));
+}
+
+/// How many sessions there are.
+async fn sessions(stage: &Stage) -> usize {
+    let keys = stage.database.command(["KEYS", "session:*"]).await.unwrap();
+    let Reply::Array(keys) = keys else {
+        panic!("{keys:?}")
+    };
+    keys.len()
+}
+
+async fn a_session_that_nobody_knows_does_not_live(stage: &Stage) {
+    let late = stage.pond.sessions::<u32>(ttl::LONG);
+    let stall = stage.stall(late.create(&1)).await;
+    stage
+        .until_answered(async || stage.pond.flush().await)
+        .await;
+    stage.release(stall).await;
+    assert_eq!(sessions(stage).await, 0);
+}
+
+async fn a_destroyed_session_does_not_live_again(stage: &Stage) {
+    let late = stage.pond.sessions::<u32>(ttl::LONG).sliding();
+    let id = late.create(&1).await.unwrap();
+    let stall = stage.stall(late.update(&id, &2)).await;
+    stage.until_answered(async || late.destroy(&id).await).await;
+    stage.release(stall).await;
+    assert_eq!(late.get(&id).await.unwrap(), None);
+    assert_eq!(sessions(stage).await, 0);
+}
+
+async fn a_late_rotation_does_not_save_a_destroyed_session(stage: &Stage) {
+    let late = stage.pond.sessions::<u32>(ttl::LONG);
+    let id = late.create(&1).await.unwrap();
+    // The server knows the script.
+    let id = late.rotate(&id).await.unwrap().unwrap();
+    let stall = stage.stall(late.rotate(&id)).await;
+    stage.until_answered(async || late.destroy(&id).await).await;
+    stage.release(stall).await;
+    assert_eq!(sessions(stage).await, 0);
+}
+
+async fn a_late_destruction_happens_though_its_answer_never_came(stage: &Stage) {
+    let late = stage.pond.sessions::<u32>(ttl::LONG);
+    let id = late.create(&1).await.unwrap();
+    let stall = stage.stall(late.destroy(&id)).await;
+    stage
+        .until_answered(async || stage.pond.flush().await)
+        .await;
+    assert_eq!(sessions(stage).await, 0);
+    stall.cut();
+    assert_eq!(late.get(&id).await.unwrap(), None);
 }

@@ -45,7 +45,10 @@ impl Clock {
     pub(crate) fn now(&self) -> Moment {
         Moment {
             monotonic: self.monotonic(),
-            wall: Duration::from_millis(self.unix_ms()),
+            wall: match self {
+                Self::System => since_epoch(),
+                Self::Manual(clock) => Duration::from_millis(clock.unix_ms()),
+            },
         }
     }
 

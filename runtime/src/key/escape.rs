@@ -27,6 +27,23 @@ fn is_special(c: char) -> bool {
         || c.is_control()
 }
 
+/// Whether a byte is a character that needs no encoding. Those that are no ASCII are looked at as characters.
+fn is_plain(byte: u8) -> bool {
+    const PLAIN: [bool; 256] = {
+        let mut plain = [false; 256];
+        let mut byte = b'!';
+        while byte <= b'~' {
+            plain[byte as usize] = !matches!(
+                byte,
+                b':' | b'%' | b'{' | b'}' | b'*' | b'?' | b'[' | b']' | b'\\'
+            );
+            byte += 1;
+        }
+        plain
+    };
+    PLAIN[usize::from(byte)]
+}
+
 /// Encodes what stands behind `start`, in place.
 pub(super) fn encode_from(text: &mut String, start: usize) {
     let raw = &text[start..];
@@ -39,7 +56,7 @@ pub(super) fn encode_from(text: &mut String, start: usize) {
         let rest = text.split_off(start);
         let (first, rest) = rest.split_at(1);
         let _ = write!(text, "%{:02X}{rest}", first.as_bytes()[0]);
-    } else if raw.contains(is_special) {
+    } else if !raw.bytes().all(is_plain) && raw.contains(is_special) {
         let raw = text.split_off(start);
         for c in raw.chars() {
             if is_special(c) {
@@ -49,6 +66,19 @@ pub(super) fn encode_from(text: &mut String, start: usize) {
             } else {
                 text.push(c);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_that_are_plain_are_the_characters_that_are_not_special() {
+        for byte in 0..=u8::MAX {
+            let plain = byte.is_ascii() && !is_special(char::from(byte));
+            assert_eq!(is_plain(byte), plain, "{byte:#x}");
         }
     }
 }

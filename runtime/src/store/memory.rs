@@ -3,6 +3,7 @@
 
 mod commands;
 mod deadline;
+mod index;
 mod keyspace;
 mod number;
 mod scripts;

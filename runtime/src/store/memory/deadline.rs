@@ -21,7 +21,11 @@ pub(crate) struct Deadline {
 
 impl From<Moment> for Now {
     fn from(moment: Moment) -> Self {
-        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        // Every hit is here, and `as_millis` counts in 128 bits.
+        let ms = |time: Duration| {
+            let whole = time.as_secs().saturating_mul(1_000);
+            whole.saturating_add(u64::from(time.subsec_millis()))
+        };
         Self {
             monotonic: ms(moment.monotonic),
             wall: ms(moment.wall),

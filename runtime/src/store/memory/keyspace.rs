@@ -1,12 +1,12 @@
 //! Keys with their values and deadlines: lookup, expiry, and the bound on bytes.
 
 use super::deadline::{Deadline, Now};
+use super::index::{Index, index};
 use super::value::{Collection, Value, detached, scan};
 use crate::error::{Error, ErrorKind};
 use crate::store::command::Purpose;
 use crate::store::server_error::server_error;
 use bytes::Bytes;
-use indexmap::IndexMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -27,7 +27,7 @@ const REAPED_PER_BATCH: usize = 32;
 const AHEAD: i128 = 1_000;
 
 pub(crate) struct Keyspace {
-    records: IndexMap<Bytes, Record>,
+    records: Index<Record>,
     /// When to look at a key, by the monotonic clock, earliest first; those that were changed since are skipped.
     deadlines: BinaryHeap<Reverse<(u64, Bytes)>>,
     /// The wall clock as the deadlines were made with it.
@@ -60,7 +60,7 @@ impl Record {
 impl Keyspace {
     pub(crate) fn new(max_bytes: usize) -> Self {
         Self {
-            records: IndexMap::new(),
+            records: index(),
             deadlines: BinaryHeap::new(),
             wall_ahead: 0,
             bytes: 0,
@@ -211,7 +211,7 @@ impl Keyspace {
     }
 
     pub(crate) fn clear(&mut self) {
-        self.records = IndexMap::new();
+        self.records = index();
         self.deadlines = BinaryHeap::new();
         self.bytes = 0;
     }

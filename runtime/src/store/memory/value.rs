@@ -1,7 +1,7 @@
 //! The kinds of values a key can hold, each of which knows its weight at all times.
 
+use super::index::{Index, index};
 use bytes::Bytes;
-use indexmap::IndexMap;
 
 /// What one field, member or list item weighs beside its own bytes: two handles, a hash, an index.
 const ITEM: usize = 96;
@@ -115,14 +115,14 @@ impl Weigh for f64 {
 /// Names with something on each: a hash, a set, a sorted set.
 #[derive(Debug)]
 pub(crate) struct Fields<V> {
-    entries: IndexMap<Bytes, V>,
+    entries: Index<V>,
     bytes: usize,
 }
 
 impl<V> Default for Fields<V> {
     fn default() -> Self {
         Self {
-            entries: IndexMap::new(),
+            entries: index(),
             bytes: 0,
         }
     }
@@ -206,7 +206,7 @@ pub(crate) fn detached(bytes: &[u8]) -> Bytes {
 /// entry into the gap, so an entry that was not visited stays below the cursor: whatever is there
 /// from the first page to the last is returned at least once, as `SCAN` promises.
 pub(crate) fn scan<V>(
-    entries: &IndexMap<Bytes, V>,
+    entries: &Index<V>,
     cursor: usize,
     count: usize,
 ) -> (usize, impl Iterator<Item = (&Bytes, &V)>) {

@@ -181,3 +181,51 @@ async fn values_that_were_stored_perhaps_are_invalidated_whatever_became_of_the_
     assert_eq!(error.kind(), ErrorKind::Server, "{error}");
     assert_eq!(pond.stats().pending_invalidations, 2);
 }
+
+#[millpond::tag("org:<id>")]
+fn org(id: u32) -> millpond::Tag;
+
+#[millpond::cached(prefix = "grouped", key = "<id>", tags(org(id % 2), "all"))]
+async fn grouped(id: u32) -> u32 {
+    id
+}
+
+#[millpond::updates(grouped(id), org(id % 2))]
+async fn change_group(id: u32) -> u32 {
+    id + 100
+}
+
+/// The tags are in other slots than the values.
+#[tokio::test]
+async fn tags_work_across_slots() {
+    let _ = needs_redis!();
+    let cluster = Cluster::start().await;
+    let pond = cluster.pond();
+    let loads = || pond.stats().prefix("grouped").loads;
+    pond.scope(async {
+        for _ in ["load", "hit"] {
+            for id in 0..20 {
+                assert_eq!(grouped(id).await, id);
+            }
+        }
+        assert_eq!(loads(), 20);
+        org::invalidate(1).await.unwrap();
+        for id in 0..20 {
+            grouped(id).await;
+        }
+        assert_eq!(loads(), 30);
+        grouped::entry(2).put(&7).await.unwrap();
+        assert_eq!(grouped(2).await, 7);
+        // One script cannot move the tag together with the value: both are invalidated.
+        change_group(2).await;
+        assert_eq!(grouped(2).await, 2);
+        millpond::Tag::new("all").invalidate().await.unwrap();
+        for id in 0..20 {
+            grouped(id).await;
+        }
+        assert_eq!(loads(), 51);
+        let left = pond.command(["PTTL", "@tag:org:1"]).await.unwrap();
+        assert!(left.parse::<u64>().unwrap() > 299_000);
+    })
+    .await;
+}

@@ -39,6 +39,29 @@ async fn read_slowly(id: u32, source: &Source<u32>) -> u32 {
     source.answer().await
 }
 
+#[cached(prefix = "unguarded", key = "<id>", guard = false)]
+async fn read_unguarded(id: u32) -> u32 {
+    id
+}
+
+#[updates(read_unguarded(id))]
+async fn replace_unguarded(id: u32) -> u32 {
+    id
+}
+
+#[millpond::tag("group:<id>")]
+fn group(id: u32) -> millpond::Tag;
+
+#[cached(prefix = "grouped", key = "<id>", tags(group(1), "all"))]
+async fn read_grouped(id: u32) -> u32 {
+    id
+}
+
+#[updates(read_grouped(id), group(1))]
+async fn replace_grouped(id: u32) -> u32 {
+    id
+}
+
 #[invalidates(read(id))]
 async fn change(id: u32) {}
 
@@ -217,6 +240,7 @@ async fn first_uses(costs: &mut Costs, pond: &Millpond) {
     assert_eq!(in_full, 1, "the text of the script");
     read(8).await;
     replace(8, 9).await;
+    read_grouped::entry(8).put(&1).await.unwrap();
     let limiter = pond.limiter(&WINDOWS[0]);
     let decision = limiter.check("first").await.unwrap();
     limiter.refund(&decision).await.unwrap();
@@ -248,6 +272,32 @@ async fn calls(costs: &mut Costs, pond: &Millpond) {
     costs.of(event, change(3)).await;
     costs.of("`#[updates]`, per key", replace(1, 5)).await;
     costs.of("`put`, `set`", read::entry(1).put(&5)).await;
+    pond.set("cost:4", "no number", ttl::SHORT).await.unwrap();
+    let event = "miss and fill over a value that cannot be read";
+    costs.of(event, read(4)).await;
+    let event = "miss and fill, `guard = false`";
+    costs.of(event, read_unguarded(1)).await;
+    let event = "hit, `guard = false`";
+    costs.of(event, read_unguarded(1)).await;
+    let event = "`invalidate`, `guard = false`";
+    costs.of(event, read_unguarded::invalidate(1)).await;
+    let event = "`put`, `guard = false`";
+    costs.of(event, read_unguarded::entry(1).put(&1)).await;
+    let event = "`#[updates]`, `guard = false`";
+    costs.of(event, replace_unguarded(1)).await;
+    let tags = ["DEL", "@tag:group:1", "@tag:all"];
+    pond.command(tags).await.unwrap();
+    let event = "miss and fill, two tags that are absent";
+    costs.of(event, read_grouped(1)).await;
+    let event = "miss and fill, two tags";
+    costs.of(event, read_grouped(2)).await;
+    costs.of("hit, two tags", read_grouped(2)).await;
+    let event = "`put`, of an entry with two tags";
+    costs.of(event, read_grouped::entry(2).put(&1)).await;
+    let event = "`#[updates]`, of an entry with two tags, and of one of them";
+    costs.of(event, replace_grouped(2)).await;
+    let event = "`invalidate` of a tag, however many entries";
+    costs.of(event, group::invalidate(1)).await;
     costs.of("`get`", read::entry(1).get()).await;
     costs.of("`exists`", read::entry(1).exists()).await;
     costs.of("`ttl`", read::entry(1).ttl()).await;

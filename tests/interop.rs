@@ -193,3 +193,32 @@ fn documented(words: &str) -> &'static str {
     let (_, code) = page.split_once(&format!("{words}```ts\n")).unwrap();
     code.split_once("```").unwrap().0
 }
+
+#[millpond::cached(prefix = "posts", key = "<org>:<page>", tags("org:<org>"))]
+async fn posts(org: u32, page: u32) -> Vec<u32> {
+    vec![org, page]
+}
+
+#[tokio::test]
+async fn another_service_invalidates_a_tag_by_one_command_and_sees_what_was_invalidated() {
+    needs_npm!();
+    let gateway = gateway(needs_redis!()).await;
+    let pond = pond(&gateway);
+    pond.scope(async {
+        posts(7, 1).await;
+        posts(7, 2).await;
+        posts(8, 1).await;
+        let said = node("tags.mjs", &["get", "posts:7:1"], &gateway).await;
+        assert_eq!(said.trim(), "\"[7,1]\"");
+        gateway.clear();
+        node("tags.mjs", &["invalidate", "org:7"], &gateway).await;
+        assert_eq!(gateway.commands().len(), 1);
+        let said = node("tags.mjs", &["get", "posts:7:1"], &gateway).await;
+        assert_eq!(said.trim(), "null");
+        for (org, page) in [(7, 1), (7, 2), (8, 1)] {
+            posts(org, page).await;
+        }
+    })
+    .await;
+    assert_eq!(pond.stats().prefix("posts").loads, 5);
+}

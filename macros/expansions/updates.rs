@@ -4,7 +4,7 @@ async fn rename(user_id: u64, name: &str) -> Result<User, DbError> {
         (&&&&&&::millpond::__private::ReturnType::<Result<User, DbError>>::new())
             .mutation_kind()
     });
-    entries.add(<get_user>::entry(user_id).entry_ref());
+    <get_user>::entry(user_id).entry_ref().add_to(&mut entries);
     let body = ::core::pin::pin!(
         async move { if let ::core::option::Option::Some(edge) = ::core::option::Option::
         < Result < User, DbError > > ::None { return edge; } db::rename(user_id, name).

@@ -13,6 +13,7 @@ pub mod key;
 pub mod limit;
 pub mod mutation;
 mod spans;
+pub mod tag;
 #[cfg(test)]
 mod tests;
 

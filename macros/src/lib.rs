@@ -54,6 +54,9 @@ mod tokens;
 /// | `when = expr` | uses the cache only if this, over the arguments, is true | always |
 /// | `unless = path` | a `fn(&T) -> bool`, or a closure that captures nothing: such a result is not stored | never |
 /// | `share_errors = false` | callers who wait for one load run their own body where it fails, instead of sharing an error that is `Clone` | `true` |
+/// | `guard = false` | plain `GET`, `SET` and `DEL`, for values that are never invalidated, see below | `true` |
+/// | `tags(org(org_id), "team:<team_id>")` | groups that are invalidated at once: calls of functions with `#[tag]`, or templates; at most 16 | none |
+/// | `all` | the function gets `invalidate_all()`, and a method `get_user_all(..)` | off |
 /// | `version = 2` | goes into the key, so that a new type starts cold | none |
 /// | `on = expr` | the `Millpond` to use, such as `self.pond` | the current one |
 /// | `shares = get_user` | a cached function whose entries this one uses on purpose, under the same prefix and key; both cache the same type | none |
@@ -93,6 +96,20 @@ mod tokens;
 ///
 /// Each option needs the feature of the same name of `millpond`, which is on by default; without it the build stops.
 /// `get` of an entry and `Millpond::get` open what they find, whatever the options.
+///
+/// # Groups
+///
+/// A value with tags remembers a random word of each, and is a miss once a tag was invalidated: here, in another process,
+/// or by other software. The words are read with the value, by the same command. An argument of a tag that is not in the
+/// key becomes one of `entry`. A tag is an expression, so `org(org_id.clone())` where the body needs the argument too.
+///
+/// # Values that are never invalidated
+///
+/// With `guard = false`, a miss takes two commands on the server instead of four, and a body may take as long as it
+/// likes: for answers that are stored under the hash of a prompt, or records that never change. What is given up: an
+/// invalidation is a plain `DEL`, and a load that was under way stores its older value afterwards; `#[updates]` stores
+/// whatever else was written meanwhile; a write that arrives late is not refused. The lifetime alone bounds
+/// how long such a value is served.
 ///
 /// # What stands beside the function
 ///
@@ -151,7 +168,8 @@ pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
 /// The list names cached functions with the arguments of their `entry`, so the compiler checks path, number
 /// and types, and a rename breaks the build instead of the cache. A path means a free function, wherever it
 /// stands; `self.f(..)`, `Self::f(..)` and `Type::f(..)` mean a method. The arguments are expressions over
-/// those of the function; the body may consume what they were made from. In one that names `output`, that is
+/// those of the function; the body may consume what they were made from. A function with `#[tag]` stands there for
+/// every entry under that tag, and `get_posts(..)` for every entry of a function with `all`. In an argument that names `output`, that is
 /// a reference to the success value, and the entry is worked out when there is one.
 ///
 /// It acts when the body returned `Ok`, or returned at all where it returns no `Result`; and also, in the
@@ -213,6 +231,38 @@ pub fn updates(options: TokenStream, item: TokenStream) -> TokenStream {
     let check = model::mutation::check_updates;
     let expand = expand::mutation::expand;
     expand::attribute(options.into(), &item.into(), check, expand).into()
+}
+
+/// Makes a function that gives a tag, by which cached values are invalidated together.
+///
+/// ```text
+/// #[millpond::tag("org:<org_id>")]
+/// pub fn org(org_id: OrgId) -> Tag;
+///
+/// #[cached(prefix = "posts", key = "<org_id>:<page>", tags(org(org_id)))]
+/// async fn org_posts(org_id: OrgId, page: u32) -> Result<Vec<Post>, DbError> { … }
+///
+/// #[invalidates(org(org_id))]                // one command, however many entries
+/// async fn rename_org(org_id: OrgId, name: &str) -> Result<(), DbError> { … }
+///
+/// org::invalidate(org_id).await?;            // by hand
+/// ```
+///
+/// The template is that of a key, and names every argument. Behind it, `crate = path` says where `millpond` is.
+///
+/// # Errors
+///
+/// A template that is empty or broken; an argument that is not in it; a body, a receiver, `async`; a missing return
+/// type.
+///
+/// # What it expands to
+///
+/// ```text
+#[doc = include_str!("../expansions/tag.rs")]
+/// ```
+#[proc_macro_attribute]
+pub fn tag(options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::tag::expand(options.into(), item.into()).into()
 }
 
 /// Limits how often an `async fn` runs: a check in front of its body lets the call through, or refuses it

@@ -13,11 +13,11 @@ pub use crate::cache::{
     Shareable, cacheable, check_prefix, never,
 };
 pub use crate::key::{HashedPart, KeyPart, KeyWriter, OptionalPart};
-pub use call::{Call, cached, entry, invalidate};
+pub use call::{Call, all_entries, cached, entry, invalidate, invalidate_tag};
 pub use limit::{
     Cost, Identify, LimitCall, LimitMark, Refuse, Respond, Responding, admit, respond, responding,
 };
-pub use mutation::{EntryRefs, Targets, invalidating, invalidating_always, updating};
+pub use mutation::{EntryRefs, Target, Targets, invalidating, invalidating_always, updating};
 pub use part::Part;
 pub use return_type::{ReturnType, kinds, same_value, value_of};
 pub use sourced::Sourced;

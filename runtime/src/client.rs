@@ -1,10 +1,11 @@
 //! What every feature is built on: names in a namespace, commands on keys, counters, and the
 //! invalidations that this process still owes the server.
 
-mod delivery;
+pub(crate) mod delivery;
 pub(crate) mod guard;
 pub(crate) mod outage;
 pub(crate) mod owed;
+pub(crate) mod tags;
 mod walk;
 pub(crate) mod write;
 pub(crate) mod writer;

@@ -14,6 +14,7 @@ use crate::settings::Settings;
 use crate::value::MARK;
 use bytes::Bytes;
 use cipher::Cipher;
+pub(crate) use envelope::{Members, Opened};
 
 /// How many times larger than the largest stored value one may be before it is compressed.
 const MOST_PACKED: usize = 8;
@@ -44,12 +45,13 @@ impl Codec {
         full: &FullKey,
         plain: Bytes,
         encoding: Encoding,
+        members: Members,
     ) -> Result<Bytes, Error> {
         if !encoding.compress && !encoding.encrypt {
-            return self.packed(full, plain, encoding);
+            return self.packed(full, plain, encoding, &members);
         }
         let (codec, full, length) = (self.clone(), full.clone(), plain.len());
-        let work = move || codec.packed(&full, plain, encoding);
+        let work = move || codec.packed(&full, plain, encoding, &members);
         let packed = runtime::offload(length, work).await;
         packed.unwrap_or_else(|| {
             Err(Error::new(
@@ -61,10 +63,16 @@ impl Codec {
 
     /// The stored form where nothing is done to a value: its length is checked.
     pub(crate) fn as_it_is(&self, full: &FullKey, plain: Bytes) -> Result<Bytes, Error> {
-        self.packed(full, plain, Encoding::default())
+        self.packed(full, plain, Encoding::default(), &Members::default())
     }
 
-    fn packed(&self, full: &FullKey, plain: Bytes, encoding: Encoding) -> Result<Bytes, Error> {
+    fn packed(
+        &self,
+        full: &FullKey,
+        plain: Bytes,
+        encoding: Encoding,
+        members: &Members,
+    ) -> Result<Bytes, Error> {
         if std::str::from_utf8(&full.value).is_ok_and(key::is_beside) {
             return Err(Error::new(
                 ErrorKind::InvalidKey,
@@ -88,7 +96,7 @@ impl Codec {
         } else {
             None
         };
-        let stored = envelope::seal(&full.value, plain, encoding.compress, key)?;
+        let stored = envelope::seal(&full.value, plain, encoding.compress, key, members)?;
         if stored.len() > most {
             let length = stored.len();
             return Err(Error::new(
@@ -108,7 +116,7 @@ impl Codec {
         name: &Bytes,
         stored: Bytes,
         encrypted: bool,
-    ) -> Result<Bytes, String> {
+    ) -> Result<Opened, String> {
         // A plain form is what it is.
         if !stored.starts_with(MARK) {
             return self.unpacked(name, stored, encrypted);
@@ -125,12 +133,12 @@ impl Codec {
         name: &[u8],
         stored: Bytes,
         encrypted: bool,
-    ) -> Option<Result<Bytes, String>> {
+    ) -> Option<Result<Opened, String>> {
         let is_quick = !stored.starts_with(MARK) || stored.len() <= runtime::MUCH;
         is_quick.then(|| self.unpacked(name, stored, encrypted))
     }
 
-    fn unpacked(&self, name: &[u8], stored: Bytes, encrypted: bool) -> Result<Bytes, String> {
+    fn unpacked(&self, name: &[u8], stored: Bytes, encrypted: bool) -> Result<Opened, String> {
         envelope::open(name, stored, encrypted, &self.keys, self.most_plain())
     }
 

@@ -1,5 +1,6 @@
 //! One cached value of one function: what its companion hands out.
 
+mod all_entries;
 mod invalidation;
 mod lookup;
 mod put_as;
@@ -9,6 +10,7 @@ use crate::error::Error;
 use crate::explain::Explanation;
 use crate::key::Key;
 use crate::time_left::TimeLeft;
+pub use all_entries::AllEntries;
 pub use invalidation::Invalidation;
 pub use lookup::Lookup;
 pub use put_as::PutAs;

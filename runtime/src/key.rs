@@ -2,12 +2,15 @@
 
 mod escape;
 mod full;
+mod tag;
 mod writer;
 
 use crate::error::{Error, ErrorKind};
 pub(crate) use escape::{encoded, is_encoded_in_parts};
-pub(crate) use full::{FENCE, FullKey, beside, is_beside};
+pub(crate) use full::{FENCE, FullKey, KeyKind, beside, is_beside};
 use std::fmt;
+pub(crate) use tag::TAG;
+pub use tag::Tag;
 pub use writer::{HashedPart, KeyPart, KeyWriter, OptionalPart};
 
 /// The longest key that Upstash takes, in bytes.
@@ -59,6 +62,9 @@ impl Key {
         match self.problem {
             Some(problem) => Some(problem),
             None if self.text.is_empty() => Some("the key is empty; give it a name"),
+            None if self.text.starts_with(TAG) => {
+                Some("a key that begins with `@tag:` belongs to a tag; begin it differently")
+            }
             None if self.text.len() > MAX_KEY => {
                 Some("the key is longer than 31 KiB; hash the long part with <name:sha256>")
             }

@@ -77,7 +77,7 @@
 //! | event | commands sent | commands executed by the server |
 //! |---|---|---|
 //! | hit | 1: `MGET` | 1 |
-//! | miss and fill | 2: `MGET`, `EVALSHA` | 5 |
+//! | miss and fill | 2: `MGET`, `EVALSHA` | 4 |
 //! | `invalidate`, `delete`, `#[invalidates]`, per key | 2, in one request: `SET`, `DEL` | 2 |
 //! | `put`, `set` | 1: `EVALSHA` | 4 |
 //! | hit by a caller who waited for another's load | 0 | 0 |
@@ -196,12 +196,12 @@ pub mod __private;
 pub use builder::Builder;
 pub use cache::{refresh, uncached};
 pub use clock::ManualClock;
-pub use entry::{Entry, Invalidation, Lookup, PutAs, ValueEntry};
+pub use entry::{AllEntries, Entry, Invalidation, Lookup, PutAs, ValueEntry};
 pub use error::{Error, ErrorKind};
 pub use explain::{Explanation, ValueKind};
 pub use hash::Hash;
 pub use health::{Health, HealthCheck, HealthState};
-pub use key::Key;
+pub use key::{Key, Tag};
 pub use limit::{Limit, RateLimited};
 pub use lock::{Lock, LockGuard};
 /// ```
@@ -278,6 +278,34 @@ pub use millpond_macros::rate_limited;
 /// # }).await });
 /// ```
 pub use millpond_macros::updates;
+
+/// Makes a function that gives a [`Tag`], by which cached values are invalidated together.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use millpond::{Millpond, Tag, cached, invalidates};
+///
+/// #[millpond::tag("org:<org_id>")]
+/// pub fn org(org_id: u64) -> Tag;
+///
+/// #[cached(prefix = "posts", key = "<org_id>:<page>", tags(org(org_id)))]
+/// async fn org_posts(org_id: u64, page: u32) -> Vec<String> { Vec::new() }
+///
+/// #[invalidates(org(org_id))]
+/// async fn rename_org(org_id: u64, name: &str) {}
+///
+/// # let pond = Millpond::memory();
+/// # pond.scope(async {
+/// org_posts(7, 1).await;
+/// org_posts(7, 2).await;
+/// rename_org(7, "Ada & Co").await;          // one command, however many pages
+/// org_posts(7, 1).await;
+/// org::invalidate(7).await?;                // by hand
+/// # Ok::<_, millpond::Error>(()) }).await?;
+/// # assert_eq!(pond.stats().cache.loads, 3);
+/// # Ok::<_, millpond::Error>(()) }).unwrap();
+/// ```
+pub use millpond_macros::tag;
 pub use pattern::Pattern;
 pub use pipeline::{Pipeline, Transaction};
 pub use pond::Millpond;

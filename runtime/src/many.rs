@@ -106,7 +106,15 @@ impl Cache {
             return Ok(None);
         };
         let opened = self.opened(key, full, stored, false).await;
-        let read = opened.and_then(|plain| self.decoded(key, &plain));
+        let current = match opened {
+            Ok(opened) => self.current(key, opened).await,
+            Err(error) => Err(error),
+        };
+        let read = match current {
+            Ok(Some(plain)) => self.decoded(key, &plain),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
         match read {
             Err(error) if error.kind() == ErrorKind::Decode => {
                 let prefix = key.prefix();

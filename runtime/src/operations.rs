@@ -2,10 +2,13 @@
 
 use crate::cache::Cache;
 use crate::client::guard::Change;
+use crate::client::tags::Tags;
+use crate::codec::{Members, Opened};
 use crate::encoding::Encoding;
 use crate::error::{Error, ErrorKind};
-use crate::key::{FullKey, Key};
+use crate::key::{FullKey, Key, Tag};
 use crate::reply::{bulk, int};
+use crate::stats::Counters;
 use crate::store::command::{Command, Effect, Purpose, Reply};
 use crate::time_left::TimeLeft;
 use crate::ttl::lifetime;
@@ -23,7 +26,7 @@ impl Cache {
         key: impl Into<Key>,
     ) -> Result<Option<T>, Error> {
         let key = key.into();
-        match self.get_plain(&key, false).await? {
+        match self.get_plain(&key, false, &Tags::default()).await? {
             Some(plain) => self.decoded(&key, &plain),
             None => Ok(None),
         }
@@ -36,7 +39,8 @@ impl Cache {
         ttl: Duration,
     ) -> Result<(), Error> {
         let plain = plain_form(value)?;
-        self.put_plain(key.into(), plain, ttl, Encoding::default())
+        let encoding = Encoding::default();
+        self.put_plain(key.into(), plain, ttl, encoding, &Tags::default())
             .await
     }
 
@@ -113,8 +117,12 @@ impl Cache {
         &self,
         key: &Key,
         encrypted: bool,
+        tags: &Tags,
     ) -> Result<Option<Bytes>, Error> {
         let full = self.client.full(key);
+        if !tags.is_empty() {
+            return self.get_tagged(key, &full, encrypted, tags).await;
+        }
         let get = [Bytes::from_static(b"GET"), full.value.clone()];
         let reply = self
             .client
@@ -124,17 +132,61 @@ impl Cache {
             self.client.registry.counters(key.prefix()).misses.add(1);
             return Ok(None);
         };
-        self.opened(key, &full, stored, encrypted).await.map(Some)
+        let opened = self.opened(key, &full, stored, encrypted).await?;
+        self.current(key, opened).await
     }
 
-    /// The plain form of what was read under a key.
+    /// As [`Self::get_plain`], where the tags are known beforehand: one command for all.
+    async fn get_tagged(
+        &self,
+        key: &Key,
+        full: &FullKey,
+        encrypted: bool,
+        tags: &Tags,
+    ) -> Result<Option<Bytes>, Error> {
+        key.check()?;
+        tags.check()?;
+        let counters = self.client.registry.counters(key.prefix());
+        let keys = self.client.tag_keys(tags);
+        let budget = self.client.settings.budget;
+        let read = self.client.read_tagged(full, &keys, &counters, budget);
+        let observed = read.await.inspect_err(|_| counters.errors.add(1))?;
+        if let Some(stored) = observed.value {
+            let opened = self.opened(key, full, stored, encrypted).await?;
+            if tags.accept(opened.tags(), &observed.tags) {
+                return Ok(Some(opened.plain));
+            }
+        }
+        counters.misses.add(1);
+        Ok(None)
+    }
+
+    /// The plain form, unless one of the tags was invalidated that the value was stored under.
+    pub(crate) async fn current(&self, key: &Key, opened: Opened) -> Result<Option<Bytes>, Error> {
+        let Some(stored) = opened.tags() else {
+            return Ok(Some(opened.plain));
+        };
+        let counters = self.client.registry.counters(key.prefix());
+        let tags = Tags::new(stored.keys().map(|name| Tag::new(name.as_str())).collect());
+        let keys = self.client.tag_keys(&tags);
+        let budget = self.client.settings.budget;
+        let nonces = self.client.read_nonces(&keys, &counters, budget).await;
+        let nonces = nonces.inspect_err(|_| counters.errors.add(1))?;
+        if tags.accept(Some(stored), &nonces) {
+            return Ok(Some(opened.plain));
+        }
+        counters.misses.add(1);
+        Ok(None)
+    }
+
+    /// What was read under a key, opened.
     pub(crate) async fn opened(
         &self,
         key: &Key,
         full: &FullKey,
         stored: Bytes,
         encrypted: bool,
-    ) -> Result<Bytes, Error> {
+    ) -> Result<Opened, Error> {
         let opened = self.client.codec.open(&full.value, stored, encrypted).await;
         opened.map_err(|what| {
             self.client
@@ -188,22 +240,49 @@ impl Cache {
         plain: Bytes,
         ttl: Duration,
         encoding: Encoding,
+        tags: &Tags,
     ) -> Result<(), Error> {
         let full = self.client.full(&key);
+        let life = lifetime(ttl)?;
+        let counters = self.client.registry.counters(key.prefix());
+        let members = self.members_to_put(&key, tags, &life, &counters).await?;
         let entry = (
             full.clone(),
             self.client
                 .codec
-                .stored_form(&full, plain, encoding)
+                .stored_form(&full, plain, encoding, members)
                 .await?,
         );
-        let life = lifetime(ttl)?;
         key.check()?;
-        let counters = self.client.registry.counters(key.prefix());
         let stored = self.client.put(vec![entry], &life, &counters).await;
         stored.inspect_err(|_| counters.errors.add(1))?;
         self.flights.detach(&full.text());
         counters.stores.add(1);
         Ok(())
+    }
+
+    /// What a value remembers of its tags that is stored whatever is there.
+    async fn members_to_put(
+        &self,
+        key: &Key,
+        tags: &Tags,
+        life: &Bytes,
+        counters: &Counters,
+    ) -> Result<Members, Error> {
+        if tags.is_empty() {
+            return Ok(Members::default());
+        }
+        key.check()?;
+        tags.check()?;
+        let keys = self.client.tag_keys(tags);
+        let budget = self.client.settings.budget;
+        let nonces = self.client.nonces_to_store(&keys, life, counters, budget);
+        let nonces = nonces.await.inspect_err(|_| counters.errors.add(1))?;
+        tags.members(&nonces).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Unavailable,
+                "the server keeps no tags, so the value would never be found; give it more memory",
+            )
+        })
     }
 }

@@ -5,6 +5,7 @@ mod counter;
 mod handles;
 mod many;
 mod operations;
+mod tags;
 
 use crate::cache::Cache;
 use crate::client::Client;

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "tower")]
 mod layer;
+mod tag;
 
 use crate::error::{Error, ErrorKind};
 use crate::pond::Millpond;

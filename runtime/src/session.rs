@@ -7,6 +7,7 @@ mod operations;
 use crate::client::Client;
 use crate::client::guard::Change;
 use crate::client::write::Unanswered;
+use crate::codec::Members;
 use crate::encoding::Encoding;
 use crate::error::{Error, ErrorKind};
 use crate::hex::hex;
@@ -209,7 +210,10 @@ impl<T> Sessions<T> {
     async fn stored(&self, id: &SessionId, plain: Bytes) -> Result<Bytes, Error> {
         let full = self.client.full(&self.key(id));
         let codec = &self.client.codec;
-        codec.stored_form(&full, plain, self.encoding).await
+        let members = Members::default();
+        codec
+            .stored_form(&full, plain, self.encoding, members)
+            .await
     }
 
     /// The plain form of it.
@@ -220,7 +224,9 @@ impl<T> Sessions<T> {
             .codec
             .open(&full.value, stored, self.encoding.encrypt)
             .await;
-        opened.map_err(|what| self.unreadable(&what))
+        opened
+            .map(|opened| opened.plain)
+            .map_err(|what| self.unreadable(&what))
     }
 
     /// The error for what cannot be read, without the id.

@@ -9,6 +9,7 @@ use super::{
     companion::{lasting, turbofish},
     key,
     spans::respanned_tokens,
+    tag,
 };
 use crate::{
     model::{
@@ -27,6 +28,7 @@ pub fn call(cache: &Cache) -> TokenStream {
         &quote_spanned!(Span::mixed_site()=> #runtime::__private::KeyWriter::new(function)),
         &cache.key.steps,
     );
+    let tags = cache.tags.iter().map(|tag| tag::value(runtime, tag));
     let on = on.as_ref().map(|on| {
         let pond = borrowed_pond(on);
         quote_spanned!(Span::mixed_site()=> .on(#pond))
@@ -35,13 +37,13 @@ pub fn call(cache: &Cache) -> TokenStream {
         {
             let function = #function;
             let key = #key;
-            #runtime::__private::Call::new(function, key) #on
+            #runtime::__private::Call::new(function, key) #on #(.tag(#tags))*
         }
     }
 }
 
 /// The description, from the companion where there is one.
-fn referred(cache: &Cache) -> TokenStream {
+pub fn referred(cache: &Cache) -> TokenStream {
     let turbofish = turbofish(&cache.described_generics);
     match &cache.companion {
         Companion::None => in_place(cache),
@@ -113,6 +115,7 @@ fn description(cache: &Cache) -> TokenStream {
                 flight,
                 compress,
                 encrypt,
+                guard,
             },
         ..
     } = cache;
@@ -139,6 +142,9 @@ fn description(cache: &Cache) -> TokenStream {
         quote_spanned!(Span::mixed_site()=> .sharing(#other))
     });
     let encrypt = encrypt.then(|| quote_spanned!(Span::mixed_site()=> .encrypt()));
+    let all = cache.all.is_some();
+    let all = all.then(|| quote_spanned!(Span::mixed_site()=> .all()));
+    let guard = (!guard).then(|| quote_spanned!(Span::mixed_site()=> .no_guard()));
     quote_spanned! {Span::mixed_site()=>
         #runtime::__private::CachedFunction::new(
             ::core::concat!(
@@ -148,6 +154,6 @@ fn description(cache: &Cache) -> TokenStream {
             #template,
             #ttl,
         )
-        #null #version #flight #compress #encrypt #sharing
+        #null #version #flight #compress #encrypt #guard #all #sharing
     }
 }

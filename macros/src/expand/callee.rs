@@ -3,7 +3,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::{ExprPath, PathArguments, ext::IdentExt, spanned::Spanned};
 
-use crate::model::callee::Callee;
+use crate::model::{callee::Callee, names::all_name};
 
 /// What a companion has, or a method has beside it.
 #[derive(Clone, Copy)]
@@ -14,6 +14,8 @@ pub enum Member {
     Function,
     /// Tells the return type.
     Returns,
+    /// Gives all entries.
+    All,
 }
 
 impl Member {
@@ -23,6 +25,7 @@ impl Member {
             Self::Entry => "entry",
             Self::Function => "function",
             Self::Returns => "returns",
+            Self::All => "all_entries",
         }
     }
 
@@ -30,6 +33,7 @@ impl Member {
     pub fn beside(self, entry: &Ident, span: Span) -> Ident {
         match self {
             Self::Entry => Ident::new(&entry.to_string(), span),
+            Self::All => all_name(entry, span),
             Self::Function | Self::Returns => {
                 format_ident!("__{}_{}", entry.unraw(), self.name(), span = span)
             }

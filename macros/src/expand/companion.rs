@@ -5,13 +5,15 @@ use quote::{quote, quote_spanned};
 use syn::{PatType, Path, Type};
 
 use super::{
-    cached_function::{call, holders},
+    body::borrowed_pond,
+    cached_function::{call, holders, referred},
+    callee::Member,
     spans::generated,
 };
 use crate::{
     function::Function,
     model::{
-        cache::Cache,
+        cache::{All, Cache},
         companion::{Companion, EntryArguments},
         refused::Missing,
     },
@@ -22,8 +24,8 @@ mod arguments;
 mod attributes;
 mod invalidate;
 
-pub use arguments::{lasting, turbofish};
-use arguments::{narrowed, renamed};
+use arguments::narrowed;
+pub use arguments::{lasting, renamed, turbofish};
 use attributes::{is_deprecated, kept_attributes, visibility};
 
 pub fn expand(cache: &Cache) -> TokenStream {
@@ -35,7 +37,11 @@ pub fn expand(cache: &Cache) -> TokenStream {
             let entry = entry_function(cache, &name, entry);
             let cfgs = kept_attributes(&cache.function, &["cfg"]);
             let holders = holders(cache, span, &cfgs);
-            quote!(#entry #holders)
+            let all = cache.all.as_ref().map(|All(arguments)| {
+                let name = Member::All.beside(&name, span);
+                all_function(cache, arguments, &name)
+            });
+            quote!(#entry #all #holders)
         }
         Companion::Beside {
             name,
@@ -63,6 +69,11 @@ fn beside(cache: &Cache, name: &Ident, entry: &EntryArguments) -> TokenStream {
     let invalidate = invalidate_function(cache, entry, span);
     let entry = entry_function(cache, &entry_name, entry);
     let holders = holders(cache, span, &[]);
+    let all = cache.all.as_ref().map(|All(arguments)| {
+        let all = all_function(cache, arguments, &Ident::new("all_entries", span));
+        let invalidate_all = invalidate_all_function(cache, arguments, span);
+        quote!(#all #invalidate_all)
+    });
     quote_spanned! {span=>
         #(#cfgs)*
         #[doc(hidden)]
@@ -73,7 +84,49 @@ fn beside(cache: &Cache, name: &Ident, entry: &EntryArguments) -> TokenStream {
         impl #name {
             #entry
             #invalidate
+            #all
             #holders
+        }
+    }
+}
+
+/// `all_entries(args)`: every entry, in the cache that `on` gives for these arguments.
+fn all_function(cache: &Cache, entry: &EntryArguments, name: &Ident) -> TokenStream {
+    let span = name.span();
+    let (runtime, function) = (&cache.runtime, &cache.function);
+    let lints = kept_attributes(function, &["cfg", "allow", "expect", "deprecated"]);
+    let vis = visibility(function, span);
+    let (generics, clause) = (&entry.generics, &entry.generics.where_clause);
+    let arguments = entry.arguments.iter();
+    let arguments = arguments.map(|argument| narrowed(argument, &entry.used));
+    let receiver = receiver(function, entry, span);
+    let pond = cache.on.as_ref().map(borrowed_pond).map_or_else(
+        || quote_spanned!(span=> ::core::option::Option::None),
+        |pond| quote_spanned!(span=> ::core::option::Option::Some(#pond)),
+    );
+    let description = referred(cache);
+    let doc = format!("Every entry of `{}`.", plain(&function.sig.ident));
+    quote_spanned! {span=>
+        #[doc = #doc]
+        #(#lints)*
+        #vis fn #name #generics (#receiver #(#arguments),*) -> #runtime::AllEntries #clause {
+            #runtime::__private::all_entries(#description, #pond)
+        }
+    }
+}
+
+fn invalidate_all_function(cache: &Cache, entry: &EntryArguments, span: Span) -> TokenStream {
+    let lints = kept_attributes(&cache.function, &["cfg", "allow", "expect", "deprecated"]);
+    let vis = visibility(&cache.function, span);
+    let runtime = &cache.runtime;
+    let (generics, clause) = (&entry.generics, &entry.generics.where_clause);
+    let (arguments, names) = renamed(&entry.arguments);
+    let turbofish = turbofish(generics);
+    quote_spanned! {span=>
+        #[doc = "Invalidates every entry, with one command."]
+        #(#lints)*
+        #vis fn invalidate_all #generics (#(#arguments),*) -> #runtime::Invalidation #clause {
+            Self::all_entries #turbofish (#(#names),*).invalidate()
         }
     }
 }
@@ -118,7 +171,16 @@ fn signature(
     let span = name.span();
     let vis = visibility(function, span);
     let (generics, clause) = (&entry.generics, &entry.generics.where_clause);
-    let receiver = function.sig.receiver().map(|receiver| {
+    let receiver = receiver(function, entry, span);
+    let output = lasting(output, span);
+    quote_spanned! {span=>
+        #vis fn #name #generics (#receiver #(#arguments),*) -> #runtime::Entry<#output> #clause
+    }
+}
+
+/// `&self`, where the function has a receiver.
+fn receiver(function: &Function, entry: &EntryArguments, span: Span) -> Option<TokenStream> {
+    function.sig.receiver().map(|receiver| {
         let is_used = entry.used.contains("self");
         let self_token = Ident::new(
             "self",
@@ -129,11 +191,7 @@ fn signature(
             },
         );
         quote_spanned!(span=> &#self_token,)
-    });
-    let output = lasting(output, span);
-    quote_spanned! {span=>
-        #vis fn #name #generics (#receiver #(#arguments),*) -> #runtime::Entry<#output> #clause
-    }
+    })
 }
 
 /// In the place of what could not be made, so that nobody is blamed for naming it.

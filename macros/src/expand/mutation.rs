@@ -31,14 +31,8 @@ fn invalidate(mutation: &Mutation, early: &[Target], late: &[Target], always: bo
     } = mutation;
     let targets = Ident::new("targets", Span::mixed_site());
     let added = early.iter().map(|target| {
-        let entry = entry(
-            &target.callee,
-            &target
-                .arguments
-                .iter()
-                .map(|argument| &argument.expr)
-                .collect::<Vec<_>>(),
-        );
+        let arguments = target.arguments.iter().map(|argument| &argument.expr);
+        let entry = entry(target, &arguments.collect::<Vec<_>>());
         quote_spanned!(Span::mixed_site()=> #targets.add(#entry);)
     });
     let (kept, late): (TokenStream, Vec<TokenStream>) = late
@@ -81,17 +75,11 @@ fn update(mutation: &Mutation, targets: &[Target]) -> TokenStream {
         ..
     } = mutation;
     let added = targets.iter().map(|target| {
-        let entry = entry(
-            &target.callee,
-            &target
-                .arguments
-                .iter()
-                .map(|argument| &argument.expr)
-                .collect::<Vec<_>>(),
-        );
+        let arguments = target.arguments.iter().map(|argument| &argument.expr);
+        let entry = entry(target, &arguments.collect::<Vec<_>>());
         let at = Span::mixed_site().located_at(target.callee.span());
         let entries = Ident::new("entries", at);
-        quote_spanned!(at=> #entries.add(#entry.entry_ref());)
+        quote_spanned!(at=> #entry.entry_ref().add_to(&mut #entries);)
     });
     let kind = return_kind(runtime, &returned(output.as_ref()), "mutation_kind");
     let body = body(function, output.as_ref());
@@ -122,17 +110,20 @@ fn split(at: usize, target: &Target) -> (TokenStream, TokenStream) {
             arguments.push(name.to_token_stream());
         }
     }
-    (kept, entry(&target.callee, &arguments))
+    (kept, entry(target, &arguments))
 }
 
 /// The call that gives the entry, with the user's tokens in the user's places.
-fn entry(callee: &Callee, arguments: &[impl ToTokens]) -> TokenStream {
-    match callee {
-        Callee::Companion(_) | Callee::Function(_) => {
-            let entry = member(callee, Member::Entry);
-            quote!(#entry(#(#arguments),*))
-        }
-        Callee::Method(receiver, name, turbofish) => {
+fn entry(target: &Target, arguments: &[impl ToTokens]) -> TokenStream {
+    let wanted = if target.is_all {
+        Member::All
+    } else {
+        Member::Entry
+    };
+    let name = member(&target.callee, wanted);
+    match &target.callee {
+        Callee::Companion(_) | Callee::Function(_) => quote!(#name(#(#arguments),*)),
+        Callee::Method(receiver, _, turbofish) => {
             quote!(#receiver.#name #turbofish (#(#arguments),*))
         }
     }

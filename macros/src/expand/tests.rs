@@ -4,7 +4,7 @@ use expect_test::{ExpectFile, expect_file};
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
 
-use super::{attribute, cache, key, limit, mutation};
+use super::{attribute, cache, key, limit, mutation, tag};
 use crate::model;
 
 fn cached(options: &str, item: &str) -> TokenStream {
@@ -33,6 +33,13 @@ fn a_cached_method() {
     );
     let written = quote!(impl Repo { #written });
     check(written, &expect_file!["../../expansions/cached_method.rs"]);
+}
+
+#[test]
+fn a_tag() {
+    let item = "pub fn org(org_id: OrgId) -> Tag;";
+    let written = tag::expand(quote!("org:<org_id>"), item.parse().unwrap());
+    check(written, &expect_file!["../../expansions/tag.rs"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use syn::{Expr, Generics, Path, Type, parse_quote};
 
 use super::{
     callee::{self, Callee},
-    companion::{self, Companion},
+    companion::{self, Companion, EntryArguments},
     constants::{self, Constants, Flight},
     coverage,
     duration::Length,
@@ -14,8 +14,9 @@ use super::{
     output,
     prefix::Prefix,
     refused::{Missing, Refused},
-    signature::{self, Place},
+    signature::{self, Argument, Place},
     spelling::Scope,
+    tags::{self, Tag, TagList},
     value::{
         Beside, Condition, Names, Pond, Predicate, Runtime, Shared, Switch, Text, Version, Word,
     },
@@ -38,6 +39,9 @@ options! {
         unless: Predicate, also ["except", "skip_if", "skip_when", "not_if"];
         share_errors: Switch, also ["shared_errors", "share_error"];
         version: Version, also ["schema", "revision"];
+        guard: Switch, also ["guarded", "guards"];
+        tags: TagList, also ["tag", "groups", "group"];
+        all: Word;
         on: Pond, also ["pond", "client", "store", "redis", "pool", "backend", "connection", "conn", "db", "database", "with"];
         shares: Shared, also ["share", "shared_with", "shares_with", "same_as"];
         companion: Beside;
@@ -45,7 +49,7 @@ options! {
         in_impl: Word, also ["in_trait", "method"];
         runtime as "crate": Runtime, also ["crate_path"];
     }
-    later ["local", "stale_while_revalidate", "stale_if_error", "soft_timeout", "refresh_ahead", "jitter", "ttl_of", "tags", "tags_of", "all", "batch", "of", "guard", "stale", "refresh"]
+    later ["local", "stale_while_revalidate", "stale_if_error", "soft_timeout", "refresh_ahead", "jitter", "ttl_of", "tags_of", "batch", "of", "stale", "refresh"]
 }
 
 /// Everything that the generated code says.
@@ -69,7 +73,13 @@ pub struct Cache {
     /// Callers that wait may get a clone of the error: nothing in the type could be shorter-lived.
     pub shares_errors: bool,
     pub companion: Companion,
+    pub tags: Vec<Tag>,
+    /// What invalidates all entries, if something does.
+    pub all: Option<All>,
 }
+
+/// What `invalidate_all` takes: the arguments that `on` needs.
+pub struct All(pub EntryArguments);
 
 pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> {
     let mut errors = Errors::new();
@@ -92,6 +102,7 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
             flight: given.flight,
             compress: given.compress,
             encrypt: given.encrypt,
+            guard: given.guard,
         },
         &function.sig.ident,
         &arguments,
@@ -129,6 +140,9 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         template: given.key.value(&mut errors).map(|Text(template)| template),
         place,
     };
+    check_guard(&given.tags, &given.all, constants.guard, &mut errors);
+    let has_all = given.all.value(&mut errors).is_some();
+    let tags = tags::check(given.tags, &sources, &mut errors);
     let compares_self = place != Place::Module && !sources.skips("Self");
     let key = key(&sources, is_whole, &mut errors);
     let output = check_output(&function, is_async, &mut errors);
@@ -138,27 +152,20 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         &arguments,
         &key,
         on.as_ref(),
+        &tags,
         &constants,
         &output,
     );
+    let all = has_all.then(|| all(&function, &arguments, on.as_ref(), &constants, &output));
     let companion = companion::companion(names, place, entry);
     if let Err(errors) = errors.finish() {
-        // A second companion, one where none can stand, or one of a hidden type would be a second error.
-        let can_stand = is_single && has_place && is_async && output::hidden(&output).is_none();
-        let missing = can_stand.then(|| {
-            Box::new(Missing {
-                runtime,
-                function,
-                output,
-                companion,
-            })
-        });
+        let can_stand = is_single && has_place && is_async;
+        let missing = missing(can_stand, runtime, function, output, companion);
         return Err(Refused { errors, missing });
     }
     let scope = Scope::of(&function.sig, place);
     let shares_errors = scope.outlives_calls(&output) && !keeps_errors;
-    let is_free = |shares: &Callee| shares.is_constant(scope);
-    let are_constant = constants.are_constant(scope) && shares.as_ref().is_none_or(is_free);
+    let are_constant = are_constant(&constants, shares.as_ref(), scope);
     let described_generics = described_generics(&function, &constants, &output);
     Ok(Cache {
         runtime,
@@ -175,7 +182,63 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         compares_self,
         shares_errors,
         companion,
+        tags,
+        all,
     })
+}
+
+/// What is to stand in for what could not be made: a second companion, one where none can stand, or one of a hidden
+/// type would be a second error.
+fn missing(
+    can_stand: bool,
+    runtime: Path,
+    function: Function,
+    output: Type,
+    companion: Companion,
+) -> Option<Box<Missing>> {
+    let can_stand = can_stand && output::hidden(&output).is_none();
+    can_stand.then(|| {
+        Box::new(Missing {
+            runtime,
+            function,
+            output,
+            companion,
+        })
+    })
+}
+
+/// What `invalidate_all` takes.
+fn all(
+    function: &Function,
+    arguments: &[Argument],
+    on: Option<&Expr>,
+    constants: &Constants,
+    output: &Type,
+) -> All {
+    let none = Key {
+        text: String::new(),
+        steps: Vec::new(),
+    };
+    let entry = companion::entry_arguments(function, arguments, &none, on, &[], constants, output);
+    All(entry)
+}
+
+/// What an invalidation of a group promises, a value without a guard cannot keep.
+fn check_guard(tags: &Opt<TagList>, all: &Opt<Word>, guard: bool, errors: &mut Errors) {
+    if guard {
+        return;
+    }
+    for name in [tags.name(), all.name()].into_iter().flatten() {
+        let message = format!(
+            "guard = false is for values that are never invalidated; leave it out, or leave out `{name}`"
+        );
+        errors.on(name, message);
+    }
+}
+
+/// Whether an item can hold the description.
+fn are_constant(constants: &Constants, shares: Option<&Callee>, scope: Scope<'_>) -> bool {
+    constants.are_constant(scope) && shares.is_none_or(|shares| shares.is_constant(scope))
 }
 
 /// The parameters of the function that its description depends on.

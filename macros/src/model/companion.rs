@@ -11,6 +11,7 @@ use super::{
     names::{entry_name, stem},
     option::Opt,
     signature::{Argument, Place},
+    tags::Tag,
     value::Beside,
 };
 use crate::{
@@ -135,11 +136,13 @@ pub fn entry_arguments(
     arguments: &[Argument],
     key: &Key,
     on: Option<&Expr>,
+    tags: &[Tag],
     constants: &Constants,
     output: &Type,
 ) -> EntryArguments {
     let mut used: HashSet<String> = key.names().map(plain).collect();
     used.extend(identifiers(on));
+    used.extend(tags.iter().flat_map(Tag::names));
     let arguments: Vec<Argument> = arguments
         .iter()
         .filter(|argument| {

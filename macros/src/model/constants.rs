@@ -27,6 +27,7 @@ pub struct Constants {
     pub flight: Flight,
     pub compress: bool,
     pub encrypt: bool,
+    pub guard: bool,
 }
 
 pub enum Null {
@@ -55,6 +56,7 @@ pub struct Given {
     pub flight: Opt<Flight>,
     pub compress: Opt<Word>,
     pub encrypt: Opt<Word>,
+    pub guard: Opt<Switch>,
 }
 
 /// `is_partial`: something of the attribute could not be read at all, which may have been the prefix.
@@ -81,6 +83,7 @@ pub fn check(
         flight: given.flight.value(errors).unwrap_or(Flight::Process),
         compress: given.compress.value(errors).is_some(),
         encrypt: given.encrypt.value(errors).is_some(),
+        guard: given.guard.value(errors).is_none_or(|Switch(is_on)| is_on),
     };
     check_known_early(&constants, arguments, errors);
     constants

@@ -101,7 +101,7 @@ fn check_skip(sources: &Sources<'_>, errors: &mut Errors) {
 }
 
 /// "; write `user_id`", or the list of names where none is near.
-fn fix(name: &str, known: &[String], (open, close): (&str, &str)) -> String {
+pub fn fix(name: &str, known: &[String], (open, close): (&str, &str)) -> String {
     let shown = |name: &str| format!("`{open}{name}{close}`");
     match (nearest(name, known.iter().map(String::as_str)), known) {
         (Some(near), _) => format!("; write {}", shown(near)),

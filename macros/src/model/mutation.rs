@@ -1,6 +1,8 @@
 //! `#[invalidates]` and `#[updates]`: which entries, worked out when.
 use proc_macro2::{Span, TokenStream, TokenTree};
-use syn::{Expr, ExprCall, ExprLit, ExprPath, Lit, Path, Type, visit::Visit};
+use syn::{
+    Expr, ExprCall, ExprLit, ExprPath, Lit, Path, Token, Type, punctuated::Punctuated, visit::Visit,
+};
 
 use super::{
     callee::{self, Callee},
@@ -25,7 +27,7 @@ options! {
         after: After, also ["on", "when"];
         runtime as "crate": Runtime, also ["crate_path"];
     }
-    later ["tag"]
+    later []
 }
 
 options! {
@@ -33,7 +35,7 @@ options! {
     pub struct GivenUpdate {
         runtime as "crate": Runtime, also ["crate_path"];
     }
-    later ["tag"]
+    later []
 }
 
 choice! {
@@ -69,6 +71,8 @@ pub enum Effect {
 pub struct Target {
     pub callee: Callee,
     pub arguments: Vec<Argument>,
+    /// `team_posts(..)`: every entry of the function.
+    pub is_all: bool,
 }
 
 pub struct Argument {
@@ -186,10 +190,7 @@ fn target(call: Expr, errors: &mut Errors) -> Option<Target> {
         Expr::MethodCall(call) => {
             let name = entry_name(&call.method);
             let callee = Callee::Method(call.receiver, name, call.turbofish);
-            Some(Target {
-                callee,
-                arguments: call.args.into_iter().map(argument).collect(),
-            })
+            Some(named(callee, call.args))
         }
         Expr::Call(ExprCall { func, args, .. }) => {
             let Expr::Path(path) = option::ungrouped(&func).clone() else {
@@ -207,10 +208,7 @@ fn target(call: Expr, errors: &mut Errors) -> Option<Target> {
                 errors.on(path, message);
                 return None;
             }
-            Some(Target {
-                callee: callee::of(path),
-                arguments: args.into_iter().map(argument).collect(),
-            })
+            Some(named(callee::of(path), args))
         }
         Expr::Path(path) => {
             let name = text(&path);
@@ -233,6 +231,18 @@ fn target(call: Expr, errors: &mut Errors) -> Option<Target> {
             errors.on(other, "not the call of a cached function; write its name and arguments, such as get_user(user_id)");
             None
         }
+    }
+}
+
+/// `(..)` stands for all arguments there can be.
+fn named(callee: Callee, args: Punctuated<Expr, Token![,]>) -> Target {
+    let is_all = |argument: &Expr| matches!(argument, Expr::Range(range) if range.start.is_none() && range.end.is_none());
+    let is_all = args.len() == 1 && args.first().is_some_and(is_all);
+    let args = args.into_iter().filter(|_| !is_all);
+    Target {
+        callee,
+        arguments: args.map(argument).collect(),
+        is_all,
     }
 }
 

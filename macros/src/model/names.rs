@@ -1,5 +1,5 @@
 //! The names that what is generated gets.
-use proc_macro2::Ident;
+use proc_macro2::{Ident, Span};
 use quote::format_ident;
 use syn::ext::IdentExt;
 
@@ -16,4 +16,11 @@ pub fn stem(name: &str) -> &str {
 /// The name of the function beside a method.
 pub fn entry_name(method: &Ident) -> Ident {
     format_ident!("{}_entry", method.unraw(), span = method.span())
+}
+
+/// The name of what gives all entries beside a method of which this is the entry.
+pub fn all_name(entry: &Ident, span: Span) -> Ident {
+    let entry = entry.unraw().to_string();
+    let method = entry.strip_suffix("_entry").unwrap_or(&entry);
+    format_ident!("{method}_all", span = span)
 }

@@ -2,8 +2,9 @@
 
 use crate::cache::call_mode::{self, CallMode};
 use crate::cache::{Answer, Cacheable, CachedCall, CachedFunction, Policy, ReturnKind};
-use crate::entry::{Entry, EntryRef, Invalidation};
-use crate::key::Key;
+use crate::client::tags::Tags;
+use crate::entry::{AllEntries, Entry, EntryRef, Invalidation};
+use crate::key::{Key, Tag};
 use crate::pond::Millpond;
 use crate::scope;
 use std::future::Future;
@@ -17,6 +18,7 @@ pub struct Call {
     pond: Option<Millpond>,
     owner: Option<&'static str>,
     when: bool,
+    tags: Vec<Tag>,
 }
 
 impl Call {
@@ -28,6 +30,7 @@ impl Call {
             pond: None,
             owner: None,
             when: true,
+            tags: Vec::new(),
         }
     }
 
@@ -52,12 +55,28 @@ impl Call {
         self
     }
 
+    /// Stored under this tag.
+    #[must_use]
+    pub fn tag(mut self, tag: Tag) -> Self {
+        self.tags.push(tag);
+        self
+    }
+
+    fn take_tags(&mut self) -> Tags {
+        let mut tags = std::mem::take(&mut self.tags);
+        if self.function.all {
+            tags.push(self.function.all_tag());
+        }
+        Tags::new(tags)
+    }
+
     fn policy(&self) -> Policy {
         let CachedFunction {
             ttl,
             null_ttl,
             flight,
             encoding,
+            guard,
             ..
         } = *self.function;
         Policy {
@@ -65,25 +84,29 @@ impl Call {
             null_ttl,
             flight,
             encoding,
+            guard,
         }
     }
 
-    fn into_reference(self) -> EntryRef {
+    fn into_reference(mut self) -> EntryRef {
         let policy = self.policy();
+        let tags = self.take_tags();
         EntryRef {
             cache: Arc::clone(&self.pond.unwrap_or_else(scope::current).0.cache),
             key: self.key,
             policy,
+            tags,
         }
     }
 
     /// The call, unless it goes around the cache.
-    fn begin(self, value_type: &'static str) -> Option<CachedCall> {
+    fn begin(mut self, value_type: &'static str) -> Option<CachedCall> {
         let mode = call_mode::take();
         if !self.when || mode == Some(CallMode::Uncached) || scope::is_bypassed() {
             return None;
         }
         let policy = self.policy();
+        let tags = self.take_tags();
         let pond = self.pond.unwrap_or_else(scope::current);
         let cache = Arc::clone(&pond.0.cache);
         let registry = &cache.client.registry;
@@ -107,6 +130,7 @@ impl Call {
             cache,
             key: self.key,
             policy,
+            tags,
             counters,
             function: Some(function),
             refresh: mode == Some(CallMode::Refresh),
@@ -142,4 +166,18 @@ pub fn entry<R>(call: Call) -> Entry<R> {
 )]
 pub fn invalidate<R>(entry: Entry<R>) -> Invalidation {
     entry.invalidate()
+}
+
+/// Every entry of a function with `all`, in this cache or the current one.
+pub fn all_entries(function: &'static CachedFunction, pond: Option<&Millpond>) -> AllEntries {
+    let pond = pond.cloned().unwrap_or_else(scope::current);
+    AllEntries {
+        cache: Arc::clone(&pond.0.cache),
+        tag: function.all_tag(),
+    }
+}
+
+/// Invalidates a tag.
+pub fn invalidate_tag(tag: &Tag) -> Invalidation {
+    tag.invalidate()
 }

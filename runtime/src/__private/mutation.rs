@@ -1,9 +1,11 @@
 //! Functions that change data: what they invalidate or update, whatever becomes of the call.
 
 use crate::cache::{Cache, ReturnKind};
-use crate::entry::{Entry, EntryRef, PutAs, TypedEntryRef};
-use crate::key::Key;
+use crate::client::delivery::Invalidated;
+use crate::entry::{AllEntries, Entry, EntryRef, PutAs, TypedEntryRef};
+use crate::key::Tag;
 use crate::runtime::Instant;
+use crate::scope;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
@@ -12,7 +14,7 @@ use std::task::{Context, Poll};
 
 /// The entries that a call invalidates.
 #[derive(Debug, Default)]
-pub struct Targets(Vec<(Arc<Cache>, Key)>);
+pub struct Targets(Vec<(Arc<Cache>, Invalidated)>);
 
 impl Targets {
     /// None yet.
@@ -21,13 +23,8 @@ impl Targets {
     }
 
     /// One more.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "generated code hands over what it made"
-    )]
-    pub fn add<R>(&mut self, entry: Entry<R>) {
-        let EntryRef { cache, key, .. } = entry.reference().clone();
-        self.0.push((cache, key));
+    pub fn add(&mut self, target: impl Target) {
+        self.0.push(target.into_target().0);
     }
 
     /// Invalidates them, those of one cache in one request. What fails is delivered in the
@@ -40,17 +37,50 @@ impl Targets {
     }
 }
 
+/// What `#[invalidates]` can name.
+pub trait Target {
+    #[doc(hidden)]
+    fn into_target(self) -> IntoTarget;
+}
+
+/// A target and its cache.
+#[derive(Debug)]
+pub struct IntoTarget((Arc<Cache>, Invalidated));
+
+impl<R> Target for Entry<R> {
+    fn into_target(self) -> IntoTarget {
+        IntoTarget(target(self.reference()))
+    }
+}
+
+impl Target for Tag {
+    fn into_target(self) -> IntoTarget {
+        let cache = Arc::clone(&scope::current().0.cache);
+        IntoTarget((cache, Invalidated::Tag(self)))
+    }
+}
+
+impl Target for AllEntries {
+    fn into_target(self) -> IntoTarget {
+        IntoTarget((self.cache, Invalidated::Tag(self.tag)))
+    }
+}
+
+fn target(entry: &EntryRef) -> (Arc<Cache>, Invalidated) {
+    (Arc::clone(&entry.cache), entry.invalidated())
+}
+
 /// Targets whose change may have been made: dropped, they are invalidated in the background.
 struct Armed(Option<Targets>);
 
 impl Armed {
     /// Takes all the targets of one cache.
-    fn next(&mut self) -> Option<(Arc<Cache>, Vec<Key>)> {
+    fn next(&mut self) -> Option<(Arc<Cache>, Vec<Invalidated>)> {
         let targets = &mut self.0.as_mut()?.0;
         let (cache, _) = targets.first()?.clone();
         let keys = targets
             .extract_if(.., |(other, _)| Arc::ptr_eq(other, &cache))
-            .map(|(_, key)| key)
+            .map(|(_, target)| target)
             .collect();
         Some((cache, keys))
     }
@@ -58,9 +88,9 @@ impl Armed {
 
 impl Drop for Armed {
     fn drop(&mut self) {
-        for (cache, key) in self.0.take().unwrap_or_default().0 {
-            if key.check().is_ok() {
-                cache.client.invalidate_later(&key);
+        for (cache, target) in self.0.take().unwrap_or_default().0 {
+            if target.check().is_ok() {
+                cache.client.invalidate_later(&target);
             }
         }
     }
@@ -149,12 +179,18 @@ where
     }
 }
 
+fn tag_target((cache, tag): &(Arc<Cache>, Tag)) -> (Arc<Cache>, Invalidated) {
+    (Arc::clone(cache), Invalidated::Tag(tag.clone()))
+}
+
 type Form<V> = fn(&V) -> Result<bytes::Bytes, crate::Error>;
 
 /// The entries that a call updates with its value.
 pub struct EntryRefs<K: ReturnKind> {
     kind: K,
     entries: Vec<(EntryRef, Form<K::Value>)>,
+    /// What else is invalidated: tags.
+    tags: Vec<(Arc<Cache>, Tag)>,
 }
 
 impl<K: ReturnKind> EntryRefs<K> {
@@ -163,16 +199,44 @@ impl<K: ReturnKind> EntryRefs<K> {
         Self {
             kind,
             entries: Vec::new(),
+            tags: Vec::new(),
         }
     }
+}
 
-    /// One more; the value must be one that the entry takes.
-    pub fn add<T>(&mut self, entry: TypedEntryRef<T>)
+impl<T> TypedEntryRef<T> {
+    /// Lets a call update this entry; its value must be one that the entry takes.
+    pub fn add_to<K: ReturnKind>(self, entries: &mut EntryRefs<K>)
     where
         K::Value: PutAs<T>,
     {
-        self.entries
-            .push((entry.reference, <K::Value as PutAs<T>>::plain_form));
+        let form = <K::Value as PutAs<T>>::plain_form;
+        entries.entries.push((self.reference, form));
+    }
+}
+
+/// A tag in the list of `#[updates]`.
+#[derive(Debug)]
+pub struct TagRef(Arc<Cache>, Tag);
+
+impl TagRef {
+    /// Lets a call invalidate this tag.
+    pub fn add_to<K: ReturnKind>(self, entries: &mut EntryRefs<K>) {
+        entries.tags.push((self.0, self.1));
+    }
+}
+
+impl Tag {
+    #[doc(hidden)]
+    pub fn entry_ref(self) -> TagRef {
+        TagRef(Arc::clone(&scope::current().0.cache), self)
+    }
+}
+
+impl AllEntries {
+    #[doc(hidden)]
+    pub fn entry_ref(self) -> TagRef {
+        TagRef(self.cache, self.tag)
     }
 }
 
@@ -191,7 +255,11 @@ where
     K: ReturnKind,
     F: Future<Output = K::Return>,
 {
-    let EntryRefs { kind, entries } = entries;
+    let EntryRefs {
+        kind,
+        entries,
+        tags,
+    } = entries;
     let mut observed = Vec::with_capacity(entries.len());
     // The steps share one budget, as the read and the fill of a cached function do.
     let budgets = entries
@@ -207,7 +275,8 @@ where
     let targets = Targets(
         entries
             .iter()
-            .map(|(s, _)| (s.cache.clone(), s.key.clone()))
+            .map(|(entry, _)| target(entry))
+            .chain(tags.iter().map(tag_target))
             .collect(),
     );
     let mut armed = Armed(None);
@@ -226,13 +295,23 @@ where
     };
     let forms: Vec<_> = entries.iter().map(|(_, form)| form(&value).ok()).collect();
     let mut stale = Targets::new();
+    let mut unmoved = tags;
     let start = Instant::now();
     for (((entry, _), bytes), observed) in entries.into_iter().zip(forms).zip(observed) {
         let left = left.saturating_sub(start.elapsed());
-        if !Box::pin(entry.update(bytes, observed, left)).await {
-            stale.0.push((entry.cache, entry.key));
+        // Those of its own move together with the value: in two steps, another's invalidation could get lost.
+        let is_own = |(cache, tag): &(Arc<Cache>, Tag)| {
+            Arc::ptr_eq(cache, &entry.cache) && entry.tags.iter().any(|own| own == tag)
+        };
+        let own = unmoved.iter().filter(|tag| is_own(tag));
+        let own: Vec<Tag> = own.map(|(_, tag)| tag.clone()).collect();
+        if Box::pin(entry.update(bytes, observed, &own, left)).await {
+            unmoved.retain(|tag| !is_own(tag));
+        } else {
+            stale.0.push(target(&entry));
         }
     }
+    stale.0.extend(unmoved.iter().map(tag_target));
     armed.0 = None;
     // What is not delivered in time is delivered in the background.
     crate::runtime::timeout(

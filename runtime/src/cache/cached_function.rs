@@ -1,7 +1,7 @@
 //! What the compiler knows about a cached function: built in a constant, checked there.
 
 use crate::encoding::Encoding;
-use crate::key::KeyWriter;
+use crate::key::{KeyWriter, Tag};
 use std::time::Duration;
 
 /// The description of one cached function.
@@ -16,6 +16,10 @@ pub struct CachedFunction {
     pub(crate) version: Option<u32>,
     pub(crate) flight: bool,
     pub(crate) encoding: Encoding,
+    /// Whether values have a guard.
+    pub(crate) guard: bool,
+    /// Whether all entries can be invalidated at once.
+    pub(crate) all: bool,
     /// Another function whose keys this one uses on purpose.
     shared: Option<fn() -> &'static Self>,
 }
@@ -95,6 +99,8 @@ impl CachedFunction {
                 compress: false,
                 encrypt: false,
             },
+            guard: true,
+            all: false,
             shared: None,
         }
     }
@@ -126,6 +132,38 @@ impl CachedFunction {
     pub const fn no_flight(mut self) -> Self {
         self.flight = false;
         self
+    }
+
+    /// Values are read, stored and removed by plain commands.
+    #[must_use]
+    pub const fn no_guard(mut self) -> Self {
+        self.guard = false;
+        self
+    }
+
+    /// All entries can be invalidated at once.
+    #[must_use]
+    pub const fn all(mut self) -> Self {
+        self.all = true;
+        self
+    }
+
+    /// The tag of all entries: the prefix and the template, without the names in it.
+    pub(crate) fn all_tag(&self) -> Tag {
+        let mut name = match self.version {
+            Some(version) => format!("@all:{}@{version}", self.prefix),
+            None => format!("@all:{}", self.prefix),
+        };
+        name.push(':');
+        let mut depth = false;
+        for c in self.template.chars() {
+            depth &= c != '>';
+            if !depth {
+                name.push(c);
+            }
+            depth |= c == '<';
+        }
+        Tag::new(name)
     }
 
     /// Large values are compressed.

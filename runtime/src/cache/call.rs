@@ -3,6 +3,7 @@
 use super::known_functions::FunctionState;
 use super::state::Cache;
 use crate::client::Client;
+use crate::client::tags::Tags;
 use crate::encoding::Encoding;
 use crate::key::Key;
 use crate::stats::Counters;
@@ -15,6 +16,7 @@ pub(crate) struct CachedCall {
     pub(crate) cache: Arc<Cache>,
     pub(crate) key: Key,
     pub(crate) policy: Policy,
+    pub(crate) tags: Tags,
     pub(crate) counters: Arc<Counters>,
     /// What is remembered of the function; nothing for values by hand.
     pub(crate) function: Option<Arc<FunctionState>>,
@@ -29,6 +31,8 @@ pub(crate) struct Policy {
     pub(crate) null_ttl: Option<Duration>,
     pub(crate) flight: bool,
     pub(crate) encoding: Encoding,
+    /// Whether values have a guard, so that a load that an invalidation overtook is not stored.
+    pub(crate) guard: bool,
 }
 
 impl Policy {
@@ -39,6 +43,7 @@ impl Policy {
             null_ttl: Some(ttl.min(crate::ttl::SHORT)),
             flight: true,
             encoding: Encoding::default(),
+            guard: true,
         }
     }
 }
@@ -58,7 +63,8 @@ impl CachedCall {
         if flights.leads(&name) {
             return None;
         }
-        let value = store.as_ref().ok()?.peek(name.as_bytes())?;
+        let store = store.as_ref().ok()?;
+        let value = store.peek(name.as_bytes())?;
         self.counters.commands.add(1);
         let encrypted = self.policy.encoding.encrypt;
         let opened = self
@@ -67,6 +73,13 @@ impl CachedCall {
             .codec
             .open_now(name.as_bytes(), value, encrypted);
         // What takes long is read again where others can run meanwhile.
-        opened?.ok()
+        let opened = opened?.ok()?;
+        let nonces: Vec<Option<Bytes>> = self
+            .tags
+            .iter()
+            .map(|tag| store.peek(&client.tag_key(tag).value))
+            .collect();
+        let is_current = self.tags.accept(opened.tags(), &nonces);
+        is_current.then_some(opened.plain)
     }
 }

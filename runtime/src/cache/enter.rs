@@ -9,7 +9,7 @@ impl CachedCall {
     /// Looks the key up, or waits for who does.
     pub(crate) async fn enter(self) -> Entered {
         let counters = &self.counters;
-        if let Err(error) = self.key.check() {
+        if let Err(error) = self.key.check().and_then(|()| self.tags.check()) {
             let prefix = self.key.prefix();
             if self.function.as_ref().is_none_or(|it| it.says_unusable()) {
                 tracing::warn!(prefix, %error, "called without the cache");
@@ -36,7 +36,7 @@ impl CachedCall {
         if self.refresh || !self.policy.flight {
             let load = load.read(None).await;
             return if self.refresh {
-                load.begin()
+                load.begin().await
             } else {
                 load.look().await
             };

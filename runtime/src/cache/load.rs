@@ -7,6 +7,7 @@ use super::liveness::{BodyPoll, Watch};
 use super::state::Cache;
 use crate::client::guard::{self, Observed};
 use crate::client::outage::Step;
+use crate::client::tags::Tags;
 use crate::clock::Moment;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
@@ -41,6 +42,7 @@ pub(crate) struct Load {
     pub(super) counters: Arc<Counters>,
     function: Option<Arc<FunctionState>>,
     pub(super) policy: Policy,
+    pub(super) tags: Tags,
     pub(super) leader: Option<Leader>,
     /// When the step left on which the result rests: the read, then the body.
     pub(super) departed: Departure,
@@ -61,6 +63,7 @@ impl Load {
             counters: Arc::clone(&call.counters),
             function: call.function.clone(),
             policy: call.policy,
+            tags: call.tags.clone(),
             leader: None,
             departed: Departure::default(),
             observed: None,
@@ -80,16 +83,22 @@ impl Load {
         let clock = &self.cache.client.settings.clock;
         self.read_at = clock.now();
         let started = runtime::now();
-        let reply = self
-            .watched(self.cache.client.settled(
-                &self.full,
-                &self.counters,
-                guard::read(&self.full),
-                self.budget,
-            ))
-            .await;
+        let (command, observed): (_, fn(_) -> _) = if self.policy.guard {
+            (guard::read(&self.full), guard::observed)
+        } else {
+            (guard::read_unguarded(&self.full), guard::observed_unguarded)
+        };
+        let client = &self.cache.client;
+        let observed = if self.tags.is_empty() {
+            let read = client.settled(&self.full, &self.counters, command, self.budget);
+            self.watched(read).await.and_then(observed)
+        } else {
+            let keys = client.tag_keys(&self.tags);
+            let read = client.read_tagged(&self.full, &keys, &self.counters, self.budget);
+            self.watched(Box::pin(read)).await
+        };
         self.budget = self.budget.saturating_sub(started.elapsed());
-        self.observed = match reply.and_then(guard::observed) {
+        self.observed = match observed {
             Ok(observed) => {
                 self.cache.client.outages.succeeded(Step::Read);
                 Some(observed)
@@ -109,21 +118,51 @@ impl Load {
             .as_ref()
             .and_then(|observed| observed.value.clone())
         else {
-            return self.begin();
+            return self.begin().await;
         };
         let encrypted = self.policy.encoding.encrypt;
         let codec = &self.cache.client.codec;
         let opened = codec.open(&self.full.value, stored, encrypted);
         match self.watched(opened).await {
-            Ok(plain) => Entered::Found(plain, self),
-            Err(what) => Entered::Load(self.garbage(&what)),
+            Ok(opened) => {
+                let observed = self.observed.as_ref();
+                let nonces = observed.map_or(&[][..], |observed| &observed.tags);
+                if self.tags.accept(opened.tags(), nonces) {
+                    Entered::Found(opened.plain, self)
+                } else {
+                    self.begin().await
+                }
+            }
+            Err(what) => Entered::Load(self.with_all_tags().await.garbage(&what)),
         }
     }
 
     /// Counts a miss; the body comes next.
-    pub(super) fn begin(self) -> Entered {
+    pub(super) async fn begin(self) -> Entered {
         self.counters.misses.add(1);
-        Entered::Load(self)
+        Entered::Load(self.with_all_tags().await)
+    }
+
+    /// Makes the tags that the read did not find, before the body runs. Without all of them nothing is stored.
+    async fn with_all_tags(mut self) -> Self {
+        let Some(mut observed) = self.observed.take() else {
+            return self;
+        };
+        if observed.tags.iter().any(Option::is_none) {
+            let client = &self.cache.client;
+            let keys = client.tag_keys(&self.tags);
+            let started = runtime::now();
+            let nonces = &mut observed.tags;
+            let make = client.make_absent_tags(&keys, nonces, &self.counters, self.budget);
+            let outcome = self.watched(Box::pin(make)).await;
+            self.budget = self.budget.saturating_sub(started.elapsed());
+            if let Err(error) = outcome {
+                self.report(Step::Read, &error);
+                return self;
+            }
+        }
+        self.observed = Some(observed);
+        self
     }
 
     pub(super) fn departs(&self, step: fn(&Leader) -> Departure) -> Departure {

@@ -5,9 +5,10 @@ use super::Client;
 use super::guard;
 use super::outage::Step;
 use super::owed::{Added, NextWalk, Owed, Ticket};
+use super::tags;
 use super::write::Unanswered;
 use crate::error::{Error, ErrorKind};
-use crate::key::Key;
+use crate::key::{FullKey, Key, KeyKind, Tag};
 use crate::random;
 use crate::reply;
 use crate::runtime;
@@ -24,20 +25,64 @@ pub(super) const MOST_AT_ONCE: usize = 200;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// Something to invalidate.
+#[derive(Clone, Debug)]
+pub(crate) enum Invalidated {
+    /// A value with a guard.
+    Key(Key),
+    /// A value of a function with `guard = false`.
+    Unguarded(Key),
+    /// Every value that was stored under a tag.
+    Tag(Tag),
+}
+
+impl Invalidated {
+    pub(crate) fn key(&self) -> &Key {
+        match self {
+            Self::Key(key) | Self::Unguarded(key) => key,
+            Self::Tag(tag) => tag.key(),
+        }
+    }
+
+    /// Why it cannot be invalidated, if so.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Key(key) | Self::Unguarded(key) => key.check(),
+            Self::Tag(tag) => tag.check(),
+        }
+    }
+}
+
+impl From<Key> for Invalidated {
+    fn from(key: Key) -> Self {
+        Self::Key(key)
+    }
+}
+
+/// How many commands the first try takes.
+fn first_commands(kind: KeyKind) -> usize {
+    match kind {
+        KeyKind::Guarded => 2,
+        KeyKind::Unguarded | KeyKind::Tag => 1,
+    }
+}
+
 impl Client {
     /// Invalidates keys in one request; how many were there. What cannot be delivered now is
     /// delivered in the background, and then the error says why.
     pub(crate) async fn invalidate_all(
         self: &Arc<Self>,
-        keys: impl IntoIterator<Item = Key>,
+        targets: impl IntoIterator<Item = impl Into<Invalidated>>,
     ) -> Result<i64, Error> {
         let mut fulls = Vec::new();
         let mut unusable = None;
         // Of the first key, for the log.
         let mut prefix = None;
-        for key in keys {
+        for target in targets {
+            let target = target.into();
+            let key = target.key();
             let counters = self.registry.counters(key.prefix());
-            if let Err(error) = key.check() {
+            if let Err(error) = target.check() {
                 tracing::warn!(prefix = key.prefix(), %error, "nothing to invalidate");
                 counters.errors.add(1);
                 unusable.get_or_insert(error);
@@ -45,8 +90,9 @@ impl Client {
             }
             prefix.get_or_insert_with(|| key.prefix().to_owned());
             counters.invalidations.add(1);
-            counters.commands.add(2);
-            fulls.push(self.full(&key));
+            let full = self.target_key(&target);
+            counters.commands.add(first_commands(full.kind) as u64);
+            fulls.push(full);
         }
         if let Err(error) = &self.store {
             return Err(error.clone());
@@ -93,10 +139,19 @@ impl Client {
         }
     }
 
-    /// Invalidates a key in the background.
-    pub(crate) fn invalidate_later(self: &Arc<Self>, key: &Key) {
+    fn target_key(&self, target: &Invalidated) -> FullKey {
+        match target {
+            Invalidated::Key(key) => self.full(key),
+            Invalidated::Unguarded(key) => self.full(key).unguarded(),
+            Invalidated::Tag(tag) => self.tag_key(tag),
+        }
+    }
+
+    /// Invalidates in the background.
+    pub(crate) fn invalidate_later(self: &Arc<Self>, target: &Invalidated) {
         let writer = self.writes.next();
-        drop(Unanswered::new(self, &writer, [self.full(key)], true));
+        let key = self.target_key(target);
+        drop(Unanswered::new(self, &writer, [key], true));
     }
 
     /// Remembers what is owed and delivers it in the background.
@@ -120,6 +175,9 @@ impl Client {
 
     /// The command that delivers what is owed.
     pub(super) fn given_up(&self, owed: &Owed) -> Command {
+        if owed.key.kind == KeyKind::Tag {
+            return tags::invalidation(&owed.key, self.settings.guard_life);
+        }
         let writer = self.writes.numbered(owed.number);
         guard::give_up(&writer, &owed.key, owed.removes, self.settings.guard_life)
     }
@@ -140,7 +198,11 @@ impl Client {
         let mut commands = Vec::with_capacity(owed.len() * 2);
         for (owed, ticket) in owed.iter().zip(&tickets) {
             match ticket {
-                None if is_first => commands.extend(guard::invalidation(&owed.key, life)),
+                None if is_first => match owed.key.kind {
+                    KeyKind::Guarded => commands.extend(guard::invalidation(&owed.key, life)),
+                    KeyKind::Unguarded => commands.push(guard::remove_unguarded(&owed.key)),
+                    KeyKind::Tag => commands.push(tags::invalidation(&owed.key, life)),
+                },
                 None => commands.push(self.given_up(owed)),
                 // What waits for the key goes with it.
                 Some(ticket) => commands.push(self.given_up(&owed.with(&ticket.owed))),
@@ -151,10 +213,14 @@ impl Client {
         let (mut removed, mut left, mut first) = (0, Vec::new(), None);
         for (owed, ticket) in owed.into_iter().zip(tickets) {
             let mut reply = next();
-            if is_first && ticket.is_none() {
+            if is_first && ticket.is_none() && first_commands(owed.key.kind) == 2 {
                 reply = reply.and(next());
             }
-            match reply.and_then(|reply| reply::int(&reply)) {
+            let count = reply.and_then(|reply| match owed.key.kind {
+                KeyKind::Tag => Ok(0),
+                KeyKind::Guarded | KeyKind::Unguarded => reply::int(&reply),
+            });
+            match count {
                 Ok(count) => {
                     self.outages.succeeded(Step::Invalidation);
                     removed += count;

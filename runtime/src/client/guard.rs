@@ -23,6 +23,8 @@ use std::time::Duration;
 pub(crate) struct Observed {
     pub(crate) value: Option<Bytes>,
     pub(crate) guard: Option<Bytes>,
+    /// The nonces of the tags, in their order.
+    pub(crate) tags: Vec<Option<Bytes>>,
 }
 
 /// Reads the value and its guard: one command.
@@ -33,6 +35,43 @@ pub(crate) fn read(key: &FullKey) -> Command {
         key.guard.clone(),
     ];
     Command::new(Effect::Read, args)
+}
+
+/// Reads a value that has no guard.
+pub(crate) fn read_unguarded(key: &FullKey) -> Command {
+    Command::new(
+        Effect::Read,
+        [Bytes::from_static(b"GET"), key.value.clone()],
+    )
+}
+
+/// The reply to [`read_unguarded`].
+pub(crate) fn observed_unguarded(reply: Reply) -> Result<Observed, Error> {
+    let value = reply::bulk(reply)?;
+    Ok(Observed {
+        value,
+        ..Observed::default()
+    })
+}
+
+/// Stores a value that has no guard, whatever is there.
+pub(crate) fn set_unguarded(key: &FullKey, value: Bytes, life: Bytes) -> Command {
+    let words = [
+        Bytes::from_static(b"SET"),
+        key.value.clone(),
+        value,
+        Bytes::from_static(b"PX"),
+        life,
+    ];
+    Command::new(Effect::Once, words)
+}
+
+/// Removes a value that has no guard.
+pub(super) fn remove_unguarded(key: &FullKey) -> Command {
+    Command::new(
+        Effect::Repeatable,
+        [Bytes::from_static(b"DEL"), key.value.clone()],
+    )
 }
 
 /// The reply to [`read`].
@@ -47,6 +86,7 @@ pub(crate) fn observed(reply: Reply) -> Result<Observed, Error> {
     Ok(Observed {
         value: reply::bulk(value)?,
         guard: reply::bulk(guard)?,
+        tags: Vec::new(),
     })
 }
 
@@ -66,19 +106,19 @@ impl Observed {
 /// that was there.
 pub(crate) fn fill(
     key: &FullKey,
+    tags: &[FullKey],
     observed: &Observed,
     before: Bytes,
     value: Bytes,
     life: Bytes,
 ) -> Command {
     let guard = observed.guard.clone().unwrap_or_default();
-    let keys = [key.value.clone(), key.guard.clone()];
-    Command::script(
-        Script::Fill,
-        Effect::Repeatable,
-        keys,
-        [guard, before, value, life],
-    )
+    let keys = [key.value.clone(), key.guard.clone()].into_iter();
+    let keys = keys.chain(tags.iter().map(|tag| tag.value.clone()));
+    let nonces = observed.tags.iter().take(tags.len());
+    let nonces = nonces.map(|nonce| nonce.clone().unwrap_or_default());
+    let args = [guard, before, value, life].into_iter().chain(nonces);
+    Command::script(Script::Fill, Effect::Repeatable, keys, args)
 }
 
 /// A value to store: under which key, and up to which number this process gives up what it wrote there.
@@ -157,19 +197,31 @@ pub(crate) struct Change {
     pub(crate) purpose: Purpose,
 }
 
-/// Stores a changed value and moves the guard, if the guard did not move: one command, 1 or 0.
+/// Stores a changed value and moves the guard, if neither the guard nor a tag moved: one command, 1 or 0. Each
+/// tag may get a new nonce, whether the value is stored or not.
 pub(crate) fn update(
     writer: &Writer,
     key: &FullKey,
+    tags: &[(FullKey, Option<Bytes>)],
     observed: &Observed,
     value: Bytes,
     life: Bytes,
     guard_life: Duration,
 ) -> Command {
-    let keys = [key.value.clone(), key.guard.clone()];
+    let keys = [key.value.clone(), key.guard.clone()].into_iter();
+    let keys = keys.chain(tags.iter().map(|(tag, _)| tag.value.clone()));
     let guard = observed.guard.clone().unwrap_or_default();
-    let args = [guard, writer.word(), millis(guard_life), value, life];
-    Command::script(Script::Update, Effect::Repeatable, keys, args)
+    let args = [guard, writer.word(), millis(guard_life), value, life].into_iter();
+    let nonces = tags
+        .iter()
+        .zip(&observed.tags)
+        .flat_map(|((_, next), seen)| {
+            [
+                seen.clone().unwrap_or_default(),
+                next.clone().unwrap_or_default(),
+            ]
+        });
+    Command::script(Script::Update, Effect::Repeatable, keys, args.chain(nonces))
 }
 
 /// Moves the guard, then removes the value: in this order, so that no fill fits in between.
@@ -190,6 +242,6 @@ pub(crate) fn invalidation(key: &FullKey, guard_life: Duration) -> [Command; 2] 
     ]
 }
 
-fn millis(duration: Duration) -> Bytes {
+pub(super) fn millis(duration: Duration) -> Bytes {
     duration.as_millis().to_string().into()
 }

@@ -1,6 +1,6 @@
-//! The stored form of a value that is compressed or encrypted: a header line, which is a JSON
-//! object, and the payload in base64, since REST carries only text. Every other value is stored as
-//! plain JSON.
+//! The stored form of a value that is compressed or encrypted, or of which more is known than the value: a
+//! header line, which is a JSON object, and the payload, in base64 where it is no text, since REST
+//! carries only that. Every other value is stored as plain JSON.
 //!
 //! The form is a public format, see `docs/interop.md`.
 
@@ -14,12 +14,61 @@ use crate::keyring::{self, Keyring};
 use crate::value::MARK;
 use bytes::Bytes;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// What the envelopes begin with that can be opened here.
 const VERSION: &[u8] = b"{\"millpond\":1,";
 
 /// Values shorter than this, in bytes of JSON, are not compressed.
 const WORTH_COMPRESSING: usize = 1024;
+
+/// What is known of a value beside its plain form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Members {
+    /// The tags that it was stored under, each with its nonce.
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+impl Members {
+    fn is_empty(&self) -> bool {
+        self.tags.is_empty()
+    }
+
+    fn push(&self, line: &mut String) {
+        if self.tags.is_empty() {
+            return;
+        }
+        // A map of strings is JSON.
+        let tags = serde_json::to_string(&self.tags).unwrap_or_default();
+        line.push_str(",\"tags\":");
+        line.push_str(&tags);
+    }
+}
+
+/// What an envelope held.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Opened {
+    pub(crate) plain: Bytes,
+    /// Nothing for a value that is stored as it is.
+    pub(crate) members: Option<Box<Members>>,
+}
+
+impl Opened {
+    /// The tags that the value was stored under.
+    pub(crate) fn tags(&self) -> Option<&BTreeMap<String, String>> {
+        let members = self.members.as_deref()?;
+        (!members.tags.is_empty()).then_some(&members.tags)
+    }
+}
+
+impl From<Bytes> for Opened {
+    fn from(plain: Bytes) -> Self {
+        Self {
+            plain,
+            members: None,
+        }
+    }
+}
 
 /// What the header says.
 #[derive(Debug, Deserialize)]
@@ -33,6 +82,8 @@ struct Header<'a> {
     /// The id of the key with which it is encrypted, if it is.
     #[serde(borrow, default)]
     aes256gcm: Option<&'a str>,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
 }
 
 impl<'a> Header<'a> {
@@ -44,14 +95,16 @@ impl<'a> Header<'a> {
             serde_json::from_slice(line).map_err(|_| "an envelope with a broken header")?;
         match header.aes256gcm {
             Some(id) if !keyring::is_id(id) => Err("an envelope with a broken key id".to_owned()),
-            None if !header.gzip => Err("an envelope of nothing".to_owned()),
+            None if !header.gzip && header.tags.is_empty() => {
+                Err("an envelope of nothing".to_owned())
+            }
             _ => Ok(header),
         }
     }
 }
 
 /// The header line of an envelope, without its end.
-fn header(gzip: bool, id: Option<&str>) -> String {
+fn header(gzip: bool, id: Option<&str>, members: &Members) -> String {
     let mut line = String::from("{\"millpond\":1");
     if gzip {
         line.push_str(",\"gzip\":true");
@@ -61,6 +114,7 @@ fn header(gzip: bool, id: Option<&str>) -> String {
         line.push_str(id);
         line.push('"');
     }
+    members.push(&mut line);
     line.push('}');
     line
 }
@@ -77,21 +131,30 @@ pub(crate) fn seal(
     plain: Bytes,
     compress: bool,
     with: Option<(&str, &Cipher)>,
+    members: &Members,
 ) -> Result<Bytes, Error> {
     let id = with.map(|(id, _)| id);
+    let header_length = |gzip: bool| header(gzip, id, members).len() + 1;
     let length = |gzip: bool, payload: usize| match with {
-        None if !gzip => payload,
-        None => header(gzip, id).len() + 1 + text_length(payload),
-        Some(_) => header(gzip, id).len() + 1 + text_length(payload + Cipher::OVERHEAD),
+        None if !gzip && members.is_empty() => payload,
+        None if !gzip => header_length(gzip) + payload,
+        None => header_length(gzip) + text_length(payload),
+        Some(_) => header_length(gzip) + text_length(payload + Cipher::OVERHEAD),
     };
     let packed = (compress && plain.len() >= WORTH_COMPRESSING)
         .then(|| gzip::pack(&plain))
         .flatten()
         .filter(|packed| length(true, packed.len()) < length(false, plain.len()));
     let gzip = packed.is_some();
-    let mut line = header(gzip, id);
+    let mut line = header(gzip, id, members);
     let payload = match (packed, with) {
-        (None, None) => return Ok(plain),
+        (None, None) if members.is_empty() => return Ok(plain),
+        (None, None) => {
+            // A plain form is JSON, so UTF-8.
+            line.push('\n');
+            line.push_str(&String::from_utf8_lossy(&plain));
+            return Ok(line.into());
+        }
         (Some(packed), None) => packed,
         (packed, Some((_, cipher))) => {
             let bound_to = bound_to(key, line.as_bytes());
@@ -111,12 +174,12 @@ pub(crate) fn open(
     encrypted: bool,
     keys: &Keyring,
     most: usize,
-) -> Result<Bytes, String> {
+) -> Result<Opened, String> {
     if !stored.starts_with(MARK) {
         return if encrypted {
             Err("not encrypted, as values of this function are".to_owned())
         } else {
-            Ok(stored)
+            Ok(stored.into())
         };
     }
     let mut parts = stored.splitn(2, |&byte| byte == b'\n');
@@ -131,14 +194,26 @@ pub(crate) fn open(
         None => None,
         Some(id) => Some(keys.find(id)?),
     };
-    let mut payload = from_text(text)?;
-    if let Some(cipher) = cipher {
-        payload = cipher.open(payload, &bound_to(key, line))?;
-    }
-    if header.gzip {
-        payload = gzip::unpack(&payload, most)?;
-    }
-    Ok(payload.into())
+    let bound_to = bound_to(key, line);
+    let gzip = header.gzip;
+    let members = Members { tags: header.tags };
+    let plain = if cipher.is_none() && !gzip {
+        let start = line.len() + 1;
+        stored.slice(start..)
+    } else {
+        let mut payload = from_text(text)?;
+        if let Some(cipher) = cipher {
+            payload = cipher.open(payload, &bound_to)?;
+        }
+        if gzip {
+            payload = gzip::unpack(&payload, most)?;
+        }
+        payload.into()
+    };
+    Ok(Opened {
+        plain,
+        members: (!members.is_empty()).then(|| Box::new(members)),
+    })
 }
 
 /// How many characters of base64 so many bytes take.

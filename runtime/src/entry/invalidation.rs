@@ -21,7 +21,7 @@ use std::task::{Context, Poll};
 /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
 /// ```
 #[must_use = "nothing is invalidated before it is awaited"]
-pub struct Invalidation(pub(super) BoxFuture<Result<(), Error>>);
+pub struct Invalidation(pub(crate) BoxFuture<Result<(), Error>>);
 
 impl Future for Invalidation {
     type Output = Result<(), Error>;

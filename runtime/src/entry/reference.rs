@@ -3,11 +3,17 @@
 use super::invalidation::Invalidation;
 use super::lookup::Lookup;
 use crate::cache::{self, Cache, Policy};
+use crate::client::delivery::Invalidated;
 use crate::client::guard;
+use crate::client::tags::Tags;
 use crate::clock::Moment;
+use crate::codec::Members;
 use crate::error::{Error, ErrorKind};
-use crate::key::Key;
+use crate::key::{FullKey, Key, Tag};
+use crate::random;
 use crate::reply;
+use crate::runtime;
+use crate::stats::Counters;
 use crate::value;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -20,13 +26,18 @@ pub(crate) struct EntryRef {
     pub(crate) cache: Arc<Cache>,
     pub(crate) key: Key,
     pub(crate) policy: Policy,
+    pub(crate) tags: Tags,
 }
 
 impl EntryRef {
     pub(super) async fn get<T: DeserializeOwned>(&self) -> Result<Lookup<T>, Error> {
         let counters = self.cache.client.registry.counters(self.key.prefix());
         let encrypted = self.policy.encoding.encrypt;
-        let Some(bytes) = self.cache.get_plain(&self.key, encrypted).await? else {
+        let Some(bytes) = self
+            .cache
+            .get_plain(&self.key, encrypted, &self.tags)
+            .await?
+        else {
             return Ok(Lookup::Miss);
         };
         if value::is_null(&bytes) {
@@ -52,10 +63,20 @@ impl EntryRef {
 
     /// See [`ValueEntry::invalidate`].
     pub(crate) fn invalidate(self) -> Invalidation {
-        let Self { cache, key, .. } = self;
         Invalidation(Box::pin(async move {
-            cache.client.invalidate_all([key]).await.map(drop)
+            let target = self.invalidated();
+            self.cache.client.invalidate_all([target]).await.map(drop)
         }))
+    }
+
+    /// As an invalidation names it.
+    pub(crate) fn invalidated(&self) -> Invalidated {
+        let key = self.key.clone();
+        if self.policy.guard {
+            Invalidated::Key(key)
+        } else {
+            Invalidated::Unguarded(key)
+        }
     }
 
     pub(crate) async fn put(&self, plain: Bytes) -> Result<(), Error> {
@@ -71,18 +92,39 @@ impl EntryRef {
             Some(ttl)
         };
         match ttl {
+            Some(ttl) if !self.policy.guard => self.put_unguarded(plain, ttl).await,
             Some(ttl) => {
                 let key = self.key.clone();
-                self.cache.put_plain(key, plain, ttl, encoding).await
+                self.cache
+                    .put_plain(key, plain, ttl, encoding, &self.tags)
+                    .await
             }
             // A `None` that is not to be cached: nothing may stay that says otherwise.
             None => self
                 .cache
                 .client
-                .invalidate_all([self.key.clone()])
+                .invalidate_all([self.invalidated()])
                 .await
                 .map(drop),
         }
+    }
+
+    async fn put_unguarded(&self, plain: Bytes, ttl: Duration) -> Result<(), Error> {
+        let Cache {
+            client, flights, ..
+        } = &*self.cache;
+        let full = client.full(&self.key);
+        let life = crate::ttl::lifetime(ttl)?;
+        let encoding = self.policy.encoding;
+        let stored = client
+            .codec
+            .stored_form(&full, plain, encoding, Members::default())
+            .await?;
+        let command = guard::set_unguarded(&full, stored, life);
+        client.on_key(&self.key, &full, command).await?;
+        flights.detach(&full.text());
+        client.registry.counters(self.key.prefix()).stores.add(1);
+        Ok(())
     }
 }
 
@@ -100,25 +142,48 @@ impl EntryRef {
         }
         self.key.check().ok()?;
         let at = self.cache.client.settings.clock.now();
+        if !self.policy.guard {
+            let observed = guard::Observed::default();
+            return Some(ObservedAt { observed, at });
+        }
         let full = self.cache.client.full(&self.key);
-        let counters = self.cache.client.registry.counters(self.key.prefix());
-        let reply = self
-            .cache
-            .client
-            .settled(&full, &counters, guard::read(&full), within)
-            .await;
-        let observed = reply
-            .and_then(guard::observed)
-            .inspect_err(|_| counters.errors.add(1))
-            .ok()?;
+        let client = &self.cache.client;
+        let counters = client.registry.counters(self.key.prefix());
+        let observed = if self.tags.is_empty() {
+            let read = client.settled(&full, &counters, guard::read(&full), within);
+            read.await.and_then(guard::observed)
+        } else {
+            self.observe_tagged(&full, &counters, within).await
+        };
+        let observed = observed.inspect_err(|_| counters.errors.add(1)).ok()?;
         Some(ObservedAt { observed, at })
     }
 
-    /// Stores the changed value if the guard is what it was; false if the key must be invalidated.
+    async fn observe_tagged(
+        &self,
+        full: &FullKey,
+        counters: &Counters,
+        within: Duration,
+    ) -> Result<guard::Observed, Error> {
+        let client = &self.cache.client;
+        let start = runtime::now();
+        self.tags.check()?;
+        let keys = client.tag_keys(&self.tags);
+        let mut observed = client.read_tagged(full, &keys, counters, within).await?;
+        let within = within.saturating_sub(start.elapsed());
+        client
+            .make_absent_tags(&keys, &mut observed.tags, counters, within)
+            .await?;
+        Ok(observed)
+    }
+
+    /// Stores the changed value if the guard and the tags are what they were; false if the key must be invalidated.
+    /// Of its tags, those in `moved` get a new nonce by the same script.
     pub(crate) async fn update(
         &self,
         plain: Option<Bytes>,
         before: Option<ObservedAt>,
+        moved: &[Tag],
         within: Duration,
     ) -> bool {
         let (Some(plain), Some(ObservedAt { observed, at })) = (plain, before) else {
@@ -136,10 +201,39 @@ impl EntryRef {
         let Some(Ok(life)) = ttl.map(crate::ttl::lifetime) else {
             return false;
         };
+        if !self.policy.guard {
+            let ttl = ttl.unwrap_or_default();
+            let put = runtime::timeout(within, self.put_unguarded(plain, ttl));
+            return put.await.is_some_and(|put| put.is_ok());
+        }
         let full = self.cache.client.full(&self.key);
         let counters = self.cache.client.registry.counters(self.key.prefix());
-        let codec = &self.cache.client.codec;
-        let stored = match codec.stored_form(&full, plain, self.policy.encoding).await {
+        let client = &self.cache.client;
+        let codec = &client.codec;
+        let next = |tag: &Tag| moved.contains(tag).then(|| Bytes::from(random::nonce()));
+        let mut tags: Vec<(FullKey, Option<Bytes>)> = self
+            .tags
+            .iter()
+            .map(|tag| (client.tag_key(tag), next(tag)))
+            .collect();
+        let nonces = tags.iter().zip(&observed.tags);
+        let nonces: Vec<_> = nonces
+            .map(|((_, next), seen)| next.clone().or_else(|| seen.clone()))
+            .collect();
+        let Some(members) = self.tags.members(&nonces) else {
+            return false;
+        };
+        if client.cluster {
+            // They are in other slots, where no script can move them together with the value.
+            if tags.iter().any(|(_, next)| next.is_some()) {
+                return false;
+            }
+            tags.clear();
+        }
+        let stored = match codec
+            .stored_form(&full, plain, self.policy.encoding, members)
+            .await
+        {
             Ok(stored) => stored,
             Err(error) => {
                 cache::unstorable(&counters, &self.key, &error, true);
@@ -152,7 +246,7 @@ impl EntryRef {
         }
         let writer = self.cache.client.writes.next();
         let guard_life = settings.guard_life;
-        let command = guard::update(&writer, &full, &observed, stored, life, guard_life);
+        let command = guard::update(&writer, &full, &tags, &observed, stored, life, guard_life);
         let reply = self
             .cache
             .client

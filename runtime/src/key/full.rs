@@ -8,6 +8,18 @@ use std::borrow::Cow;
 pub(crate) struct FullKey {
     pub(crate) value: Bytes,
     pub(crate) guard: Bytes,
+    pub(crate) kind: KeyKind,
+}
+
+/// What stands under a key, which decides how it is invalidated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyKind {
+    /// A value with a guard.
+    Guarded,
+    /// A value of a function with `guard = false`.
+    Unguarded,
+    /// The nonce of a tag.
+    Tag,
 }
 
 impl FullKey {
@@ -15,6 +27,24 @@ impl FullKey {
         Self {
             guard: beside(&name, GUARD).into(),
             value: name.into_owned().into(),
+            kind: KeyKind::Guarded,
+        }
+    }
+
+    /// The key of a tag.
+    pub(crate) fn of_tag(name: String) -> Self {
+        Self {
+            guard: Bytes::new(),
+            value: name.into(),
+            kind: KeyKind::Tag,
+        }
+    }
+
+    /// The same, of a value without a guard.
+    pub(crate) fn unguarded(self) -> Self {
+        Self {
+            kind: KeyKind::Unguarded,
+            ..self
         }
     }
 

@@ -34,6 +34,13 @@ impl KeyWriter {
         }
     }
 
+    /// A text that has no prefix.
+    pub(super) fn whole() -> Self {
+        let mut writer = Self::under("", None);
+        writer.parted = true;
+        writer
+    }
+
     /// The colon between the prefix and the rest.
     fn begin(&mut self) {
         if !std::mem::replace(&mut self.parted, true) {
@@ -95,6 +102,9 @@ impl KeyWriter {
         {
             let start = self.text.len() - last.len();
             encode_from(&mut self.text, start);
+        }
+        if self.prefix == 0 {
+            self.prefix = self.text.find(':').unwrap_or(0);
         }
         Key {
             text: self.text,

@@ -2,6 +2,7 @@
 
 use super::Millpond;
 use crate::cache::Policy;
+use crate::client::tags::Tags;
 use crate::entry::{Entry, EntryRef};
 use crate::error::Error;
 use crate::explain::Explanation;
@@ -70,6 +71,7 @@ impl Millpond {
             cache: Arc::clone(&self.0.cache),
             key: key.into(),
             policy: Policy::by_hand(ttl),
+            tags: Tags::default(),
         })
     }
 

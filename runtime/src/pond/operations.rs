@@ -3,6 +3,7 @@
 use super::Millpond;
 use crate::cache::call_mode::{self, CallMode};
 use crate::cache::{self, Answer, CachedCall, Policy};
+use crate::client::tags::Tags;
 use crate::error::Error;
 use crate::key::Key;
 use crate::time_left::TimeLeft;
@@ -183,6 +184,7 @@ impl Millpond {
             cache: Arc::clone(&self.0.cache),
             key,
             policy: Policy::by_hand(ttl),
+            tags: Tags::default(),
             counters,
             function: None,
             refresh: mode == Some(CallMode::Refresh),

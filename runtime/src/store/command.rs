@@ -31,8 +31,8 @@ pub(crate) enum Purpose {
 /// The scripts that millpond runs. The embedded engine has each as native Rust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Script {
-    /// `KEYS value, guard`; `ARGV seen-guard, seen-value, value, ttl ms`. Stores a loaded value if
-    /// nothing moved since the read; 1 when it did, 0 when it was refused.
+    /// `KEYS value, guard, tag…`; `ARGV seen-guard, seen-value, value, ttl ms, seen-nonce…`. Stores a loaded value
+    /// if nothing moved since the read; 1 when it did, 0 when it was refused.
     Fill,
     /// `KEYS value, guard, doubt, …`; `ARGV process, number, guard ms, ttl ms`, then for each value `value,
     /// number given up`. Moves the guards and stores: 1, or 0 if the write was given up.
@@ -40,8 +40,9 @@ pub(crate) enum Script {
     /// `KEYS value, guard, doubt`; `ARGV process, number, removes, guard, guard ms`. Gives up what a process
     /// wrote up to a number; how many values it removed.
     GiveUp,
-    /// `KEYS value, guard`; `ARGV seen-guard, nonce, guard ms, value, ttl ms`. As [`Self::Put`] if
-    /// the guard did not move since it was seen: 1 when it stored, 0 when it was refused.
+    /// `KEYS value, guard, tag…`; `ARGV seen-guard, nonce, guard ms, value, ttl ms`, then for each tag `seen-nonce,
+    /// new nonce or nothing`. As [`Self::Put`] if nothing moved since it was seen: 1 when it stored, 0 when
+    /// it was refused.
     Update,
     /// `KEYS` and `ARGV` as the script says. Takes from every limit or from none.
     LimitCheck,
@@ -63,6 +64,8 @@ pub(crate) enum Script {
     /// `KEYS old, new, doubt`; `ARGV process, number, ttl ms`. Moves a value to another key: 1, or 0 if there
     /// is none, or -1 if it was given up.
     Rotate,
+    /// `KEYS tag…`; `ARGV ttl ms, nonce`. Makes the tags that are absent; the nonces of all.
+    Tags,
 }
 
 impl Script {
@@ -72,6 +75,7 @@ impl Script {
             Self::LimitCheck | Self::LimitRefund | Self::Lock | Self::Extend | Self::Rotate => {
                 Purpose::Held
             }
+            Self::Tags => Purpose::Guard,
             Self::Fill | Self::Put | Self::GiveUp | Self::Update | Self::Change | Self::IfEqual => {
                 Purpose::Value
             }
@@ -79,7 +83,7 @@ impl Script {
     }
 
     /// All of them, for tests and warm-up.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Fill,
         Self::Put,
         Self::GiveUp,
@@ -91,6 +95,7 @@ impl Script {
         Self::Extend,
         Self::IfEqual,
         Self::Rotate,
+        Self::Tags,
     ];
 
     /// The Lua text as plain Redis takes it.
@@ -107,6 +112,7 @@ impl Script {
             Self::Extend => include_str!("scripts/extend.lua"),
             Self::IfEqual => include_str!("scripts/if_equal.lua"),
             Self::Rotate => include_str!("scripts/rotate.lua"),
+            Self::Tags => include_str!("scripts/tags.lua"),
         }
     }
 

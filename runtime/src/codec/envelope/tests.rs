@@ -13,11 +13,12 @@ fn keys() -> Keyring {
 fn sealed(plain: &[u8], compress: bool, encrypt: bool) -> Bytes {
     let keys = keys();
     let with = keys.writer().filter(|_| encrypt);
-    seal(KEY, Bytes::copy_from_slice(plain), compress, with).unwrap()
+    let plain = Bytes::copy_from_slice(plain);
+    seal(KEY, plain, compress, with, &Members::default()).unwrap()
 }
 
 fn opened(stored: impl Into<Bytes>) -> Result<Bytes, String> {
-    open(KEY, stored.into(), false, &keys(), MOST)
+    open(KEY, stored.into(), false, &keys(), MOST).map(|opened| opened.plain)
 }
 
 fn large() -> Vec<u8> {
@@ -156,7 +157,7 @@ fn what_unpacks_to_too_much_is_refused() {
 #[test]
 fn a_compressed_value_ends_where_it_ends() {
     let more = [gzip::pack(&large()).unwrap(), b"more".to_vec()].concat();
-    let mut stored = header(true, None) + "\n";
+    let mut stored = header(true, None, &Members::default()) + "\n";
     push_text(&more, &mut stored);
     assert_eq!(opened(stored).unwrap_err(), "compressed, and damaged");
 }
@@ -207,5 +208,29 @@ proptest! {
             stored.extend(payload);
         }
         prop_assert!(opened(stored).is_err());
+    }
+}
+
+#[test]
+fn tags_stand_in_the_header_and_the_value_behind_it() {
+    let keys = keys();
+    let tags = [("org:\"7\"", "n1"), ("team:1", "n2")];
+    let tags = tags.map(|(name, nonce)| (name.to_owned(), nonce.to_owned()));
+    let members = Members {
+        tags: tags.into_iter().collect(),
+    };
+    for (compress, encrypt) in [(false, false), (true, false), (false, true), (true, true)] {
+        for plain in [b"\"Ada\"".to_vec(), large()] {
+            let with = keys.writer().filter(|_| encrypt);
+            let stored = seal(KEY, plain.clone().into(), compress, with, &members).unwrap();
+            if !compress && !encrypt {
+                let header = br#"{"millpond":1,"tags":{"org:\"7\"":"n1","team:1":"n2"}}"#;
+                let whole = [&header[..], b"\n", &plain].concat();
+                assert_eq!(stored, whole);
+            }
+            let opened = open(KEY, stored, encrypt, &keys, MOST).unwrap();
+            assert_eq!(opened.plain, plain);
+            assert_eq!(opened.members.as_deref(), Some(&members));
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! The Lua scripts as native Rust: same keys, same arguments, same replies.
 
+mod guarded;
 mod writes;
 
 use super::commands::{self, expiry};
 use super::keyspace::Keyspace;
 use super::number::{integer, integer_or_error};
 use crate::error::Error;
-use crate::hex::sha1_hex;
 use crate::limit::script;
 use crate::store::command::{Reply, Script};
 use bytes::Bytes;
@@ -19,28 +19,9 @@ pub(crate) fn run(
 ) -> Result<Reply, Error> {
     keyspace.admit(args, None)?;
     match (script, keys, args) {
-        (Script::Fill, [value, guard], [seen_guard, seen_value, new, ttl]) => {
-            let guard = keyspace.text(guard)?.unwrap_or_default();
-            if guard != seen_guard {
-                return Ok(Reply::Int(0));
-            }
-            let held = keyspace.text(value)?;
-            if held.map_or_else(String::new, |held| sha1_hex(&held)) != *seen_value {
-                return Ok(Reply::Int(0));
-            }
-            let expires_at = expiry::after_millis(keyspace, ttl)?;
-            keyspace.set_text(value, new, Some(expires_at));
-            Ok(Reply::Int(1))
-        }
-        (Script::Update, [value, guard], [seen_guard, nonce, guard_ttl, new, ttl]) => {
-            if keyspace.text(guard)?.unwrap_or_default() != seen_guard {
-                return Ok(Reply::Int(0));
-            }
-            let expires_at = expiry::after_millis(keyspace, ttl)?;
-            writes::set_guard(keyspace, guard, nonce, guard_ttl)?;
-            keyspace.set_text(value, new, Some(expires_at));
-            Ok(Reply::Int(1))
-        }
+        (Script::Fill, ..) => guarded::fill(keyspace, keys, args),
+        (Script::Update, ..) => guarded::update(keyspace, keys, args),
+        (Script::Tags, ..) => guarded::make_tags(keyspace, keys, args),
         (Script::LimitCheck, ..) => {
             script::run_check(keys, args, &mut |command| commands::run(keyspace, command))
         }

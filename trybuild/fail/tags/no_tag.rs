@@ -1,0 +1,17 @@
+use millpond::cached;
+
+fn org(org_id: u64) -> u64 {
+    org_id
+}
+
+#[cached(prefix = "posts", key = "<org_id>", tags(org(org_id), 7))]
+async fn posts(org_id: u64) -> u64 {
+    org_id
+}
+
+#[cached(prefix = "posts", key = "x:<org_id>", tags(org))]
+async fn others(org_id: u64) -> u64 {
+    org_id
+}
+
+fn main() {}

@@ -9,13 +9,14 @@ use tokio::sync::mpsc;
 /// What a line of the other process begins with; the test harness prints lines of its own.
 const MARK: &str = "said: ";
 
-pub(crate) const CONFIGURATION: [&str; 7] = [
+pub(crate) const CONFIGURATION: [&str; 8] = [
     "UPSTASH_REDIS_REST_URL",
     "UPSTASH_REDIS_REST_TOKEN",
     "KV_REST_API_URL",
     "KV_REST_API_TOKEN",
     "UPSTASH_REDIS_URL",
     "UPSTASH_REDIS_TOKEN",
+    "REDIS_URL",
     "MILLPOND_ENCRYPTION_KEY",
 ];
 

@@ -112,16 +112,14 @@ fn is_yes(value: &str) -> bool {
 }
 
 /// What a process is told that found nothing to use in its environment.
-fn say_what_is_missing(has_redis_url: bool) {
-    tracing::warn!(
-        "Missing Upstash Redis credentials: neither UPSTASH_REDIS_REST_URL nor \
-         UPSTASH_REDIS_REST_TOKEN is set; millpond caches in this process only"
-    );
+pub(super) fn what_is_missing(has_redis_url: bool) -> &'static str {
     if has_redis_url {
-        tracing::warn!(
-            "REDIS_URL is set, but this build of millpond lacks the feature `redis`; add it in \
-             Cargo.toml to use that Redis"
-        );
+        "Missing Upstash Redis credentials: neither UPSTASH_REDIS_REST_URL nor UPSTASH_REDIS_REST_TOKEN is set, \
+         and REDIS_URL, which is, needs the feature `redis` of millpond, which this build lacks; until it is \
+         added in Cargo.toml, millpond caches in this process only"
+    } else {
+        "Missing Upstash Redis credentials: neither UPSTASH_REDIS_REST_URL nor UPSTASH_REDIS_REST_TOKEN is set; \
+         millpond caches in this process only"
     }
 }
 
@@ -166,7 +164,7 @@ impl Millpond {
         let builder = Builder::from_environment(|name| std::env::var(name).ok())?;
         if builder.is_memory() {
             let redis_url = std::env::var(REDIS_URL).unwrap_or_default();
-            say_what_is_missing(!redis_url.trim().is_empty());
+            tracing::warn!("{}", what_is_missing(!redis_url.trim().is_empty()));
         }
         builder.build()
     }

@@ -127,3 +127,13 @@ fn the_keys_of_a_look_up_count_and_not_those_of_the_environment() {
     assert!(wrong.contains("MILLPOND_ENCRYPTION_KEY"), "{wrong}");
     assert!(!wrong.contains("hunter2"), "{wrong}");
 }
+
+#[test]
+fn a_redis_url_without_its_feature_is_one_warning_that_says_what_to_add() {
+    for (has_redis_url, says) in [(false, false), (true, true)] {
+        let warning = super::environment::what_is_missing(has_redis_url);
+        assert!(warning.starts_with("Missing Upstash Redis credentials"));
+        assert_eq!(warning.contains("REDIS_URL, which is"), says, "{warning}");
+        assert_eq!(warning.contains("feature `redis`"), says, "{warning}");
+    }
+}

@@ -109,9 +109,9 @@ impl Drop for Server {
 async fn a_client() {
     let mut orders = orders();
     while let Some(host) = orders.recv().await {
-        let resp = Millpond::builder().redis(format!("rediss://{host}"));
-        let rest = Millpond::builder().upstash(format!("https://{host}"), "a token");
-        for builder in [resp, rest] {
+        let redis = Millpond::builder().redis(format!("rediss://{host}"));
+        let upstash = Millpond::builder().upstash(format!("https://{host}"), "a token");
+        for builder in [redis, upstash] {
             let pond = builder.budget(support::LONG).retries(1).build().unwrap();
             say(&format!("{:?}", use_server(&pond).await));
         }

@@ -84,7 +84,7 @@ pub struct All(pub EntryArguments);
 pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> {
     let mut errors = Errors::new();
     let written = tokens.clone();
-    let read = parse::options(tokens, "ttl = \"5m\"", &mut errors);
+    let read = parse::options(tokens, "prefix = \"user\"", &mut errors);
     let is_partial = read.is_partial;
     let given: Given = option::read(read.options, &mut errors);
     let is_async = signature::check_async(&function, "cached", &mut errors);

@@ -45,18 +45,20 @@ impl FromMeta for Length {
         let expr = expr(item, "\"5m\"")?;
         match expr {
             Expr::Lit(ExprLit { lit, .. }) => literal(&name_of(item), lit).map_err(wrong),
-            Expr::Path(path)
-                if path
-                    .path
-                    .get_ident()
-                    .is_some_and(|name| named(&name.to_string()).is_some()) =>
-            {
-                let (name, word) = (name_of(item), path.path.get_ident());
-                let word = word.map(ToString::to_string).unwrap_or_default();
-                Err(wrong(format!(
-                    "a named duration is written in quotes; write {name} = \"{word}\""
-                )))
-            }
+            Expr::Path(path) => match path.path.get_ident().and_then(bare_word) {
+                Some(word) => {
+                    let name = name_of(item);
+                    let what = if named(&word).is_some() {
+                        "named duration"
+                    } else {
+                        "duration"
+                    };
+                    Err(wrong(format!(
+                        "a {what} is written in quotes; write {name} = \"{word}\""
+                    )))
+                }
+                None => Ok(Self::Const(Box::new(expr.clone()))),
+            },
             negative if number::is_negative(negative) => {
                 let name = name_of(item);
                 Err(wrong(format!(
@@ -66,6 +68,17 @@ impl FromMeta for Length {
             constant => Ok(Self::Const(Box::new(constant.clone()))),
         }
     }
+}
+
+/// What a name of a duration, or a unit alone, is written as. A constant is no such word.
+fn bare_word(name: &syn::Ident) -> Option<String> {
+    let text = name.to_string();
+    if named(&text).is_some() {
+        return Some(text);
+    }
+    let is_lower_case = text.chars().all(|letter| letter.is_ascii_lowercase());
+    let one = is_lower_case.then(|| in_a_known_unit("1", &text))??;
+    Some(one)
 }
 
 /// What is in quotes, or should be.
@@ -101,8 +114,13 @@ fn read(text: &str) -> Result<Duration, String> {
     let unit = &text[digits.len()..];
     if digits.is_empty() {
         let names = NAMED.map(|(name, _)| name);
-        let fix = instead(text, &names, '"').unwrap_or_default();
-        let number = if nearest(text, names).is_some() {
+        let lower = text.to_lowercase();
+        if let Some(one) = in_a_known_unit("1", &lower).filter(|_| nearest(&lower, names).is_none())
+        {
+            return Err(format!("there is no duration \"{text}\"; write \"{one}\""));
+        }
+        let fix = instead(&lower, &names, '"').unwrap_or_default();
+        let number = if nearest(&lower, names).is_some() {
             ""
         } else {
             ", or a number with a unit such as \"90s\""
@@ -110,6 +128,11 @@ fn read(text: &str) -> Result<Duration, String> {
         return Err(format!("there is no duration \"{text}\"; {fix}{number}"));
     }
     let Some((whole, thousandths)) = parse_decimal(digits) else {
+        if let Some(sum) = sum(text) {
+            return Err(format!(
+                "a duration has one number and one unit; write \"{sum}\""
+            ));
+        }
         return Err(format!(
             "`{digits}` is not a number; write a duration such as \"90s\""
         ));
@@ -133,46 +156,75 @@ fn read(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// The same length in a unit that there is.
 fn unknown_unit(digits: &str, unit: &str) -> String {
-    let word = unit.to_lowercase();
-    let is_one_of = |words: &[&str]| {
-        words
-            .iter()
-            .any(|known| word == *known || word == format!("{known}s"))
-    };
-    // What has no unit of its own, in days.
-    let days = if is_one_of(&["month", "mon", "mo"]) {
-        Some(30)
-    } else if is_one_of(&["year", "yr", "y"]) {
-        Some(365)
-    } else {
-        None
-    };
-    let same = if let Some(days) = days {
-        digits
-            .parse::<u64>()
-            .ok()
-            .and_then(|number| number.checked_mul(days))
-            .map(|days| format!("{days}d"))
-    } else if is_one_of(&["us", "µs", "ns", "microsecond", "nanosecond"]) {
+    if is_one_of(
+        &unit.to_lowercase(),
+        &["us", "µs", "ns", "microsecond", "nanosecond"],
+    ) {
         return format!("there is no unit `{unit}`; write at least \"1ms\"");
-    } else {
-        let unit = match word.as_bytes() {
-            [b'm', b'i', b'l', ..] | [b'm', b's', ..] => Some("ms"),
-            [first, ..] => UNITS
-                .iter()
-                .map(|(name, _)| *name)
-                .find(|name| name.as_bytes() == [*first]),
-            [] => None,
-        };
-        unit.map(|unit| format!("{digits}{unit}"))
-    };
-    let fix = same.map_or_else(
+    }
+    let fix = in_a_known_unit(digits, unit).map_or_else(
         || "write ms, s, m, h, d or w".to_owned(),
         |same| format!("write \"{same}\""),
     );
     format!("there is no unit `{unit}`; {fix}")
+}
+
+/// The same length in a unit that there is.
+fn in_a_known_unit(digits: &str, unit: &str) -> Option<String> {
+    const WORDS: [(&str, &[&str]); 6] = [
+        ("ms", &["ms", "milli", "millisec", "millisecond", "msec"]),
+        ("s", &["s", "sec", "second"]),
+        ("m", &["m", "min", "minute"]),
+        ("h", &["h", "hr", "hour"]),
+        ("d", &["d", "day"]),
+        ("w", &["w", "wk", "week"]),
+    ];
+    let word = unit.to_lowercase();
+    if let Some((unit, _)) = WORDS.iter().find(|(_, words)| is_one_of(&word, words)) {
+        return Some(format!("{digits}{unit}"));
+    }
+    // What has no unit of its own, in days.
+    let days = if is_one_of(&word, &["month", "mon", "mo"]) {
+        30
+    } else if is_one_of(&word, &["year", "yr", "y"]) {
+        365
+    } else {
+        return None;
+    };
+    let days = digits.parse::<u64>().ok()?.checked_mul(days)?;
+    Some(format!("{days}d"))
+}
+
+fn is_one_of(word: &str, words: &[&str]) -> bool {
+    words
+        .iter()
+        .any(|known| word == *known || word.strip_suffix('s') == Some(known))
+}
+
+/// The sum of what is written as `1h30m` or `1 hour 30 minutes`.
+fn sum(text: &str) -> Option<String> {
+    let mut total: u64 = 0;
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let end = rest.find(|character: char| !character.is_ascii_digit())?;
+        let (digits, after) = rest.split_at(end);
+        let after = after.trim_start();
+        let end = after.find(|character: char| character.is_ascii_digit());
+        let (unit, next) = after.split_at(end.unwrap_or(after.len()));
+        let unit = unit.trim_matches([' ', ',']).trim_end_matches(" and");
+        let known = in_a_known_unit(digits, unit)?;
+        let Ok(length) = read(&known) else {
+            return None;
+        };
+        total = total.checked_add(u64::try_from(length.as_millis()).ok()?)?;
+        rest = next;
+    }
+    let (unit, factor) = UNITS
+        .iter()
+        .rev()
+        .find(|(_, factor)| total.is_multiple_of(*factor))?;
+    Some(format!("{}{unit}", total / factor))
 }
 
 /// A decimal number as a whole part and thousandths.
@@ -219,6 +271,13 @@ mod tests {
             ("0s", "write at least \"1ms\""),
             ("0.4ms", "write at least \"1ms\""),
             ("shrt", "write \"short\""),
+            ("SHORT", "write \"short\""),
+            ("hour", "write \"1h\""),
+            ("Minutes", "write \"1m\""),
+            ("month", "write \"30d\""),
+            ("1h30m", "write \"90m\""),
+            ("1 day, 12 hours", "write \"36h\""),
+            ("1m 30 s", "write \"90s\""),
             ("5 minutes", "write \"5m\""),
             ("10sec", "write \"10s\""),
             ("3y", "write \"1095d\""),

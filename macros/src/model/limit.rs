@@ -83,7 +83,13 @@ impl FromMeta for Id {
             return Ok(Self(expr.clone()));
         };
         let name = name_of(item);
-        let meant = super::value::string(expr).and_then(|text| placeholder(&text.value()));
+        let text = super::value::string(expr).map(syn::LitStr::value);
+        let meant = text.as_deref().and_then(template);
+        // A name in quotes is most likely that of an argument.
+        let example = text
+            .as_deref()
+            .filter(|text| syn::parse_str::<Ident>(text).is_ok())
+            .unwrap_or(example);
         Err(wrong(match meant {
             Some(meant) => {
                 format!("`{name}` takes an expression and no template; write {name} = {meant}")
@@ -95,16 +101,29 @@ impl FromMeta for Id {
     }
 }
 
-/// The expression that is meant with `"<user.id>"`, `"{user.id}"` or `"user.id"`.
-fn placeholder(text: &str) -> Option<String> {
-    let inner = text
-        .trim()
-        .trim_start_matches(['<', '{'])
-        .trim_end_matches(['>', '}', '?']);
-    let meant = syn::parse_str::<Expr>(inner).ok()?;
-    let is_marked = inner != text.trim();
-    let is_name = matches!(meant, Expr::Path(_) | Expr::Field(_));
-    (is_name && is_marked).then(|| inner.to_owned())
+/// The expression that is meant with `"<user.id>"`, `"{user.id}"` or `"<org>:<user>"`; nothing if all of it is text.
+fn template(text: &str) -> Option<String> {
+    const OPENS: [char; 2] = ['<', '{'];
+    let text = text.trim();
+    let (mut format, mut arguments, mut rest) = (String::new(), Vec::new(), text);
+    while let Some((before, marked)) = rest.split_once(OPENS) {
+        let (inner, after) = marked.split_once(['>', '}'])?;
+        // What follows the name says how a key shows it.
+        let name = inner.split([':', '?']).next().unwrap_or_default();
+        let meant = syn::parse_str::<Expr>(name).ok()?;
+        if !matches!(meant, Expr::Path(_) | Expr::Field(_)) {
+            return None;
+        }
+        format.extend([before, "{}"]);
+        arguments.push(name);
+        rest = after;
+    }
+    format.push_str(rest);
+    match &arguments[..] {
+        [] => None,
+        [only] if format == "{}" => Some((*only).to_owned()),
+        several => Some(format!("format!(\"{format}\", {})", several.join(", "))),
+    }
 }
 
 pub enum Cost {

@@ -123,7 +123,16 @@ pub struct Condition(pub Expr);
 
 impl FromMeta for Condition {
     fn from_meta(item: &Meta) -> darling::Result<Self> {
-        Ok(Self(expr(item, "page < 10")?.clone()))
+        let condition = expr(item, "page < 10")?;
+        let Some(text) = string(condition) else {
+            return Ok(Self(condition.clone()));
+        };
+        let name = name_of(item);
+        let meant = syn::parse_str::<Expr>(&text.value());
+        let meant = meant.map_or_else(|_| "page < 10".to_owned(), |_| text.value());
+        Err(wrong(format!(
+            "`{name}` takes an expression without quotes; write {name} = {meant}"
+        )))
     }
 }
 

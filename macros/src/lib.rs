@@ -85,6 +85,16 @@ mod tokens;
 /// error names both. `skip(Self)` says that they share entries on purpose. A type that is in the key by `Display`, such
 /// as an `Id<K>`, has to render what tells its values apart.
 ///
+/// Arguments with the same JSON have the same hash. A `HashSet` has no order, so equal ones have different JSON: where
+/// it is the argument, the function runs uncached and says so once; inside of a struct nothing shows it, so use a
+/// `BTreeSet` there.
+///
+/// # Values
+///
+/// A value comes back as serde reads it: a field with `#[serde(skip)]` has its default. A function whose values cannot
+/// be read back stops storing them after three, with one warning. That is so of floats in `untagged` and internally
+/// tagged enums and under `flatten`, if some crate of the program turns on `arbitrary_precision` of `serde_json`.
+///
 /// # Compressed and encrypted values
 ///
 /// With `compress`, what a value takes in the database counts against `Builder::max_value_bytes`, and it may have 8
@@ -113,14 +123,14 @@ mod tokens;
 ///
 /// # What stands beside the function
 ///
-/// Beside a free function, a type of its name holds `entry`, `invalidate`, `refresh` and `uncached`, and a
-/// macro invalidates. `entry` and `invalidate` take the arguments that are in the key or in `on`, destructured
-/// ones whole, and only those generic parameters that these or the return type mention. The macro works
-/// wherever it was imported, without the function: `use users::invalidate_user;`. Beside a method stands
-/// `name_entry(&self, ..)`, since an `impl` can hold neither a type nor a macro.
+/// Beside a free function, a type of its name holds `entry` and `invalidate`, and a macro invalidates. Both take the
+/// arguments that are in the key or in `on`, destructured ones whole, and only those generic parameters that these or
+/// the return type mention. The macro works wherever it was imported, without the function:
+/// `use users::invalidate_user;`. Beside a method stands `name_entry(&self, ..)`, since an `impl` can hold neither a
+/// type nor a macro.
 ///
-/// `refresh` and `uncached` call the function as it stands in the source, so they contain what other
-/// attributes made of it.
+/// `millpond::refresh(get_user(7))` and `millpond::uncached(get_user(7))` act on the call itself, for functions, methods
+/// and traits alike, so they contain what other attributes made of it.
 ///
 /// # Errors
 ///

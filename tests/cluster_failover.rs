@@ -174,3 +174,23 @@ async fn a_slot_that_is_on_its_way_is_asked_for_where_it_goes() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn nothing_is_unknown_after_idle_connections_to_nodes_were_closed() {
+    let _ = needs_redis!();
+    let cluster = Cluster::start().await;
+    let pond = cluster.pond();
+    let kill = ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"];
+    within_a_minute(async {
+        for round in 1..=20 {
+            for key in ["foo", "bar", "baz"] {
+                let count = pond.increment(key, 1, MINUTE).await;
+                assert_eq!(count.unwrap(), round, "{key}");
+            }
+            for port in cluster.ports {
+                Database::at(port, 0).command(kill).await.unwrap();
+            }
+        }
+    })
+    .await;
+}

@@ -231,6 +231,40 @@ async fn a_server_that_was_restarted_is_used_at_once() {
     }
 }
 
+/// The setting `timeout` of Redis, in seconds: the server closes what is idle for longer.
+#[tokio::test]
+async fn a_server_that_closes_what_is_idle_is_reached_again_before_anything_leaves() {
+    let _ = needs_redis!();
+    let server = RedisServer::start().unwrap();
+    let pond = pond(server.database().url());
+    let by_hand = Database::at(server.port(), 0);
+    let timeout = ["CONFIG", "SET", "timeout", "1"];
+    by_hand.command(timeout).await.unwrap();
+    let all_are_closed = async || loop {
+        let clients = by_hand.command(["INFO", "clients"]).await.unwrap();
+        // The one that asks.
+        if clients.text().unwrap().contains("connected_clients:1\r") {
+            return;
+        }
+        tokio::task::yield_now().await;
+    };
+    let limit = Limit::fixed_window("IDLE", 10, MINUTE).on_outage(OnOutage::Deny);
+    within_a_minute(async {
+        for round in 1..=2 {
+            pond.get::<u32>("there").await.unwrap();
+            all_are_closed().await;
+            let count = pond.increment("n", 1, MINUTE).await;
+            assert_eq!(count.unwrap(), round);
+            all_are_closed().await;
+            pond.set("k", &round, MINUTE).await.unwrap();
+            all_are_closed().await;
+            let decision = pond.limiter(&limit).check("ada").await.unwrap();
+            assert!(decision.is_allowed());
+        }
+    })
+    .await;
+}
+
 #[cfg(feature = "upstash")]
 #[tokio::test]
 async fn over_http_a_connection_closed_while_idle_is_replaced_before_anything_leaves() {

@@ -170,7 +170,13 @@ impl Builder {
         self
     }
 
-    /// How much the embedded engine holds, in bytes of keys and values. 64 MiB by default.
+    /// How much the embedded engine holds, in bytes of keys and values, some 300 bytes for a small key included. 64 MiB
+    /// by default.
+    ///
+    /// Where there is no room, what has expired goes, then values that were not used for long, then budgets of limits
+    /// that have most left. Locks, sessions and used-up budgets stay until they expire; while they fill it, writes get
+    /// [`ErrorKind::TooLarge`]. It also holds at most 40,000 counters of limits: while all of those are used up, new
+    /// callers are counted as in an outage.
     ///
     /// ```
     /// let pond = millpond::Millpond::builder().memory().memory_bytes(1 << 20).build()?;

@@ -12,7 +12,7 @@
 //! both languages share them.
 
 mod address;
-mod algorithm;
+pub(crate) mod algorithm;
 mod analytics;
 mod blocked;
 mod budgets;

@@ -3,6 +3,12 @@
 //! Decisions and stored numbers are those of `@upstash/ratelimit` 2.2.0; lifetimes are never shorter. The
 //! scripts do the same on the server; a differential test holds the three together.
 
+/// Budgets are told apart by how much of them is used, in so many levels.
+pub(crate) const LEVELS: usize = 8;
+
+/// The level of a budget that has nothing left.
+pub(crate) const USED_UP: usize = LEVELS - 1;
+
 /// How a budget recovers.
 ///
 /// ```
@@ -143,6 +149,16 @@ impl Rule {
             };
         }
         verdict
+    }
+
+    /// How much of a budget is used that has so much left, from 0 to [`USED_UP`].
+    pub(crate) fn level(&self, remaining: u64) -> usize {
+        if remaining == 0 {
+            return USED_UP;
+        }
+        let used = u128::from(self.units.saturating_sub(remaining)) * USED_UP as u128;
+        let level = usize::try_from(used / u128::from(self.units.max(1))).unwrap_or(0);
+        level.min(USED_UP - 1)
     }
 
     /// What [`Self::check`] would find, with the units that are left now; stores nothing.

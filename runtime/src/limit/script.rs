@@ -163,16 +163,27 @@ fn digits(number: impl Into<i128>) -> Bytes {
 /// Runs one command where a script would say `redis.call`.
 pub(crate) type RedisCall<'a> = dyn FnMut(&[Bytes]) -> Result<Reply, Error> + 'a;
 
-/// [`Script::LimitCheck`] without Lua. Nothing else may touch the keys until it has returned.
+/// The keys that a check takes from; the counters of earlier windows are not among them.
+pub(crate) fn taken_from(keys: &[Bytes], args: &[Bytes]) -> Result<Vec<Bytes>, Error> {
+    let (_, budgets) = parse_check(keys, args)?;
+    Ok(budgets
+        .into_iter()
+        .filter_map(|budget| budget.keys.into_iter().next())
+        .collect())
+}
+
+/// [`Script::LimitCheck`] without Lua, and how much of each budget is used then (see [`Rule::level`]). Nothing else
+/// may touch the keys until it has returned.
 pub(crate) fn run_check(
     keys: &[Bytes],
     args: &[Bytes],
     redis: &mut RedisCall<'_>,
-) -> Result<Reply, Error> {
+) -> Result<(Reply, Vec<(Bytes, usize)>), Error> {
     let (now, budgets) = parse_check(keys, args)?;
     let mut took = true;
     let mut before = Vec::with_capacity(budgets.len() * 2);
     let mut changes = Vec::with_capacity(budgets.len());
+    let mut found = Vec::with_capacity(budgets.len());
     for budget in &budgets {
         let held = read_look(&redis(&plain(look(budget)))?)?;
         if held.0.is_none() && budget.rule.algorithm != Algorithm::TokenBucket {
@@ -183,6 +194,7 @@ pub(crate) fn run_check(
         }
         let verdict = budget.rule.check(held, now, budget.cost);
         took &= verdict.allowed;
+        found.push((held, verdict));
         changes.extend(verdict.change.map(|change| (budget, change)));
         before.extend([held.0, held.1].map(|number| match number {
             Some(number) => Reply::Bulk(digits(number)),
@@ -205,7 +217,19 @@ pub(crate) fn run_check(
     }
     let mut reply = vec![Reply::Int(took.into())];
     reply.append(&mut before);
-    Ok(Reply::Array(reply))
+    let levels = budgets
+        .iter()
+        .zip(found)
+        .filter_map(|(budget, (held, verdict))| {
+            let left = if took {
+                verdict.remaining
+            } else {
+                budget.rule.check(held, now, 0).remaining
+            };
+            Some((budget.keys.first()?.clone(), budget.rule.level(left)))
+        });
+    let levels = levels.collect();
+    Ok((Reply::Array(reply), levels))
 }
 
 /// [`Script::LimitRefund`] without Lua. Nothing else may touch the keys until it has returned.

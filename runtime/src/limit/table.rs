@@ -1,7 +1,7 @@
 //! The budgets of one limit in this process, bounded: what has most left is forgotten first, and what is used up
 //! is never displaced. When everything in the table is used up, newcomers share a few budgets until windows end.
 
-use super::algorithm::{Held, Rule};
+use super::algorithm::{Held, LEVELS, Rule, USED_UP};
 use super::budgets::BudgetKey;
 use super::moment::Moment;
 use super::snapshot::Snapshot;
@@ -16,10 +16,6 @@ const SHARED: usize = 1_024;
 
 /// Each newcomer looks at so many others, to free what no longer counts: every call costs the same.
 const LOOKED_AT: usize = 2;
-
-/// Lists by how much is used; the last one is of what is used up.
-const LISTS: usize = 8;
-const USED_UP: usize = LISTS - 1;
 
 const NONE: u32 = u32::MAX;
 
@@ -45,12 +41,7 @@ impl Budget {
     fn list(&self, now: Moment) -> usize {
         let rule = self.rule;
         let left = rule.check(self.held(rule, now), now.unix_ms, 0).remaining;
-        if left == 0 {
-            return USED_UP;
-        }
-        let used = u128::from(rule.units.saturating_sub(left)) * USED_UP as u128;
-        let list = used / u128::from(rule.units.max(1));
-        usize::try_from(list).unwrap_or(0).min(USED_UP - 1)
+        rule.level(left)
     }
 }
 
@@ -60,7 +51,8 @@ pub(crate) struct Table {
     places: HashMap<BudgetKey, u32>,
     entries: Vec<Entry>,
     free: Vec<u32>,
-    lists: [List; LISTS],
+    /// By how much is used; the last one is of what is used up.
+    lists: [List; LEVELS],
     hand: usize,
     shared: HashMap<u16, Budget>,
 }
@@ -97,7 +89,7 @@ impl Table {
             places: HashMap::new(),
             entries: Vec::new(),
             free: Vec::new(),
-            lists: [empty; LISTS],
+            lists: [empty; LEVELS],
             hand: 0,
             shared: HashMap::new(),
         }

@@ -1,6 +1,7 @@
 //! The embedded engine: Redis semantics in this process, bounded, and exact under a manual clock.
 //! `send` runs the batch at once under one lock and hands back a future that is ready.
 
+mod budgets;
 mod commands;
 mod deadline;
 mod index;

@@ -1,5 +1,6 @@
 //! Keys with their values and deadlines: lookup, expiry, and the bound on bytes.
 
+use super::budgets::{self, Budgets};
 use super::deadline::{Deadline, Now};
 use super::index::{Index, index};
 use super::value::{Collection, Value, detached, scan};
@@ -32,6 +33,11 @@ pub(crate) struct Keyspace {
     deadlines: BinaryHeap<Reverse<(u64, Bytes)>>,
     /// The wall clock as the deadlines were made with it.
     wall_ahead: i128,
+    budgets: Budgets,
+    /// How many keys are none that stay.
+    values: usize,
+    /// Whether the running command is one that is to run even where there is no room.
+    may_shrink: bool,
     bytes: usize,
     max_bytes: usize,
     now: Now,
@@ -47,6 +53,8 @@ struct Record {
     /// Its place among the deadlines.
     due: u64,
     purpose: Purpose,
+    /// Of a budget: how much of it is used.
+    level: Option<usize>,
     touched: u64,
 }
 
@@ -63,6 +71,9 @@ impl Keyspace {
             records: index(),
             deadlines: BinaryHeap::new(),
             wall_ahead: 0,
+            budgets: Budgets::default(),
+            values: 0,
+            may_shrink: false,
             bytes: 0,
             max_bytes,
             now: Now::default(),
@@ -83,7 +94,13 @@ impl Keyspace {
     /// What is touched from here on is not evicted before the next command, and what is made is for this.
     pub(crate) fn next_command(&mut self, purpose: Purpose) {
         self.tick += 1;
+        self.may_shrink = false;
         self.purpose = purpose;
+    }
+
+    /// The running command gives something up, or knows itself whether there is room.
+    pub(crate) fn run_even_if_full(&mut self) {
+        self.may_shrink = true;
     }
 
     /// What is made in the meantime is for this.
@@ -152,11 +169,14 @@ impl Keyspace {
             deadline,
             due: u64::MAX,
             purpose,
+            level: self.records.get(key).and_then(|old| old.level),
             touched: self.tick,
         };
         self.bytes += record.value.bytes();
+        self.values += usize::from(purpose != Purpose::Held);
         if let Some(old) = self.records.get_mut(key) {
             self.bytes = self.bytes.saturating_sub(old.value.bytes());
+            self.values -= usize::from(old.purpose != Purpose::Held);
             *old = record;
         } else {
             self.bytes += KEY + key.len();
@@ -213,6 +233,8 @@ impl Keyspace {
     pub(crate) fn clear(&mut self) {
         self.records = index();
         self.deadlines = BinaryHeap::new();
+        self.budgets.clear();
+        self.values = 0;
         self.bytes = 0;
     }
 
@@ -235,6 +257,15 @@ impl Keyspace {
             .map_or(0, Value::bytes);
         let added: usize = args.iter().map(|arg| arg.len() + ARGUMENT).sum();
         let needed = KEY + held + added;
+        let is_new = grows.is_none_or(|key| !self.records.contains_key(key));
+        if self.bytes > self.max_bytes && is_new && !self.may_shrink {
+            // Room was made before, so what is left stays.
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                "OOM command not allowed: the embedded engine is full of locks, sessions and used-up budgets; raise \
+                 its bound",
+            ));
+        }
         if needed <= self.max_bytes {
             return Ok(());
         }
@@ -248,7 +279,8 @@ impl Keyspace {
         ))
     }
 
-    /// Removes expired keys, then keys not used for long, until what is left is within the bound.
+    /// Removes expired keys, then values not used for long, then budgets that have most left, until what is left is
+    /// within the bound. Locks, sessions and used-up budgets stay.
     pub(crate) fn make_room(&mut self) {
         if self.bytes <= self.max_bytes {
             return;
@@ -256,11 +288,47 @@ impl Keyspace {
         self.follow_wall_clock(0);
         self.reap(usize::MAX);
         while self.bytes > self.max_bytes {
-            let Some(coldest) = self.coldest() else {
+            if let Some(coldest) = self.coldest() {
+                self.remove_at(coldest);
+            } else if !self.forget_weakest_budget() {
                 return;
-            };
-            self.remove_at(coldest);
+            }
         }
+    }
+
+    /// Whether a check may take from this budget: it is there, or there is room for it.
+    pub(crate) fn has_room_for_budget(&mut self, key: &[u8]) -> bool {
+        if self.contains(key) {
+            return true;
+        }
+        if self.is_full_of_budgets() {
+            self.reap(usize::MAX);
+        }
+        !self.is_full_of_budgets()
+    }
+
+    fn is_full_of_budgets(&self) -> bool {
+        let is_full = self.bytes > self.max_bytes || self.budgets.len() >= budgets::MOST;
+        is_full && self.budgets.weakest(0).is_none()
+    }
+
+    /// Notes how much of a budget is used.
+    pub(crate) fn hold_budget(&mut self, key: &Bytes, level: usize) {
+        let Some((_, key, record)) = self.records.get_full_mut(key) else {
+            return;
+        };
+        let key = key.clone();
+        if let Some(before) = record.level.replace(level) {
+            self.budgets.remove(&key, before);
+        }
+        self.budgets.put(&key, level);
+        while self.budgets.len() > budgets::MOST && self.forget_weakest_budget() {}
+    }
+
+    fn forget_weakest_budget(&mut self) -> bool {
+        let number = self.roll();
+        let weakest = self.budgets.weakest(number);
+        weakest.is_some_and(|weakest| self.remove(&weakest))
     }
 
     /// The bytes as kept up to date, and as counted anew.
@@ -291,6 +359,10 @@ impl Keyspace {
         let Some((key, record)) = self.records.swap_remove_index(index) else {
             return false;
         };
+        if let Some(level) = record.level {
+            self.budgets.remove(&key, level);
+        }
+        self.values -= usize::from(record.purpose != Purpose::Held);
         self.bytes = self
             .bytes
             .saturating_sub(KEY + key.len() + record.value.bytes());
@@ -353,6 +425,9 @@ impl Keyspace {
     }
 
     fn coldest(&mut self) -> Option<usize> {
+        if self.values == 0 {
+            return None;
+        }
         let candidates: [usize; SAMPLE] = std::array::from_fn(|_| self.roll());
         let idle = |index: &usize| self.idle_since(*index);
         candidates
@@ -367,10 +442,11 @@ impl Keyspace {
             })
     }
 
-    /// When the key was last touched; none for a key that the running command touches.
+    /// When the key was last touched; none for a key that the running command touches, or that is to stay.
     fn idle_since(&self, index: usize) -> Option<u64> {
         let (_, record) = self.records.get_index(index)?;
-        (record.touched < self.tick).then_some(record.touched)
+        let may_go = record.touched < self.tick && record.purpose != Purpose::Held;
+        may_go.then_some(record.touched)
     }
 
     /// A place among the keys, by xorshift64.

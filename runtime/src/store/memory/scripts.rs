@@ -6,7 +6,7 @@ mod writes;
 use super::commands::{self, expiry};
 use super::keyspace::Keyspace;
 use super::number::{integer, integer_or_error};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::limit::script;
 use crate::store::command::{Reply, Script};
 use bytes::Bytes;
@@ -17,13 +17,30 @@ pub(crate) fn run(
     keys: &[Bytes],
     args: &[Bytes],
 ) -> Result<Reply, Error> {
+    if let Script::LimitCheck
+    | Script::LimitRefund
+    | Script::Extend
+    | Script::IfEqual
+    | Script::GiveUp = script
+    {
+        keyspace.run_even_if_full();
+    }
     keyspace.admit(args, None)?;
     match (script, keys, args) {
         (Script::Fill, ..) => guarded::fill(keyspace, keys, args),
         (Script::Update, ..) => guarded::update(keyspace, keys, args),
         (Script::Tags, ..) => guarded::make_tags(keyspace, keys, args),
         (Script::LimitCheck, ..) => {
-            script::run_check(keys, args, &mut |command| commands::run(keyspace, command))
+            let counters = script::taken_from(keys, args)?;
+            if !counters.iter().all(|key| keyspace.has_room_for_budget(key)) {
+                return Err(full_of_budgets());
+            }
+            let mut run = |command: &[Bytes]| commands::run(keyspace, command);
+            let (reply, levels) = script::run_check(keys, args, &mut run)?;
+            for (key, level) in levels {
+                keyspace.hold_budget(&key, level);
+            }
+            Ok(reply)
         }
         (Script::LimitRefund, ..) => {
             script::run_refund(keys, args, &mut |command| commands::run(keyspace, command))
@@ -73,4 +90,11 @@ pub(crate) fn run(
         }
         _ => Err(writes::wrong_number()),
     }
+}
+
+/// A check that gets this is decided as in an outage, by a table of its own; whose budget is used up is known here and
+/// gets a refusal.
+fn full_of_budgets() -> Error {
+    let text = "OOM the embedded engine holds as many budgets of limits as it may, and none has units left";
+    Error::new(ErrorKind::TooLarge, text)
 }

@@ -605,8 +605,19 @@ async fn analytics_of_many_callers_leave_in_many_requests() {
     let pond = Millpond::builder().upstash(gateway.url(), gateway.token());
     let pond = pond.clock(ManualClock::new()).limit_analytics(true);
     let pond = pond.limit_budget(Duration::from_secs(5)).build().unwrap();
-    let limiter = pond.limiter(&limit::API);
-    join_all((0..600).map(|id| limiter.check(id))).await;
+    // Of each kind, a hundred callers have a name.
+    let kinds = [
+        limit::API,
+        limit::PUBLIC,
+        limit::GENERATION,
+        limit::AUTH,
+        ALGORITHMS[0],
+        ALGORITHMS[1],
+    ];
+    for limit in kinds {
+        let limiter = pond.limiter(&limit);
+        join_all((0..100).map(|id| limiter.check(id))).await;
+    }
     pond.flush().await.unwrap();
     let sent = names(&gateway);
     let named = |name: &str| sent.iter().filter(|sent| *sent == name).count();

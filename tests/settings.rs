@@ -255,9 +255,9 @@ async fn checks_are_counted_for_the_console_unless_that_is_off() {
         let mut lines: Vec<_> = gateway.commands().iter().map(|it| it.join(" ")).collect();
         lines.retain(|line| !line.starts_with("EVAL"));
         lines.sort();
-        let key = format!("@acme:events:{hour}");
+        let key = format!("@acme:{}:events:{hour}", LIMIT.kind());
         let expected = [
-            format!("PEXPIRE {key} 7776000000"),
+            format!("PEXPIRE {key} 2592000000"),
             format!(r#"ZINCRBY {key} 1 {{"identifier":"u","success":false}}"#),
             format!(r#"ZINCRBY {key} 2 {{"identifier":"u","success":true}}"#),
         ];
@@ -271,7 +271,11 @@ async fn checks_are_counted_for_the_console_unless_that_is_off() {
 async fn elsewhere_than_on_upstash_checks_are_counted_for_nobody_unless_that_is_on() {
     let redis = needs_redis!();
     let clock = ManualClock::new();
-    let key = format!("@upstash/ratelimit:events:{}", clock.unix_ms());
+    let key = format!(
+        "@upstash/ratelimit:{}:events:{}",
+        LIMIT.kind(),
+        clock.unix_ms()
+    );
     let over_resp = || Millpond::builder().redis(redis.database().url());
     for (builder, members) in [
         (Millpond::builder(), 0),

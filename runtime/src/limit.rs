@@ -20,6 +20,7 @@ mod check;
 mod decision;
 #[cfg(feature = "tower")]
 mod decision_log;
+mod event_names;
 mod fallback;
 mod flush_turn;
 mod headers;

@@ -21,7 +21,8 @@ impl Builder {
         self
     }
 
-    /// How long a check may take before `on_outage` decides. 1 s by default.
+    /// How long a check may take before `on_outage` decides. 1 s by default, 5 s at most: an answer that comes later
+    /// admits nobody, and counters are kept for checks that take no longer.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -52,8 +53,12 @@ impl Builder {
         self
     }
 
-    /// Whether the store counts allowed and refused checks by identifier and hour, for the Upstash console.
-    /// They are sent in at most one batch a second. On by default over Upstash, off elsewhere.
+    /// Whether the store counts allowed and refused checks by identifier and hour, where `getUsage` of a limiter of
+    /// `@upstash/ratelimit` with the same prefix and the Upstash console look: `<prefix>:<KIND>:events:<hour>`. They
+    /// are sent in at most one batch a second, and kept for 30 days. On by default over Upstash, off elsewhere.
+    ///
+    /// In an hour, each process names at most 200 callers of a kind: the first 100, and up to 100 who make more than
+    /// one call in 250. All others are counted as `%others`.
     ///
     /// ```
     /// let pond = millpond::Millpond::builder().limit_analytics(false).build()?;
@@ -61,6 +66,18 @@ impl Builder {
     /// ```
     pub fn limit_analytics(mut self, on: bool) -> Self {
         self.limits.analytics = Some(on);
+        self
+    }
+
+    /// Whether [`limit_analytics`](Self::limit_analytics) stores a hash of each identifier (`%~` and its SHA-256)
+    /// instead of the identifier itself: an address is personal data. Off by default.
+    ///
+    /// ```
+    /// let pond = millpond::Millpond::builder().limit_analytics_hashed(true).build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn limit_analytics_hashed(mut self, on: bool) -> Self {
+        self.limits.hash_names = on;
         self
     }
 

@@ -1,14 +1,16 @@
-//! Sends the sums of what was allowed and refused to the Upstash console.
+//! Sends the sums of what was allowed and refused to where `@upstash/ratelimit` and the Upstash console look.
 //!
 //! A check adds to the sums, a second later they leave together, or at [`Millpond::flush`](crate::Millpond::flush).
 
+use super::names::{hashed, shorten};
 use super::pair::Pair;
 use super::state::Limits;
-use super::sums::{Event, Sums, commands};
+use super::sums::{Sums, commands};
 use crate::client::outage::Step;
 use crate::error::{Error, ErrorKind};
 use crate::runtime;
 use crate::sync;
+use std::borrow::Cow;
 use std::sync::{Arc, MutexGuard, Weak};
 use std::time::Duration;
 
@@ -25,8 +27,15 @@ impl Limits {
             return;
         }
         let now = self.client.settings.clock.unix_ms();
-        let event = Event::new(&pair.id, allowed, now);
-        if !self.events().add(event, 1) {
+        let id = if self.hash_names {
+            Cow::Owned(hashed(&pair.id))
+        } else {
+            shorten(&pair.id)
+        };
+        let prefix = self
+            .names
+            .prefix_of(&pair.limit.overridden(&self.overrides));
+        if !self.events().count(&prefix, &id, allowed, now) {
             self.counts.events_lost.add(1);
         }
         if let Some(turn) = self.flushing.begin(self.client.settings.clock.monotonic()) {
@@ -52,7 +61,7 @@ impl Limits {
         if sums.is_empty() {
             return Ok(());
         }
-        let commands = commands(&sums, &self.names.prefix);
+        let commands = commands(&sums);
         let replies = self.client.send(commands, self.budget).await;
         let mut result = Ok(());
         for ((event, sum), reply) in sums.into_iter().zip(replies) {

@@ -176,14 +176,14 @@ fn names_something_else(id: &str, is_bucket: bool) -> bool {
 
 /// What stands for an identifier in keys and events.
 pub(crate) fn shorten(id: &str) -> Cow<'_, str> {
-    if id.len() <= LONGEST_ID {
+    if id.len() <= LONGEST_ID && id != super::event_names::OTHERS {
         return Cow::Borrowed(id);
     }
     Cow::Owned(hashed(id))
 }
 
 /// No other identifier has this name, since one that begins so is hashed too.
-fn hashed(id: &str) -> String {
+pub(super) fn hashed(id: &str) -> String {
     format!("%~{}", crate::hex::hex(&Sha256::digest(id)))
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct LimitSettings {
     pub(crate) overrides: Vec<Limit>,
     /// `None`: where a console shows them, which is on Upstash.
     pub(crate) analytics: Option<bool>,
+    /// Events hold hashes instead of identifiers.
+    pub(crate) hash_names: bool,
     pub(crate) block_cache: bool,
 }
 
@@ -27,6 +29,7 @@ impl Default for LimitSettings {
             budget: Duration::from_secs(1),
             overrides: Vec::new(),
             analytics: None,
+            hash_names: false,
             block_cache: true,
         }
     }

@@ -19,6 +19,8 @@ pub(crate) struct Limits {
     pub(super) budget: Duration,
     pub(crate) overrides: Vec<Limit>,
     pub(super) analytics: bool,
+    /// Whether events hold hashes instead of identifiers.
+    pub(super) hash_names: bool,
     pub(super) blocked: Blocked,
     pub(super) fallback: Fallback,
     pub(super) events: Mutex<Sums>,
@@ -55,6 +57,7 @@ impl Limits {
             budget: settings.budget,
             overrides: settings.overrides.clone(),
             analytics: settings.counted(deployment),
+            hash_names: settings.hash_names,
             blocked: Blocked::new(settings.block_cache),
             fallback: Fallback::default(),
             events: Mutex::default(),

@@ -1,49 +1,79 @@
 //! How often each identifier was allowed and refused in each hour, in the format of the Upstash console.
 
-use super::names::shorten;
+use super::event_names::EventNames;
 use crate::store::command::{Command, Effect};
 use bytes::Bytes;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
-const HOUR: u64 = 60 * 60 * 1000;
+pub(super) const HOUR: u64 = 60 * 60 * 1000;
 
-/// As long as the console shows; `@upstash/ratelimit` means to keep them as long.
-const RETENTION: u64 = 90 * 24 * HOUR;
+/// The console shows days; `@upstash/ratelimit` lets them never expire.
+const RETENTION: u64 = 30 * 24 * HOUR;
 
 /// So many different identifiers are summed between two batches, and so many bytes of them: beyond,
 /// events are dropped and counted. Identifiers are chosen by clients.
 const MOST_MEMBERS: usize = 10_000;
 const MOST_BYTES: usize = 1 << 20;
 
+/// So many prefixes have names of their own in an hour; events of others are summed as one name.
+const MOST_PREFIXES: usize = 256;
+
 /// What has been counted and not sent.
 #[derive(Debug, Default)]
 pub(crate) struct Sums {
     by_event: HashMap<Event, u64>,
     bytes: usize,
+    /// Who is counted by name in this hour, by the prefix of the limit.
+    names: HashMap<Arc<str>, EventNames>,
+    hour: u64,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Event {
+    prefix: Arc<str>,
     hour: u64,
     identifier: String,
     success: bool,
-}
-
-impl Event {
-    /// A check by this identifier in the hour of this time.
-    pub(super) fn new(identifier: &str, success: bool, now: u64) -> Self {
-        Self {
-            hour: now - now % HOUR,
-            identifier: shorten(identifier).into_owned(),
-            success,
-        }
-    }
 }
 
 impl Sums {
     /// How many different events wait.
     pub(super) fn len(&self) -> usize {
         self.by_event.len()
+    }
+
+    /// Counts a check by this identifier at a limit on this prefix; `false` if that was dropped because too much is
+    /// waiting.
+    pub(super) fn count(
+        &mut self,
+        prefix: &str,
+        identifier: &str,
+        success: bool,
+        now: u64,
+    ) -> bool {
+        let hour = now - now % HOUR;
+        if hour != self.hour {
+            self.hour = hour;
+            self.names.clear();
+        }
+        let prefix: Arc<str> = match self.names.get_key_value(prefix) {
+            Some((known, _)) => Arc::clone(known),
+            None => Arc::from(prefix),
+        };
+        let name = if self.names.len() >= MOST_PREFIXES && !self.names.contains_key(&prefix) {
+            super::event_names::OTHERS
+        } else {
+            let names = self.names.entry(Arc::clone(&prefix)).or_default();
+            names.name_of(identifier)
+        };
+        let event = Event {
+            prefix,
+            hour,
+            identifier: name.to_owned(),
+            success,
+        };
+        self.add(event, 1)
     }
 
     /// Counts; `false` if that was dropped because too much is waiting.
@@ -71,8 +101,8 @@ impl Sums {
 }
 
 /// The commands that add these sums to what the store has, a command each; then the lifetimes.
-pub(super) fn commands(sums: &[(Event, u64)], prefix: &str) -> Vec<Command> {
-    let key = |event: &Event| Bytes::from(format!("{prefix}:events:{}", event.hour));
+pub(super) fn commands(sums: &[(Event, u64)]) -> Vec<Command> {
+    let key = |event: &Event| Bytes::from(format!("{}:events:{}", event.prefix, event.hour));
     let add = |(event, sum): &(Event, u64)| {
         let member = Bytes::from(member(&event.identifier, event.success));
         let sum = Bytes::from(sum.to_string());
@@ -84,9 +114,9 @@ pub(super) fn commands(sums: &[(Event, u64)], prefix: &str) -> Vec<Command> {
         let retention = Bytes::from(RETENTION.to_string());
         Command::new(Effect::Repeatable, [name, key, retention])
     };
-    let hours: BTreeSet<Bytes> = sums.iter().map(|(event, _)| key(event)).collect();
+    let keys: BTreeSet<Bytes> = sums.iter().map(|(event, _)| key(event)).collect();
     let adds = sums.iter().map(add);
-    adds.chain(hours.into_iter().map(keep)).collect()
+    adds.chain(keys.into_iter().map(keep)).collect()
 }
 
 /// Exactly the text that `@upstash/ratelimit` writes: another order of the fields would be another
@@ -103,6 +133,7 @@ mod tests {
     use std::collections::HashSet;
     fn event(identifier: &str, success: bool, hour: u64) -> Event {
         Event {
+            prefix: "p".into(),
             hour: hour * HOUR,
             identifier: identifier.to_owned(),
             success,
@@ -117,7 +148,7 @@ mod tests {
                 .collect();
             args.join(" ")
         };
-        let commands = commands(&sums.take(usize::MAX), "p");
+        let commands = commands(&sums.take(usize::MAX));
         commands
             .into_iter()
             .filter_map(|command| match command.call {
@@ -137,7 +168,7 @@ mod tests {
             sent(&mut sums),
             [
                 r#"ZINCRBY p:events:18000000 3 {"identifier":"u","success":true}"#,
-                "PEXPIRE p:events:18000000 7776000000",
+                "PEXPIRE p:events:18000000 2592000000",
             ]
         );
         assert!(sent(&mut sums).is_empty());

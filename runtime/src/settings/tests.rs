@@ -64,6 +64,7 @@ fn code() -> BTreeMap<String, String> {
         budget: limit_budget,
         overrides,
         analytics: _,
+        hash_names,
         block_cache,
     } = limits;
     let settings = [
@@ -101,6 +102,7 @@ fn code() -> BTreeMap<String, String> {
         ("limit_budget", time(limit_budget)),
         ("limit", option(overrides.first())),
         ("limit_analytics", on_upstash_or_elsewhere(counted)),
+        ("limit_analytics_hashed", switch(hash_names)),
         ("limit_block_cache", switch(block_cache)),
     ];
     let settings = settings.map(|(name, default)| (name.to_owned(), default));

@@ -61,7 +61,7 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     pub(crate) fn new(config: &UpstashConfig, meter: Arc<Meter>) -> Result<Self, Error> {
         let named = |name: fn(CredentialNames) -> &'static str, error: Error| match config.names {
-            Some(names) => Error::new(error.kind(), format!("{}: {error}", name(names))),
+            Some(names) => Error::new(error.kind(), format!("{error}; change {}", name(names))),
             None => error,
         };
         let url = |path| {

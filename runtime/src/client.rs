@@ -278,3 +278,6 @@ fn advised(error: Error) -> Error {
     let text = format!("{error}; use another key, or delete what is there");
     Error::with_source(ErrorKind::WrongType, text, error)
 }
+
+#[cfg(test)]
+mod tests;

@@ -349,3 +349,40 @@ async fn a_late_destruction_happens_though_its_answer_never_came(stage: &Stage) 
     stall.cut();
     assert_eq!(late.get(&id).await.unwrap(), None);
 }
+
+/// Callers of one process may go away in another order than they came.
+#[tokio::test]
+async fn giving_up_an_older_write_takes_back_no_later_one() {
+    let database = needs_redis!().database();
+    let put = include_str!("../runtime/src/store/scripts/put.lua");
+    let give_up = include_str!("../runtime/src/store/scripts/give_up.lua");
+    let keys = ["3", "late", "{late}:guard", "{late}:doubt"];
+    let run = async |script: &str, args: &[&str]| {
+        let words = ["EVAL", script].into_iter().chain(keys);
+        let words: Vec<&str> = words.chain(args.iter().copied()).collect();
+        database.command(words).await.unwrap()
+    };
+    let process = "0123456789abcdef";
+    let put_of = async |number: &str, given_up: &str| {
+        let value = format!("\"{number}\"");
+        run(
+            put,
+            &[process, number, "300000", "300000", &value, given_up],
+        )
+        .await
+    };
+    let give_up_of =
+        async |number: &str| run(give_up, &[process, number, "1", "random", "300000"]).await;
+    assert_eq!(put_of("3", "2").await, Reply::Int(1));
+    assert_eq!(put_of("4", "1").await, Reply::Int(1));
+    assert_eq!(put_of("2", "").await, Reply::Int(0), "it was given up");
+    assert_eq!(give_up_of("1").await, Reply::Int(0));
+    assert_eq!(put_of("2", "").await, Reply::Int(0), "it was given up");
+    assert_eq!(
+        give_up_of("2").await,
+        Reply::Int(0),
+        "the value is a later one"
+    );
+    let stored = database.command(["GET", "late"]).await.unwrap();
+    assert_eq!(stored.text().as_deref(), Some("\"4\""));
+}

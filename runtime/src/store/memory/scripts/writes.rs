@@ -66,13 +66,8 @@ fn put(keyspace: &mut Keyspace, keys: &[Bytes], args: &[Bytes]) -> Result<Reply,
     let word = guard_word(process, number);
     for ([value, guard, doubt], [new, doubted]) in entries.iter().zip(values.as_chunks::<2>().0) {
         if !doubted.is_empty() {
-            give_up(
-                keyspace,
-                doubt,
-                &[process, &removed(process)],
-                doubted,
-                guard_ttl,
-            )?;
+            let removed = removed(process);
+            raise(keyspace, doubt, &[process, &removed], doubted, guard_ttl)?;
         }
         set_guard(keyspace, guard, &word, guard_ttl)?;
         keyspace.set_text(value, new, Some(expires_at));
@@ -89,20 +84,12 @@ fn give_up_and_remove(
         return Err(wrong_number());
     };
     let removes = removes == "1" && !is_given_up(keyspace, doubt, &removed(process), number)?;
-    let mut fields = Vec::new();
-    if !is_given_up(keyspace, doubt, process, number)? {
-        fields.push(process.clone());
-    }
-    if removes {
-        fields.push(removed(process));
-    }
-    give_up(
-        keyspace,
-        doubt,
-        &fields.iter().collect::<Vec<_>>(),
-        number,
-        life,
-    )?;
+    let fields: &[&Bytes] = if removes {
+        &[process, &removed(process)]
+    } else {
+        &[process]
+    };
+    raise(keyspace, doubt, fields, number, life)?;
     if !removes {
         return Ok(Reply::Int(0));
     }
@@ -133,8 +120,9 @@ fn is_given_up(
     Ok(held >= integer_or_error(number)?)
 }
 
-/// Sets fields of a doubt to a number; it lives as long as a guard.
-fn give_up(
+/// Raises fields of a doubt to a number; it lives as long as a guard. What was given up stays given up: an older
+/// write may be given up after a later one.
+fn raise(
     keyspace: &mut Keyspace,
     doubt: &Bytes,
     fields: &[&Bytes],
@@ -142,6 +130,9 @@ fn give_up(
     life: &Bytes,
 ) -> Result<(), Error> {
     for field in fields {
+        if is_given_up(keyspace, doubt, field, number)? {
+            continue;
+        }
         let set = [
             "HSET".into(),
             doubt.clone(),

@@ -2,231 +2,25 @@
 //! The scripts and the client are the real ones, on the embedded engine. The interleavings that these rules are
 //! there for are told in the design of late writes, in `docs/interop.md`.
 
+mod network;
+
 use super::Client;
 use super::guard::{self, Change, Observed};
-use crate::clock::Clock;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::key::{FullKey, Key};
 use crate::runtime::BoxFuture;
-use crate::settings::Settings;
-use crate::stats::Registry;
-use crate::store::command::{Call, Command, Effect, Purpose, Reply, Script};
-use crate::store::memory::Memory;
-use crate::store::{Batch, Store};
-use crate::sync;
+use crate::store::command::{Purpose, Reply};
 use bytes::Bytes;
-use std::collections::{HashMap, VecDeque};
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use network::{Arrival, Network, polled, processes, ready};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 const KEY: &str = "late:1";
 const PROCESSES: usize = 2;
+const LIFE: &[u8] = b"3600000";
 const HISTORIES: u64 = 2_000;
 const STEPS: usize = 40;
-
-/// Numbers by lot, the same for the same seed (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % bound as u64).unwrap()
-    }
-}
-
-/// What is under way, by the process that sent it.
-struct Late {
-    from: usize,
-    commands: VecDeque<Command>,
-}
-
-/// A server, and what it has not got yet.
-struct Network {
-    server: Memory,
-    state: Mutex<(Dice, Vec<Late>)>,
-}
-
-/// What the network delivered late.
-#[derive(Debug)]
-struct Arrival {
-    from: usize,
-    /// Whether it is half of a first invalidation, which costs a miss if it is late.
-    is_plain: bool,
-    is_put: bool,
-}
-
-/// The outcome of a future; none if it waits for an answer.
-fn polled<F: Future + ?Sized>(future: Pin<&mut F>) -> Option<F::Output> {
-    match future.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
-    }
-}
-
-/// The outcome of a future that has nothing to wait for.
-fn ready<F: Future>(future: F) -> F::Output {
-    polled(std::pin::pin!(future)).expect("it does not wait")
-}
-
-fn is_put(command: &Command) -> bool {
-    let Call::Script { script, .. } = command.call else {
-        return false;
-    };
-    script == Script::Put
-}
-
-impl Network {
-    fn new(seed: u64) -> Arc<Self> {
-        Arc::new(Self {
-            server: Memory::new(Clock::System, 1 << 20, Arc::default()),
-            state: Mutex::new((Dice(seed), Vec::new())),
-        })
-    }
-
-    fn run(&self, command: Command) -> Result<Reply, Error> {
-        let batch = Batch {
-            commands: vec![command],
-            within: std::time::Duration::ZERO,
-        };
-        ready(self.server.send(batch)).pop().unwrap()
-    }
-
-    fn lot(&self, bound: usize) -> usize {
-        sync::lock(&self.state).0.below(bound)
-    }
-
-    fn delay(&self, from: usize, commands: impl IntoIterator<Item = Command>) {
-        let commands: VecDeque<_> = commands.into_iter().collect();
-        if !commands.is_empty() {
-            sync::lock(&self.state).1.push(Late { from, commands });
-        }
-    }
-
-    /// What a process sends: it runs and is answered, or one of the things that go wrong. None for a put that is
-    /// slow: its caller may go away before there is an answer.
-    fn carry(&self, from: usize, commands: Vec<Command>) -> Option<Vec<Result<Reply, Error>>> {
-        if commands.iter().all(is_put) && self.lot(5) == 0 {
-            if self.lot(3) == 0 {
-                commands.into_iter().for_each(|it| drop(self.run(it)));
-            } else {
-                self.delay(from, commands);
-            }
-            return None;
-        }
-        Some(self.answers(from, commands))
-    }
-
-    fn answers(&self, from: usize, commands: Vec<Command>) -> Vec<Result<Reply, Error>> {
-        let repeatable: Vec<_> = commands
-            .iter()
-            .filter(|it| it.effect != Effect::Once)
-            .cloned()
-            .collect();
-        let delivered = match self.lot(10) {
-            0..5 => return commands.into_iter().map(|it| self.run(it)).collect(),
-            5 => {
-                let refused = Error::new(ErrorKind::Unavailable, "nothing left");
-                return commands.iter().map(|_| Err(refused.clone())).collect();
-            }
-            // The first copy is late, and the engine sends it again.
-            6 if repeatable.len() == commands.len() => {
-                self.delay(from, commands.clone());
-                return commands.into_iter().map(|it| self.run(it)).collect();
-            }
-            6 | 7 => commands.len(),
-            8 => self.lot(commands.len() + 1),
-            _ => 0,
-        };
-        if self.lot(4) == 0 {
-            self.delay(from, repeatable);
-        }
-        let lost = |command: &Command| match command.effect {
-            Effect::Read => Err(Error::new(ErrorKind::Timeout, "no answer")),
-            _ => Err(Error::new(ErrorKind::OutcomeUnknown, "no answer")),
-        };
-        let answers = commands.iter().map(lost).collect();
-        let mut commands = VecDeque::from(commands);
-        for command in commands.drain(..delivered) {
-            drop(self.run(command));
-        }
-        self.delay(from, commands);
-        answers
-    }
-
-    /// Something that is under way arrives.
-    fn deliver(&self) -> Option<Arrival> {
-        let (from, command) = {
-            let (dice, late) = &mut *sync::lock(&self.state);
-            if late.is_empty() {
-                return None;
-            }
-            let at = dice.below(late.len());
-            let from = late[at].from;
-            let command = late[at].commands.pop_front().unwrap();
-            if late[at].commands.is_empty() {
-                late.swap_remove(at);
-            }
-            (from, command)
-        };
-        if command.effect == Effect::Repeatable && self.lot(4) == 0 {
-            self.delay(from, [command.clone()]);
-        }
-        let is_plain = matches!(command.call, Call::Plain(_)) && command.effect != Effect::Read;
-        let is_put = is_put(&command);
-        drop(self.run(command));
-        Some(Arrival {
-            from,
-            is_plain,
-            is_put,
-        })
-    }
-
-    fn value(&self) -> Option<String> {
-        let value = self.server.peek(KEY.as_bytes())?;
-        Some(String::from_utf8(value.to_vec()).unwrap())
-    }
-}
-
-/// The network as one process has it.
-struct Line {
-    process: usize,
-    network: Arc<Network>,
-}
-
-impl Store for Line {
-    fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>> {
-        match self.network.carry(self.process, batch.commands) {
-            Some(answers) => Box::pin(std::future::ready(answers)),
-            None => Box::pin(std::future::pending()),
-        }
-    }
-}
-
-fn processes(network: &Arc<Network>) -> Vec<Arc<Client>> {
-    let line = |process| Line {
-        process,
-        network: Arc::clone(network),
-    };
-    let settings = || Settings {
-        retries: 0,
-        ..Settings::default()
-    };
-    (0..PROCESSES)
-        .map(|process| {
-            let store: Box<dyn Store> = Box::new(line(process));
-            Arc::new(Client::new(
-                Ok(store),
-                settings(),
-                Registry::default(),
-                false,
-            ))
-        })
-        .collect()
-}
 
 /// When a value was written, and by whom; a load, before its body ran; a put whose caller waits, at any time.
 #[derive(Clone, Copy)]
@@ -234,6 +28,13 @@ struct Written {
     by: usize,
     at: usize,
     is_load: bool,
+}
+
+/// A put whose caller waits.
+struct Slow {
+    by: usize,
+    value: String,
+    put: BoxFuture<Result<(), Error>>,
 }
 
 /// What has to hold, from what callers were told.
@@ -246,7 +47,7 @@ struct History {
     /// What each last wrote: nothing if that has no answer, or was a delete.
     own: [Option<String>; PROCESSES],
     /// Puts whose callers wait.
-    slow: Vec<(usize, String, BoxFuture<Result<(), Error>>)>,
+    slow: Vec<Slow>,
     /// When a caller of each process last went away.
     abandoned: [usize; PROCESSES],
     /// What a process was told is there, until another or it itself does something.
@@ -255,15 +56,20 @@ struct History {
 }
 
 impl History {
+    fn wrote(&mut self, value: &str, by: usize, at: usize, is_load: bool) {
+        let written = Written { by, at, is_load };
+        self.writes.insert(value.to_owned(), written);
+    }
+
     /// Whether a put of this process may still be delivered that it has not given up.
     fn has_loose_puts(&self, process: usize) -> bool {
-        self.slow.iter().any(|(by, ..)| *by == process)
+        self.slow.iter().any(|slow| slow.by == process)
             || self.abandoned[process] > self.acknowledged[process]
     }
 
     /// A caller who waits goes away.
     fn abandon(&mut self, at: usize) {
-        let (by, value, put) = self.slow.swap_remove(at);
+        let Slow { by, value, put } = self.slow.swap_remove(at);
         drop(put);
         self.abandoned[by] = self.now;
         self.writes.get_mut(&value).unwrap().at = self.now;
@@ -290,124 +96,150 @@ impl History {
     }
 }
 
-fn history(seed: u64) -> usize {
-    let network = Network::new(seed);
-    let clients = processes(&network);
-    let key = Key::from(KEY);
-    let full = FullKey::new(KEY.into());
-    let life = Bytes::from_static(b"3600000");
-    let mut history = History::default();
-    let mut loads: Vec<(usize, usize, Observed)> = Vec::new();
-    for step in 0..STEPS {
-        history.now = step + 1;
-        let process = network.lot(PROCESSES);
-        let client = &clients[process];
-        let counters = client.registry.counters("late");
-        let what: Box<dyn std::fmt::Debug> = match network.lot(13) {
-            0..3 => {
-                let value = format!("{process}:{step}");
-                history.there = None;
-                history.writes.insert(
-                    value.clone(),
-                    Written {
-                        by: process,
-                        at: step,
-                        is_load: false,
-                    },
-                );
-                let entry = (full.clone(), Bytes::from(value.clone()));
-                let (client, life) = (Arc::clone(client), life.clone());
-                let mut put: BoxFuture<_> =
-                    Box::pin(async move { client.put(vec![entry], &life, &counters).await });
-                let result = polled(put.as_mut());
-                match &result {
-                    Some(Ok(())) => {
-                        history.acknowledged[process] = step;
-                        history.there = Some((process, value.clone()));
-                        history.own[process] = Some(value);
-                    }
-                    Some(Err(error)) if error.may_have_run() => history.own[process] = None,
-                    Some(Err(_)) => {}
-                    None => {
-                        history.writes.get_mut(&value).unwrap().at = usize::MAX;
-                        history.slow.push((process, value, put));
-                    }
-                }
-                Box::new((seed, step, process, "set", result))
-            }
-            3..5 => {
-                history.there = None;
-                let deleted = ready(client.invalidate_all([key.clone()]));
-                if deleted.is_ok() {
-                    history.acknowledged[process] = step;
-                }
-                history.own[process] = None;
-                Box::new((seed, step, process, "delete", deleted))
-            }
-            5..7 => {
-                // Only what is owed by another may take a value away.
-                history.there.take_if(|(by, _)| *by != process);
-                let read = client.settled(
-                    &full,
-                    &counters,
-                    guard::read(&full),
-                    std::time::Duration::ZERO,
-                );
-                let observed = ready(read).and_then(guard::observed);
-                if let Ok(observed) = &observed {
-                    let value = observed.value.as_deref();
-                    let value = value.map(|it| String::from_utf8(it.to_vec()).unwrap());
-                    if let Some(value) = value.filter(|it| !history.writes[it].is_load) {
-                        let own = history.writes[&value].by == process;
-                        let last = history.own[process].as_ref() == Some(&value);
-                        let is_slow = history.writes[&value].at == usize::MAX;
-                        assert!(
-                            !own || last || is_slow,
-                            "{process} believes {value}: {seed} {step}"
-                        );
-                    }
-                    loads.push((process, step, observed.clone()));
-                }
-                Box::new((seed, step, process, "read"))
-            }
-            7 if !loads.is_empty() => {
-                let (process, at, observed) = loads.swap_remove(network.lot(loads.len()));
-                let value = format!("load of {process}:{at}:{step}");
-                history.there = None;
-                history.writes.insert(
-                    value.clone(),
-                    Written {
-                        by: process,
-                        at,
-                        is_load: true,
-                    },
-                );
-                let before = ready(observed.sha1());
-                let fill = guard::fill(&full, &observed, before, value.into(), life.clone());
-                let filled = ready(clients[process].send(vec![fill], std::time::Duration::ZERO));
-                Box::new((seed, step, process, "fill", filled))
-            }
-            8 => {
-                history.there.take_if(|(by, _)| *by != process);
-                Box::new((seed, step, process, "flush", ready(client.flush())))
-            }
-            9 if !history.slow.is_empty() => {
-                history.abandon(network.lot(history.slow.len()));
-                Box::new((seed, step, "a caller goes away"))
-            }
-            _ => {
-                let arrival = network.deliver();
-                if let Some(arrival) = &arrival {
-                    let is_loose = arrival.is_put && history.has_loose_puts(arrival.from);
-                    let keeps = |by| by == arrival.from && !arrival.is_plain && !is_loose;
-                    history.there.take_if(|(by, _)| !keeps(*by));
-                }
-                Box::new((seed, step, arrival))
-            }
-        };
-        history.check(network.value().as_deref(), &what);
+/// One history.
+struct Run {
+    seed: u64,
+    network: Arc<Network>,
+    clients: Vec<Arc<Client>>,
+    key: FullKey,
+    loads: Vec<(usize, usize, Observed)>,
+    history: History,
+}
+
+type Told = Box<dyn std::fmt::Debug>;
+
+impl Run {
+    fn new(seed: u64) -> Self {
+        let network = Network::new(seed);
+        Self {
+            seed,
+            clients: processes(&network),
+            network,
+            key: FullKey::new(KEY.into()),
+            loads: Vec::new(),
+            history: History::default(),
+        }
     }
-    history.checks
+
+    fn step(&mut self, step: usize) {
+        self.history.now = step + 1;
+        let process = self.network.lot(PROCESSES);
+        let what = match self.network.lot(13) {
+            0..3 => self.set(process, step),
+            3..5 => self.delete(process, step),
+            5..7 => self.read(process, step),
+            7 if !self.loads.is_empty() => self.fill(step),
+            8 => {
+                self.history.there.take_if(|(by, _)| *by != process);
+                Box::new(("flush", process, ready(self.clients[process].flush())))
+            }
+            9 if !self.history.slow.is_empty() => {
+                let at = self.network.lot(self.history.slow.len());
+                self.history.abandon(at);
+                Box::new("a caller goes away")
+            }
+            _ => self.arrive(),
+        };
+        let value = self.network.value();
+        self.history
+            .check(value.as_deref(), &(self.seed, step, what));
+    }
+
+    fn set(&mut self, process: usize, step: usize) -> Told {
+        let history = &mut self.history;
+        let value = format!("{process}:{step}");
+        history.there = None;
+        history.wrote(&value, process, step, false);
+        let (client, key) = (Arc::clone(&self.clients[process]), self.key.clone());
+        let entry = (key, Bytes::from(value.clone()));
+        let mut put: BoxFuture<_> = Box::pin(async move {
+            let counters = client.registry.counters("late");
+            client
+                .put(vec![entry], &Bytes::from_static(LIFE), &counters)
+                .await
+        });
+        let result = polled(put.as_mut());
+        match &result {
+            Some(Ok(())) => {
+                history.acknowledged[process] = step;
+                history.there = Some((process, value.clone()));
+                history.own[process] = Some(value);
+            }
+            Some(Err(error)) if error.may_have_run() => history.own[process] = None,
+            Some(Err(_)) => {}
+            None => {
+                history.wrote(&value, process, usize::MAX, false);
+                let by = process;
+                history.slow.push(Slow { by, value, put });
+            }
+        }
+        Box::new(("set", process, result))
+    }
+
+    fn delete(&mut self, process: usize, step: usize) -> Told {
+        self.history.there = None;
+        let deleted = ready(self.clients[process].invalidate_all([Key::from(KEY)]));
+        if deleted.is_ok() {
+            self.history.acknowledged[process] = step;
+        }
+        self.history.own[process] = None;
+        Box::new(("delete", process, deleted))
+    }
+
+    /// What a process reads, it loads.
+    fn read(&mut self, process: usize, step: usize) -> Told {
+        let history = &mut self.history;
+        // Only what is owed by another may take a value away.
+        history.there.take_if(|(by, _)| *by != process);
+        let client = &self.clients[process];
+        let counters = client.registry.counters("late");
+        let read = guard::read(&self.key);
+        let read = client.settled(&self.key, &counters, read, Duration::ZERO);
+        if let Ok(observed) = ready(read).and_then(guard::observed) {
+            let value = observed.value.as_deref();
+            let value = value.map(|it| String::from_utf8(it.to_vec()).unwrap());
+            if let Some(value) = value {
+                let Written { by, at, is_load } = history.writes[&value];
+                let is_last = history.own[process].as_ref() == Some(&value);
+                let believes = is_load || by != process || is_last || at == usize::MAX;
+                assert!(believes, "{process} believes {value}: {} {step}", self.seed);
+            }
+            self.loads.push((process, step, observed));
+        }
+        Box::new(("read", process))
+    }
+
+    fn fill(&mut self, step: usize) -> Told {
+        let (process, at, observed) = {
+            let at = self.network.lot(self.loads.len());
+            self.loads.swap_remove(at)
+        };
+        let value = format!("load of {process}:{at}:{step}");
+        self.history.there = None;
+        self.history.wrote(&value, process, at, true);
+        let (before, life) = (ready(observed.sha1()), Bytes::from_static(LIFE));
+        let fill = guard::fill(&self.key, &[], &observed, before, value.into(), life);
+        let filled = ready(self.clients[process].send(vec![fill], Duration::ZERO));
+        Box::new(("fill", process, filled))
+    }
+
+    fn arrive(&mut self) -> Told {
+        let arrival = self.network.deliver();
+        if let Some(arrival) = &arrival {
+            let is_loose = arrival.is_put && self.history.has_loose_puts(arrival.from);
+            let keeps = |by| by == arrival.from && !arrival.is_plain && !is_loose;
+            self.history.there.take_if(|(by, _)| !keeps(*by));
+        }
+        Box::new(arrival)
+    }
+}
+
+fn history(seed: u64) -> usize {
+    let mut run = Run::new(seed);
+    for step in 0..STEPS {
+        run.step(step);
+    }
+    run.history.checks
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Responses.
 
-use millpond::RateLimited;
 use millpond::limit::Decision;
+use millpond::{Error, ErrorKind, RateLimited};
 use wasm_bindgen::JsValue;
 use web_sys::{Headers, Response, ResponseInit};
 
@@ -9,6 +9,15 @@ pub type Answer = Result<Response, JsValue>;
 
 pub fn text(status: u16, text: &str) -> Answer {
     with(status, text, "text/plain; charset=utf-8", [])
+}
+
+/// What went wrong between here and the database.
+pub fn failed(error: &Error) -> Answer {
+    let status = match error.kind() {
+        ErrorKind::TooLarge => 413,
+        _ => 503,
+    };
+    text(status, &error.to_string())
 }
 
 /// A refusal, with the same status, body and header fields as under axum.

@@ -3,6 +3,7 @@
 use js_sys::{JsString, Reflect};
 use millpond::{Builder, Error, Millpond};
 use std::sync::OnceLock;
+use std::time::Duration;
 use wasm_bindgen::{JsCast, JsValue};
 
 /// One for the isolate, made by its first request: the bindings are the same for all of them.
@@ -11,7 +12,11 @@ static POND: OnceLock<Millpond> = OnceLock::new();
 /// The cache of this isolate.
 pub fn pond(env: &JsValue) -> Result<&'static Millpond, Error> {
     if POND.get().is_none() {
-        let pond = Builder::from_lookup(|name| binding(env, name))?.build()?;
+        let mut builder = Builder::from_lookup(|name| binding(env, name))?;
+        if let Some(ms) = binding(env, "MILLPOND_BUDGET_MS").and_then(|ms| ms.parse().ok()) {
+            builder = builder.budget(Duration::from_millis(ms));
+        }
+        let pond = builder.build()?;
         // Nobody else was here meanwhile: there is one thread.
         let _ = POND.set(pond);
     }
@@ -33,10 +38,4 @@ pub fn binding(env: &JsValue, name: &str) -> Option<String> {
                 .unchecked_into::<JsString>(),
         )
     }))
-}
-
-pub fn statistics() -> String {
-    POND.get()
-        .map(|pond| format!("{:?}", pond.stats()))
-        .unwrap_or_default()
 }

@@ -48,9 +48,3 @@ pub async fn handle(request: Request, env: JsValue, context: Context) -> Result<
     })
     .await
 }
-
-/// How often the bodies of cached functions have run in this isolate, and what the cache has counted.
-#[wasm_bindgen]
-pub fn statistics() -> String {
-    bindings::statistics()
-}

@@ -32,7 +32,7 @@ pub async fn search(request: &Request) -> Answer {
             Ok(_) => answer::text(200, "found nothing"),
             Err(refusal) => answer::refused(&refusal),
         },
-        Err(error) => answer::text(503, &error.to_string()),
+        Err(error) => answer::failed(&error),
     }
 }
 
@@ -46,7 +46,7 @@ pub async fn picture(request: &Request) -> Answer {
     let user = match sessions::user(request).await {
         Ok(Some(user)) => user,
         Ok(None) => return answer::text(401, "log in first"),
-        Err(error) => return answer::text(503, &error.to_string()),
+        Err(error) => return answer::failed(&error),
     };
     match draw(&user).await {
         Ok(picture) => answer::text(200, picture),

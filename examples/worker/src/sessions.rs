@@ -22,7 +22,7 @@ pub async fn log_in(user: String) -> Answer {
             let cookie = format!("session={id}; HttpOnly; Secure; SameSite=Lax; Path=/");
             answer::with(200, "welcome", "text/plain", [("set-cookie", cookie)])
         }
-        Err(error) => answer::text(503, &error.to_string()),
+        Err(error) => answer::failed(&error),
     }
 }
 
@@ -30,7 +30,7 @@ pub async fn show(request: &Request) -> Answer {
     match user(request).await {
         Ok(Some(user)) => answer::text(200, &user),
         Ok(None) => answer::text(401, "log in first"),
-        Err(error) => answer::text(503, &error.to_string()),
+        Err(error) => answer::failed(&error),
     }
 }
 

@@ -19,6 +19,6 @@ pub async fn show(page: &str) -> Answer {
 fn shown(views: Result<i64, Error>) -> Answer {
     match views {
         Ok(views) => answer::text(200, &views.to_string()),
-        Err(error) => answer::text(503, &error.to_string()),
+        Err(error) => answer::failed(&error),
     }
 }

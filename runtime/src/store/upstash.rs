@@ -8,6 +8,8 @@ mod client;
 mod config;
 mod endpoint;
 mod http;
+#[cfg(target_arch = "wasm32")]
+mod js_url;
 mod transport;
 
 use super::auto_pipeline::AutoPipeline;

@@ -1,9 +1,12 @@
 //! Where to send and with which token: checked once, before anything leaves.
 
+#[cfg(target_arch = "wasm32")]
+use super::js_url::Url;
 use crate::error::{Error, ErrorKind};
 use crate::secret::Secret;
 use crate::store::this_machine::is_this_machine;
 use http::header::HeaderValue;
+#[cfg(not(target_arch = "wasm32"))]
 use url::Url;
 
 /// Where requests go, for error texts.

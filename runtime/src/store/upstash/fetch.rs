@@ -2,6 +2,7 @@
 //! how to speak TLS. A request ends when its future is dropped.
 
 use super::endpoint::Place;
+use super::js_url::Url;
 use crate::error::{Error, ErrorKind};
 use crate::store::repeat::{Failure, Stage};
 use bytes::Bytes;
@@ -10,7 +11,6 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use js_sys::{Function, Promise, Reflect, Uint8Array};
 use std::fmt;
 use std::time::Duration;
-use url::Url;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{

@@ -4,6 +4,8 @@ use super::answer::{Answer, Answered, decode, protocol};
 use super::client::{HttpClient, Incoming, Setup};
 use super::config::UpstashConfig;
 use super::endpoint::{Place, authorization, is_exposed, url};
+#[cfg(target_arch = "wasm32")]
+use super::js_url::Url;
 use crate::error::{Error, ErrorKind};
 use crate::runtime;
 use crate::secret::Secret;
@@ -21,6 +23,7 @@ use http::header::{
 };
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
+#[cfg(not(target_arch = "wasm32"))]
 use url::Url;
 
 /// What error texts call credentials that were given in code.

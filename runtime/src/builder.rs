@@ -11,6 +11,7 @@ use crate::limit::LimitSettings;
 use crate::pond::Millpond;
 use crate::secret::Secret;
 use crate::settings::{Engine, Settings};
+use crate::store::{self, Open};
 use std::time::Duration;
 
 /// Configures a [`Millpond`]. Uses the embedded engine unless another one is chosen.
@@ -30,6 +31,7 @@ use std::time::Duration;
 #[must_use]
 pub struct Builder {
     engine: Engine,
+    open: Open,
     keys: Vec<GivenKey>,
     /// What was looked up under the name of the keys, empty if nothing; without a look-up, the environment says.
     encryption_keys: Option<Secret>,
@@ -39,8 +41,14 @@ pub struct Builder {
 
 impl Builder {
     pub(crate) fn new() -> Self {
+        Self::opened_by(Engine::Memory, store::open)
+    }
+
+    /// The defaults, for this engine.
+    fn opened_by(engine: Engine, open: Open) -> Self {
         Self {
-            engine: Engine::Memory,
+            engine,
+            open,
             keys: Vec::new(),
             encryption_keys: None,
             settings: Settings::default(),
@@ -288,7 +296,7 @@ impl Builder {
             return wrong(what);
         }
         self.settings.keys = Keyring::new(&self.keys, lookup)?;
-        Millpond::start(&self.engine, self.settings, &self.limits)
+        Millpond::start(&self.engine, self.settings, &self.limits, self.open)
     }
 
     /// Whether this is the embedded engine.

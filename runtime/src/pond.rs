@@ -18,7 +18,7 @@ use crate::runtime;
 use crate::runtime::{PerRequest, in_request};
 use crate::settings::{Engine, Settings};
 use crate::stats::{Registry, Stats};
-use crate::store;
+use crate::store::Open;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -68,9 +68,10 @@ impl Millpond {
         engine: &Engine,
         settings: Settings,
         limits: &LimitSettings,
+        open: Open,
     ) -> Result<Self, Error> {
         let registry = Registry::default();
-        let store = store::open(engine, &settings, &registry.meter)?;
+        let store = open(engine, &settings, &registry.meter)?;
         let client = Client::new(Ok(store), settings, registry, engine.is_cluster());
         Ok(Self::on(client, limits, Deployment::of(engine)))
     }

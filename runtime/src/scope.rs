@@ -48,7 +48,8 @@ pub fn install(pond: Millpond) -> Result<(), Error> {
 
 /// The cache that the attributes use here: the one of the surrounding [`scope`](Millpond::scope), otherwise
 /// the [`install`]ed one, otherwise the one of [`from_env`](Millpond::from_env), which is created on first
-/// use. If the environment is wrong, an error is logged once, every operation of the result fails with it,
+/// use. On `wasm32` there is no environment, and without a scope or an installed one this is as if the environment
+/// were wrong. If the environment is wrong, an error is logged once, every operation of the result fails with it,
 /// and annotated functions run uncached.
 ///
 /// ```
@@ -61,9 +62,22 @@ pub fn current() -> Millpond {
     if let Some(pond) = INSTALLED.get() {
         return pond.clone();
     }
-    DEFAULT
-        .get_or_init(|| Millpond::from_env().unwrap_or_else(Millpond::unconfigured))
-        .clone()
+    DEFAULT.get_or_init(default).clone()
+}
+
+/// What the environment describes.
+#[cfg(not(target_arch = "wasm32"))]
+fn default() -> Millpond {
+    Millpond::from_env().unwrap_or_else(Millpond::unconfigured)
+}
+
+/// There is no environment here, and values that one isolate keeps for itself are not seen to be invalidated.
+#[cfg(target_arch = "wasm32")]
+fn default() -> Millpond {
+    Millpond::unconfigured(Error::new(
+        ErrorKind::Config,
+        "no Millpond is current here; run the request in Millpond::scope",
+    ))
 }
 
 /// Whether the code around asked for calls without a cache.

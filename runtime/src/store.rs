@@ -47,7 +47,7 @@ mod waiting;
 ))]
 mod without_tls;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::settings::{Engine, Settings};
 use crate::stats::Meter;
 pub(crate) use engine::{Batch, Store};
@@ -58,8 +58,29 @@ use std::sync::Arc;
 ))]
 pub(crate) use without_tls::missing_tls;
 
+/// How a builder opens its engine.
+pub(crate) type Open = fn(&Engine, &Settings, &Arc<Meter>) -> Result<Box<dyn Store>, Error>;
+
 /// The engine that the configuration asks for. Nothing is connected yet.
 pub(crate) fn open(
+    engine: &Engine,
+    settings: &Settings,
+    meter: &Arc<Meter>,
+) -> Result<Box<dyn Store>, Error> {
+    if !matches!(engine, Engine::Memory) {
+        return open_remote(engine, settings, meter);
+    }
+    let clock = settings.clock.clone();
+    let meter = Arc::clone(meter);
+    Ok(Box::new(memory::Memory::new(clock, settings.memory, meter)))
+}
+
+/// The same, but for the embedded engine: a program that has no other way to open one does not contain it.
+#[cfg_attr(
+    not(any(feature = "upstash", feature = "redis")),
+    allow(unused_variables, reason = "there is no remote engine")
+)]
+pub(crate) fn open_remote(
     engine: &Engine,
     settings: &Settings,
     meter: &Arc<Meter>,
@@ -67,7 +88,10 @@ pub(crate) fn open(
     let clock = settings.clock.clone();
     let meter = Arc::clone(meter);
     match engine {
-        Engine::Memory => Ok(Box::new(memory::Memory::new(clock, settings.memory, meter))),
+        Engine::Memory => Err(Error::new(
+            ErrorKind::Config,
+            "the embedded engine was not asked for",
+        )),
         #[cfg(feature = "upstash")]
         Engine::Upstash { url, token, names } => {
             let config = upstash::UpstashConfig {
@@ -104,7 +128,7 @@ pub(crate) fn open(
 #[cfg(not(all(feature = "upstash", feature = "redis")))]
 fn missing(feature: &str) -> Error {
     Error::new(
-        crate::error::ErrorKind::Config,
+        ErrorKind::Config,
         format!("this build of millpond lacks the feature `{feature}`; enable it in Cargo.toml"),
     )
 }

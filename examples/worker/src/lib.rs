@@ -13,10 +13,12 @@ mod sessions;
 mod users;
 mod views;
 
+use answer::Answer;
 use js_sys::Promise;
+use std::pin::Pin;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
-use web_sys::{Request, Response};
+use web_sys::Request;
 
 #[wasm_bindgen]
 extern "C" {
@@ -30,13 +32,13 @@ extern "C" {
 
 /// What `worker.mjs` calls for each request.
 #[wasm_bindgen]
-pub async fn handle(request: Request, env: JsValue, context: Context) -> Result<Response, JsValue> {
+pub async fn handle(request: Request, env: JsValue, context: Context) -> Answer {
     let pond = match bindings::pond(&env) {
         Ok(pond) => pond,
         Err(error) => return answer::text(500, &error.to_string()),
     };
     // One scope for each request: what is shared within it is never awaited by another one.
-    pond.scope(async {
+    let respond: Pin<Box<dyn Future<Output = Answer>>> = Box::pin(async move {
         let response = route::respond(&request, &env).await;
         // Invalidations that could not be delivered, analytics of limits, work in the background.
         let flush = pond.flush();
@@ -45,6 +47,6 @@ pub async fn handle(request: Request, env: JsValue, context: Context) -> Result<
             flushed.map_err(|error| JsValue::from_str(&error.to_string()))
         }));
         response
-    })
-    .await
+    });
+    pond.scope(respond).await
 }

@@ -3,6 +3,7 @@
 use super::Builder;
 use crate::secret::Secret;
 use crate::settings::Engine;
+use crate::store;
 
 impl Builder {
     /// The embedded engine, which lives in this process and ends with it. Values age by the wall clock or the
@@ -16,6 +17,7 @@ impl Builder {
     /// ```
     pub fn memory(mut self) -> Self {
         self.engine = Engine::Memory;
+        self.open = store::open;
         self
     }
 

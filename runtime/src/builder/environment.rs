@@ -6,6 +6,7 @@ use crate::keyring;
 use crate::pond::Millpond;
 use crate::secret::Secret;
 use crate::settings::{CredentialNames, Engine};
+use crate::store;
 
 /// Pairs of environment variables, in the order in which they are looked for.
 pub(crate) const ENVIRONMENT: [(&str, &str); 3] = [
@@ -49,9 +50,9 @@ impl Builder {
     /// # Ok::<_, millpond::Error>(())
     /// ```
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let builder = Self::from_environment(&lookup)?;
-        if !builder.is_memory() {
-            return Ok(builder);
+        if let Some(found) = found(&lookup)? {
+            let builder = Self::opened_by(found.engine, store::open_remote);
+            return Ok(builder.looked_up(found.plain_http, lookup));
         }
         let (url, token) = ENVIRONMENT[0];
         Err(Error::new(
@@ -62,46 +63,62 @@ impl Builder {
 
     /// The same, where the embedded engine stands in for missing credentials.
     pub(crate) fn from_environment(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let mut builder = Self::engine_from(&lookup)?;
-        let keys = lookup(keyring::VARIABLE).unwrap_or_default();
-        builder.encryption_keys = Some(Secret::new(keys));
-        Ok(builder)
+        let found = found(&lookup)?;
+        let plain_http = found.as_ref().is_some_and(|found| found.plain_http);
+        let engine = found.map_or(Engine::Memory, |found| found.engine);
+        Ok(Self::opened_by(engine, store::open).looked_up(plain_http, lookup))
     }
 
-    fn engine_from(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let set = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
-        for (url_name, token_name) in ENVIRONMENT {
-            let (there, missing) = match (set(url_name), set(token_name)) {
-                (Some(url), Some(token)) => {
-                    let plain_http = set(PLAIN_HTTP).is_some_and(|value| is_yes(&value));
-                    let mut builder = Self::new().allow_plain_http(plain_http);
-                    builder.engine = Engine::Upstash {
-                        url: Secret::new(url),
-                        token: Secret::new(token),
-                        names: Some(CredentialNames {
-                            url: url_name,
-                            token: token_name,
-                        }),
-                    };
-                    return Ok(builder);
-                }
-                (Some(_), None) => (url_name, token_name),
-                (None, Some(_)) => (token_name, url_name),
-                (None, None) => continue,
-            };
-            return Err(Error::new(
-                ErrorKind::Config,
-                format!(
-                    "Missing Upstash Redis credentials: {there} is set but {missing} is not; set \
-                     both, or neither to use the embedded engine"
-                ),
-            ));
-        }
-        match set(REDIS_URL) {
-            Some(url) if cfg!(feature = "redis") => Ok(Self::new().redis(url)),
-            _ => Ok(Self::new()),
-        }
+    fn looked_up(mut self, plain_http: bool, lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let keys = lookup(keyring::VARIABLE).unwrap_or_default();
+        self.encryption_keys = Some(Secret::new(keys));
+        self.allow_plain_http(plain_http)
     }
+}
+
+/// What a look-up has found.
+struct Found {
+    engine: Engine,
+    plain_http: bool,
+}
+
+fn found(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<Found>, Error> {
+    let set = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+    for (url_name, token_name) in ENVIRONMENT {
+        let (there, missing) = match (set(url_name), set(token_name)) {
+            (Some(url), Some(token)) => {
+                let engine = Engine::Upstash {
+                    url: Secret::new(url),
+                    token: Secret::new(token),
+                    names: Some(CredentialNames {
+                        url: url_name,
+                        token: token_name,
+                    }),
+                };
+                let plain_http = set(PLAIN_HTTP).is_some_and(|value| is_yes(&value));
+                return Ok(Some(Found { engine, plain_http }));
+            }
+            (Some(_), None) => (url_name, token_name),
+            (None, Some(_)) => (token_name, url_name),
+            (None, None) => continue,
+        };
+        return Err(Error::new(
+            ErrorKind::Config,
+            format!(
+                "Missing Upstash Redis credentials: {there} is set but {missing} is not; set \
+                 both, or neither to use the embedded engine"
+            ),
+        ));
+    }
+    Ok(set(REDIS_URL)
+        .filter(|_| cfg!(feature = "redis"))
+        .map(|url| Found {
+            engine: Engine::Redis {
+                urls: vec![Secret::new(url)],
+                cluster: false,
+            },
+            plain_http: false,
+        }))
 }
 
 fn is_yes(value: &str) -> bool {

@@ -17,6 +17,11 @@ struct Need {
 fn what_is_left_out_is_said_in_one_line() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let packages = root.join("tests/interop/node_modules").is_dir();
+    let edge = root.join("tests/edge");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("..");
+    let worker = program::found("node")
+        && edge.join("node_modules/miniflare").is_dir()
+        && target.join("edge/bin/wasm-bindgen").is_file();
     let needs = [
         Need {
             says: "needs_redis!(",
@@ -27,6 +32,11 @@ fn what_is_left_out_is_said_in_one_line() {
             says: "needs_npm!(",
             met: packages && program::found("node"),
             name: "the npm packages",
+        },
+        Need {
+            says: "needs_worker!(",
+            met: worker,
+            name: "a compiler for wasm32 and the npm packages of tests/edge",
         },
     ];
     let tests = ["runtime/src", "tests"]

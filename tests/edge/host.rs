@@ -67,7 +67,7 @@ pub(crate) fn is_ready() -> bool {
     let ready = program::found("node")
         && folder.join("node_modules/miniflare").is_dir()
         && deno().is_some()
-        && folder.join("bin/wasm-bindgen").is_file();
+        && edge().join("bin/wasm-bindgen").is_file();
     assert!(
         ready || !program::required(),
         "what builds or runs the Worker is missing; tests/run installs it"
@@ -84,10 +84,13 @@ pub(crate) fn built() -> &'static Path {
     }
 }
 
+/// Where everything is that is built or unpacked.
+fn edge() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("../edge")
+}
+
 fn build() -> Result<PathBuf, String> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .parent()
-        .expect("cargo names a folder in its own");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("..");
     let mut build = std::process::Command::new(folder().join("build"));
     // Of the package that is being tested; they would confuse the other one.
     for (name, _) in std::env::vars_os() {
@@ -102,7 +105,7 @@ fn build() -> Result<PathBuf, String> {
     if !output.status.success() || said.contains("warning") {
         return Err(said);
     }
-    Ok(target.join("edge/worker"))
+    Ok(edge().join("worker"))
 }
 
 /// The bindings for this gateway.

@@ -6,7 +6,12 @@ use crate::store::auto_pipeline::BACKLOG;
 use std::time::Duration;
 
 /// Largest answer that is read, in bytes. Upstash itself stops at 10 MB a command by default.
+#[cfg(not(target_arch = "wasm32"))]
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+
+/// Less where all requests of an isolate have 128 MB together.
+#[cfg(target_arch = "wasm32")]
+const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 /// How to reach a database.
 #[derive(Clone, Debug)]

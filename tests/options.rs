@@ -15,12 +15,18 @@ fn next(bodies: &AtomicU32) -> u32 {
     bodies.fetch_add(1, Ordering::SeqCst)
 }
 
-#[cached(prefix = "default", key = "<id>", skip(bodies))]
+#[cached(prefix = "default", key = "<id>", jitter = 0, skip(bodies))]
 async fn default_ttl(id: u32, bodies: &AtomicU32) -> Option<u32> {
     (id > 0).then(|| next(bodies))
 }
 
-#[cached(prefix = "lives", ttl = HALF_A_MINUTE, null_ttl = "1500ms", skip(bodies))]
+#[cached(
+    prefix = "lives",
+    ttl = HALF_A_MINUTE,
+    null_ttl = "1500ms",
+    jitter = 0,
+    skip(bodies)
+)]
 async fn own_ttl(id: u32, bodies: &AtomicU32) -> Option<u32> {
     let n = next(bodies);
     (id > 0).then_some(n)
@@ -323,4 +329,118 @@ async fn counters_are_kept_per_prefix() {
     assert_eq!(stats.cache.loads, 2);
     assert_eq!(stats.prefixes().count(), 2);
     assert_eq!(stats.prefix("unheard-of").loads, 0);
+}
+
+#[cached(prefix = "spread", key = "<id>", ttl = "1000s", jitter = 0.5)]
+async fn spread(id: u32) -> u32 {
+    id
+}
+
+#[cached(prefix = "usual", key = "<id>", ttl = "1000s")]
+async fn usual(id: u32) -> u32 {
+    id
+}
+
+#[tokio::test]
+async fn entries_that_were_written_together_do_not_expire_together() {
+    let clock = ManualClock::new();
+    let builder = Millpond::builder().clock(clock.clone());
+    let pond = builder.clone().build().unwrap();
+    let seconds = |left: TimeLeft| left.duration().unwrap().as_secs();
+    let spans = async |pond: &Millpond| {
+        let (mut spread_over, mut usual_over) = (Vec::new(), Vec::new());
+        for id in 0..100 {
+            spread(id).await;
+            spread_over.push(seconds(spread::entry(id).ttl().await.unwrap()));
+            usual(id).await;
+            usual_over.push(seconds(usual::entry(id).ttl().await.unwrap()));
+        }
+        let _ = pond;
+        [spread_over, usual_over].map(|left| {
+            let ends = (left.iter().min().copied(), left.iter().max().copied());
+            (ends.0.unwrap(), ends.1.unwrap())
+        })
+    };
+    let [(least, most), (usual_least, usual_most)] = pond.scope(spans(&pond)).await;
+    assert!(
+        (500..600).contains(&least) && (900..=1_000).contains(&most),
+        "{least} {most}"
+    );
+    assert!(
+        usual_least >= 949 && usual_least < usual_most,
+        "{usual_least} {usual_most}"
+    );
+    let pond = builder.ttl_jitter(0.0).build().unwrap();
+    let [_, exact] = pond.scope(spans(&pond)).await;
+    assert_eq!(exact, (1_000, 1_000));
+    pond.set("by hand", &1, Duration::from_secs(7))
+        .await
+        .unwrap();
+    assert_eq!(seconds(pond.ttl("by hand").await.unwrap()), 7);
+}
+
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Token {
+    text: String,
+    expires_in: u64,
+}
+
+impl Token {
+    fn lifetime(&self) -> Duration {
+        Duration::from_secs(self.expires_in)
+    }
+}
+
+#[cached(prefix = "token", key = "<seconds>", ttl_of = Token::lifetime, jitter = 0)]
+async fn token(seconds: u64) -> Result<Token, String> {
+    Ok(Token {
+        text: "abc".to_owned(),
+        expires_in: seconds,
+    })
+}
+
+#[cached(prefix = "maybe", key = "<id>", null_ttl = "9s", jitter = 0,
+    ttl_of = |text: &Option<String>| Duration::from_secs(text.as_ref().map_or(0, String::len) as u64))]
+async fn maybe(id: u32) -> Option<String> {
+    (id > 0).then(|| "x".repeat(id as usize))
+}
+
+#[millpond::updates(token(seconds))]
+async fn renew(seconds: u64, expires_in: u64) -> Token {
+    let _ = seconds;
+    Token {
+        text: "new".to_owned(),
+        expires_in,
+    }
+}
+
+#[tokio::test]
+async fn a_lifetime_can_come_from_the_value() {
+    let pond = Millpond::builder()
+        .clock(ManualClock::new())
+        .build()
+        .unwrap();
+    pond.scope(async {
+        let left = |seconds| TimeLeft::Left(Duration::from_secs(seconds));
+        token(90).await.unwrap();
+        assert_eq!(token::entry(90).ttl().await.unwrap(), left(90));
+        // Zero: it is not to be stored.
+        assert_eq!(token(0).await.unwrap().text, "abc");
+        assert_eq!(token::entry(0).ttl().await.unwrap(), TimeLeft::Missing);
+        let put = Token {
+            text: "put".to_owned(),
+            expires_in: 5,
+        };
+        token::entry(90).put(&put).await.unwrap();
+        assert_eq!(token::entry(90).ttl().await.unwrap(), left(5));
+        renew(90, 11).await;
+        assert_eq!(token::entry(90).ttl().await.unwrap(), left(11));
+        renew(90, 0).await;
+        assert_eq!(token::entry(90).get().await.unwrap(), Lookup::Miss);
+        maybe(0).await;
+        maybe(4).await;
+        assert_eq!(maybe::entry(0).ttl().await.unwrap(), left(9));
+        assert_eq!(maybe::entry(4).ttl().await.unwrap(), left(4));
+    })
+    .await;
 }

@@ -45,6 +45,8 @@ mod tokens;
 /// | `prefix = "user"`, or the path of a `&'static str` constant | first segment of the key | required |
 /// | `key = "<user_id>:posts"` | the rest of the key, see below | every argument in order, joined by `:` |
 /// | `ttl = "short"`, `"medium"`, `"long"`, `"extended"`, `"week"`, `"90s"`, `"1.5h"` (`ms s m h d w`), or a constant `Duration` | how long a value is kept: 1 minute, 5 minutes, 1 hour, 1 day, 7 days | `"medium"` |
+/// | `ttl_of = path` | a `fn(&T) -> Duration`: the lifetime comes from the value, such as the `expires_in` of a token; zero means that it is not stored | `ttl` |
+/// | `jitter = 0.1` | up to this fraction is taken off each lifetime at random, so that entries written together do not expire together | `Builder::ttl_jitter`, 0.05 |
 /// | `null_ttl = …`, as `ttl` | how long a `None` is kept | `"short"` |
 /// | `null = false` | `None` is not cached | `true` |
 /// | `skip(pool, trace_id)` | arguments, generic parameters, `self` and `Self` that are deliberately not in the key; nothing is asked of their types | none |
@@ -222,6 +224,9 @@ pub fn invalidates(options: TokenStream, item: TokenStream) -> TokenStream {
 /// The list is that of `#[invalidates]`, without `output`. The success value must be what the cached function
 /// holds, or a `T` where that is an `Option<T>`. It is stored only where nobody else wrote or invalidated
 /// since the function was called; else the entry is invalidated.
+///
+/// The list may name tags and `get_posts(..)` too, which are invalidated, and so may an `#[invalidates]` on the same function.
+/// A tag of the entry itself moves in the same step as the entry, so that the stored value is found.
 ///
 /// The only option is `crate = path`, where `millpond` is.
 ///

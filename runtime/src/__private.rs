@@ -13,7 +13,9 @@ pub use crate::cache::{
     Shareable, cacheable, check_prefix, never,
 };
 pub use crate::key::{HashedPart, KeyPart, KeyWriter, OptionalPart};
-pub use call::{Call, all_entries, cached, entry, invalidate, invalidate_tag};
+pub use call::{
+    Call, all_entries, cached, entry, invalidate, invalidate_tag, lifetime_of, takes_value,
+};
 pub use limit::{
     Cost, Identify, LimitCall, LimitMark, Refuse, Respond, Responding, admit, respond, responding,
 };

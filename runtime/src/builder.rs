@@ -94,6 +94,22 @@ impl Builder {
         self
     }
 
+    /// Up to which fraction of its lifetime a value of a cached function lives less long, at random, so that values
+    /// which were stored together do not expire together. 0.05 by default; a function overrides it with `jitter`.
+    /// What is stored by hand lives exactly as long as its call says.
+    ///
+    /// # Errors
+    /// [`build`](Self::build) fails if it is not between 0 and 1.
+    ///
+    /// ```
+    /// let error = millpond::Millpond::builder().ttl_jitter(1.5).build();
+    /// assert!(error.unwrap_err().to_string().contains("ttl_jitter"));
+    /// ```
+    pub fn ttl_jitter(mut self, fraction: f64) -> Self {
+        self.settings.ttl_jitter = fraction;
+        self
+    }
+
     /// How long a caller waits for other callers' loads of the same key before it runs the body
     /// itself. 60 s by default. Since [waiting is bounded](crate#concurrent-callers), this is a last resort:
     /// for a body that hangs, or that waits through a task that it spawned for a load which waits for it.
@@ -285,6 +301,9 @@ impl Builder {
             return wrong(
                 "guard_life is over a day, and each invalidated key would take memory for that time; choose a shorter one",
             );
+        }
+        if !(0.0..=1.0).contains(&self.settings.ttl_jitter) {
+            return wrong("ttl_jitter is no fraction between 0 and 1; choose one such as 0.1");
         }
         if self.settings.budget.is_zero() {
             return wrong("budget is zero; no request could be answered in time");

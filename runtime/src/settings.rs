@@ -43,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) clock: Clock,
     pub(crate) budget: Duration,
     pub(crate) guard_life: Duration,
+    /// Up to which fraction of a lifetime is taken off, where a function says nothing else.
+    pub(crate) ttl_jitter: f64,
     pub(crate) flight_wait: Duration,
     pub(crate) max_value: usize,
     pub(crate) retries: u32,
@@ -62,6 +64,7 @@ impl Default for Settings {
             clock: Clock::System,
             budget: Duration::from_millis(500),
             guard_life: Duration::from_secs(5 * 60),
+            ttl_jitter: 0.05,
             flight_wait: Duration::from_secs(60),
             max_value: 4 << 20,
             retries: 5,

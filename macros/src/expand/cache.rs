@@ -70,6 +70,12 @@ pub fn expand(cache: &Cache) -> TokenStream {
             };
         }
     });
+    // A function of another type is reported where it is named.
+    let ttl_of = cache.constants.ttl_of.as_ref().map(|ttl_of| {
+        let takes_value = quote_spanned!(Span::mixed_site()=> #runtime::__private::takes_value);
+        let takes_value = located(takes_value, ttl_of.span());
+        quote_spanned!(Span::mixed_site()=> let _ = || #takes_value(kind, #ttl_of);)
+    });
     let body = future(function, Some(output));
     let function = with_body(
         function,
@@ -77,6 +83,7 @@ pub fn expand(cache: &Cache) -> TokenStream {
             let call = #call #owner #when;
             let kind = #kind;
             #shares
+            #ttl_of
             #blamed
             let cacheable = #cacheable;
             #runtime::__private::cached(call, cacheable, #unless, #body).await

@@ -116,6 +116,8 @@ fn description(cache: &Cache) -> TokenStream {
                 compress,
                 encrypt,
                 guard,
+                jitter,
+                ttl_of,
             },
         ..
     } = cache;
@@ -142,6 +144,12 @@ fn description(cache: &Cache) -> TokenStream {
         quote_spanned!(Span::mixed_site()=> .sharing(#other))
     });
     let encrypt = encrypt.then(|| quote_spanned!(Span::mixed_site()=> .encrypt()));
+    let jitter = jitter.map(|jitter| quote_spanned!(Span::mixed_site()=> .jitter(#jitter)));
+    let ttl_of = ttl_of.as_ref().map(|ttl_of| {
+        quote_spanned! {Span::mixed_site()=>
+            .ttl_of(|plain| #runtime::__private::lifetime_of(plain, #ttl_of))
+        }
+    });
     let all = cache.all.is_some();
     let all = all.then(|| quote_spanned!(Span::mixed_site()=> .all()));
     let guard = (!guard).then(|| quote_spanned!(Span::mixed_site()=> .no_guard()));
@@ -154,6 +162,6 @@ fn description(cache: &Cache) -> TokenStream {
             #template,
             #ttl,
         )
-        #null #version #flight #compress #encrypt #guard #all #sharing
+        #null #version #flight #compress #encrypt #jitter #ttl_of #guard #all #sharing
     }
 }

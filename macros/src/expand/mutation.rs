@@ -18,7 +18,10 @@ pub fn expand(mutation: &Mutation) -> TokenStream {
             late,
             always,
         } => invalidate(mutation, early, late, *always),
-        Effect::Update(targets) => update(mutation, targets),
+        Effect::Update {
+            updated,
+            invalidated,
+        } => update(mutation, updated, invalidated),
     }
 }
 
@@ -67,14 +70,19 @@ fn invalidate(mutation: &Mutation, early: &[Target], late: &[Target], always: bo
     with_body(function, &statements)
 }
 
-fn update(mutation: &Mutation, targets: &[Target]) -> TokenStream {
+fn update(mutation: &Mutation, updated: &[Target], invalidated: &[Target]) -> TokenStream {
     let Mutation {
         runtime,
         function,
         output,
         ..
     } = mutation;
-    let added = targets.iter().map(|target| {
+    let also = invalidated.iter().map(|target| {
+        let arguments = target.arguments.iter().map(|argument| &argument.expr);
+        let entry = entry(target, &arguments.collect::<Vec<_>>());
+        quote_spanned!(Span::mixed_site()=> entries.also(#entry);)
+    });
+    let added = updated.iter().map(|target| {
         let arguments = target.arguments.iter().map(|argument| &argument.expr);
         let entry = entry(target, &arguments.collect::<Vec<_>>());
         let at = Span::mixed_site().located_at(target.callee.span());
@@ -86,6 +94,7 @@ fn update(mutation: &Mutation, targets: &[Target]) -> TokenStream {
     let statements = quote_spanned! {Span::mixed_site()=>
         let mut entries = #runtime::__private::EntryRefs::new(#kind);
         #(#added)*
+        #(#also)*
         #body
         #runtime::__private::updating(entries, body).await
     };

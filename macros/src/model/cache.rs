@@ -18,7 +18,8 @@ use super::{
     spelling::Scope,
     tags::{self, Tag, TagList},
     value::{
-        Beside, Condition, Names, Pond, Predicate, Runtime, Shared, Switch, Text, Version, Word,
+        Beside, Condition, Fraction, Lifetime, Names, Pond, Predicate, Runtime, Shared, Switch,
+        Text, Version, Word,
     },
 };
 use crate::{errors::Errors, function::Function, parse};
@@ -30,6 +31,8 @@ options! {
         key: Text, also ["template", "cache_key", "id", "args", "convert"];
         ttl: Length, also ["time", "expires_in", "expires", "expire", "expiry", "expiration", "expire_after", "duration", "lifetime", "max_age", "seconds", "secs", "time_to_live", "timeout", "valid_for"];
         null_ttl: Length, also ["none_ttl", "negative_ttl", "nil_ttl", "empty_ttl"];
+        ttl_of: Lifetime, also ["ttl_from", "lifetime_of", "ttl_fn", "expires_from"];
+        jitter: Fraction, also ["ttl_jitter"];
         null: Switch, also ["cache_none", "cache_null", "cache_nulls", "cache_nil", "cache_empty"];
         skip: Names, also ["ignore", "ignore_args", "exclude", "exclude_args", "without", "skip_args"];
         flight: Flight, also ["single_flight", "singleflight", "sync_writes", "stampede", "dedup", "dedupe", "coalesce"];
@@ -49,7 +52,7 @@ options! {
         in_impl: Word, also ["in_trait", "method"];
         runtime as "crate": Runtime, also ["crate_path"];
     }
-    later ["local", "stale_while_revalidate", "stale_if_error", "soft_timeout", "refresh_ahead", "jitter", "ttl_of", "tags_of", "batch", "of", "stale", "refresh"]
+    later ["local", "stale_while_revalidate", "stale_if_error", "soft_timeout", "refresh_ahead", "tags_of", "batch", "of", "stale", "refresh"]
 }
 
 /// Everything that the generated code says.
@@ -103,6 +106,8 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
             compress: given.compress,
             encrypt: given.encrypt,
             guard: given.guard,
+            jitter: given.jitter,
+            ttl_of: given.ttl_of,
         },
         &function.sig.ident,
         &arguments,
@@ -110,16 +115,12 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         &mut errors,
     );
     let when = given.when.value(&mut errors).map(|Condition(when)| when);
-    let unless = given
-        .unless
-        .value(&mut errors)
-        .map(|Predicate(unless)| unless);
+    let unless = given.unless.value(&mut errors);
+    let unless = unless.map(|Predicate(unless)| unless);
     let on = given.on.value(&mut errors).map(|Pond(on)| on);
     let keeps_errors = matches!(given.share_errors.value(&mut errors), Some(Switch(false)));
-    let shares = given
-        .shares
-        .value(&mut errors)
-        .map(|Shared(path)| callee::of(path));
+    let shares = given.shares.value(&mut errors);
+    let shares = shares.map(|Shared(path)| callee::of(path));
     let in_impl = given.in_impl.value(&mut errors).is_some();
     let place = signature::place(&function, written, in_impl);
     let names = companion::names(

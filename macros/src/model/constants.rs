@@ -12,7 +12,7 @@ use super::{
     prefix::Prefix,
     signature::Argument,
     spelling::Scope,
-    value::{Switch, Version, Word},
+    value::{Fraction, Lifetime, Switch, Version, Word},
 };
 use crate::{
     errors::Errors,
@@ -28,6 +28,8 @@ pub struct Constants {
     pub compress: bool,
     pub encrypt: bool,
     pub guard: bool,
+    pub jitter: Option<f64>,
+    pub ttl_of: Option<Expr>,
 }
 
 pub enum Null {
@@ -57,6 +59,8 @@ pub struct Given {
     pub compress: Opt<Word>,
     pub encrypt: Opt<Word>,
     pub guard: Opt<Switch>,
+    pub jitter: Opt<Fraction>,
+    pub ttl_of: Opt<Lifetime>,
 }
 
 /// `is_partial`: something of the attribute could not be read at all, which may have been the prefix.
@@ -83,6 +87,8 @@ pub fn check(
         flight: given.flight.value(errors).unwrap_or(Flight::Process),
         compress: given.compress.value(errors).is_some(),
         encrypt: given.encrypt.value(errors).is_some(),
+        jitter: given.jitter.value(errors).map(|Fraction(jitter)| jitter),
+        ttl_of: given.ttl_of.value(errors).map(|Lifetime(ttl_of)| ttl_of),
         guard: given.guard.value(errors).is_none_or(|Switch(is_on)| is_on),
     };
     check_known_early(&constants, arguments, errors);
@@ -137,7 +143,8 @@ impl Constants {
             Prefix::Const(path) => scope.is_constant(path),
             Prefix::Literal(_) => true,
         };
-        prefix && self.lengths().all(|length| scope.is_constant_expr(length))
+        let mut known = self.lengths().chain(&self.ttl_of);
+        prefix && known.all(|known| scope.is_constant_expr(known))
     }
 
     fn lengths(&self) -> impl Iterator<Item = &Expr> {
@@ -156,7 +163,11 @@ impl Constants {
 
     /// The names that stand in them.
     pub fn mentions(&self) -> HashSet<String> {
-        let mut found: HashSet<String> = self.lengths().flat_map(identifiers).collect();
+        let mut found: HashSet<String> = self
+            .lengths()
+            .chain(&self.ttl_of)
+            .flat_map(identifiers)
+            .collect();
         if let Prefix::Const(path) = &self.prefix {
             found.extend(identifiers(path));
         }

@@ -64,7 +64,12 @@ pub enum Effect {
         /// Also when the body returned `Err`.
         always: bool,
     },
-    Update(Vec<Target>),
+    Update {
+        updated: Vec<Target>,
+        /// What an `#[invalidates]` on the same function names: in one step with the update, since a tag of the entry
+        /// that moved on its own would make a miss of what is stored, or hide that another moved it.
+        invalidated: Vec<Target>,
+    },
 }
 
 /// A call that gives an entry.
@@ -81,7 +86,34 @@ pub struct Argument {
     pub is_late: bool,
 }
 
-pub fn check_invalidates(tokens: TokenStream, function: Function) -> Result<Mutation, Refused> {
+/// The list of the other attribute, where both can be one step: it stands below this one, has no options, and needs
+/// nothing of the success value. Otherwise it stays where it is, and wraps the body by itself.
+fn take_other(name: &str, function: &mut Function) -> Vec<Target> {
+    let is_other = |attr: &syn::Attribute| {
+        let last = attr.path().segments.last();
+        last.is_some_and(|last| last.ident == name)
+    };
+    let Some(at) = function.attrs.iter().position(is_other) else {
+        return Vec::new();
+    };
+    let syn::Meta::List(list) = &function.attrs[at].meta else {
+        return Vec::new();
+    };
+    let mut errors = Errors::new();
+    let written = parse::targets(list.tokens.clone(), &mut errors);
+    let has_options = !written.options.is_empty();
+    let calls = written.targets.into_iter();
+    let targets: Vec<Target> = calls.filter_map(|call| target(call, &mut errors)).collect();
+    // Its mistakes are its own to report.
+    let is_broken = errors.finish().is_err();
+    if is_broken || has_options || targets.iter().any(Target::is_late) {
+        return Vec::new();
+    }
+    function.attrs.remove(at);
+    targets
+}
+
+pub fn check_invalidates(tokens: TokenStream, mut function: Function) -> Result<Mutation, Refused> {
     let mut errors = Errors::new();
     let (given, calls) = read::<Given>(tokens, "invalidates", &mut errors);
     check_function(&function, "invalidates", &mut errors);
@@ -101,19 +133,32 @@ pub fn check_invalidates(tokens: TokenStream, function: Function) -> Result<Muta
     }
     errors.finish()?;
     let output = output::written(&function.sig).cloned();
+    let updated = if late.is_empty() && !always && output.is_some() {
+        take_other("updates", &mut function)
+    } else {
+        Vec::new()
+    };
+    let effect = if updated.is_empty() {
+        Effect::Invalidate {
+            early,
+            late,
+            always,
+        }
+    } else {
+        Effect::Update {
+            updated,
+            invalidated: early,
+        }
+    };
     Ok(Mutation {
         runtime,
         function,
         output,
-        effect: Effect::Invalidate {
-            early,
-            late,
-            always,
-        },
+        effect,
     })
 }
 
-pub fn check_updates(tokens: TokenStream, function: Function) -> Result<Mutation, Refused> {
+pub fn check_updates(tokens: TokenStream, mut function: Function) -> Result<Mutation, Refused> {
     let mut errors = Errors::new();
     let (given, calls) = read::<GivenUpdate>(tokens, "updates", &mut errors);
     let is_async = check_function(&function, "updates", &mut errors);
@@ -136,12 +181,16 @@ pub fn check_updates(tokens: TokenStream, function: Function) -> Result<Mutation
         errors.on(&argument.expr, "#[updates] needs the entry before the body runs; write arguments of the function, or #[invalidates]");
     }
     errors.finish()?;
+    let invalidated = take_other("invalidates", &mut function);
     let output = output::written(&function.sig).cloned();
     Ok(Mutation {
         runtime,
         function,
         output,
-        effect: Effect::Update(targets),
+        effect: Effect::Update {
+            updated: targets,
+            invalidated,
+        },
     })
 }
 

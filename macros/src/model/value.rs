@@ -155,6 +155,60 @@ impl FromMeta for Predicate {
     }
 }
 
+/// `jitter = 0.1`
+pub struct Fraction(pub f64);
+
+impl FromMeta for Fraction {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        let expr = expr(item, "0.1")?;
+        let name = name_of(item);
+        if number::is_negative(expr) {
+            return Err(wrong(format!(
+                "`{name}` cannot be negative; write {name} = 0.1"
+            )));
+        }
+        let fraction = match expr {
+            Expr::Lit(ExprLit {
+                lit: Lit::Float(number),
+                ..
+            }) => number.base10_parse().ok(),
+            Expr::Lit(ExprLit {
+                lit: Lit::Int(number),
+                ..
+            }) => number.base10_parse().ok(),
+            _ => None,
+        };
+        match fraction {
+            Some(fraction) if fraction <= 1.0 => Ok(Self(fraction)),
+            Some(_) => Err(wrong(format!(
+                "`{name}` is over 1; write a fraction such as {name} = 0.1"
+            ))),
+            None => Err(wrong(format!(
+                "`{name}` takes a fraction; write {name} = 0.1"
+            ))),
+        }
+    }
+}
+
+/// `ttl_of = Token::lifetime`
+pub struct Lifetime(pub Expr);
+
+impl FromMeta for Lifetime {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        let example = "Token::lifetime";
+        match expr(item, example)? {
+            function @ (Expr::Path(_) | Expr::Closure(_)) => Ok(Self(function.clone())),
+            other => {
+                let name = name_of(item);
+                let path = quoted_path(other).unwrap_or_else(|| example.to_owned());
+                Err(wrong(format!(
+                    "`{name}` takes a function; write the path of a `fn(&T) -> Duration`, such as {name} = {path}"
+                )))
+            }
+        }
+    }
+}
+
 /// `shares = get_user`
 pub struct Shared(pub ExprPath);
 

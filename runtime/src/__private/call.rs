@@ -7,8 +7,11 @@ use crate::entry::{AllEntries, Entry, EntryRef, Invalidation};
 use crate::key::{Key, Tag};
 use crate::pond::Millpond;
 use crate::scope;
+use crate::value;
+use serde::de::DeserializeOwned;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One call: which function, which key, under which cache.
 #[derive(Debug)]
@@ -77,6 +80,8 @@ impl Call {
             flight,
             encoding,
             guard,
+            jitter,
+            ttl_of,
             ..
         } = *self.function;
         Policy {
@@ -85,6 +90,8 @@ impl Call {
             flight,
             encoding,
             guard,
+            jitter,
+            ttl_of,
         }
     }
 
@@ -181,3 +188,11 @@ pub fn all_entries(function: &'static CachedFunction, pond: Option<&Millpond>) -
 pub fn invalidate_tag(tag: &Tag) -> Invalidation {
     tag.invalidate()
 }
+
+/// What `ttl_of` says of a value with this plain form; nothing if it cannot be read.
+pub fn lifetime_of<T: DeserializeOwned>(plain: &[u8], of: fn(&T) -> Duration) -> Option<Duration> {
+    value::decode(plain).ok().map(|value| of(&value))
+}
+
+/// Holds `ttl_of = path` to the type that is cached.
+pub fn takes_value<K: ReturnKind>(_: K, _: fn(&K::Value) -> Duration) {}

@@ -189,8 +189,9 @@ type Form<V> = fn(&V) -> Result<bytes::Bytes, crate::Error>;
 pub struct EntryRefs<K: ReturnKind> {
     kind: K,
     entries: Vec<(EntryRef, Form<K::Value>)>,
-    /// What else is invalidated: tags.
+    /// What else is invalidated: tags, and other entries.
     tags: Vec<(Arc<Cache>, Tag)>,
+    others: Targets,
 }
 
 impl<K: ReturnKind> EntryRefs<K> {
@@ -200,6 +201,15 @@ impl<K: ReturnKind> EntryRefs<K> {
             kind,
             entries: Vec::new(),
             tags: Vec::new(),
+            others: Targets::new(),
+        }
+    }
+
+    /// Something that the same call invalidates.
+    pub fn also(&mut self, target: impl Target) {
+        match target.into_target().0 {
+            (cache, Invalidated::Tag(tag)) => self.tags.push((cache, tag)),
+            other => self.others.0.push(other),
         }
     }
 }
@@ -259,6 +269,7 @@ where
         kind,
         entries,
         tags,
+        others,
     } = entries;
     let mut observed = Vec::with_capacity(entries.len());
     // The steps share one budget, as the read and the fill of a cached function do.
@@ -277,6 +288,7 @@ where
             .iter()
             .map(|(entry, _)| target(entry))
             .chain(tags.iter().map(tag_target))
+            .chain(others.0.iter().cloned())
             .collect(),
     );
     let mut armed = Armed(None);
@@ -294,7 +306,7 @@ where
         }
     };
     let forms: Vec<_> = entries.iter().map(|(_, form)| form(&value).ok()).collect();
-    let mut stale = Targets::new();
+    let mut stale = others;
     let mut unmoved = tags;
     let start = Instant::now();
     for (((entry, _), bytes), observed) in entries.into_iter().zip(forms).zip(observed) {

@@ -253,8 +253,7 @@ impl Progress {
         match load.plain_form(value) {
             Some(plain) if keeps => load.keep(plain),
             Some(plain) => {
-                let null = value::is_null(&plain);
-                *self = Self::Storing(Box::pin(load.store(plain, null)));
+                *self = Self::Storing(Box::pin(load.store(plain)));
                 return true;
             }
             None => load.not_stored(),

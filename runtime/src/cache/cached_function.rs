@@ -16,6 +16,8 @@ pub struct CachedFunction {
     pub(crate) version: Option<u32>,
     pub(crate) flight: bool,
     pub(crate) encoding: Encoding,
+    pub(crate) jitter: Option<f64>,
+    pub(crate) ttl_of: Option<fn(&[u8]) -> Option<Duration>>,
     /// Whether values have a guard.
     pub(crate) guard: bool,
     /// Whether all entries can be invalidated at once.
@@ -99,6 +101,8 @@ impl CachedFunction {
                 compress: false,
                 encrypt: false,
             },
+            jitter: None,
+            ttl_of: None,
             guard: true,
             all: false,
             shared: None,
@@ -131,6 +135,20 @@ impl CachedFunction {
     #[must_use]
     pub const fn no_flight(mut self) -> Self {
         self.flight = false;
+        self
+    }
+
+    /// Up to this fraction is taken off each lifetime.
+    #[must_use]
+    pub const fn jitter(mut self, fraction: f64) -> Self {
+        self.jitter = Some(fraction);
+        self
+    }
+
+    /// The lifetime comes from the value, of which this gets the plain form.
+    #[must_use]
+    pub const fn ttl_of(mut self, of: fn(&[u8]) -> Option<Duration>) -> Self {
+        self.ttl_of = Some(of);
         self
     }
 

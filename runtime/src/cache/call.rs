@@ -6,7 +6,10 @@ use crate::client::Client;
 use crate::client::tags::Tags;
 use crate::encoding::Encoding;
 use crate::key::Key;
+use crate::random;
+use crate::settings::Settings;
 use crate::stats::Counters;
+use crate::value;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +34,9 @@ pub(crate) struct Policy {
     pub(crate) null_ttl: Option<Duration>,
     pub(crate) flight: bool,
     pub(crate) encoding: Encoding,
+    /// Up to which fraction of a lifetime is taken off; nothing for that of the settings.
+    pub(crate) jitter: Option<f64>,
+    pub(crate) ttl_of: Option<LifetimeOf>,
     /// Whether values have a guard, so that a load that an invalidation overtook is not stored.
     pub(crate) guard: bool,
 }
@@ -43,8 +49,38 @@ impl Policy {
             null_ttl: Some(ttl.min(crate::ttl::SHORT)),
             flight: true,
             encoding: Encoding::default(),
+            jitter: Some(0.0),
+            ttl_of: None,
             guard: true,
         }
+    }
+}
+
+/// The lifetime of the value that has this plain form, if it can be read.
+pub(crate) type LifetimeOf = fn(&[u8]) -> Option<Duration>;
+
+/// The shortest lifetime that a server takes.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+impl Policy {
+    /// How long a value with this plain form lives; nothing if it is not to be stored. A random part is taken off, so
+    /// that values which were stored together do not expire together.
+    pub(crate) fn life_of(&self, plain: &[u8], settings: &Settings) -> Option<Duration> {
+        let life = if value::is_null(plain) {
+            self.null_ttl?
+        } else {
+            let own = self.ttl_of.and_then(|of| of(plain));
+            own.unwrap_or(self.ttl).min(crate::ttl::CENTURY)
+        };
+        if life < SHORTEST {
+            return None;
+        }
+        let jitter = self.jitter.unwrap_or(settings.ttl_jitter);
+        if jitter == 0.0 {
+            return Some(life);
+        }
+        let less = random::up_to(life.mul_f64(jitter));
+        Some(life.saturating_sub(less).max(SHORTEST))
     }
 }
 

@@ -11,11 +11,10 @@ use std::time::Duration;
 
 impl Load {
     /// Stores a value, if nothing moved since the read.
-    pub(crate) async fn store(mut self, plain: Bytes, null: bool) {
-        let ttl = match (null, self.policy.null_ttl) {
-            (false, _) => self.policy.ttl,
-            (true, Some(ttl)) => ttl,
-            (true, None) => return self.keep(plain),
+    pub(crate) async fn store(mut self, plain: Bytes) {
+        let settings = &self.cache.client.settings;
+        let Some(ttl) = self.policy.life_of(&plain, settings) else {
+            return self.keep(plain);
         };
         if self.leader.as_ref().is_some_and(Leader::is_out_of_date) {
             self.counters.refused.add(1);

@@ -80,17 +80,9 @@ impl EntryRef {
     }
 
     pub(crate) async fn put(&self, plain: Bytes) -> Result<(), Error> {
-        let Policy {
-            ttl,
-            null_ttl,
-            encoding,
-            ..
-        } = self.policy;
-        let ttl = if value::is_null(&plain) {
-            null_ttl
-        } else {
-            Some(ttl)
-        };
+        let encoding = self.policy.encoding;
+        let settings = &self.cache.client.settings;
+        let ttl = self.policy.life_of(&plain, settings);
         match ttl {
             Some(ttl) if !self.policy.guard => self.put_unguarded(plain, ttl).await,
             Some(ttl) => {
@@ -193,11 +185,7 @@ impl EntryRef {
             return false;
         }
         let settings = &self.cache.client.settings;
-        let ttl = if value::is_null(&plain) {
-            self.policy.null_ttl
-        } else {
-            Some(self.policy.ttl)
-        };
+        let ttl = self.policy.life_of(&plain, settings);
         let Some(Ok(life)) = ttl.map(crate::ttl::lifetime) else {
             return false;
         };

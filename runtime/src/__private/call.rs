@@ -89,9 +89,9 @@ impl Call {
             null_ttl,
             flight,
             encoding,
-            guard,
             jitter,
             ttl_of,
+            guard,
         }
     }
 

@@ -4,6 +4,9 @@ use crate::encoding::Encoding;
 use crate::key::{KeyWriter, Tag};
 use std::time::Duration;
 
+/// The lifetime of the value that has this plain form, if it can be read.
+pub(crate) type LifetimeOf = fn(&[u8]) -> Option<Duration>;
+
 /// The description of one cached function.
 #[derive(Debug)]
 pub struct CachedFunction {
@@ -17,7 +20,7 @@ pub struct CachedFunction {
     pub(crate) flight: bool,
     pub(crate) encoding: Encoding,
     pub(crate) jitter: Option<f64>,
-    pub(crate) ttl_of: Option<fn(&[u8]) -> Option<Duration>>,
+    pub(crate) ttl_of: Option<LifetimeOf>,
     /// Whether values have a guard.
     pub(crate) guard: bool,
     /// Whether all entries can be invalidated at once.

@@ -1,5 +1,6 @@
 //! One call of a cached function, and the rules of the function.
 
+use super::cached_function::LifetimeOf;
 use super::known_functions::FunctionState;
 use super::state::Cache;
 use crate::client::Client;
@@ -55,9 +56,6 @@ impl Policy {
         }
     }
 }
-
-/// The lifetime of the value that has this plain form, if it can be read.
-pub(crate) type LifetimeOf = fn(&[u8]) -> Option<Duration>;
 
 /// The shortest lifetime that a server takes.
 const SHORTEST: Duration = Duration::from_millis(1);

@@ -1,0 +1,284 @@
+//! A model test: random interleavings of loads, invalidations, writes, tags, evictions and reads by hand in several
+//! simulated processes on one database, against the truth. After an acknowledged change no call that begins later returns
+//! something older, from whichever path.
+//!
+//! A run follows its seed, which a failure prints: `MILLPOND_MODEL_SEED=7 MILLPOND_MODEL_STEPS=1000000 cargo test --test model`.
+
+#![cfg(feature = "upstash")]
+
+#[path = "history/dice.rs"]
+mod dice;
+mod support;
+
+use dice::Dice;
+use millpond::{Millpond, Tag, cached, invalidates, updates};
+use millpond_gateway::{Gateway, needs_redis};
+use std::collections::VecDeque;
+use support::source::{Bodies, Body, Source, source};
+use support::{gateway, settle};
+use tokio::task::JoinHandle;
+
+const PROCESSES: usize = 2;
+const KEYS: usize = 3;
+/// Loads under way at most.
+const LOADS: usize = 10;
+
+/// What a body asks the source for.
+#[millpond::tag("half:<half>")]
+fn half(half: usize) -> Tag;
+
+#[cached(prefix = "model", key = "<id>", tags(half(id % 2), "all"), all, skip(source))]
+async fn read(id: usize, source: &Source<u64>) -> u64 {
+    source.answer().await
+}
+
+#[cached(
+    prefix = "model",
+    key = "<id>",
+    tags(half(id % 2), "all"),
+    all,
+    flight = "off",
+    shares = read,
+    invalidate = false,
+    skip(source)
+)]
+async fn read_alone(id: usize, source: &Source<u64>) -> u64 {
+    source.answer().await
+}
+
+#[invalidates(half(id % 2))]
+async fn change_half(id: usize) {}
+
+#[updates(read(id))]
+async fn replace(id: usize, by: u64) -> u64 {
+    by
+}
+
+#[updates(read(id), half(id % 2))]
+async fn replace_and_change_half(id: usize, by: u64) -> u64 {
+    by
+}
+
+/// A call under way: its body has seen the truth already, and says so later.
+struct Call {
+    id: usize,
+    /// The truth when it was called: nothing older may come back.
+    least: u64,
+    task: JoinHandle<u64>,
+    body: Option<(Body<u64>, u64)>,
+    bodies: Bodies<u64>,
+}
+
+struct Model {
+    gateway: Gateway,
+    processes: Vec<Millpond>,
+    /// The version of each key that the database of the service holds.
+    truth: [u64; KEYS],
+    calls: VecDeque<Call>,
+    dice: Dice,
+    log: Vec<String>,
+}
+
+impl Model {
+    fn say(&mut self, what: String) {
+        self.log.push(what);
+    }
+
+    #[track_caller]
+    fn check(&self, id: usize, found: u64, least: u64, how: &str) {
+        let newest = self.truth[id];
+        let shown = self.log.len().saturating_sub(25);
+        assert!(
+            (least..=newest).contains(&found),
+            "{how} of key {id} gave {found}, and {least} was acknowledged before:\n{}",
+            self.log[shown..].join("\n")
+        );
+    }
+
+    async fn step(&mut self) {
+        let process = self.dice.below(PROCESSES);
+        let id = self.dice.below(KEYS);
+        let pond = self.processes[process].clone();
+        let what = self.dice.below(20);
+        self.say(format!(
+            "{what}: process {process}, key {id}, truth {:?}",
+            self.truth
+        ));
+        match what {
+            0..=6 => self.call(&pond, id, what == 6).await,
+            7..=8 => self.answer().await,
+            9..=10 => {
+                // As a mutation does it: the change, then the invalidation.
+                self.truth[id] += 1;
+                pond.scope(async { read::invalidate(id).await })
+                    .await
+                    .unwrap();
+            }
+            11..=12 => {
+                self.change_all_of(id % 2);
+                pond.scope(change_half(id)).await;
+            }
+            13 => {
+                self.truth.iter_mut().for_each(|version| *version += 1);
+                let everything = self.dice.below(2) == 0;
+                pond.scope(async {
+                    if everything {
+                        read::invalidate_all().await
+                    } else {
+                        Tag::new("all").invalidate().await
+                    }
+                })
+                .await
+                .unwrap();
+            }
+            14 => {
+                self.truth[id] += 1;
+                let by = self.truth[id];
+                pond.scope(async { read::entry(id).put(&by).await })
+                    .await
+                    .unwrap();
+            }
+            15 => {
+                self.truth[id] += 1;
+                pond.scope(replace(id, self.truth[id])).await;
+            }
+            16 => {
+                self.change_all_of(id % 2);
+                pond.scope(replace_and_change_half(id, self.truth[id]))
+                    .await;
+            }
+            17 => {
+                let evicted = [
+                    format!("model:{id}"),
+                    format!("@tag:half:{}", id % 2),
+                    "@tag:all".to_owned(),
+                    "@tag:@all:model:<>".to_owned(),
+                ];
+                let at = self.dice.below(evicted.len());
+                pond.command(["DEL", &evicted[at]]).await.unwrap();
+            }
+            _ => self.read_by_hand(&pond, id, what == 18).await,
+        }
+    }
+
+    /// A change of every key in a half.
+    fn change_all_of(&mut self, half: usize) {
+        for (id, version) in self.truth.iter_mut().enumerate() {
+            *version += u64::from(id % 2 == half);
+        }
+    }
+
+    /// A call begins; its body, if it runs one, sees the truth of now.
+    async fn call(&mut self, pond: &Millpond, id: usize, alone: bool) {
+        if self.calls.len() >= LOADS {
+            return self.answer().await;
+        }
+        let (source, bodies) = source();
+        let least = self.truth[id];
+        let task = pond.spawn(async move {
+            if alone {
+                read_alone(id, &source).await
+            } else {
+                read(id, &source).await
+            }
+        });
+        self.calls.push_back(Call {
+            id,
+            least,
+            task,
+            body: None,
+            bodies,
+        });
+        self.look_after().await;
+    }
+
+    /// Bodies that have begun see the truth of now; calls that are over are checked.
+    async fn look_after(&mut self) {
+        // Requests take real time, which yielding does not wait for.
+        for _ in 0..3 {
+            settle().await;
+            self.gateway.idle().await;
+        }
+        for at in (0..self.calls.len()).rev() {
+            let call = &mut self.calls[at];
+            if call.body.is_none() && call.bodies.count() > 0 {
+                let body = call.bodies.next().await;
+                call.body = Some((body, self.truth[call.id]));
+            }
+            if call.task.is_finished()
+                && let Some(call) = self.calls.remove(at)
+            {
+                let found = call.task.await.unwrap();
+                self.check(call.id, found, call.least, "a call");
+            }
+        }
+    }
+
+    /// One of the bodies returns what it saw.
+    async fn answer(&mut self) {
+        self.look_after().await;
+        let waiting: Vec<usize> = (0..self.calls.len())
+            .filter(|&at| self.calls[at].body.is_some())
+            .collect();
+        if !waiting.is_empty() {
+            let at = waiting[self.dice.below(waiting.len())];
+            if let Some((body, seen)) = self.calls[at].body.take() {
+                body.answer(seen);
+            }
+        }
+        self.look_after().await;
+    }
+
+    async fn read_by_hand(&mut self, pond: &Millpond, id: usize, by_entry: bool) {
+        let least = self.truth[id];
+        let found = if by_entry {
+            let entry = async { read::entry(id).get().await };
+            pond.scope(entry).await.unwrap().into_value()
+        } else {
+            pond.get::<u64>(format!("model:{id}")).await.unwrap()
+        };
+        if let Some(found) = found {
+            self.check(id, found, least, "a read by hand");
+        }
+    }
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[tokio::test]
+async fn nothing_older_than_what_was_acknowledged_comes_back() {
+    let gateway = gateway(needs_redis!()).await;
+    let seed = number("MILLPOND_MODEL_SEED").unwrap_or_else(dice::seed);
+    let steps = number("MILLPOND_MODEL_STEPS").unwrap_or(1_500);
+    println!("MILLPOND_MODEL_SEED={seed}");
+    let processes = (0..PROCESSES).map(|_| support::pond(&gateway)).collect();
+    let dice = Dice::new(seed).fork();
+    let mut model = Model {
+        gateway,
+        processes,
+        truth: [1; KEYS],
+        calls: VecDeque::new(),
+        dice,
+        log: vec![format!("seed {seed}")],
+    };
+    for _ in 0..steps {
+        model.step().await;
+    }
+    while !model.calls.is_empty() {
+        model.answer().await;
+    }
+    let stats = model
+        .processes
+        .iter()
+        .map(|pond| pond.stats().prefix("model"));
+    let (hits, refused) = stats.fold((0, 0), |(hits, refused), it| {
+        (hits + it.hits, refused + it.refused)
+    });
+    // A run without either would have tested nothing.
+    assert!(
+        hits > 0 && refused > 0,
+        "{hits} hits, {refused} refused fills"
+    );
+}

@@ -149,7 +149,12 @@ async fn too_many_invalidations(stage: &Stage) {
             None
         );
         assert_eq!(read(1, &first).await, 2);
-        assert_eq!(log.text().matches("prefixes wait instead").count(), 1);
+        assert_eq!(
+            log.text()
+                .matches("prefixes wait instead, and the keys under them")
+                .count(),
+            1
+        );
     })
     .await;
 }

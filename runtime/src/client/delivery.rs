@@ -166,7 +166,8 @@ impl Client {
             let now = self.settings.clock.monotonic();
             if self.pending.add(owed, now) == Added::FirstPrefix {
                 tracing::error!(
-                    "the keys of undelivered invalidations take too much memory; prefixes wait instead, and the keys                      under them will be walked through when the server is back"
+                    "the keys of undelivered invalidations take too much memory; prefixes wait instead, and the keys \
+                     under them are scanned when the server is back"
                 );
             }
         }

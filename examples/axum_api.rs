@@ -1,4 +1,5 @@
-//! A small service: cached reads, a write that invalidates, and a limited endpoint that answers 429.
+//! A small service behind one proxy: cached reads, a write that invalidates, and endpoints that answer 429: images for each
+//! user, reports by plan, logins that fail, and everything together for each address.
 //!
 //! ```text
 //! cargo run --example axum_api                 # 127.0.0.1:3000; ADDRESS=127.0.0.1:0 picks a port
@@ -8,17 +9,19 @@
 //! ```
 
 use axum::extract::{Path, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use millpond::limit::{self, ClientAddress, RateLimitHeadersLayer, RateLimitLayer};
+use millpond::limit::{self, ClientAddress, Limit, RateLimitHeadersLayer, RateLimitLayer};
 use millpond::{RateLimited, cached, invalidates, rate_limited};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 #[derive(Clone, Serialize, Deserialize)]
 struct User {
@@ -98,6 +101,37 @@ fn user(headers: &HeaderMap) -> &str {
     user.unwrap_or("anonymous")
 }
 
+/// A report costs more than a page, and who pays gets more of them. Both plans share one budget, so that nobody has two.
+const FREE: Limit = Limit::sliding_window("REPORTS", 3, Duration::from_secs(60));
+const PRO: Limit = Limit::sliding_window("REPORTS", 100, Duration::from_secs(60));
+
+/// The limit of a request. A real service would look into the account.
+fn plan(request: &Parts) -> Limit {
+    match request.headers.get("x-plan") {
+        Some(plan) if plan == "pro" => PRO,
+        _ => FREE,
+    }
+}
+
+/// Whom a request is counted for. A real service authenticates first: a name that nobody checked is a free identity.
+fn account(request: &Parts) -> Option<String> {
+    let user = request.headers.get("x-user")?.to_str().ok()?;
+    Some(limit::identifier(Some(user), None))
+}
+
+#[derive(Deserialize)]
+struct Login {
+    password: String,
+}
+
+async fn log_in(Json(login): Json<Login>) -> StatusCode {
+    if login.password == "correct horse" {
+        StatusCode::NO_CONTENT
+    } else {
+        StatusCode::UNAUTHORIZED
+    }
+}
+
 async fn queries(State(db): State<Db>) -> String {
     db.queries.load(Ordering::Relaxed).to_string()
 }
@@ -114,13 +148,22 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .unwrap_or_else(PoisonError::into_inner)
         .insert(1, ada);
 
+    // The proxy appends the address of whoever called it to `X-Forwarded-For`.
+    let client = ClientAddress::behind(1);
+    // Five a minute for each address. Only what fails counts, so nobody is locked out by logging in.
+    let guesses = RateLimitLayer::new(limit::AUTH, client)
+        .count_when(|response| response.status() == StatusCode::UNAUTHORIZED);
+    let reports = RateLimitLayer::new(plan, account).ietf();
+
     let app = Router::new()
+        .route("/login", post(log_in).layer(guesses))
+        .route("/reports", get(|| async { "a report" }).layer(reports))
         .route("/users/{id}", get(show_user).put(update_user))
         .route("/images", post(draw))
         .route("/queries", get(queries))
         .layer(RateLimitHeadersLayer::new())
         // Everything together: two hundred a minute for each address.
-        .layer(RateLimitLayer::new(limit::PUBLIC, ClientAddress::direct()))
+        .layer(RateLimitLayer::new(limit::PUBLIC, client))
         .with_state(db);
 
     let address = std::env::var("ADDRESS").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());

@@ -126,3 +126,130 @@ async fn the_service_caches_reads_invalidates_on_writes_and_limits_each_user() {
 
     assert_eq!(service.draw("grace").await.status(), StatusCode::OK);
 }
+
+/// What curl prints: the status, and the headers in lower case.
+struct Answer {
+    status: u16,
+    headers: Vec<String>,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<&str> {
+        let name = format!("{name}: ");
+        self.headers
+            .iter()
+            .find_map(|line| line.strip_prefix(&name))
+    }
+}
+
+impl Service {
+    /// As the proxy in front of the service passes it on.
+    async fn curl(&self, from: &str, path: &str, args: &[&str]) -> Answer {
+        let forwarded = format!("x-forwarded-for: 6.6.6.6, {from}");
+        let output = Command::new("curl")
+            .args([
+                "--silent",
+                "--show-error",
+                "--include",
+                "--header",
+                &forwarded,
+            ])
+            .args(args)
+            .arg(format!("{}{path}", self.url))
+            .output()
+            .await
+            .expect("curl is installed");
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let head = text.split("\r\n\r\n").next().unwrap();
+        let (status, headers) = head.split_once("\r\n").unwrap();
+        Answer {
+            status: status.split(' ').nth(1).unwrap().parse().unwrap(),
+            headers: headers.lines().map(str::to_lowercase).collect(),
+        }
+    }
+
+    async fn log_in(&self, from: &str, password: &str) -> Answer {
+        let body = json!({ "password": password }).to_string();
+        let json = "content-type: application/json";
+        self.curl(from, "/login", &["--header", json, "--data", &body])
+            .await
+    }
+}
+
+#[tokio::test]
+async fn behind_its_proxy_the_service_limits_logins_plans_and_addresses() {
+    let service = Service::start().await;
+
+    for _ in 0..10 {
+        let answer = service.log_in("203.0.113.9", "correct horse").await;
+        assert_eq!(answer.status, 204, "what succeeds does not count");
+    }
+    let mut guesses = 0;
+    let refused = loop {
+        let answer = service.log_in("203.0.113.9", "hunter2").await;
+        if answer.status != 401 {
+            break answer;
+        }
+        guesses += 1;
+        // The window may turn meanwhile.
+        assert!(guesses <= 10, "nobody is refused");
+    };
+    assert!((5..=10).contains(&guesses), "{guesses}");
+    assert_eq!(refused.status, 429);
+    assert!(
+        refused
+            .header("retry-after")
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            >= 1
+    );
+    assert_eq!(
+        service.log_in("203.0.113.9", "correct horse").await.status,
+        429
+    );
+    assert_eq!(service.log_in("203.0.113.10", "hunter2").await.status, 401);
+
+    let as_ada = ["--header", "x-user: ada"];
+    let as_pro = ["--header", "x-user: ada", "--header", "x-plan: pro"];
+    let free = service.curl("203.0.113.11", "/reports", &as_ada).await;
+    assert_eq!(free.header("x-ratelimit-limit"), Some("3"));
+    assert_eq!(
+        free.header("ratelimit-policy"),
+        Some("\"reports\";q=3;w=60")
+    );
+    let paying = service.curl("203.0.113.11", "/reports", &as_pro).await;
+    assert_eq!(paying.header("x-ratelimit-limit"), Some("100"));
+    assert_eq!(
+        service.curl("203.0.113.11", "/reports", &[]).await.status,
+        400
+    );
+    let head = service
+        .curl(
+            "203.0.113.11",
+            "/reports",
+            &["--header", "x-user: eve", "--head"],
+        )
+        .await;
+    assert_eq!(
+        head.header("x-ratelimit-remaining"),
+        Some("2"),
+        "HEAD counts as GET"
+    );
+
+    let left = |answer: &Answer| {
+        answer
+            .header("x-ratelimit-remaining")
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+    };
+    let first = service.curl("2001:db8::1", "/users/1", &[]).await;
+    assert_eq!(first.header("x-ratelimit-limit"), Some("200"));
+    assert_eq!(left(&first), 199);
+    let neighbour = service.curl("[2001:db8::2]:4711", "/users/1", &[]).await;
+    assert!(left(&neighbour) <= 199, "one network, one budget");
+    let other = service.curl("2001:db8:0:1::1", "/users/1", &[]).await;
+    assert_eq!(left(&other), 199);
+}

@@ -309,9 +309,21 @@ pub fn tag(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Several attributes
 ///
-/// Attributes rewrite the function in place, as `#[instrument]` does: the one nearest the function wraps last
-/// and so runs first, the opposite of tower's layers. A call that a later limit refuses has been counted by
-/// the earlier ones. `Limiter::and` takes from all of several limits or from none.
+/// Attributes that stand together are one decision, whatever names they were imported under: one script takes from
+/// all limits or from none, so a caller whom one limit refuses costs the others nothing. The refusal that lasts longest is
+/// told. The same limit for two identifiers that turn out equal is checked with the sum. `on_outage` is each
+/// attribute's own; those with another `on` are decided separately, the one nearest the function first.
+///
+/// ```text
+/// #[rate_limited(kind = EXPORT, id = user_id)]
+/// #[rate_limited(limit = 100, per = "1m")]   // everybody together
+/// async fn export(user_id: u64) -> Result<Report, ApiError> { … }
+/// ```
+///
+/// `#[cached]`, or an attribute that wraps the body (`#[instrument]`), between them makes two decisions. On Redis Cluster,
+/// where different identifiers are on different nodes, the limits are taken in turn, and given back if a later one
+/// refuses; another caller may then be refused meanwhile, but never are too many admitted. `Limiter::and` and
+/// `Limiter::and_for` do the same by hand.
 ///
 /// Beside `#[cached]`, the order says what is counted:
 ///

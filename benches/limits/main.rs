@@ -1,0 +1,110 @@
+//! What a check of one, two and four limits costs: commands, instructions, time.
+//!
+//! `cargo bench -p millpond-benches --bench limits` prints the table of `docs/benchmarks.md`.
+
+#[path = "../hits/instructions.rs"]
+mod instructions;
+
+use millpond::Millpond;
+use millpond::limit::{Limit, Limiter};
+use millpond_gateway::{RedisServer, Reply};
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+const HOUR: Duration = Duration::from_hours(1);
+const UNITS: u64 = 1_000_000_000;
+const SLIDING: Limit = Limit::sliding_window("SLIDING", UNITS, HOUR);
+const FIXED: Limit = Limit::fixed_window("FIXED", UNITS, HOUR);
+const BUCKET: Limit = Limit::token_bucket("BUCKET", UNITS, HOUR, UNITS);
+const TEAM: Limit = Limit::sliding_window("TEAM", UNITS, HOUR);
+
+const ROUNDS: usize = 21;
+const CALLS: u32 = 1_000;
+
+fn limiter(pond: &Millpond, limits: usize) -> Limiter {
+    let one = pond.limiter(&SLIDING);
+    match limits {
+        1 => one,
+        2 => one.and(&FIXED),
+        _ => one.and(&FIXED).and(&BUCKET).and_for(&TEAM, "team"),
+    }
+}
+
+async fn check(limiter: &Limiter, calls: u64) -> Outcome {
+    for _ in 0..calls {
+        let decision = limiter.check("user-42").await?;
+        if !decision.is_allowed() {
+            return Err(format!("refused: {decision:?}").into());
+        }
+    }
+    Ok(())
+}
+
+/// The median of some rounds, for one check.
+async fn time(limiter: &Limiter) -> Outcome<Duration> {
+    let mut rounds = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        let began = Instant::now();
+        check(limiter, CALLS.into()).await?;
+        rounds.push(began.elapsed() / CALLS);
+    }
+    rounds.sort();
+    Ok(rounds[ROUNDS / 2])
+}
+
+/// How many commands the server has executed, those of scripts included.
+async fn executed(redis: &RedisServer) -> Outcome<u64> {
+    let info = redis.database().command(["INFO", "commandstats"]).await?;
+    let Reply::Bulk(info) = info else {
+        return Err("INFO answers with a text".into());
+    };
+    let text = String::from_utf8(info.to_vec())?;
+    let calls = text
+        .lines()
+        .filter(|line| !line.starts_with("cmdstat_info"));
+    let calls = calls.filter_map(|line| {
+        let (_, rest) = line.split_once(":calls=")?;
+        rest.split(',').next()?.parse::<u64>().ok()
+    });
+    Ok(calls.sum())
+}
+
+async fn report() -> Outcome {
+    let redis = RedisServer::start()?;
+    let plain = Millpond::builder().redis(redis.database().url()).build()?;
+    println!(
+        "| limits | commands sent | commands executed | Redis on this machine | embedded | instructions, embedded |"
+    );
+    println!("|---|---|---|---|---|---|");
+    for limits in [1, 2, 4] {
+        let over_redis = limiter(&plain, limits);
+        check(&over_redis, 2).await?;
+        let before = executed(&redis).await?;
+        check(&over_redis, 100).await?;
+        let commands = (executed(&redis).await? - before) / 100;
+        let remote = time(&over_redis).await?;
+        let embedded = time(&limiter(&Millpond::memory(), limits)).await?;
+        let instructions = instructions::per_call(&limits.to_string())?;
+        let instructions =
+            instructions.map_or("no valgrind".to_owned(), |number| number.to_string());
+        println!("| {limits} | 1 | {commands} | {remote:.1?} | {embedded:.2?} | {instructions} |");
+    }
+    Ok(())
+}
+
+fn main() -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args[..] {
+        ["one", limits, calls] => {
+            let limiter = limiter(&Millpond::memory(), limits.parse()?);
+            runtime.block_on(check(&limiter, calls.parse()?))
+        }
+        _ => runtime.block_on(report()),
+    }
+}

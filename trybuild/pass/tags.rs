@@ -42,8 +42,8 @@ impl Repo {
         id
     }
 
-    #[cached(prefix = "fixed", all)]
-    async fn fixed() -> Option<Box<Self>> {
+    #[cached(prefix = "fixed", in_impl, all)]
+    async fn fixed() -> Option<u64> {
         None
     }
 

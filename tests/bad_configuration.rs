@@ -285,11 +285,10 @@ async fn with_a_wrong_address_in_the_environment_functions_run_and_one_error_is_
     ])
     .await;
     assert!(
-        said.starts_with(
-            "[1, 2] [1, 0] Config UPSTASH_REDIS_REST_URL: the Upstash URL is not a URL"
-        ),
+        said.starts_with("[1, 2] [1, 0] Config the Upstash URL is not a URL"),
         "{said}"
     );
+    assert!(said.contains("change UPSTASH_REDIS_REST_URL"), "{said}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@
 ))]
 
 use millpond::limit::{Limit, RateLimitHeadersLayer, RateLimitLayer};
-use millpond::{Key, Lookup, ManualClock, Millpond, Pattern, SessionId, cached, key, ttl};
+use millpond::{Key, Lookup, ManualClock, Millpond, Pattern, SessionId, Tag, cached, key, ttl};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::time::Duration;
@@ -17,19 +17,25 @@ use std::time::Duration;
 const SECRET: &str = "hunter2-hunter2-hunter2";
 
 /// What holds nothing of a user's: closed words, numbers, and what the code itself names (prefixes, kinds, lifetimes).
-/// `Lookup` prints the value that it holds, as `Option` does.
-const HOLD_NOTHING: [&str; 12] = [
+/// `Lookup` and `ClientIp` print the value that they hold, as `Option` does.
+const HOLD_NOTHING: [&str; 18] = [
     "Algorithm",
     "CacheStats",
     "ClientAddress",
+    "ClientIp",
     "ErrorKind",
+    "GrpcAnswer",
+    "HealthState",
     "LimitStats",
     "Lookup",
     "OnOutage",
+    "OnRefusal",
     "Outcome",
     "Reason",
     "RateLimitHeadersLayer",
+    "StandardAnswer",
     "TimeLeft",
+    "Unidentified",
     "ValueKind",
 ];
 
@@ -51,7 +57,7 @@ impl Shown {
     }
 }
 
-#[cached(prefix = "user", key = "<id>")]
+#[cached(prefix = "user", key = "<id>", all)]
 async fn user(id: &str) -> Option<String> {
     Some(id.to_owned())
 }
@@ -86,12 +92,17 @@ async fn no_debug_shows_a_secret_a_value_or_what_a_key_is_made_of() {
     shown.hides(&Key::from(SECRET));
     shown.hides(&Pattern::from(format!("user:{SECRET}:*")));
     shown.hides(&Pattern::under(&made));
+    shown.hides(&Tag::new(SECRET));
+    shown.hides(&pond.scope(async { user::all_entries() }).await);
     let found = Lookup::Hit(Some(SECRET.to_owned()));
     assert_eq!(entry.get().await.unwrap(), found);
 
     pond.set(&made, SECRET, ttl::SHORT).await.unwrap();
     shown.hides(&pond);
     shown.hides(&pond.stats());
+    let health = pond.health().probe().await;
+    shown.hides(&health);
+    shown.hides(health.engine());
     shown.hides(&pond.explain(&made).await.unwrap());
     // An error may name the key, which the caller gave, but not the value.
     pond.set("name", SECRET, ttl::SHORT).await.unwrap();

@@ -3,9 +3,8 @@
 use super::fields::{Style, tell};
 use super::told;
 use crate::limit::decision_log::DecisionLog;
+use crate::runtime::BoxFuture;
 use http::{Request, Response};
-use std::future::Future;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -83,7 +82,7 @@ where
 {
     type Response = Response<B>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<B>, S::Error>> + Send>>;
+    type Future = BoxFuture<Result<Response<B>, S::Error>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)

@@ -12,11 +12,10 @@ use crate::limit::decision_log::DecisionLog;
 use crate::limit::pair::{Pair, is_same_budget};
 use crate::limit::take::give_back;
 use crate::pond::Millpond;
+use crate::runtime::BoxFuture;
 use crate::scope;
 use http::request::Parts;
 use http::{Request, Response};
-use std::future::Future;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use tower_service::Service;
 
@@ -53,7 +52,7 @@ where
 {
     type Response = Response<B>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<B>, S::Error>> + Send>>;
+    type Future = BoxFuture<Result<Response<B>, S::Error>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)

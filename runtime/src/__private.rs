@@ -7,6 +7,7 @@ mod mutation;
 mod part;
 mod return_type;
 mod sourced;
+mod update;
 
 pub use crate::cache::{
     Answer, CacheValue, Cacheable, CacheableKind, CachedFunction, Fallible, Plain, ReturnKind,
@@ -19,7 +20,8 @@ pub use call::{
 pub use limit::{
     Cost, Identify, LimitCall, LimitMark, Refuse, Respond, Responding, admit, respond, responding,
 };
-pub use mutation::{EntryRefs, Target, Targets, invalidating, invalidating_always, updating};
+pub use mutation::{Target, Targets, invalidating, invalidating_always};
 pub use part::Part;
 pub use return_type::{ReturnType, kinds, same_value, value_of};
 pub use sourced::Sourced;
+pub use update::{EntryRefs, updating};

@@ -14,7 +14,7 @@ pub use all_entries::AllEntries;
 pub use invalidation::Invalidation;
 pub use lookup::Lookup;
 pub use put_as::PutAs;
-pub(crate) use reference::EntryRef;
+pub(crate) use reference::{EntryRef, ObservedAt};
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::marker::PhantomData;

@@ -1,0 +1,197 @@
+//! `#[updates]`: the value of a body is stored in the entries of cached functions.
+
+use super::mutation::{Armed, Body, Target, Targets, target};
+use crate::cache::{Cache, ReturnKind};
+use crate::client::delivery::Invalidated;
+use crate::entry::{AllEntries, EntryRef, ObservedAt, PutAs, TypedEntryRef};
+use crate::key::Tag;
+use crate::runtime::Instant;
+use crate::scope;
+use bytes::Bytes;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+fn tag_target((cache, tag): &(Arc<Cache>, Tag)) -> (Arc<Cache>, Invalidated) {
+    (Arc::clone(cache), Invalidated::Tag(tag.clone()))
+}
+
+type Form<V> = fn(&V) -> Result<Bytes, crate::Error>;
+
+/// The entries that a call updates with its value.
+pub struct EntryRefs<K: ReturnKind> {
+    kind: K,
+    entries: Vec<(EntryRef, Form<K::Value>)>,
+    /// What else is invalidated: tags, and other entries.
+    tags: Vec<(Arc<Cache>, Tag)>,
+    others: Targets,
+}
+
+impl<K: ReturnKind> EntryRefs<K> {
+    /// None yet.
+    pub const fn new(kind: K) -> Self {
+        Self {
+            kind,
+            entries: Vec::new(),
+            tags: Vec::new(),
+            others: Targets::new(),
+        }
+    }
+
+    /// Something that the same call invalidates.
+    pub fn also(&mut self, target: impl Target) {
+        match target.into_target().0 {
+            (cache, Invalidated::Tag(tag)) => self.tags.push((cache, tag)),
+            other => self.others.0.push(other),
+        }
+    }
+}
+
+impl<T> TypedEntryRef<T> {
+    /// Lets a call update this entry; its value must be one that the entry takes.
+    pub fn add_to<K: ReturnKind>(self, entries: &mut EntryRefs<K>)
+    where
+        K::Value: PutAs<T>,
+    {
+        let form = <K::Value as PutAs<T>>::plain_form;
+        entries.entries.push((self.reference, form));
+    }
+}
+
+/// A tag in the list of `#[updates]`.
+#[derive(Debug)]
+pub struct TagRef(Arc<Cache>, Tag);
+
+impl TagRef {
+    /// Lets a call invalidate this tag.
+    pub fn add_to<K: ReturnKind>(self, entries: &mut EntryRefs<K>) {
+        entries.tags.push((self.0, self.1));
+    }
+}
+
+impl Tag {
+    #[doc(hidden)]
+    pub fn entry_ref(self) -> TagRef {
+        TagRef(Arc::clone(&scope::current().0.cache), self)
+    }
+}
+
+impl AllEntries {
+    #[doc(hidden)]
+    pub fn entry_ref(self) -> TagRef {
+        TagRef(self.cache, self.tag)
+    }
+}
+
+impl<K: ReturnKind> std::fmt::Debug for EntryRefs<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list()
+            .entries(self.entries.iter().map(|(entry, _)| &entry.key))
+            .finish()
+    }
+}
+
+/// Runs the body and stores its value in the entries, where nobody else wrote meanwhile; where
+/// somebody did, or where the value cannot be stored, it invalidates.
+pub async fn updating<K, F>(refs: EntryRefs<K>, body: F) -> K::Return
+where
+    K: ReturnKind,
+    F: Future<Output = K::Return>,
+{
+    let EntryRefs {
+        kind,
+        entries,
+        tags,
+        others,
+    } = refs;
+    let (entries, forms): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
+    let targets = Targets(
+        entries
+            .iter()
+            .map(target)
+            .chain(tags.iter().map(tag_target))
+            .chain(others.0.iter().cloned())
+            .collect(),
+    );
+    let update = Update {
+        entries,
+        tags,
+        others,
+    };
+    // Boxed, as every step of the cache's own: functions that call functions would each hold it.
+    let (update, samples) = Box::pin(update.sample()).await;
+    let mut armed = Armed(None);
+    let returned = Body {
+        targets: Some(targets),
+        armed: &mut armed,
+        inner: body,
+    }
+    .await;
+    let value = match kind.split(returned) {
+        Ok(value) => value,
+        Err(error) => {
+            armed.0 = None;
+            return kind.failure(error);
+        }
+    };
+    let forms: Vec<_> = forms.iter().map(|form| form(&value).ok()).collect();
+    Box::pin(update.store(forms, samples, armed)).await;
+    kind.success(value)
+}
+
+/// What a call updates, apart from the types of its values.
+struct Update {
+    entries: Vec<EntryRef>,
+    tags: Vec<(Arc<Cache>, Tag)>,
+    others: Targets,
+}
+
+/// What the entries held before the body, and how much of the budget is left: the steps share one, as the read and
+/// the fill of a cached function do.
+struct Samples {
+    observed: Vec<Option<ObservedAt>>,
+    left: Duration,
+}
+
+impl Update {
+    async fn sample(self) -> (Self, Samples) {
+        let entries = self.entries.iter();
+        let budgets = entries.map(|entry| entry.cache.client.settings.budget);
+        let budget = budgets.max().unwrap_or_default();
+        let start = Instant::now();
+        let mut observed = Vec::with_capacity(self.entries.len());
+        for entry in &self.entries {
+            observed.push(entry.observe(budget.saturating_sub(start.elapsed())).await);
+        }
+        let left = budget.saturating_sub(start.elapsed());
+        (self, Samples { observed, left })
+    }
+
+    /// Stores the plain forms of the value, and invalidates the rest. Dropped before that is decided, it leaves
+    /// everything to what is armed.
+    async fn store(self, forms: Vec<Option<Bytes>>, samples: Samples, mut armed: Armed) {
+        let Samples { observed, left } = samples;
+        let mut stale = self.others;
+        let mut unmoved = self.tags;
+        let start = Instant::now();
+        for ((entry, bytes), observed) in self.entries.into_iter().zip(forms).zip(observed) {
+            let left = left.saturating_sub(start.elapsed());
+            // Those of its own move together with the value: in two steps, another's invalidation could get lost.
+            let is_own = |(cache, tag): &(Arc<Cache>, Tag)| {
+                Arc::ptr_eq(cache, &entry.cache) && entry.tags.iter().any(|own| own == tag)
+            };
+            let own = unmoved.iter().filter(|tag| is_own(tag));
+            let own: Vec<Tag> = own.map(|(_, tag)| tag.clone()).collect();
+            if entry.update(bytes, observed, &own, left).await {
+                unmoved.retain(|tag| !is_own(tag));
+            } else {
+                stale.0.push(target(&entry));
+            }
+        }
+        stale.0.extend(unmoved.iter().map(tag_target));
+        armed.0 = None;
+        // What is not delivered in time is delivered in the background.
+        let left = left.saturating_sub(start.elapsed());
+        crate::runtime::timeout(left, Box::pin(stale.invalidate())).await;
+    }
+}

@@ -16,9 +16,14 @@ pub(crate) use isolate::{
 };
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use server::{
-    BoxFuture, InRequest, Instant, MUCH, MaybeSend, PerRequest, RealInstant, RuntimeHandle,
-    SystemTime, in_request, in_runtime, offload, pause, spawn, spawn_unawaited, timeout_at,
+    BoxFuture, InRequest, Instant, MUCH, PerRequest, RealInstant, RuntimeHandle, SystemTime,
+    in_request, in_runtime, offload, spawn, spawn_unawaited,
 };
+#[cfg(all(
+    not(target_arch = "wasm32"),
+    any(feature = "upstash", feature = "redis")
+))]
+pub(crate) use server::{MaybeSend, pause, timeout_at};
 use std::future::Future;
 use std::time::Duration;
 #[cfg(not(target_arch = "wasm32"))]

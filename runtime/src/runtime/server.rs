@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The clock that time limits go by, which a test can pause.
 pub(crate) use tokio::time::Instant;
@@ -17,9 +16,11 @@ pub(crate) const MUCH: usize = 64 * 1024;
 /// A future that may move between threads and owns what it needs.
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 
+#[cfg(any(feature = "upstash", feature = "redis"))]
 /// `Send` where there are threads.
 pub(crate) trait MaybeSend: Send {}
 
+#[cfg(any(feature = "upstash", feature = "redis"))]
 impl<T: Send + ?Sized> MaybeSend for T {}
 
 /// Whether the calling code runs inside a Tokio runtime.
@@ -56,13 +57,15 @@ where
     }
 }
 
+#[cfg(any(feature = "upstash", feature = "redis"))]
 /// Waits for the future until then, by the timers of the current runtime, which must have some.
 pub(crate) async fn timeout_at<F: Future>(until: Instant, future: F) -> Option<F::Output> {
     tokio::time::timeout_at(until, future).await.ok()
 }
 
+#[cfg(any(feature = "upstash", feature = "redis"))]
 /// Waits, by the timers of the current runtime, which must have some.
-pub(crate) async fn pause(duration: Duration) {
+pub(crate) async fn pause(duration: std::time::Duration) {
     tokio::time::sleep(duration).await;
 }
 

@@ -150,6 +150,8 @@ impl Worker {
             command.env(name, value.as_str().expect("a binding is a text"));
         }
         let mut process = command
+            // workerd finds no module outside of the folder that it is started in.
+            .current_dir(built())
             .env("PORT", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

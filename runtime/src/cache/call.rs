@@ -68,7 +68,7 @@ impl Policy {
             self.null_ttl?
         } else {
             let own = self.ttl_of.and_then(|of| of(plain));
-            own.unwrap_or(self.ttl).min(crate::ttl::CENTURY)
+            own.map_or(self.ttl, |own| own.min(crate::ttl::CENTURY))
         };
         if life < SHORTEST {
             return None;
@@ -77,7 +77,7 @@ impl Policy {
         if jitter == 0.0 {
             return Some(life);
         }
-        let less = random::up_to(life.mul_f64(jitter));
+        let less = random::up_to(life.min(crate::ttl::CENTURY).mul_f64(jitter));
         Some(life.saturating_sub(less).max(SHORTEST))
     }
 }

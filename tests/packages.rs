@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Packages that only the benchmarks build.
@@ -105,8 +105,39 @@ fn a_package_holds_its_licences_and_its_readme_and_no_symbolic_link() {
     }
 }
 
+/// Forgets the packages that an earlier run has left with Cargo. It takes them for those of this run, since name,
+/// version and place are the same.
+fn forget_earlier_packages() {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cargo")));
+    let Some(home) = home else { return };
+    for kind in ["src", "cache"] {
+        let Ok(registries) = fs::read_dir(home.join("registry").join(kind)) else {
+            continue;
+        };
+        // A registry that is a folder has no host in front of its hash.
+        let places = registries.flatten().map(|registry| registry.path());
+        let local = places.filter(|place| {
+            let name = place.file_name().and_then(|name| name.to_str());
+            name.is_some_and(|name| name.starts_with('-'))
+        });
+        for package in local.flat_map(|place| fs::read_dir(place).into_iter().flatten().flatten()) {
+            if package
+                .file_name()
+                .to_string_lossy()
+                .starts_with("millpond")
+            {
+                let path = package.path();
+                let _ = fs::remove_dir_all(&path);
+                let _ = fs::remove_file(&path);
+            }
+        }
+    }
+}
+
 #[test]
 fn both_packages_build_from_what_is_in_them() {
+    forget_earlier_packages();
     cargo(&[
         "package",
         "--allow-dirty",

@@ -189,6 +189,8 @@ async fn look(user: &str) -> Result<(), RateLimited> {
 async fn in_an_outage_each_attribute_decides_as_it_says() {
     let gateway = gateway(needs_redis!()).await;
     let pond = Millpond::builder().upstash(gateway.url(), gateway.token());
+    // No window ends between the calls.
+    let pond = pond.clock(ManualClock::new());
     let pond = pond.budget(Duration::from_millis(100)).build().unwrap();
     gateway.refuse().await;
     pond.scope(async {

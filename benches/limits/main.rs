@@ -1,6 +1,6 @@
 //! What a check of one, two and four limits costs: commands, instructions, time.
 //!
-//! `cargo bench -p millpond-benches --bench limits` prints the table of `docs/benchmarks.md`.
+//! `cargo bench -p millpond-benches --bench limits` prints the table.
 
 #[path = "../hits/instructions.rs"]
 mod instructions;

@@ -136,22 +136,26 @@ impl FromMeta for Condition {
     }
 }
 
+/// The function that an option takes, by its path or as a closure.
+fn function(item: &Meta, signature: &str, example: &str) -> darling::Result<Expr> {
+    match expr(item, example)? {
+        function @ (Expr::Path(_) | Expr::Closure(_)) => Ok(function.clone()),
+        other => {
+            let name = name_of(item);
+            let path = quoted_path(other).unwrap_or_else(|| example.to_owned());
+            Err(wrong(format!(
+                "`{name}` takes a function; write the path of a `{signature}`, such as {name} = {path}"
+            )))
+        }
+    }
+}
+
 /// `unless = Vec::is_empty`
 pub struct Predicate(pub Expr);
 
 impl FromMeta for Predicate {
     fn from_meta(item: &Meta) -> darling::Result<Self> {
-        let example = "Vec::is_empty";
-        match expr(item, example)? {
-            function @ (Expr::Path(_) | Expr::Closure(_)) => Ok(Self(function.clone())),
-            other => {
-                let name = name_of(item);
-                let path = quoted_path(other).unwrap_or_else(|| example.to_owned());
-                Err(wrong(format!(
-                    "`{name}` takes a function; write the path of a `fn(&T) -> bool`, such as {name} = {path}"
-                )))
-            }
-        }
+        function(item, "fn(&T) -> bool", "Vec::is_empty").map(Self)
     }
 }
 
@@ -195,17 +199,7 @@ pub struct Lifetime(pub Expr);
 
 impl FromMeta for Lifetime {
     fn from_meta(item: &Meta) -> darling::Result<Self> {
-        let example = "Token::lifetime";
-        match expr(item, example)? {
-            function @ (Expr::Path(_) | Expr::Closure(_)) => Ok(Self(function.clone())),
-            other => {
-                let name = name_of(item);
-                let path = quoted_path(other).unwrap_or_else(|| example.to_owned());
-                Err(wrong(format!(
-                    "`{name}` takes a function; write the path of a `fn(&T) -> Duration`, such as {name} = {path}"
-                )))
-            }
-        }
+        function(item, "fn(&T) -> Duration", "Token::lifetime").map(Self)
     }
 }
 

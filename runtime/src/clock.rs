@@ -44,6 +44,7 @@ impl Clock {
     /// What both clocks say now.
     pub(crate) fn now(&self) -> Moment {
         Moment {
+            // First the clock by which delays are measured, so that none is measured too short.
             monotonic: self.monotonic(),
             wall: match self {
                 Self::System => since_epoch(),
@@ -70,6 +71,11 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
+    /// Milliseconds since the Unix epoch.
+    pub(crate) fn unix_ms(self) -> u64 {
+        u64::try_from(self.wall.as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// What both say so much later, if neither is set meanwhile.
     pub(crate) fn after(self, time: Duration) -> Self {
         Self {

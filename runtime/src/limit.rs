@@ -28,7 +28,6 @@ mod headers;
 mod http;
 mod kind;
 mod limiter;
-mod moment;
 mod names;
 mod pair;
 mod receipt;

@@ -6,8 +6,8 @@
 
 use super::algorithm::{Rule, Verdict};
 use super::budgets::{BudgetKey, Budgets, make_room};
-use super::moment::Moment;
 use super::snapshot::Snapshot;
+use crate::clock::Moment;
 use std::time::Duration;
 
 #[derive(Debug)]
@@ -49,11 +49,11 @@ impl Blocked {
             refusals.remove(key);
             return None;
         }
-        if refusal.until <= now.unix_ms {
+        if refusal.until <= now.unix_ms() {
             return None;
         }
-        let held = refusal.snapshot.at(rule, now.unix_ms)?;
-        Some(rule.check(held, now.unix_ms, cost)).filter(|verdict| !verdict.allowed)
+        let held = refusal.snapshot.at(rule, now.unix_ms())?;
+        Some(rule.check(held, now.unix_ms(), cost)).filter(|verdict| !verdict.allowed)
     }
 
     /// Whether the store will probably refuse this call, by what this process last saw.
@@ -61,8 +61,8 @@ impl Blocked {
         let refusals = self.refusals.lock();
         let held = refusals
             .get(key)
-            .and_then(|seen| seen.snapshot.at(rule, now.unix_ms));
-        held.is_some_and(|held| !rule.check(held, now.unix_ms, cost).allowed)
+            .and_then(|seen| seen.snapshot.at(rule, now.unix_ms()));
+        held.is_some_and(|held| !rule.check(held, now.unix_ms(), cost).allowed)
     }
 
     /// Keeps in mind that this was too much to be allowed before `until`, while the key lives so many
@@ -78,7 +78,7 @@ impl Blocked {
         if !self.on {
             return;
         }
-        let wait = until.map_or(life, |until| until.saturating_sub(now.unix_ms).min(life));
+        let wait = until.map_or(life, |until| until.saturating_sub(now.unix_ms()).min(life));
         let refusal = Refusal {
             snapshot,
             until: until.unwrap_or(0),

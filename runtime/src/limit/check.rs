@@ -1,20 +1,20 @@
 //! One check: known refusals, then the store, then what to do without it.
 
 use super::decision::{Counted, Decision, Outcome, Reason};
-use super::moment::Moment;
 use super::pair::{Pair, Part};
 use super::resolve::parts;
 use super::state::Limits;
 use super::take::{NotTaken, policy, take};
 use super::{Limit, OnOutage, script};
 use crate::client::outage::Step;
+use crate::clock::Moment;
 use crate::error::{Error, ErrorKind};
 use crate::reply::no_reply;
 use std::sync::Arc;
 
 /// Takes what these pairs cost, or nothing; there is at least one.
 pub(crate) async fn check(state: &Arc<Limits>, pairs: &[Pair<'_>]) -> Result<Decision, Error> {
-    let now = Moment::now(&state.client.settings.clock);
+    let now = state.client.settings.clock.now();
     let parts = parts(state, pairs, now)?;
     let decision = decide(state, &parts, now).await?;
     count(state, &decision);
@@ -89,13 +89,13 @@ pub(crate) fn unidentified(state: &Arc<Limits>, limit: &Limit) -> Decision {
 
 /// What [`check`] would find; takes nothing.
 pub(crate) async fn look(state: &Arc<Limits>, pairs: &[Pair<'_>]) -> Result<Decision, Error> {
-    let now = Moment::now(&state.client.settings.clock);
+    let now = state.client.settings.clock.now();
     let parts = parts(state, pairs, now)?;
     read(state, &parts, now).await
 }
 
 async fn decide(state: &Arc<Limits>, parts: &[Part], now: Moment) -> Result<Decision, Error> {
-    let at = now.unix_ms;
+    let at = now.unix_ms();
     if let Some(part) = parts.iter().find(|part| part.cost > part.limit.units()) {
         let policies = parts.iter().map(|part| policy(part, None)).collect();
         return Ok(Decision::too_costly(&part.limit, policies, at));
@@ -134,7 +134,7 @@ async fn decide(state: &Arc<Limits>, parts: &[Part], now: Moment) -> Result<Deci
 }
 
 async fn read(state: &Arc<Limits>, parts: &[Part], now: Moment) -> Result<Decision, Error> {
-    let at = now.unix_ms;
+    let at = now.unix_ms();
     let looks = parts.iter().map(|part| script::look(&part.budget(at)));
     let replies = state.client.send(looks.collect(), state.budget).await;
     let policies = parts.iter().zip(replies).map(|(part, reply)| {
@@ -148,7 +148,7 @@ async fn read(state: &Arc<Limits>, parts: &[Part], now: Moment) -> Result<Decisi
 
 /// Decides without the store; of several limits, every one has to agree.
 fn degrade(state: &Arc<Limits>, parts: &[Part], cause: ErrorKind, now: Moment) -> Decision {
-    let at = now.unix_ms;
+    let at = now.unix_ms();
     let with = |policy| {
         parts
             .iter()

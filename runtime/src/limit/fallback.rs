@@ -3,10 +3,10 @@
 use super::Limit;
 use super::algorithm::Held;
 use super::budgets::BudgetKey;
-use super::moment::Moment;
 use super::pair::Part;
 use super::snapshot::Snapshot;
 use super::table::{Budget, Table};
+use crate::clock::Moment;
 use crate::sync;
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -29,7 +29,7 @@ impl Fallback {
     /// Takes this process's share from all of these budgets, or from none.
     pub(crate) fn check(&self, parts: &[&Part], now: Moment) -> Local {
         let mut tables = sync::lock(&self.tables);
-        let at = now.unix_ms;
+        let at = now.unix_ms();
         let mut local = Local {
             allowed: true,
             retry_at: Some(0),
@@ -82,8 +82,8 @@ impl Fallback {
 #[cfg(test)]
 mod tests {
     use super::Fallback;
+    use crate::clock::Moment;
     use crate::limit::budgets::BudgetKey;
-    use crate::limit::moment::Moment;
     use crate::limit::pair::Part;
     use crate::limit::{AUTH, Limit};
     use std::time::Duration;
@@ -102,7 +102,7 @@ mod tests {
 
     fn at(unix_ms: u64, monotonic: u64) -> Moment {
         Moment {
-            unix_ms,
+            wall: Duration::from_millis(unix_ms),
             monotonic: Duration::from_millis(monotonic),
         }
     }

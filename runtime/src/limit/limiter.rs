@@ -1,7 +1,6 @@
 //! The limiter by hand: a limit, or several, of one `Millpond`.
 
 use super::decision::Decision;
-use super::moment::Moment;
 use super::pair::{Pair, Part, is_same_budget};
 use super::resolve::parts;
 use super::state::Limits;
@@ -234,7 +233,7 @@ impl Limiter {
     /// ```
     pub async fn reset(&self, id: impl Display) -> Result<(), Error> {
         let id = self.admissible(id)?;
-        let now = Moment::now(&self.state.client.settings.clock);
+        let now = self.state.client.settings.clock.now();
         let parts = parts(&self.state, &self.pairs(&id, 1)?, now)?;
         // On Redis Cluster, keys of different callers are in different slots.
         let groups: Vec<&[Part]> = if self.state.names.cluster {
@@ -243,7 +242,9 @@ impl Limiter {
             vec![&parts]
         };
         for group in groups {
-            let keys = group.iter().flat_map(|part| part.budget(now.unix_ms).keys);
+            let keys = group
+                .iter()
+                .flat_map(|part| part.budget(now.unix_ms()).keys);
             let args = std::iter::once(Bytes::from_static(b"DEL")).chain(keys);
             self.send(Command::new(Effect::Repeatable, args)).await?;
         }

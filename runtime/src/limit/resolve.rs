@@ -1,8 +1,8 @@
 //! From the pairs of a call to the counters that it takes from.
 
-use super::moment::Moment;
 use super::pair::{Pair, Part};
 use super::state::Limits;
+use crate::clock::Moment;
 use crate::error::Error;
 
 /// The budgets of these pairs. Pairs that meet in one counter are checked with the sum of their costs.

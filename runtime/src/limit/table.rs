@@ -3,8 +3,8 @@
 
 use super::algorithm::{Held, LEVELS, Rule, USED_UP};
 use super::budgets::BudgetKey;
-use super::moment::Moment;
 use super::snapshot::Snapshot;
+use crate::clock::Moment;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -31,16 +31,16 @@ pub(crate) struct Budget {
 
 impl Budget {
     pub(crate) fn held(&self, rule: Rule, now: Moment) -> Held {
-        self.snapshot.at_or_before(rule, now.unix_ms)
+        self.snapshot.at_or_before(rule, now.unix_ms())
     }
 
     fn is_spent(&self, now: Moment) -> bool {
-        self.ends <= now.monotonic || self.snapshot.is_spent(self.rule, now.unix_ms)
+        self.ends <= now.monotonic || self.snapshot.is_spent(self.rule, now.unix_ms())
     }
 
     fn list(&self, now: Moment) -> usize {
         let rule = self.rule;
-        let left = rule.check(self.held(rule, now), now.unix_ms, 0).remaining;
+        let left = rule.check(self.held(rule, now), now.unix_ms(), 0).remaining;
         rule.level(left)
     }
 }

@@ -5,12 +5,12 @@
 
 use super::algorithm::Algorithm;
 use super::decision::{BudgetName, Counted, Decision, Policy, Reason};
-use super::moment::Moment;
 use super::pair::Part;
 use super::receipt::{Receipt, TakenPart};
 use super::script;
 use super::snapshot::Snapshot;
 use super::state::Limits;
+use crate::clock::Moment;
 use crate::error::{Error, ErrorKind};
 use crate::reply::no_reply;
 use std::sync::Arc;
@@ -107,7 +107,7 @@ pub(super) async fn take(
             untaken(found, part.cost)
         }
     });
-    let decision = Decision::counted(policies.collect(), Reason::Exhausted, now.unix_ms)
+    let decision = Decision::counted(policies.collect(), Reason::Exhausted, now.unix_ms())
         .filter(|decision| decision.is_allowed() == took)
         .ok_or_else(|| {
             Error::new(
@@ -174,14 +174,14 @@ async fn take_at_once(
     parts: &[&Part],
     now: Moment,
 ) -> Result<(Vec<Policy>, Option<Vec<TakenPart>>), Error> {
-    let at = now.unix_ms;
+    let at = now.unix_ms();
     let clock = &state.client.settings.clock;
     let budgets: Vec<_> = parts.iter().map(|part| part.budget(at)).collect();
     let command = script::check(&budgets, at);
-    let left = state.budget.saturating_sub(now.elapsed(clock));
+    let left = state.budget.saturating_sub(clock.age(now));
     let reply = state.client.send(vec![command], left).await.pop();
     let (took, held) = script::read_check(&reply.ok_or_else(no_reply)??, parts.len())?;
-    if now.elapsed(clock) > state.budget {
+    if clock.age(now) > state.budget {
         let text =
             "a limit check was answered too late: its window's counter may be a new one by now";
         return Err(Error::new(ErrorKind::Timeout, text));

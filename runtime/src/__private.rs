@@ -11,7 +11,7 @@ mod update;
 
 pub use crate::cache::{
     Answer, CacheValue, Cacheable, CacheableKind, CachedFunction, Fallible, Plain, ReturnKind,
-    Shareable, cacheable, check_prefix, never,
+    Shareable, Sourced, cacheable, check_prefix, never,
 };
 pub use crate::key::{HashedPart, KeyPart, KeyWriter, OptionalPart};
 pub use call::{
@@ -23,5 +23,4 @@ pub use limit::{
 pub use mutation::{Target, Targets, invalidating, invalidating_always};
 pub use part::Part;
 pub use return_type::{ReturnType, kinds, same_value, value_of};
-pub use sourced::Sourced;
 pub use update::{EntryRefs, updating};

@@ -25,5 +25,5 @@ pub use call_mode::{refresh, uncached};
 pub(crate) use flight::SharedError;
 pub(crate) use load::unstorable;
 pub(crate) use return_kind::Nested;
-pub use return_kind::{Fallible, Plain, ReturnKind, Shareable};
+pub use return_kind::{Fallible, Plain, ReturnKind, Shareable, Sourced};
 pub(crate) use state::Cache;

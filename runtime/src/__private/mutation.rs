@@ -98,10 +98,20 @@ impl Drop for Armed {
 pin_project! {
     /// The body of a mutation, armed from its first poll on.
     pub(super) struct Body<'a, F> {
-        pub(super) targets: Option<Targets>,
-        pub(super) armed: &'a mut Armed,
+        targets: Option<Targets>,
+        armed: &'a mut Armed,
         #[pin]
-        pub(super) inner: F,
+        inner: F,
+    }
+}
+
+impl<'a, F> Body<'a, F> {
+    pub(super) fn new(targets: Targets, armed: &'a mut Armed, inner: F) -> Self {
+        Self {
+            targets: Some(targets),
+            armed,
+            inner,
+        }
     }
 }
 
@@ -129,12 +139,7 @@ where
     F: Future<Output = K::Return>,
 {
     let mut armed = Armed(None);
-    let returned = Body {
-        targets: Some(targets),
-        armed: &mut armed,
-        inner: body,
-    }
-    .await;
+    let returned = Body::new(targets, &mut armed, body).await;
     // The error, which need not be `Send`, must be gone before the next `await`.
     let value = match kind.split(returned) {
         Ok(value) => value,
@@ -161,12 +166,7 @@ where
     F: Future<Output = K::Return>,
 {
     let mut armed = Armed(None);
-    let returned = Body {
-        targets: Some(targets),
-        armed: &mut armed,
-        inner: body,
-    }
-    .await;
+    let returned = Body::new(targets, &mut armed, body).await;
     let returned = kind.split(returned);
     if let Ok(value) = &returned {
         late(value, armed.0.get_or_insert_default());

@@ -1,8 +1,7 @@
 //! What a function returns, told by the compiler: aliases of `Result` behave, and no type is guessed by
 //! its spelling.
 
-use super::sourced::Sourced;
-use crate::cache::{Fallible, Nested, Plain, ReturnKind, Shareable};
+use crate::cache::{Fallible, Nested, Plain, ReturnKind, Shareable, Sourced};
 use crate::limit::RateLimited;
 use std::marker::PhantomData;
 

@@ -121,12 +121,7 @@ where
     // Boxed, as every step of the cache's own: functions that call functions would each hold it.
     let (update, samples) = Box::pin(update.sample()).await;
     let mut armed = Armed(None);
-    let returned = Body {
-        targets: Some(targets),
-        armed: &mut armed,
-        inner: body,
-    }
-    .await;
+    let returned = Body::new(targets, &mut armed, body).await;
     let value = match kind.split(returned) {
         Ok(value) => value,
         Err(error) => {

@@ -56,6 +56,8 @@ kinds! {
     Fallible<T, E>;
     /// Returns a `Result` whose error can be cloned for other callers.
     Shareable<T, E>;
+    /// Returns a `Result` whose error can be cloned for other callers and says what caused it.
+    Sourced<T, E>;
     /// Returns something that must be transposed.
     Nested<T>;
 }
@@ -100,4 +102,4 @@ macro_rules! results {
     };
 }
 
-results!(Fallible, Shareable);
+results!(Fallible, Shareable, Sourced);

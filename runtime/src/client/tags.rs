@@ -25,13 +25,17 @@ pub(crate) struct Tags(Option<Arc<[Tag]>>);
 
 impl Tags {
     pub(crate) fn new(mut tags: Vec<Tag>) -> Self {
+        // Each call of a function without tags is here.
+        if tags.is_empty() {
+            return Self(None);
+        }
         let mut known = Vec::new();
         tags.retain(|tag| {
             let is_new = !known.contains(tag);
             known.extend(is_new.then(|| tag.clone()));
             is_new
         });
-        Self((!tags.is_empty()).then(|| tags.into()))
+        Self(Some(tags.into()))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -105,43 +106,47 @@ fn a_package_holds_its_licences_and_its_readme_and_no_symbolic_link() {
     }
 }
 
-/// Forgets the packages that an earlier run has left with Cargo. It takes them for those of this run, since name,
-/// version and place are the same.
-fn forget_earlier_packages() {
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cargo")));
-    let Some(home) = home else { return };
-    for kind in ["src", "cache"] {
-        let Ok(registries) = fs::read_dir(home.join("registry").join(kind)) else {
-            continue;
-        };
-        // A registry that is a folder has no host in front of its hash.
-        let places = registries.flatten().map(|registry| registry.path());
-        let local = places.filter(|place| {
-            let name = place.file_name().and_then(|name| name.to_str());
-            name.is_some_and(|name| name.starts_with('-'))
-        });
-        for package in local.flat_map(|place| fs::read_dir(place).into_iter().flatten().flatten()) {
-            if package
-                .file_name()
-                .to_string_lossy()
-                .starts_with("millpond")
-            {
-                let path = package.path();
-                let _ = fs::remove_dir_all(&path);
-                let _ = fs::remove_file(&path);
-            }
+/// A target directory for these sources of the macros. Cargo takes a package that it has seen for one that it sees
+/// again if name, version and place are the same, whatever is in it; so each content has a place of its own.
+fn target_directory() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("macros");
+    let (mut paths, mut files) = (vec![root.join("Cargo.toml"), root.join("src")], Vec::new());
+    while let Some(path) = paths.pop() {
+        if path.is_dir() {
+            paths.extend(
+                fs::read_dir(path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
+        } else {
+            files.push(path);
         }
     }
+    files.sort();
+    let mut hasher = DefaultHasher::new();
+    for file in files {
+        (fs::read(&file).unwrap(), file).hash(&mut hasher);
+    }
+    let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages");
+    let this = all.join(format!("{:016x}", hasher.finish()));
+    // Those of other contents are of no use any more.
+    for other in fs::read_dir(&all).into_iter().flatten().flatten() {
+        if other.path() != this {
+            fs::remove_dir_all(other.path()).unwrap();
+        }
+    }
+    this
 }
 
 #[test]
 fn both_packages_build_from_what_is_in_them() {
-    forget_earlier_packages();
+    let target = target_directory();
     cargo(&[
         "package",
         "--allow-dirty",
         "--quiet",
+        "--target-dir",
+        target.to_str().unwrap(),
         "-p",
         "millpond-macros",
         "-p",

@@ -149,7 +149,7 @@ impl Error {
     /// use millpond::{ErrorKind, Millpond, ttl};
     ///
     /// // Nobody listens on this port.
-    /// let pond = Millpond::builder().upstash("http://127.0.0.1:9", "token").build()?;
+    /// let pond = Millpond::builder().upstash("http://127.0.0.1:9", "token").retries(0).build()?;
     /// let error = pond.increment("views", 1, None).await.unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::Unavailable);
     /// assert!(error.is_retryable() && !error.may_have_run());

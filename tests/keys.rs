@@ -410,3 +410,66 @@ async fn namespaces_on_one_database_do_not_see_each_other() {
         Some("other")
     );
 }
+
+#[allow(dead_code, reason = "only their keys are asked for")]
+mod integers {
+    use millpond::cached;
+
+    macro_rules! functions {
+        ($($name:ident: $integer:ident),*) => {$(
+            #[cached(prefix = "integer")]
+            pub(super) async fn $name(id: $integer) -> u8 {
+                let _ = id;
+                0
+            }
+        )*};
+    }
+
+    functions!(
+        of_u8: u8, of_u16: u16, of_u32: u32, of_u64: u64, of_usize: usize, of_u128: u128,
+        of_i8: i8, of_i16: i16, of_i32: i32, of_i64: i64, of_isize: isize, of_i128: i128
+    );
+}
+
+#[test]
+fn an_integer_in_a_key_is_what_its_display_writes() {
+    macro_rules! check {
+        ($($name:ident: $integer:ident),*) => {$(
+            for id in [$integer::MIN, 0, 1, 10, $integer::MAX] {
+                assert_eq!(integers::$name::entry(id).key().to_string(), format!("integer:{id}"));
+            }
+        )*};
+    }
+    check!(
+        of_u8: u8, of_u16: u16, of_u32: u32, of_u64: u64, of_usize: usize, of_u128: u128,
+        of_i8: i8, of_i16: i16, of_i32: i32, of_i64: i64, of_isize: isize, of_i128: i128
+    );
+}
+
+/// A type of somebody's own that has the name of an integer is written by its own `Display`.
+#[allow(dead_code, reason = "only its keys are asked for")]
+mod shadowed {
+    use std::fmt;
+
+    #[allow(non_camel_case_types, reason = "the name is the point")]
+    #[derive(Clone, Copy)]
+    pub(super) struct u64;
+
+    impl fmt::Display for u64 {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("not:a:number")
+        }
+    }
+
+    #[millpond::cached(prefix = "shadowed")]
+    pub(super) async fn shadowed(id: u64) -> u32 {
+        let _ = id;
+        0
+    }
+}
+
+#[test]
+fn a_type_that_is_only_called_like_an_integer_keeps_its_display() {
+    let key = shadowed::shadowed::entry(shadowed::u64).key().to_string();
+    assert_eq!(key, "shadowed:not%3Aa%3Anumber");
+}

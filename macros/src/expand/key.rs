@@ -1,6 +1,7 @@
 //! The steps of a key as calls of the writer, and `key!`, which is nothing else.
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::{Type, TypePath};
 
 use crate::{
     model::{
@@ -79,7 +80,28 @@ fn step(writer: &Ident, step: &Step) -> TokenStream {
     // A missing trait is reported at the user's own type, or where the value is asked for.
     let at = Span::mixed_site().located_at(*at);
     let method = Ident::new(method, at);
-    let turbofish = ty.as_ref().map(|ty| quote!(::<#ty>));
     let value = quote_spanned!(at=> (&#name #(.#fields)*));
-    quote_spanned!(Span::mixed_site()=> #writer.#method #turbofish #value;)
+    match ty {
+        // Written faster if it is what its name says.
+        Some(ty) if matches!(form, Form::Display) && spells_integer(ty) => {
+            quote_spanned!(Span::mixed_site()=> #writer.of::<#ty>().#method #value;)
+        }
+        ty => {
+            let turbofish = ty.as_ref().map(|ty| quote!(::<#ty>));
+            quote_spanned!(Span::mixed_site()=> #writer.#method #turbofish #value;)
+        }
+    }
+}
+
+fn spells_integer(ty: &Type) -> bool {
+    const INTEGERS: [&str; 10] = [
+        "u8", "u16", "u32", "u64", "usize", "i8", "i16", "i32", "i64", "isize",
+    ];
+    let Type::Path(TypePath {
+        qself: None, path, ..
+    }) = ty
+    else {
+        return false;
+    };
+    INTEGERS.iter().any(|name| path.is_ident(name))
 }

@@ -1,5 +1,7 @@
 //! Keys from templates: what the macros drive, and what may stand in a template.
 
+mod integer;
+
 use super::Key;
 use super::escape::encode_from;
 use super::full::{ends_reserved, is_reserved};

@@ -230,7 +230,11 @@ impl Client {
         counters.commands.add(all.len() as u64);
         let mut replies = self.send(all, within).await;
         let answers = replies.split_off(first);
-        if let Some(error) = replies.into_iter().find_map(Result::err) {
+        let mut settled = tickets
+            .iter()
+            .zip(replies)
+            .map(|(ticket, reply)| ticket.owed.delivered(&reply?));
+        if let Some(error) = settled.find_map(Result::err) {
             let own = answers.into_iter().find_map(Result::err);
             return Err(own.unwrap_or_else(|| not_through(error, changes)));
         }

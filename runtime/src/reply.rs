@@ -1,6 +1,6 @@
 //! What a server answers, and how it becomes a Rust value.
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Cause, Error, ErrorKind};
 use crate::value;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -175,6 +175,20 @@ pub(crate) fn int(reply: &Reply) -> Result<i64, Error> {
             .ok()
             .and_then(|text| text.parse().ok())
             .ok_or_else(unexpected),
+        _ => Err(unexpected()),
+    }
+}
+
+/// The error for an answer that does not have the form of the command's, where that changes something: it says
+/// nothing about whether it ran.
+pub(crate) fn unread(error: &Error) -> Error {
+    error.clone().caused_by(Cause::Unanswered)
+}
+
+/// That a command with nothing to tell was done.
+pub(crate) fn done(reply: &Reply) -> Result<(), Error> {
+    match reply {
+        Reply::Bulk(text) if text.as_ref() == b"OK" => Ok(()),
         _ => Err(unexpected()),
     }
 }

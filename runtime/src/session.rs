@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind};
 use crate::hex::hex;
 use crate::key::Key;
 use crate::prefix;
+use crate::reply::unread;
 use crate::store::command::{Command, Effect, Purpose, Reply};
 use bytes::Bytes;
 pub use id::SessionId;
@@ -300,7 +301,8 @@ impl<T> Sessions<T> {
         let writer = self.client.writes.next();
         let unanswered = Unanswered::new(&self.client, &writer, [full], true);
         let removed = self.send(id, Effect::Repeatable, "DEL", []).await?;
+        let removed = removed.parse().map_err(|error| unread(&error))?;
         unanswered.answered();
-        removed.parse()
+        Ok(removed)
     }
 }

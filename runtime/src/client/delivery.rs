@@ -213,15 +213,12 @@ impl Client {
         let mut next = || replies.next().unwrap_or_else(|| Err(reply::no_reply()));
         let (mut removed, mut left, mut first) = (0, Vec::new(), None);
         for (owed, ticket) in owed.into_iter().zip(tickets) {
-            let mut reply = next();
+            let mut guard = Ok(());
             if is_first && ticket.is_none() && first_commands(owed.key.kind) == 2 {
-                reply = reply.and(next());
+                guard = next().and_then(|reply| reply::done(&reply));
             }
-            let count = reply.and_then(|reply| match owed.key.kind {
-                KeyKind::Tag => Ok(0),
-                KeyKind::Guarded | KeyKind::Unguarded => reply::int(&reply),
-            });
-            match count {
+            let count = next().and_then(|reply| owed.delivered(&reply));
+            match guard.and(count) {
                 Ok(count) => {
                     self.outages.succeeded(Step::Invalidation);
                     removed += count;

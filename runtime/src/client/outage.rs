@@ -154,12 +154,17 @@ impl OutageLog {
 
 /// What has begun.
 fn began(step: Step, error: &Error) -> &'static str {
-    let is_answer = !matches!(Cause::of(error), Cause::NoAnswer);
+    let cause = Cause::of(error);
+    // An answer that cannot be read need not be the server's.
+    let is_unreadable = cause == Cause::Other(ErrorKind::Protocol);
+    let is_refusal = !is_unreadable && cause != Cause::NoAnswer;
     match step {
-        Step::Read if is_answer => "the server refused to read for the cache",
+        Step::Read if is_refusal => "the server refused to read for the cache",
+        Step::Read if is_unreadable => "the cache gave no answer that can be read",
         Step::Read => "the cache did not answer",
+        Step::Fill if is_unreadable => "it is not known whether values are stored",
         Step::Fill => "the server refused to store a value",
-        Step::Invalidation if is_answer => {
+        Step::Invalidation if is_refusal => {
             "the server refused an invalidation; it is delivered later"
         }
         Step::Invalidation => "an invalidation is delivered later",

@@ -107,7 +107,8 @@ impl Client {
             let mut refused = Vec::new();
             for (group, tickets) in std::mem::take(&mut groups).into_iter().zip(tickets) {
                 let reply = replies.next().unwrap_or_else(|| Err(reply::no_reply()));
-                match reply.and_then(|reply| reply::int(&reply)) {
+                let stored = |reply| reply::int(&reply).map_err(|error| reply::unread(&error));
+                match reply.and_then(stored) {
                     Ok(0) => refused.push(group),
                     Ok(_) => {
                         for ticket in tickets.iter().flatten() {
@@ -163,7 +164,7 @@ impl Client {
                         break Ok(reply);
                     }
                 }
-                Ok(None) => break Err(reply::no_reply()),
+                Ok(None) => break Err(reply::unread(&reply::no_reply())),
                 Err(error) => break Err(error),
             }
         };

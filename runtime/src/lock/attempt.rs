@@ -7,7 +7,7 @@ use super::target::LockTarget;
 use crate::error::Error;
 use crate::key::{FENCE, FullKey, beside};
 use crate::random;
-use crate::reply::{int, no_reply};
+use crate::reply::{int, no_reply, unread};
 use crate::runtime::RuntimeHandle;
 use crate::store::command::{Command, Effect, Reply, Script};
 use crate::ttl::lifetime;
@@ -79,17 +79,12 @@ impl<'a> Attempt<'a> {
         };
         let reply = self.sending.insert(sending).as_mut().await;
         self.sending = None;
+        let answer = reply.and_then(|reply| answer(&reply).map_err(|error| unread(&error)));
         // After an error of the server's own, nothing was taken.
-        if matches!(&reply, Err(error) if error.may_have_run()) {
+        if matches!(&answer, Err(error) if error.may_have_run()) {
             self.give_back(None);
         }
-        let (taken, number) = match reply? {
-            Reply::Array(parts) => match parts.as_slice() {
-                [taken, number] => (int(taken)? == 1, int(number)?),
-                _ => return Err(no_reply()),
-            },
-            _ => return Err(no_reply()),
-        };
+        let (taken, number) = answer?;
         if !taken {
             // A lock without a lifetime, which others may have made, answers less than 0.
             let left = u64::try_from(number).map_or(UNKNOWN, Duration::from_millis);
@@ -103,6 +98,17 @@ impl<'a> Attempt<'a> {
             sent,
         );
         Ok(Look::Taken(LockGuard::new(held)))
+    }
+}
+
+/// Whether it was taken, and a number that goes with that.
+fn answer(reply: &Reply) -> Result<(bool, i64), Error> {
+    match reply {
+        Reply::Array(parts) => match parts.as_slice() {
+            [taken, number] => Ok((int(taken)? == 1, int(number)?)),
+            _ => Err(no_reply()),
+        },
+        _ => Err(no_reply()),
     }
 }
 

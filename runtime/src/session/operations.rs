@@ -6,7 +6,7 @@ use super::lifetime::Left;
 use crate::client::guard;
 use crate::client::write::Unanswered;
 use crate::error::Error;
-use crate::reply::{bulk, int};
+use crate::reply::{bulk, int, unread};
 use crate::store::command::{Effect, Reply};
 use crate::time_left::TimeLeft;
 use crate::value::plain_form;
@@ -45,7 +45,8 @@ impl<T> Sessions<T> {
         ];
         // Not repeated by the engine: a first copy that arrives late would bring back what was destroyed. If no
         // answer comes, nobody learns the id, so it goes.
-        self.change(&id, "SET", args, true).await?;
+        let reply = self.change(&id, "SET", args, true).await?;
+        int(&reply).map_err(|error| unread(&error))?;
         Ok(id)
     }
 

@@ -19,6 +19,8 @@ pub enum Fault {
     Truncated,
     /// Everything runs; the answer comes this much later.
     Slow(Duration),
+    /// Everything runs; the answer comes byte by byte, a thousand a second, and never ends.
+    Drip,
     /// Nothing runs; this comes back.
     Answer {
         /// The HTTP status.
@@ -54,6 +56,15 @@ impl Fault {
             status: 200,
             content_type: "application/json",
             body: body.into(),
+        }
+    }
+
+    /// Nothing runs; these bytes come back from a [`Relay`](crate::Relay).
+    pub fn resp(bytes: impl Into<String>) -> Self {
+        Self::Answer {
+            status: 200,
+            content_type: "",
+            body: bytes.into(),
         }
     }
 

@@ -182,6 +182,15 @@ impl Gateway {
         self.service.plan.clear();
     }
 
+    /// Waits until this many more bytes of a [`Fault::Drip`] have been sent.
+    ///
+    /// # Panics
+    ///
+    /// When they were not within 30 seconds.
+    pub async fn drips(&self, bytes: u64) {
+        self.service.log.drips(&self.patience, bytes).await;
+    }
+
     /// Resets every connection and refuses new ones, until [`accept`](Self::accept).
     ///
     /// # Panics

@@ -1,6 +1,7 @@
 //! What arrived, for tests to look at.
 
 use crate::patience::{self, Patience};
+use bytes::Bytes;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -19,6 +20,17 @@ pub struct Request {
 }
 
 impl Request {
+    /// A command that came over RESP.
+    pub(crate) fn of_command(command: &[Bytes]) -> Self {
+        let words = command.iter().map(|word| String::from_utf8_lossy(word));
+        Self {
+            method: String::new(),
+            path: String::new(),
+            headers: Vec::new(),
+            commands: vec![words.map(Into::into).collect()],
+        }
+    }
+
     /// The value of a header; the name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
@@ -42,6 +54,7 @@ pub(crate) struct Log {
     requests: Mutex<Vec<Request>>,
     pub(crate) arrivals: watch::Sender<u64>,
     pub(crate) under_way: watch::Sender<usize>,
+    dripped: watch::Sender<u64>,
 }
 
 impl Log {
@@ -65,6 +78,19 @@ impl Log {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
+    }
+
+    /// A byte of an answer that never ends has been sent.
+    pub(crate) fn drip(&self) {
+        self.dripped.send_modify(|bytes| *bytes += 1);
+    }
+
+    pub(crate) async fn drips(&self, patience: &Patience, bytes: u64) {
+        let mut dripped = self.dripped.subscribe();
+        let wanted = *dripped.borrow() + bytes;
+        let seen = dripped.wait_for(|dripped| *dripped >= wanted);
+        let in_time = patience.bound(seen).await.is_some();
+        assert!(in_time, "bytes of an answer: {}", patience::EXHAUSTED);
     }
 
     /// Counts a request as under way until the guard is dropped.

@@ -87,6 +87,35 @@ impl Connection {
         }
     }
 
+    /// The other end of one: commands are received, and replies are sent.
+    pub(crate) fn of(client: TcpStream) -> Self {
+        Self {
+            stream: BufReader::new(client),
+        }
+    }
+
+    pub(crate) async fn answer(&mut self, reply: &Reply) -> io::Result<()> {
+        let mut out = BytesMut::new();
+        reply.encode(&mut out);
+        self.write(&out).await
+    }
+
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.get_mut().write_all(bytes).await
+    }
+
+    /// Waits until the other side has closed it, or said something that it was not asked for.
+    pub(crate) async fn ended(&mut self) {
+        // An error is an end as well.
+        let _ = self.stream.fill_buf().await;
+    }
+
+    /// Makes the end of this connection a reset; always an error, which ends it.
+    pub(crate) fn reset(&mut self) -> io::Result<()> {
+        self.stream.get_mut().set_zero_linger()?;
+        Err(io::ErrorKind::ConnectionReset.into())
+    }
+
     /// Sends one command and waits for its reply.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 const SYNC_TOKEN: &str = "upstash-sync-token";
@@ -29,7 +30,7 @@ pub(crate) struct Service {
     pub(crate) token: String,
     pub(crate) database: Database,
     pub(crate) max_request_bytes: usize,
-    pub(crate) log: Log,
+    pub(crate) log: Arc<Log>,
     pub(crate) plan: Plan,
     writers: HashSet<String>,
     writes: AtomicU64,
@@ -41,6 +42,8 @@ enum Outcome {
     Answer(Answer),
     Half(Answer),
     Events(mpsc::Receiver<Bytes>),
+    /// An answer that never ends.
+    Drip(mpsc::Receiver<Bytes>),
     Reset,
 }
 
@@ -55,7 +58,7 @@ impl Service {
             token,
             database,
             max_request_bytes,
-            log: Log::default(),
+            log: Arc::default(),
             plan: Plan::default(),
             writers: rules::writers(&catalogue),
             writes: AtomicU64::new(0),
@@ -107,6 +110,15 @@ impl Service {
                 };
                 (head, Payload::Events(lines))
             }
+            Outcome::Drip(bytes) => {
+                let head = Answer {
+                    status: StatusCode::OK,
+                    content_type: "application/json",
+                    body: Bytes::new(),
+                    retry_after: None,
+                };
+                (head, Payload::Events(bytes))
+            }
             Outcome::Reset => return Err(io::ErrorKind::ConnectionReset.into()),
         };
         let mut response = Response::builder()
@@ -141,9 +153,23 @@ impl Service {
             _ => fault,
         };
         match fault {
+            Some(Fault::Drip) => self.drip(),
             Some(fault) => spoil(fault, outcome).await,
             None => outcome,
         }
+    }
+
+    /// White space, which may stand in front of JSON for as long as it likes.
+    fn drip(&self) -> Outcome {
+        let (sender, receiver) = mpsc::channel(1);
+        let log = Arc::clone(&self.log);
+        tokio::spawn(async move {
+            while sender.send(Bytes::from_static(b" ")).await.is_ok() {
+                log.drip();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        Outcome::Drip(receiver)
     }
 
     async fn run(&self, call: &Call, format: Format) -> Outcome {
@@ -334,7 +360,7 @@ async fn spoil(fault: Fault, outcome: Outcome) -> Outcome {
             body: "try later\n".into(),
             retry_after: Some(after),
         }),
-        (Fault::Truncated, outcome) => outcome,
+        (Fault::Truncated | Fault::Drip, outcome) => outcome,
     }
 }
 

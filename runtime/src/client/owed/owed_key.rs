@@ -1,6 +1,8 @@
 //! What is owed for one key.
 
-use crate::key::FullKey;
+use crate::error::Error;
+use crate::key::{FullKey, KeyKind};
+use crate::reply::{self, Reply};
 
 /// A key whose writes up to this number are to be given up, and whether its value is to be removed.
 #[derive(Clone, Debug)]
@@ -18,5 +20,14 @@ impl Owed {
             number: self.number.max(other.number),
             removes: self.removes || other.removes,
         }
+    }
+
+    /// How many values it has removed, from the answer. One of another form says nothing: it stays owed.
+    pub(crate) fn delivered(&self, reply: &Reply) -> Result<i64, Error> {
+        let count = match self.key.kind {
+            KeyKind::Tag => reply::done(reply).map(|()| 0),
+            KeyKind::Guarded | KeyKind::Unguarded => reply::int(reply),
+        };
+        count.map_err(|error| reply::unread(&error))
     }
 }

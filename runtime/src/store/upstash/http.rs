@@ -243,19 +243,20 @@ impl Endpoint {
                 "the answer is a redirect (status {code}), which is not followed; check {}",
                 self.names.url
             ))),
-            _ => match text {
-                Some(text) => match self.worded(&text) {
-                    // Smaller requests would be refused as well.
-                    error if respite::of(&error).is_some() => Failure::lasting(error),
-                    error => Failure {
-                        stage: Stage::Refused,
-                        error,
-                    },
+            _ => match text.map(|text| self.worded(&text)) {
+                // Smaller requests would be refused as well.
+                Some(error) if respite::of(&error).is_some() => Failure::lasting(error),
+                Some(error) => Failure {
+                    stage: Stage::Refused,
+                    error,
                 },
-                None => Failure::lasting(protocol(format!(
-                    "the answer (status {code}) is not one of an Upstash REST endpoint; check {}",
-                    self.names.url
-                ))),
+                None => foreign(
+                    status,
+                    protocol(format!(
+                        "the answer (status {code}) is not one of an Upstash REST endpoint; check {}",
+                        self.names.url
+                    )),
+                ),
             },
         }
     }
@@ -270,6 +271,15 @@ impl Endpoint {
             ),
             _ => error,
         }
+    }
+}
+
+/// Something else has answered, or in another form: after a success, the request may have run.
+fn foreign(status: StatusCode, error: Error) -> Failure {
+    if status.is_success() {
+        Failure::garbled(error)
+    } else {
+        Failure::lasting(error)
     }
 }
 

@@ -134,7 +134,7 @@ impl Transport for HttpTransport {
         if answers.len() != count {
             let came = answers.len();
             let error = protocol(format!("{came} answers came for {count} commands"));
-            return Err(Failure::lasting(error));
+            return Err(Failure::garbled(error));
         }
         Ok(self.answer(path, answers))
     }

@@ -91,6 +91,8 @@ pub(crate) enum OnServer {
     LoseAnswer,
     Refuse,
     Slow,
+    /// The nonces of tags are gone, which costs misses.
+    EvictTags,
 }
 
 struct Stalled {
@@ -150,14 +152,15 @@ impl Faults {
         }
         self.next = now + self.milliseconds(20, 220);
         let number = self.dice.below(PROCESSES);
-        match self.dice.below(20) {
+        match self.dice.below(22) {
             0..=6 => Next::OnServer(OnServer::Stall(number)),
             7..=8 => Next::OnServer(OnServer::StallAnswers(number)),
             9..=10 => Next::OnServer(OnServer::Cut(number)),
             11..=13 => Next::OnServer(OnServer::LoseAnswer),
             14 => Next::OnServer(OnServer::Refuse),
             15..=16 => Next::OnServer(OnServer::Slow),
-            17..=18 => {
+            17..=18 => Next::OnServer(OnServer::EvictTags),
+            19..=20 => {
                 self.count("processes stopped");
                 let end = now + self.milliseconds(50, 500);
                 self.stopped.insert(number, end);
@@ -210,6 +213,13 @@ impl Faults {
                     let command = any[self.dice.below(any.len())];
                     gateway.inject(Matcher::command(command).times(2), Fault::status(503));
                 }
+            }
+            OnServer::EvictTags => {
+                const EVICT: &str = "for _, key in ipairs(redis.call('KEYS', '@tag:*')) do \
+                                     redis.call('DEL', key) end";
+                self.count("tags evicted");
+                let database = server.database.clone();
+                tokio::spawn(async move { database.command(["EVAL", EVICT, "0"]).await });
             }
             OnServer::Slow => {
                 if let Some(gateway) = gateway {

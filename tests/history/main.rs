@@ -82,6 +82,8 @@ enum Kind {
     /// An entry that one process changes in every way, and all read. A `put` that arrives after another
     /// process's invalidation is not caught, which docs/interop.md says.
     Entry,
+    /// A group of entries that every process invalidates by their tag, and reads.
+    Group,
     Field,
     Session,
 }
@@ -92,7 +94,7 @@ impl Kind {
     fn changes(self) -> u64 {
         match self {
             Self::Session => 20,
-            Self::Shared | Self::Entry | Self::Field => 60,
+            Self::Shared | Self::Entry | Self::Group | Self::Field => 60,
         }
     }
 }
@@ -127,6 +129,13 @@ fn verbs(kind: Kind, owns: bool) -> &'static [(&'static str, Act)] {
             ("delete", Remove),
         ],
         (Kind::Entry, false) => &[("read", Read), ("get", Get)],
+        (Kind::Group, _) => &[
+            ("read_page", Read),
+            ("read_page", Read),
+            ("get_page", Get),
+            ("invalidate_group", Remove),
+            ("update_page", Remove),
+        ],
         (Kind::Field, true) => &[
             ("hget", Get),
             ("hget", Get),
@@ -146,11 +155,17 @@ fn verbs(kind: Kind, owns: bool) -> &'static [(&'static str, Act)] {
     }
 }
 
-/// What is tried: all, or those of `MILLPOND_HISTORY_KINDS=shared,entry,field,session`.
+/// What is tried: all, or those of `MILLPOND_HISTORY_KINDS=shared,entry,group,field,session`.
 fn kinds() -> Vec<Kind> {
-    let all = [Kind::Shared, Kind::Entry, Kind::Field, Kind::Session];
+    let all = [
+        Kind::Shared,
+        Kind::Entry,
+        Kind::Group,
+        Kind::Field,
+        Kind::Session,
+    ];
     let wanted = std::env::var("MILLPOND_HISTORY_KINDS")
-        .unwrap_or_else(|_| "shared,entry,field,session".to_owned());
+        .unwrap_or_else(|_| "shared,entry,group,field,session".to_owned());
     all.into_iter()
         .filter(|kind| wanted.contains(&format!("{kind:?}").to_lowercase()))
         .collect()
@@ -340,7 +355,7 @@ impl History {
         self.record.forget(number);
         for at in 0..self.names.len() {
             let Name { kind, owner, .. } = self.names[at];
-            if owner == number && kind != Kind::Shared {
+            if owner == number && !matches!(kind, Kind::Shared | Kind::Group) {
                 self.names[at] = self.new_name(kind, owner);
             }
         }

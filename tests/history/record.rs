@@ -211,7 +211,7 @@ impl Record {
             }
             let believed = match operation.act {
                 // `#[updates]` reads before its body runs; dropped then, it has changed nothing.
-                Act::Remove => *verb != "update" || end != End::Dropped,
+                Act::Remove => !matches!(*verb, "update" | "update_page") || end != End::Dropped,
                 Act::Write => matches!(end, End::Done | End::Unknown | End::Dropped),
                 _ => delivered,
             };

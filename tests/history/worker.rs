@@ -1,11 +1,10 @@
 //! One process of the history: it runs what it is told, many orders at a time, and says how each ended.
 
 use crate::support::process::{orders, say};
-use millpond::{Entry, Error, Lookup, Millpond, SessionId, cached, invalidates, ttl, updates};
+use millpond::{Entry, Error, Lookup, Millpond, SessionId, Tag, cached, invalidates, ttl, updates};
 use millpond_gateway::{Database, Reply};
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,17 +30,48 @@ impl Truth {
 
 #[cached(prefix = "history", key = "<name>", ttl = "long", skip(load))]
 async fn read(name: &str, load: &Load<'_>) -> u64 {
-    load.ran.store(true, Ordering::SeqCst);
-    let version = load.truth.read(name).await;
-    // A load that takes a while, so that changes happen meanwhile.
-    tokio::time::sleep(load.pause).await;
+    load.load(name).await
+}
+
+/// The group of all pages of a name.
+#[millpond::tag("group:<name>")]
+fn group(name: &str) -> Tag;
+
+/// One page of a group, whose version is that of the name.
+#[cached(
+    prefix = "paged",
+    key = "<name>:<page>",
+    ttl = "long",
+    tags(group(name)),
+    skip(load)
+)]
+async fn read_page(name: &str, page: u128, load: &Load<'_>) -> u64 {
+    load.load(name).await
+}
+
+#[invalidates(group(name))]
+async fn change_group(name: &str) -> Result<(), Infallible> {
+    Ok(())
+}
+
+/// Stores one page, and moves the tag that this one and the others have.
+#[updates(read_page(name, page), group(name))]
+async fn replace_page(name: &str, page: u128, version: u64) -> u64 {
     version
 }
 
 struct Load<'a> {
     truth: &'a Truth,
     pause: Duration,
-    ran: AtomicBool,
+}
+
+impl Load<'_> {
+    async fn load(&self, name: &str) -> u64 {
+        let version = self.truth.read(name).await;
+        // A load that takes a while, so that changes happen meanwhile.
+        tokio::time::sleep(self.pause).await;
+        version
+    }
 }
 
 #[invalidates(read(name))]
@@ -125,7 +155,17 @@ pub(crate) async fn work(pond: Millpond, truth: Database) {
 
 impl Worker {
     async fn run(&self, order: &Order) -> String {
-        if ["invalidate", "update", "put", "set", "set_many", "delete"].contains(&&*order.verb) {
+        const TRUE_FIRST: [&str; 8] = [
+            "invalidate",
+            "update",
+            "put",
+            "set",
+            "set_many",
+            "delete",
+            "invalidate_group",
+            "update_page",
+        ];
+        if TRUE_FIRST.contains(&&*order.verb) {
             // What is true changes first; what is cached of it is what the operation is about.
             self.truth.raise(&order.name, order.version).await;
         }
@@ -149,6 +189,8 @@ impl Worker {
 
     async fn operate(&self, order: &Order) -> Result<Found, Error> {
         let (name, version) = (order.name.as_str(), &order.version);
+        // Two pages of each group, by chance.
+        let page = order.pause.as_millis() % 2;
         let entry: Entry<u64> = read::entry(name);
         let key = format!("history:{name}");
         let hash = self.pond.hash(format!("fields:{name}"));
@@ -159,11 +201,32 @@ impl Worker {
                 let load = Load {
                     truth: &self.truth,
                     pause: order.pause,
-                    ran: AtomicBool::new(false),
                 };
                 let version = read(name, &load).await;
                 // A version from a body says nothing about the cache; the rules hold for it too.
                 Ok(Found::Version(version))
+            }
+            "read_page" => {
+                let load = Load {
+                    truth: &self.truth,
+                    pause: order.pause,
+                };
+                Ok(Found::Version(read_page(name, page, &load).await))
+            }
+            "get_page" => {
+                let page: Entry<u64> = read_page::entry(name, page);
+                Ok(match page.get().await? {
+                    Lookup::Hit(version) => Found::Version(version),
+                    _ => Found::Nothing,
+                })
+            }
+            "invalidate_group" => {
+                let Ok(()) = change_group(name).await;
+                self.pond.flush().await.map(done)
+            }
+            "update_page" => {
+                replace_page(name, page, *version).await;
+                self.pond.flush().await.map(done)
             }
             "get" => Ok(match entry.get().await? {
                 Lookup::Hit(version) => Found::Version(version),

@@ -57,6 +57,14 @@ async fn read_grouped(id: u32) -> u32 {
     id
 }
 
+#[millpond::tag("~author:<id>")]
+fn author(id: u32) -> millpond::Tag;
+
+#[cached(prefix = "written", key = "<id>", tags_of = |id: &u32| [author(*id)])]
+async fn read_written(id: u32) -> u32 {
+    id
+}
+
 #[updates(read_grouped(id), group(1))]
 async fn replace_grouped(id: u32) -> u32 {
     id
@@ -298,6 +306,13 @@ async fn calls(costs: &mut Costs, pond: &Millpond) {
     costs.of(event, replace_grouped(2)).await;
     let event = "`invalidate` of a tag, however many entries";
     costs.of(event, group::invalidate(1)).await;
+    read_written(1).await;
+    let event = "miss and fill, a tag of the value";
+    costs.of(event, read_written(2)).await;
+    let event = "hit, a tag of the value";
+    costs.of(event, read_written(2)).await;
+    let event = "`invalidate` of a tag that values name";
+    costs.of(event, author::invalidate(1)).await;
     costs.of("`get`", read::entry(1).get()).await;
     costs.of("`exists`", read::entry(1).exists()).await;
     costs.of("`ttl`", read::entry(1).ttl()).await;

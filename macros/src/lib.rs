@@ -58,6 +58,7 @@ mod tokens;
 /// | `share_errors = false` | callers who wait for one load run their own body where it fails, instead of sharing an error that is `Clone` | `true` |
 /// | `guard = false` | plain `GET`, `SET` and `DEL`, for values that are never invalidated, see below | `true` |
 /// | `tags(org(org_id), "team:<team_id>")` | groups that are invalidated at once: calls of functions with `#[tag]`, or templates; at most 16 | none |
+/// | `tags_of = path` | a `fn(&T)` that gives tags (a `Vec<Tag>`, an `Option<Tag>`, an array): groups that the value itself names, such as the authors of a post, see below | none |
 /// | `all` | the function gets `invalidate_all()`, and a method `get_user_all(..)` | off |
 /// | `version = 2` | goes into the key, so that a new type starts cold | none |
 /// | `on = expr` | the `Millpond` to use, such as `self.pond` | the current one |
@@ -114,6 +115,20 @@ mod tokens;
 /// A value with tags remembers a random word of each, and is a miss once a tag was invalidated: here, in another process,
 /// or by other software. The words are read with the value, by the same command. An argument of a tag that is not in the
 /// key becomes one of `entry`. A tag is an expression, so `org(org_id.clone())` where the body needs the argument too.
+///
+/// With `tags_of`, the value names groups by itself. The names of these tags begin with `~`: to invalidate one takes two
+/// commands, since a load that is under way does not know yet which tags its value will have. A hit reads such tags by a
+/// second command. A value with more than 16 tags, or with one of another name, is not stored, which is logged once.
+///
+/// ```text
+/// #[millpond::tag("~author:<id>")]
+/// fn author(id: AuthorId) -> Tag;
+///
+/// #[cached(prefix = "post", key = "<id>", tags_of = |post: &Post| post.authors.iter().copied().map(author).collect::<Vec<_>>())]
+/// async fn get_post(id: u64) -> Result<Post, DbError> { … }
+///
+/// author::invalidate(7).await?;              // every post of which the author is one
+/// ```
 ///
 /// # Values that are never invalidated
 ///

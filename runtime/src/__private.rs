@@ -15,7 +15,8 @@ pub use crate::cache::{
 };
 pub use crate::key::{HashedPart, KeyPart, KeyWriter, OptionalPart};
 pub use call::{
-    Call, all_entries, cached, entry, invalidate, invalidate_tag, lifetime_of, takes_value,
+    Call, all_entries, cached, entry, gives_tags, invalidate, invalidate_tag, lifetime_of,
+    tags_of_value, takes_value,
 };
 pub use limit::{
     Cost, Identify, LimitCall, LimitMark, Refuse, Respond, Responding, admit, respond, responding,

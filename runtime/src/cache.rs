@@ -16,6 +16,7 @@ mod liveness;
 mod load;
 mod return_kind;
 mod state;
+mod value_tags;
 
 pub use answer::{Answer, never};
 pub use cacheable::{CacheValue, Cacheable, CacheableKind, cacheable};

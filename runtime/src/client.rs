@@ -6,6 +6,7 @@ pub(crate) mod guard;
 pub(crate) mod outage;
 pub(crate) mod owed;
 pub(crate) mod tags;
+pub(crate) mod value_tags;
 mod walk;
 pub(crate) mod write;
 pub(crate) mod writer;
@@ -223,6 +224,18 @@ impl Client {
             .filter_map(|key| self.pending.ticket(key))
             .collect();
         let mut all = Vec::with_capacity(tickets.len() + commands.len());
+        if tags::moves_family(tickets.iter().map(|ticket| ticket.owed.key.kind)) {
+            if self.cluster {
+                // It is in another slot than they, and what leaves together may arrive in any order.
+                counters.commands.add(1);
+                let sent = self.send(vec![self.family_moves()], within).await;
+                for reply in sent {
+                    reply::done(&reply?)?;
+                }
+            } else {
+                all.push(self.family_moves());
+            }
+        }
         all.extend(tickets.iter().map(|ticket| self.given_up(&ticket.owed)));
         let first = all.len();
         let changes = commands.iter().any(|it| it.effect != Effect::Read);
@@ -230,11 +243,14 @@ impl Client {
         counters.commands.add(all.len() as u64);
         let mut replies = self.send(all, within).await;
         let answers = replies.split_off(first);
-        let mut settled = tickets
+        // In front of what is owed may stand what moves the family.
+        let owed = replies.split_off(first - tickets.len());
+        let family = replies.into_iter().map(|reply| reply::done(&reply?));
+        let settled = tickets
             .iter()
-            .zip(replies)
-            .map(|(ticket, reply)| ticket.owed.delivered(&reply?));
-        if let Some(error) = settled.find_map(Result::err) {
+            .zip(owed)
+            .map(|(ticket, reply)| ticket.owed.delivered(&reply?).map(drop));
+        if let Some(error) = family.chain(settled).find_map(Result::err) {
             let own = answers.into_iter().find_map(Result::err);
             return Err(own.unwrap_or_else(|| not_through(error, changes)));
         }

@@ -153,8 +153,11 @@ impl Cache {
         let observed = read.await.inspect_err(|_| counters.errors.add(1))?;
         if let Some(stored) = observed.value {
             let opened = self.opened(key, full, stored, encrypted).await?;
-            if tags.accept(opened.tags(), &observed.tags) {
-                return Ok(Some(opened.plain));
+            match tags.others(&opened, &observed.tags) {
+                Some(others) if others.is_empty() => return Ok(Some(opened.plain)),
+                // Nothing but these is left to be compared.
+                Some(_) => return self.current(key, opened).await,
+                None => {}
             }
         }
         counters.misses.add(1);
@@ -167,7 +170,8 @@ impl Cache {
             return Ok(Some(opened.plain));
         };
         let counters = self.client.registry.counters(key.prefix());
-        let tags = Tags::new(stored.keys().map(|name| Tag::new(name.as_str())).collect());
+        let tags = stored.keys().map(|name| Tag::new(name.as_str()));
+        let tags = Tags::new(tags.collect(), None);
         let keys = self.client.tag_keys(&tags);
         let budget = self.client.settings.budget;
         let nonces = self.client.read_nonces(&keys, &counters, budget).await;
@@ -245,7 +249,9 @@ impl Cache {
         let full = self.client.full(&key);
         let life = lifetime(ttl)?;
         let counters = self.client.registry.counters(key.prefix());
-        let members = self.members_to_put(&key, tags, &life, &counters).await?;
+        let members = self
+            .members_to_put(&key, tags, &plain, &life, &counters)
+            .await?;
         let entry = (
             full.clone(),
             self.client
@@ -266,6 +272,7 @@ impl Cache {
         &self,
         key: &Key,
         tags: &Tags,
+        plain: &[u8],
         life: &Bytes,
         counters: &Counters,
     ) -> Result<Members, Error> {
@@ -274,11 +281,10 @@ impl Cache {
         }
         key.check()?;
         tags.check()?;
-        let keys = self.client.tag_keys(tags);
-        let budget = self.client.settings.budget;
-        let nonces = self.client.nonces_to_store(&keys, life, counters, budget);
-        let nonces = nonces.await.inspect_err(|_| counters.errors.add(1))?;
-        tags.members(&nonces).ok_or_else(|| {
+        let rest = (life, counters, self.client.settings.budget);
+        let members = self.client.put_under(tags, plain, rest).await;
+        let members = members.inspect_err(|_| counters.errors.add(1))?;
+        members.ok_or_else(|| {
             Error::new(
                 ErrorKind::Unavailable,
                 "the server keeps no tags, so the value would never be found; give it more memory",

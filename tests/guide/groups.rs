@@ -15,6 +15,15 @@ async fn rename_org(org_id: u64, _name: &str) -> Result<(), std::io::Error> {
     Ok(())
 }
 
+// Every post of an author, who is known from the post alone.
+#[millpond::tag("~author:<name>")]
+fn author(name: &str) -> Tag;
+
+#[cached(prefix = "post", key = "<id>", tags_of = |names: &Vec<String>| names.iter().map(|name| author(name)).collect::<Vec<_>>())]
+async fn authors_of(id: u64) -> Vec<String> {
+    vec![format!("author {id}"), "Ada".to_owned()]
+}
+
 #[tokio::main]
 async fn main() -> Result<(), millpond::Error> {
     let loads = || millpond::current().stats().prefix("posts").loads;
@@ -30,5 +39,10 @@ async fn main() -> Result<(), millpond::Error> {
     org_posts::invalidate_all().await?; // every page of every organisation
     org_posts(8, 1).await;
     assert_eq!(loads(), 5);
+
+    authors_of(1).await;
+    author::invalidate("Ada").await?; // all that she has written
+    authors_of(1).await;
+    assert_eq!(millpond::current().stats().prefix("post").loads, 2);
     Ok(())
 }

@@ -76,6 +76,11 @@ pub fn expand(cache: &Cache) -> TokenStream {
         let takes_value = located(takes_value, ttl_of.span());
         quote_spanned!(Span::mixed_site()=> let _ = || #takes_value(kind, #ttl_of);)
     });
+    let tags_of = cache.constants.tags_of.as_ref().map(|tags_of| {
+        let gives_tags = quote_spanned!(Span::mixed_site()=> #runtime::__private::gives_tags);
+        let gives_tags = located(gives_tags, tags_of.span());
+        quote_spanned!(Span::mixed_site()=> let _ = || #gives_tags(kind, #tags_of);)
+    });
     let body = future(function, Some(output));
     let function = with_body(
         function,
@@ -84,6 +89,7 @@ pub fn expand(cache: &Cache) -> TokenStream {
             let kind = #kind;
             #shares
             #ttl_of
+            #tags_of
             #blamed
             let cacheable = #cacheable;
             #runtime::__private::cached(call, cacheable, #unless, #body).await

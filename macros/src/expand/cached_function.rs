@@ -118,6 +118,7 @@ fn description(cache: &Cache) -> TokenStream {
                 guard,
                 jitter,
                 ttl_of,
+                tags_of,
             },
         ..
     } = cache;
@@ -150,6 +151,11 @@ fn description(cache: &Cache) -> TokenStream {
             .ttl_of(|plain| #runtime::__private::lifetime_of(plain, #ttl_of))
         }
     });
+    let tags_of = tags_of.as_ref().map(|tags_of| {
+        quote_spanned! {Span::mixed_site()=>
+            .tags_of(|plain| #runtime::__private::tags_of_value(plain, #tags_of))
+        }
+    });
     let all = cache.all.is_some();
     let all = all.then(|| quote_spanned!(Span::mixed_site()=> .all()));
     let guard = (!guard).then(|| quote_spanned!(Span::mixed_site()=> .no_guard()));
@@ -162,6 +168,6 @@ fn description(cache: &Cache) -> TokenStream {
             #template,
             #ttl,
         )
-        #null #version #flight #compress #encrypt #jitter #ttl_of #guard #all #sharing
+        #null #version #flight #compress #encrypt #jitter #ttl_of #tags_of #guard #all #sharing
     }
 }

@@ -19,7 +19,7 @@ use super::{
     tags::{self, Tag, TagList},
     value::{
         Beside, Condition, Fraction, Lifetime, Names, Pond, Predicate, Runtime, Shared, Switch,
-        Text, Version, Word,
+        Text, ValueTags, Version, Word,
     },
 };
 use crate::{errors::Errors, function::Function, parse};
@@ -43,6 +43,7 @@ options! {
         share_errors: Switch, also ["shared_errors", "share_error"];
         version: Version, also ["schema", "revision"];
         guard: Switch, also ["guarded", "guards"];
+        tags_of: ValueTags, also ["tags_from", "tag_of", "tags_fn"];
         tags: TagList, also ["tag", "groups", "group"];
         all: Word;
         on: Pond, also ["pond", "client", "store", "redis", "pool", "backend", "connection", "conn", "db", "database", "with"];
@@ -52,7 +53,7 @@ options! {
         in_impl: Word, also ["in_trait", "method"];
         runtime as "crate": Runtime, also ["crate_path"];
     }
-    later ["local", "stale_while_revalidate", "stale_if_error", "soft_timeout", "refresh_ahead", "tags_of", "batch", "of", "stale", "refresh"]
+    later ["local", "stale_while_revalidate", "stale_if_error", "soft_timeout", "refresh_ahead", "batch", "of", "stale", "refresh"]
 }
 
 /// Everything that the generated code says.
@@ -94,6 +95,7 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
     let is_single = check_single(&function, &mut errors);
     let arguments = signature::arguments(&function.sig);
 
+    let groups = groups(&given);
     let Runtime(runtime) = given.runtime.value(&mut errors).unwrap_or_default();
     let constants = constants::check(
         constants::Given {
@@ -108,6 +110,7 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
             guard: given.guard,
             jitter: given.jitter,
             ttl_of: given.ttl_of,
+            tags_of: given.tags_of,
         },
         &function.sig.ident,
         &arguments,
@@ -141,7 +144,7 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         template: given.key.value(&mut errors).map(|Text(template)| template),
         place,
     };
-    check_guard(&given.tags, &given.all, constants.guard, &mut errors);
+    check_guard(&groups, constants.guard, &mut errors);
     let has_all = given.all.value(&mut errors).is_some();
     let tags = tags::check(given.tags, &sources, &mut errors);
     let compares_self = place != Place::Module && !sources.skips("Self");
@@ -224,12 +227,18 @@ fn all(
     All(entry)
 }
 
+/// The names of the options that make groups.
+fn groups(given: &Given) -> Vec<Ident> {
+    let names = [given.tags.name(), given.tags_of.name(), given.all.name()];
+    names.into_iter().flatten().cloned().collect()
+}
+
 /// What an invalidation of a group promises, a value without a guard cannot keep.
-fn check_guard(tags: &Opt<TagList>, all: &Opt<Word>, guard: bool, errors: &mut Errors) {
+fn check_guard(groups: &[Ident], guard: bool, errors: &mut Errors) {
     if guard {
         return;
     }
-    for name in [tags.name(), all.name()].into_iter().flatten() {
+    for name in groups {
         let message = format!(
             "guard = false is for values that are never invalidated; leave it out, or leave out `{name}`"
         );

@@ -12,7 +12,7 @@ use super::{
     prefix::Prefix,
     signature::Argument,
     spelling::Scope,
-    value::{Fraction, Lifetime, Switch, Version, Word},
+    value::{Fraction, Lifetime, Switch, ValueTags, Version, Word},
 };
 use crate::{
     errors::Errors,
@@ -30,6 +30,7 @@ pub struct Constants {
     pub guard: bool,
     pub jitter: Option<f64>,
     pub ttl_of: Option<Expr>,
+    pub tags_of: Option<Expr>,
 }
 
 pub enum Null {
@@ -61,6 +62,7 @@ pub struct Given {
     pub guard: Opt<Switch>,
     pub jitter: Opt<Fraction>,
     pub ttl_of: Opt<Lifetime>,
+    pub tags_of: Opt<ValueTags>,
 }
 
 /// `is_partial`: something of the attribute could not be read at all, which may have been the prefix.
@@ -89,6 +91,10 @@ pub fn check(
         encrypt: given.encrypt.value(errors).is_some(),
         jitter: given.jitter.value(errors).map(|Fraction(jitter)| jitter),
         ttl_of: given.ttl_of.value(errors).map(|Lifetime(ttl_of)| ttl_of),
+        tags_of: given
+            .tags_of
+            .value(errors)
+            .map(|ValueTags(tags_of)| tags_of),
         guard: given.guard.value(errors).is_none_or(|Switch(is_on)| is_on),
     };
     check_known_early(&constants, arguments, errors);
@@ -143,8 +149,12 @@ impl Constants {
             Prefix::Const(path) => scope.is_constant(path),
             Prefix::Literal(_) => true,
         };
-        let mut known = self.lengths().chain(&self.ttl_of);
+        let mut known = self.lengths().chain(self.functions());
         prefix && known.all(|known| scope.is_constant_expr(known))
+    }
+
+    fn functions(&self) -> impl Iterator<Item = &Expr> {
+        self.ttl_of.iter().chain(&self.tags_of)
     }
 
     fn lengths(&self) -> impl Iterator<Item = &Expr> {
@@ -165,7 +175,7 @@ impl Constants {
     pub fn mentions(&self) -> HashSet<String> {
         let mut found: HashSet<String> = self
             .lengths()
-            .chain(&self.ttl_of)
+            .chain(self.functions())
             .flat_map(identifiers)
             .collect();
         if let Prefix::Const(path) = &self.prefix {

@@ -203,6 +203,15 @@ impl FromMeta for Lifetime {
     }
 }
 
+/// `tags_of = Post::tags`
+pub struct ValueTags(pub Expr);
+
+impl FromMeta for ValueTags {
+    fn from_meta(item: &Meta) -> darling::Result<Self> {
+        function(item, "fn(&T) -> Vec<Tag>", "Post::tags").map(Self)
+    }
+}
+
 /// `shares = get_user`
 pub struct Shared(pub ExprPath);
 

@@ -70,7 +70,7 @@ impl Call {
         if self.function.all {
             tags.push(self.function.all_tag());
         }
-        Tags::new(tags)
+        Tags::new(tags, self.function.tags_of)
     }
 
     fn policy(&self) -> Policy {
@@ -193,6 +193,19 @@ pub fn invalidate_tag(tag: &Tag) -> Invalidation {
 pub fn lifetime_of<T: DeserializeOwned>(plain: &[u8], of: fn(&T) -> Duration) -> Option<Duration> {
     value::decode(plain).ok().map(|value| of(&value))
 }
+
+/// What `tags_of` says of a value with this plain form; nothing if it cannot be read.
+pub fn tags_of_value<T, I>(plain: &[u8], of: fn(&T) -> I) -> Option<Vec<Tag>>
+where
+    T: DeserializeOwned,
+    I: IntoIterator<Item = Tag>,
+{
+    let value = value::decode(plain).ok()?;
+    Some(of(&value).into_iter().collect())
+}
+
+/// Holds `tags_of = path` to the type that is cached; that it gives tags, [`tags_of_value`] asks.
+pub fn gives_tags<K: ReturnKind, I>(_: K, _: fn(&K::Value) -> I) {}
 
 /// Holds `ttl_of = path` to the type that is cached.
 pub fn takes_value<K: ReturnKind>(_: K, _: fn(&K::Value) -> Duration) {}

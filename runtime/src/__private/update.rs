@@ -172,8 +172,11 @@ impl Update {
         for ((entry, bytes), observed) in self.entries.into_iter().zip(forms).zip(observed) {
             let left = left.saturating_sub(start.elapsed());
             // Those of its own move together with the value: in two steps, another's invalidation could get lost.
+            // One that may come from a value has a family, which is no tag of the entry and moves before it.
             let is_own = |(cache, tag): &(Arc<Cache>, Tag)| {
-                Arc::ptr_eq(cache, &entry.cache) && entry.tags.iter().any(|own| own == tag)
+                Arc::ptr_eq(cache, &entry.cache)
+                    && !tag.may_come_from_a_value()
+                    && entry.tags.iter().any(|own| own == tag)
             };
             let own = unmoved.iter().filter(|tag| is_own(tag));
             let own: Vec<Tag> = own.map(|(_, tag)| tag.clone()).collect();

@@ -1,5 +1,6 @@
 //! What the compiler knows about a cached function: built in a constant, checked there.
 
+use crate::client::tags::TagsOf;
 use crate::encoding::Encoding;
 use crate::key::{KeyWriter, Tag};
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub struct CachedFunction {
     pub(crate) encoding: Encoding,
     pub(crate) jitter: Option<f64>,
     pub(crate) ttl_of: Option<LifetimeOf>,
+    pub(crate) tags_of: Option<TagsOf>,
     /// Whether values have a guard.
     pub(crate) guard: bool,
     /// Whether all entries can be invalidated at once.
@@ -106,6 +108,7 @@ impl CachedFunction {
             },
             jitter: None,
             ttl_of: None,
+            tags_of: None,
             guard: true,
             all: false,
             shared: None,
@@ -152,6 +155,13 @@ impl CachedFunction {
     #[must_use]
     pub const fn ttl_of(mut self, of: fn(&[u8]) -> Option<Duration>) -> Self {
         self.ttl_of = Some(of);
+        self
+    }
+
+    /// More tags come from the value, of which this gets the plain form.
+    #[must_use]
+    pub const fn tags_of(mut self, of: fn(&[u8]) -> Option<Vec<Tag>>) -> Self {
+        self.tags_of = Some(of);
         self
     }
 

@@ -5,6 +5,7 @@ use super::known_functions::FunctionState;
 use super::state::Cache;
 use crate::client::Client;
 use crate::client::tags::Tags;
+use crate::client::value_tags::are_current;
 use crate::encoding::Encoding;
 use crate::key::Key;
 use crate::random;
@@ -116,7 +117,11 @@ impl CachedCall {
             .iter()
             .map(|tag| store.peek(&client.tag_key(tag).value))
             .collect();
-        let is_current = self.tags.accept(opened.tags(), &nonces);
-        is_current.then_some(opened.plain)
+        let others = self.tags.others(&opened, &nonces)?;
+        let nonces: Vec<Option<Bytes>> = others
+            .iter()
+            .map(|tag| store.peek(&client.tag_key(tag).value))
+            .collect();
+        are_current(&opened, &others, &nonces).then_some(opened.plain)
     }
 }

@@ -1,39 +1,89 @@
 //! The guarded fill: what the body returned is stored only if nothing moved since the read.
 
-use super::flight::{FlightResult, Leader};
+use super::flight::{Departure, FlightResult, Leader};
 use super::load::Load;
 use crate::client::Client;
-use crate::client::guard;
+use crate::client::guard::{self, Observed};
 use crate::client::outage::Step;
+use crate::client::value_tags::StoredUnder;
+use crate::error::Error;
+use crate::key::{FullKey, Tag};
 use crate::reply;
+use crate::store::command::{Command, Reply};
 use bytes::Bytes;
 use std::time::Duration;
 
+/// A value that is about to be stored.
+pub(super) struct Fill {
+    pub(super) load: Load,
+    plain: Bytes,
+    pub(super) observed: Observed,
+    /// The SHA-1 of what the read found.
+    pub(super) before: Bytes,
+    pub(super) stored: Bytes,
+    pub(super) life: Bytes,
+    /// The tags that the script compares, in the order of their nonces.
+    pub(super) compared: Vec<FullKey>,
+    /// On a cluster tags are in other slots than the value, so that no script can compare them.
+    apart: Vec<FullKey>,
+    learned: Vec<Tag>,
+}
+
 impl Load {
     /// Stores a value, if nothing moved since the read.
-    pub(crate) async fn store(mut self, plain: Bytes) {
+    pub(crate) async fn store(self, plain: Bytes) {
+        let Some(fill) = self.fill(plain).await.and_then(Fill::in_time) else {
+            return;
+        };
+        let filled = fill.load.departs(Leader::fill_departs);
+        let mut commands = vec![fill.command()];
+        commands.extend(fill.lengthened());
+        let load = &fill.load;
+        load.counters.commands.add(commands.len() as u64);
+        let within = load.budget.max(Duration::from_millis(1));
+        let sent = load.cache.client.send(commands, within);
+        let reply = load.watched(sent).await.into_iter().next();
+        fill.settle(filled, reply.unwrap_or_else(|| Err(reply::no_reply())));
+    }
+
+    /// What is to be sent for a value that is to be stored; nothing where it is not, and then whoever waits has it.
+    pub(super) async fn fill(mut self, plain: Bytes) -> Option<Fill> {
         let settings = &self.cache.client.settings;
-        let Some(ttl) = self.policy.life_of(&plain, settings) else {
-            return self.keep(plain);
+        let life = self.policy.life_of(&plain, settings);
+        let life = life.and_then(|life| crate::ttl::lifetime(life).ok());
+        let Some(life) = life else {
+            self.keep(plain);
+            return None;
         };
         if self.leader.as_ref().is_some_and(Leader::is_out_of_date) {
             self.counters.refused.add(1);
-            return self.keep(plain);
+            self.keep(plain);
+            return None;
         }
-        let (Some(observed), Ok(life)) = (self.observed.take(), crate::ttl::lifetime(ttl)) else {
-            return self.keep(plain);
+        let Some(mut observed) = self.observed.take() else {
+            self.keep(plain);
+            return None;
         };
         let encoding = self.policy.encoding;
-        let codec = &self.cache.client.codec;
-        let Some(members) = self.tags.members(&observed.tags) else {
-            return self.keep(plain);
+        let Some(under) = self.stored_under(&plain, &observed.tags, &life).await else {
+            self.keep(plain);
+            return None;
         };
+        let StoredUnder {
+            keys,
+            nonces,
+            members,
+            learned,
+        } = under;
+        observed.tags = nonces;
+        let codec = &self.cache.client.codec;
         let stored = codec.stored_form(&self.full, plain.clone(), encoding, members);
         let stored = match self.watched(stored).await {
             Ok(stored) => stored,
             Err(error) => {
                 self.unstorable(&error);
-                return self.keep(plain);
+                self.keep(plain);
+                return None;
             }
         };
         // Whoever joined before the body left gets the value whatever becomes of the fill: it is as
@@ -41,73 +91,99 @@ impl Load {
         if let Some(leader) = &self.leader {
             leader.deliver(&FlightResult::Value(plain.clone()), self.departed);
         }
-        let tags = self.cache.client.tag_keys(&self.tags);
-        // On a cluster tags are in other slots than the value, so that no script can compare them.
         let (compared, apart) = if self.cache.client.cluster {
-            (&[][..], &tags[..])
+            (Vec::new(), keys)
         } else {
-            (&tags[..], &[][..])
+            (keys, Vec::new())
         };
-        let is_compared = self.policy.guard && apart.is_empty();
-        let fill = if self.policy.guard {
-            let before = self.watched(observed.sha1()).await;
-            // The last thing before it leaves: it must arrive while the guard lives that the read saw, also where
-            // this process stood still meanwhile.
-            let settings = &self.cache.client.settings;
-            if settings.clock.age(self.read_at) > settings.guard_life / 2 {
-                self.counters.too_slow.add(1);
-                tracing::warn!(
-                    prefix = self.key.prefix(),
-                    "a load took too long to be cached safely"
-                );
-                return self.keep(plain);
+        let before = if self.policy.guard {
+            self.watched(observed.sha1()).await
+        } else {
+            Bytes::new()
+        };
+        Some(Fill {
+            load: self,
+            plain,
+            observed,
+            before,
+            stored,
+            life,
+            compared,
+            apart,
+            learned,
+        })
+    }
+}
+
+impl Fill {
+    /// The last thing before it leaves: it must arrive while the guard lives that the read saw, also where this
+    /// process stood still meanwhile.
+    pub(super) fn in_time(self) -> Option<Self> {
+        let load = &self.load;
+        let settings = &load.cache.client.settings;
+        if !load.policy.guard || settings.clock.age(load.read_at) <= settings.guard_life / 2 {
+            return Some(self);
+        }
+        load.counters.too_slow.add(1);
+        tracing::warn!(
+            prefix = load.key.prefix(),
+            "a load took too long to be cached safely"
+        );
+        self.load.keep(self.plain);
+        None
+    }
+
+    /// What stores it.
+    pub(super) fn command(&self) -> Command {
+        let (full, stored, life) = (&self.load.full, self.stored.clone(), self.life.clone());
+        if !self.load.policy.guard {
+            return guard::set_unguarded(full, stored, life);
+        }
+        let before = self.before.clone();
+        guard::fill(full, &self.compared, &self.observed, before, stored, life)
+    }
+
+    /// What goes along with that.
+    pub(super) fn lengthened(&self) -> Vec<Command> {
+        Client::lengthened(&self.apart, &self.life)
+    }
+
+    /// What became of it, since it left.
+    pub(super) fn settle(self, filled: Departure, reply: Result<Reply, Error>) {
+        let Self {
+            mut load,
+            plain,
+            apart,
+            learned,
+            ..
+        } = self;
+        let is_guarded = load.policy.guard;
+        let stored = |reply| {
+            if is_guarded {
+                reply::int(&reply)
+            } else {
+                Ok(1)
             }
-            guard::fill(
-                &self.full,
-                compared,
-                &observed,
-                before,
-                stored,
-                life.clone(),
-            )
-        } else {
-            guard::set_unguarded(&self.full, stored, life.clone())
         };
-        let filled = self.departs(Leader::fill_departs);
-        let mut commands = vec![fill];
-        commands.extend(Client::lengthened(apart, &life));
-        self.counters.commands.add(commands.len() as u64);
-        let within = self.budget.max(Duration::from_millis(1));
-        let mut replies = self
-            .watched(self.cache.client.send(commands, within))
-            .await
-            .into_iter();
-        match replies
-            .next()
-            .unwrap_or_else(|| Err(reply::no_reply()))
-            .and_then(|reply| {
-                if self.policy.guard {
-                    reply::int(&reply)
-                } else {
-                    Ok(1)
-                }
-            }) {
+        let stored = reply.and_then(stored);
+        match stored {
             Ok(1) => {
-                self.cache.client.outages.succeeded(Step::Fill);
-                self.counters.stores.add(1);
+                load.cache.client.outages.succeeded(Step::Fill);
+                load.counters.stores.add(1);
                 // The script compared the guard and all tags, so the value was current when the fill left.
-                if is_compared {
-                    self.departed = filled;
+                if is_guarded && apart.is_empty() {
+                    load.departed = filled;
                 }
-                self.share(FlightResult::Value(plain));
+                load.share(FlightResult::Value(plain));
             }
             Ok(_) => {
-                self.counters.refused.add(1);
-                self.restart();
+                load.counters.refused.add(1);
+                load.learn(learned);
+                load.restart();
             }
             Err(error) => {
-                self.report(Step::Fill, &error);
-                self.keep(plain);
+                load.report(Step::Fill, &error);
+                load.keep(plain);
             }
         }
     }

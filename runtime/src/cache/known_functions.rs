@@ -3,6 +3,7 @@
 
 use super::cached_function::CachedFunction;
 use super::key_form::KeyForm;
+use crate::key::Tag;
 use crate::stats::Counters;
 use crate::sync;
 use std::collections::{BTreeMap, HashMap};
@@ -23,7 +24,12 @@ pub(crate) struct FunctionState {
     unreadable: AtomicU8,
     has_said_unstorable: AtomicBool,
     has_said_unusable: AtomicBool,
+    /// By key, the tags of values that were not stored.
+    tags_of: Mutex<HashMap<String, Vec<Tag>>>,
 }
+
+/// Of how many keys the tags are remembered.
+const MOST_LEARNED: usize = 1_024;
 
 impl FunctionState {
     /// What was found is no value of the function; whether the next one would be read back is then seen
@@ -60,6 +66,20 @@ impl FunctionState {
     /// Whether to say that a value cannot be stored: once.
     pub(crate) fn says_unstorable(&self) -> bool {
         !self.has_said_unstorable.swap(true, Ordering::Relaxed)
+    }
+
+    /// A value with these tags was not stored.
+    pub(crate) fn learn_tags(&self, key: &str, tags: Vec<Tag>) {
+        let mut learned = sync::lock(&self.tags_of);
+        if learned.len() >= MOST_LEARNED {
+            learned.clear();
+        }
+        learned.insert(key.to_owned(), tags);
+    }
+
+    /// The tags of the last value under this key which was not stored; once.
+    pub(crate) fn tags_of(&self, key: &str) -> Option<Vec<Tag>> {
+        sync::lock(&self.tags_of).remove(key)
     }
 
     /// Whether to say that a key cannot be used: once.

@@ -8,6 +8,7 @@ use super::state::Cache;
 use crate::client::guard::{self, Observed};
 use crate::client::outage::Step;
 use crate::client::tags::Tags;
+use crate::client::value_tags::Sampled;
 use crate::clock::Moment;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
@@ -40,7 +41,7 @@ pub(crate) struct Load {
     pub(super) key: Key,
     pub(super) full: FullKey,
     pub(super) counters: Arc<Counters>,
-    function: Option<Arc<FunctionState>>,
+    pub(super) function: Option<Arc<FunctionState>>,
     pub(super) policy: Policy,
     pub(super) tags: Tags,
     pub(super) leader: Option<Leader>,
@@ -48,6 +49,8 @@ pub(crate) struct Load {
     pub(super) departed: Departure,
     /// What the read saw; nothing if it failed, and then nothing is stored.
     pub(super) observed: Option<Observed>,
+    /// The nonces of tags that come from the value, where they were read before the body.
+    pub(super) sampled: Sampled,
     pub(super) budget: Duration,
     pub(super) read_at: Moment,
     /// What shows to waiters that the body is polled.
@@ -67,6 +70,7 @@ impl Load {
             leader: None,
             departed: Departure::default(),
             observed: None,
+            sampled: Sampled::new(),
             budget: call.cache.client.settings.budget,
             read_at: Moment::default(),
             watch: None,
@@ -112,7 +116,7 @@ impl Load {
     }
 
     /// Opens what the read found. What is compared at the fill stays as it was found.
-    pub(super) async fn look(self) -> Entered {
+    pub(super) async fn look(mut self) -> Entered {
         let Some(stored) = self
             .observed
             .as_ref()
@@ -125,9 +129,7 @@ impl Load {
         let opened = codec.open(&self.full.value, stored, encrypted);
         match self.watched(opened).await {
             Ok(opened) => {
-                let observed = self.observed.as_ref();
-                let nonces = observed.map_or(&[][..], |observed| &observed.tags);
-                if self.tags.accept(opened.tags(), nonces) {
+                if self.accepts(&opened).await {
                     Entered::Found(opened.plain, self)
                 } else {
                     self.begin().await
@@ -145,6 +147,9 @@ impl Load {
 
     /// Makes the tags that the read did not find, before the body runs. Without all of them nothing is stored.
     async fn with_all_tags(mut self) -> Self {
+        if self.tags.of_value().is_some() && self.sampled.is_empty() {
+            self.sample().await;
+        }
         let Some(mut observed) = self.observed.take() else {
             return self;
         };

@@ -13,7 +13,7 @@ use crate::random;
 use crate::reply;
 use crate::runtime;
 use crate::settings::Settings;
-use crate::store::command::Command;
+use crate::store::command::{Command, Reply};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,11 +59,21 @@ impl From<Key> for Invalidated {
     }
 }
 
+/// Whether the family has moved.
+pub(super) fn moved(reply: Option<Result<Reply, Error>>) -> Result<(), Error> {
+    let reply = reply.unwrap_or_else(|| Err(reply::no_reply()));
+    reply.and_then(|reply| reply::done(&reply))
+}
+
+fn is_tag(kind: KeyKind) -> bool {
+    matches!(kind, KeyKind::Tag | KeyKind::TagOfValue)
+}
+
 /// How many commands the first try takes.
 fn first_commands(kind: KeyKind) -> usize {
     match kind {
         KeyKind::Guarded => 2,
-        KeyKind::Unguarded | KeyKind::Tag => 1,
+        KeyKind::Unguarded | KeyKind::Tag | KeyKind::TagOfValue => 1,
     }
 }
 
@@ -96,6 +106,11 @@ impl Client {
         }
         if let Err(error) = &self.store {
             return Err(error.clone());
+        }
+        if let Some(prefix) = &prefix
+            && tags::moves_family(fulls.iter().map(|key| key.kind))
+        {
+            self.registry.counters(prefix).commands.add(1);
         }
         // Who comes from now on starts a load of its own; `deliver` sees to those who come before
         // the answer.
@@ -176,7 +191,7 @@ impl Client {
 
     /// The command that delivers what is owed.
     pub(super) fn given_up(&self, owed: &Owed) -> Command {
-        if owed.key.kind == KeyKind::Tag {
+        if is_tag(owed.key.kind) {
             return tags::invalidation(&owed.key, self.settings.guard_life);
         }
         let writer = self.writes.numbered(owed.number);
@@ -196,13 +211,24 @@ impl Client {
             .iter()
             .map(|owed| self.pending.ticket(&owed.key))
             .collect();
-        let mut commands = Vec::with_capacity(owed.len() * 2);
+        let mut commands = Vec::with_capacity(owed.len() * 2 + 1);
+        let moves_family = tags::moves_family(owed.iter().map(|owed| owed.key.kind));
+        let mut family = None;
+        if moves_family && self.cluster {
+            // It is in another slot than they, and what leaves together may arrive in any order.
+            let sent = self.send(vec![self.family_moves()], within).await;
+            family = moved(sent.into_iter().next()).err();
+        } else if moves_family {
+            commands.push(self.family_moves());
+        }
         for (owed, ticket) in owed.iter().zip(&tickets) {
             match ticket {
                 None if is_first => match owed.key.kind {
                     KeyKind::Guarded => commands.extend(guard::invalidation(&owed.key, life)),
                     KeyKind::Unguarded => commands.push(guard::remove_unguarded(&owed.key)),
-                    KeyKind::Tag => commands.push(tags::invalidation(&owed.key, life)),
+                    KeyKind::Tag | KeyKind::TagOfValue => {
+                        commands.push(tags::invalidation(&owed.key, life));
+                    }
                 },
                 None => commands.push(self.given_up(owed)),
                 // What waits for the key goes with it.
@@ -211,13 +237,21 @@ impl Client {
         }
         let mut replies = self.send(commands, within).await.into_iter();
         let mut next = || replies.next().unwrap_or_else(|| Err(reply::no_reply()));
+        if moves_family && !self.cluster {
+            family = moved(Some(next())).err();
+        }
         let (mut removed, mut left, mut first) = (0, Vec::new(), None);
         for (owed, ticket) in owed.into_iter().zip(tickets) {
             let mut guard = Ok(());
             if is_first && ticket.is_none() && first_commands(owed.key.kind) == 2 {
                 guard = next().and_then(|reply| reply::done(&reply));
             }
-            let count = next().and_then(|reply| owed.delivered(&reply));
+            let mut count = next().and_then(|reply| owed.delivered(&reply));
+            if let Some(error) = &family
+                && owed.key.kind == KeyKind::TagOfValue
+            {
+                count = Err(error.clone());
+            }
             match guard.and(count) {
                 Ok(count) => {
                     self.outages.succeeded(Step::Invalidation);

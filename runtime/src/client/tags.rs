@@ -9,7 +9,7 @@ use super::Client;
 use super::guard::{Observed, millis};
 use crate::codec::Members;
 use crate::error::Error;
-use crate::key::{FullKey, TAG, Tag};
+use crate::key::{FullKey, KeyKind, TAG, Tag};
 use crate::random;
 use crate::reply;
 use crate::stats::Counters;
@@ -19,31 +19,57 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The tags of an entry, each once.
+/// What `tags_of` says of a value with this plain form; nothing if it cannot be read.
+pub(crate) type TagsOf = fn(&[u8]) -> Option<Vec<Tag>>;
+
+/// The tags of an entry that are known before its value is, each once.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tags(Option<Arc<[Tag]>>);
+pub(crate) struct Tags(Option<Arc<Known>>);
+
+#[derive(Debug)]
+struct Known {
+    tags: Vec<Tag>,
+    /// Where more of them come from the value. [`Tag::family`] is then the last one here: it is read and compared as
+    /// they are, but a value does not remember it.
+    of_value: Option<TagsOf>,
+}
 
 impl Tags {
-    pub(crate) fn new(mut tags: Vec<Tag>) -> Self {
+    pub(crate) fn new(tags: Vec<Tag>, of_value: Option<TagsOf>) -> Self {
         // Each call of a function without tags is here.
-        if tags.is_empty() {
+        if tags.is_empty() && of_value.is_none() {
             return Self(None);
         }
-        let mut known = Vec::new();
-        tags.retain(|tag| {
-            let is_new = !known.contains(tag);
-            known.extend(is_new.then(|| tag.clone()));
-            is_new
-        });
-        Self(Some(tags.into()))
+        let mut tags = each_once(tags);
+        if of_value.is_some() {
+            tags.retain(|tag| *tag != Tag::family());
+            tags.push(Tag::family());
+        }
+        Self(Some(Arc::new(Known { tags, of_value })))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
+    /// All that are to be read with the value.
     pub(crate) fn iter(&self) -> std::slice::Iter<'_, Tag> {
-        self.0.as_deref().unwrap_or_default().iter()
+        self.all().iter()
+    }
+
+    fn all(&self) -> &[Tag] {
+        self.0.as_ref().map_or(&[], |known| &known.tags)
+    }
+
+    /// Those that a value remembers.
+    pub(super) fn remembered(&self) -> &[Tag] {
+        let all = self.all();
+        let family = usize::from(self.of_value().is_some());
+        &all[..all.len() - family]
+    }
+
+    pub(crate) fn of_value(&self) -> Option<TagsOf> {
+        self.0.as_ref()?.of_value
     }
 
     /// Why one of them cannot be used, if so.
@@ -61,32 +87,61 @@ impl Tags {
         let Some(stored) = stored else {
             return self.is_empty();
         };
+        stored.len() == self.remembered().len() && self.holds_all(stored, now)
+    }
+
+    /// Whether the value remembers each of these as it is now.
+    pub(super) fn holds_all(
+        &self,
+        stored: &BTreeMap<String, String>,
+        now: &[Option<Bytes>],
+    ) -> bool {
         let is_current = |(tag, nonce): (&Tag, &Option<Bytes>)| {
             let stored = stored.get(tag.as_str()).map(String::as_bytes);
             stored.is_some() && stored == nonce.as_deref()
         };
-        stored.len() == self.iter().len()
-            && now.len() == stored.len()
-            && self.iter().zip(now).all(is_current)
+        now.len() == self.all().len() && self.remembered().iter().zip(now).all(is_current)
     }
 
     /// What a value remembers that is stored under these nonces; nothing where one is not known.
     pub(crate) fn members(&self, nonces: &[Option<Bytes>]) -> Option<Members> {
-        let mut tags = BTreeMap::new();
-        for (at, tag) in self.iter().enumerate() {
-            let nonce = nonces.get(at)?.as_ref()?;
-            let nonce = std::str::from_utf8(nonce).ok()?;
-            tags.insert(tag.as_str().to_owned(), nonce.to_owned());
+        let mut members = Members::default();
+        for (at, tag) in self.remembered().iter().enumerate() {
+            remember(&mut members, tag, nonces.get(at)?.as_ref()?)?;
         }
-        Some(Members { tags })
+        Some(members)
     }
 }
 
+/// Lets a value remember the nonce of a tag.
+pub(super) fn remember(members: &mut Members, tag: &Tag, nonce: &Bytes) -> Option<()> {
+    let nonce = std::str::from_utf8(nonce).ok()?;
+    members
+        .tags
+        .insert(tag.as_str().to_owned(), nonce.to_owned());
+    Some(())
+}
+
+pub(super) fn each_once(mut tags: Vec<Tag>) -> Vec<Tag> {
+    let mut known = Vec::new();
+    tags.retain(|tag| {
+        let is_new = !known.contains(tag);
+        known.extend(is_new.then(|| tag.clone()));
+        is_new
+    });
+    tags
+}
+
 impl Client {
+    /// Moves the family of the tags that come from values.
+    pub(super) fn family_moves(&self) -> Command {
+        invalidation(&self.tag_key(&Tag::family()), self.settings.guard_life)
+    }
+
     /// The key of a tag.
     pub(crate) fn tag_key(&self, tag: &Tag) -> FullKey {
         let name = [TAG, tag.as_str()].concat();
-        FullKey::of_tag(self.named(&name).into_owned())
+        FullKey::of_tag(self.named(&name).into_owned(), tag.may_come_from_a_value())
     }
 
     /// The keys of tags.
@@ -234,6 +289,11 @@ impl Client {
         };
         tags.iter().map(lengthen).collect()
     }
+}
+
+/// Whether the family has to move, before any of these do.
+pub(super) fn moves_family(mut keys: impl Iterator<Item = KeyKind>) -> bool {
+    keys.any(|kind| kind == KeyKind::TagOfValue)
 }
 
 /// Moves a tag: every value that was stored under it is a miss.

@@ -6,6 +6,7 @@ use crate::cache::{self, Cache, Policy};
 use crate::client::delivery::Invalidated;
 use crate::client::guard;
 use crate::client::tags::Tags;
+use crate::client::value_tags::Sampled;
 use crate::clock::Moment;
 use crate::codec::Members;
 use crate::error::{Error, ErrorKind};
@@ -123,6 +124,7 @@ impl EntryRef {
 /// What was there before a change, and when that was read.
 pub(crate) struct ObservedAt {
     observed: guard::Observed,
+    sampled: Sampled,
     at: Moment,
 }
 
@@ -136,7 +138,11 @@ impl EntryRef {
         let at = self.cache.client.settings.clock.now();
         if !self.policy.guard {
             let observed = guard::Observed::default();
-            return Some(ObservedAt { observed, at });
+            return Some(ObservedAt {
+                observed,
+                sampled: Sampled::new(),
+                at,
+            });
         }
         let full = self.cache.client.full(&self.key);
         let client = &self.cache.client;
@@ -148,7 +154,11 @@ impl EntryRef {
             self.observe_tagged(&full, &counters, within).await
         };
         let observed = observed.inspect_err(|_| counters.errors.add(1)).ok()?;
-        Some(ObservedAt { observed, at })
+        Some(ObservedAt {
+            observed,
+            sampled: Sampled::new(),
+            at,
+        })
     }
 
     async fn observe_tagged(
@@ -178,9 +188,14 @@ impl EntryRef {
         moved: &[Tag],
         within: Duration,
     ) -> bool {
-        let (Some(plain), Some(ObservedAt { observed, at })) = (plain, before) else {
+        let (Some(plain), Some(before)) = (plain, before) else {
             return false;
         };
+        let ObservedAt {
+            mut observed,
+            sampled,
+            at,
+        } = before;
         if within.is_zero() {
             return false;
         }
@@ -198,19 +213,36 @@ impl EntryRef {
         let counters = self.cache.client.registry.counters(self.key.prefix());
         let client = &self.cache.client;
         let codec = &client.codec;
-        let next = |tag: &Tag| moved.contains(tag).then(|| Bytes::from(random::nonce()));
-        let mut tags: Vec<(FullKey, Option<Bytes>)> = self
-            .tags
-            .iter()
-            .map(|tag| (client.tag_key(tag), next(tag)))
-            .collect();
-        let nonces = tags.iter().zip(&observed.tags);
-        let nonces: Vec<_> = nonces
-            .map(|((_, next), seen)| next.clone().or_else(|| seen.clone()))
-            .collect();
-        let Some(members) = self.tags.members(&nonces) else {
-            return false;
+        let rest = (&life, &*counters, within);
+        let under = client.stored_under(&self.tags, &plain, &observed.tags, &sampled, rest);
+        let under = match Box::pin(under).await {
+            Ok(Some(under)) => under,
+            Ok(None) => return false,
+            Err(error) => {
+                cache::unstorable(&counters, &self.key, &error, true);
+                return false;
+            }
         };
+        let mut members = under.members;
+        observed.tags = under.nonces;
+        let moved = moved.iter().map(|tag| (tag, client.tag_key(tag)));
+        let moved: Vec<(&Tag, FullKey, String)> = moved
+            .map(|(tag, key)| (tag, key, random::nonce()))
+            .collect();
+        for (tag, _, nonce) in &moved {
+            members.tags.insert(tag.as_str().to_owned(), nonce.clone());
+        }
+        let next = |key: &FullKey| {
+            let next = moved.iter().find(|(_, moved, _)| moved.value == key.value);
+            next.map(|(.., nonce)| Bytes::from(nonce.clone()))
+        };
+        let tags = under.keys.into_iter();
+        let mut tags: Vec<(FullKey, Option<Bytes>)> = tags
+            .map(|key| {
+                let next = next(&key);
+                (key, next)
+            })
+            .collect();
         if client.cluster {
             // They are in other slots, where no script can move them together with the value.
             if tags.iter().any(|(_, next)| next.is_some()) {

@@ -20,6 +20,8 @@ pub(crate) enum KeyKind {
     Unguarded,
     /// The nonce of a tag.
     Tag,
+    /// The nonce of a tag that may come from a value: the family of those moves in front of it.
+    TagOfValue,
 }
 
 impl FullKey {
@@ -32,11 +34,15 @@ impl FullKey {
     }
 
     /// The key of a tag.
-    pub(crate) fn of_tag(name: String) -> Self {
+    pub(crate) fn of_tag(name: String, may_come_from_a_value: bool) -> Self {
         Self {
             guard: Bytes::new(),
             value: name.into(),
-            kind: KeyKind::Tag,
+            kind: if may_come_from_a_value {
+                KeyKind::TagOfValue
+            } else {
+                KeyKind::Tag
+            },
         }
     }
 

@@ -7,10 +7,16 @@ use std::fmt;
 /// What stands in front of the name of a tag. No prefix of data holds an `@`.
 pub(crate) const TAG: &str = "@tag:";
 
+/// What the name of a tag begins with that may come from a value.
+const OF_VALUE: &str = "~";
+
 /// A group of cached values that can be invalidated at once: one command, however many values there are.
 ///
 /// [`macro@crate::tag`] makes a function that gives one; this is for tags by hand. A tag is a key that holds a random
 /// word. A value that is stored under it remembers the word, and is a miss once the word is another one.
+///
+/// A tag that a value itself names, through the option `tags_of` of [`macro@crate::cached`], begins with `~`. To
+/// invalidate it takes two commands instead of one: a load under way cannot know that its value will have the tag.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -54,6 +60,17 @@ impl Tag {
 
     pub(crate) fn key(&self) -> &Key {
         &self.0
+    }
+
+    /// The tag that moves with each one that may come from a value: a load that does not know yet which tags its
+    /// value will have compares this one.
+    pub(crate) fn family() -> Self {
+        Self::new(OF_VALUE)
+    }
+
+    /// Whether it may come from a value, which its name says, so that everyone who invalidates it knows.
+    pub(crate) fn may_come_from_a_value(&self) -> bool {
+        self.as_str().starts_with(OF_VALUE)
     }
 
     /// Why this tag cannot be used, if it cannot.

@@ -25,7 +25,7 @@ impl Owed {
     /// How many values it has removed, from the answer. One of another form says nothing: it stays owed.
     pub(crate) fn delivered(&self, reply: &Reply) -> Result<i64, Error> {
         let count = match self.key.kind {
-            KeyKind::Tag => reply::done(reply).map(|()| 0),
+            KeyKind::Tag | KeyKind::TagOfValue => reply::done(reply).map(|()| 0),
             KeyKind::Guarded | KeyKind::Unguarded => reply::int(reply),
         };
         count.map_err(|error| reply::unread(&error))

@@ -1,0 +1,12 @@
+use millpond::cached;
+
+fn authors(posts: &Vec<u64>) -> Vec<u64> {
+    posts.clone()
+}
+
+#[cached(prefix = "posts", tags_of = authors)]
+async fn posts(id: u64) -> Vec<u64> {
+    vec![id]
+}
+
+fn main() {}

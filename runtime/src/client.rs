@@ -224,7 +224,7 @@ impl Client {
             .filter_map(|key| self.pending.ticket(key))
             .collect();
         let mut all = Vec::with_capacity(tickets.len() + commands.len());
-        if tags::moves_family(tickets.iter().map(|ticket| ticket.owed.key.kind)) {
+        if tickets.iter().any(|ticket| ticket.owed.key.moves_family()) {
             if self.cluster {
                 // It is in another slot than they, and what leaves together may arrive in any order.
                 counters.commands.add(1);

@@ -108,7 +108,7 @@ impl Client {
             return Err(error.clone());
         }
         if let Some(prefix) = &prefix
-            && tags::moves_family(fulls.iter().map(|key| key.kind))
+            && fulls.iter().any(FullKey::moves_family)
         {
             self.registry.counters(prefix).commands.add(1);
         }
@@ -212,7 +212,7 @@ impl Client {
             .map(|owed| self.pending.ticket(&owed.key))
             .collect();
         let mut commands = Vec::with_capacity(owed.len() * 2 + 1);
-        let moves_family = tags::moves_family(owed.iter().map(|owed| owed.key.kind));
+        let moves_family = owed.iter().any(|owed| owed.key.moves_family());
         let mut family = None;
         if moves_family && self.cluster {
             // It is in another slot than they, and what leaves together may arrive in any order.
@@ -248,7 +248,7 @@ impl Client {
             }
             let mut count = next().and_then(|reply| owed.delivered(&reply));
             if let Some(error) = &family
-                && owed.key.kind == KeyKind::TagOfValue
+                && owed.key.moves_family()
             {
                 count = Err(error.clone());
             }

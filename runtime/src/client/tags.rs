@@ -9,7 +9,7 @@ use super::Client;
 use super::guard::{Observed, millis};
 use crate::codec::Members;
 use crate::error::Error;
-use crate::key::{FullKey, KeyKind, TAG, Tag};
+use crate::key::{FullKey, TAG, Tag};
 use crate::random;
 use crate::reply;
 use crate::stats::Counters;
@@ -289,11 +289,6 @@ impl Client {
         };
         tags.iter().map(lengthen).collect()
     }
-}
-
-/// Whether the family has to move, before any of these do.
-pub(super) fn moves_family(mut keys: impl Iterator<Item = KeyKind>) -> bool {
-    keys.any(|kind| kind == KeyKind::TagOfValue)
 }
 
 /// Moves a tag: every value that was stored under it is a miss.

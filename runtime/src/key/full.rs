@@ -46,6 +46,11 @@ impl FullKey {
         }
     }
 
+    /// Whether the family of the tags that come from values has to move before this does.
+    pub(crate) fn moves_family(&self) -> bool {
+        self.kind == KeyKind::TagOfValue
+    }
+
     /// The same, of a value without a guard.
     pub(crate) fn unguarded(self) -> Self {
         Self {

@@ -28,6 +28,11 @@ async fn read(id: u32) -> Option<u32> {
     (id > 0).then_some(id)
 }
 
+#[cached(batch = ids, of = read(ids))]
+async fn read_batch(ids: &[u32]) -> BTreeMap<u32, u32> {
+    ids.iter().map(|id| (*id, *id)).collect()
+}
+
 #[cached(prefix = "failing", key = "<id>")]
 async fn fail(id: u32) -> Result<u32, std::fmt::Error> {
     let _ = id;
@@ -309,6 +314,11 @@ async fn calls(costs: &mut Costs, pond: &Millpond) {
     read_written(1).await;
     let event = "miss and fill, a tag of the value";
     costs.of(event, read_written(2)).await;
+    read_batch(&[40, 41]).await;
+    let event = "miss and fill, batch of three";
+    costs.of(event, read_batch(&[42, 43, 44])).await;
+    let event = "hit, batch of three";
+    costs.of(event, read_batch(&[42, 43, 44])).await;
     let event = "hit, a tag of the value";
     costs.of(event, read_written(2)).await;
     let event = "`invalidate` of a tag that values name";

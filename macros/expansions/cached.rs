@@ -4,7 +4,7 @@ pub async fn get_user(user_id: u64) -> Result<Option<User>, DbError> {
         let function = get_user::function();
         let key = {
             let mut writer = ::millpond::__private::KeyWriter::new(function);
-            writer.part::<u64>(&user_id);
+            writer.of::<u64>().part(&user_id);
             writer.literal(":profile");
             writer.finish()
         };
@@ -48,7 +48,7 @@ impl get_user {
             let function = get_user::function();
             let key = {
                 let mut writer = ::millpond::__private::KeyWriter::new(function);
-                writer.part::<u64>(&user_id);
+                writer.of::<u64>().part(&user_id);
                 writer.literal(":profile");
                 writer.finish()
             };

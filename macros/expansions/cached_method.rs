@@ -6,7 +6,7 @@ impl Repo {
                 let mut writer = ::millpond::__private::KeyWriter::new(function);
                 writer.part(&self.tenant);
                 writer.literal(":");
-                writer.part::<u64>(&user_id);
+                writer.of::<u64>().part(&user_id);
                 writer.finish()
             };
             ::millpond::__private::Call::new(function, key).on(&(self.pond))
@@ -48,7 +48,7 @@ impl Repo {
                 let mut writer = ::millpond::__private::KeyWriter::new(function);
                 writer.part(&self.tenant);
                 writer.literal(":");
-                writer.part::<u64>(&user_id);
+                writer.of::<u64>().part(&user_id);
                 writer.finish()
             };
             ::millpond::__private::Call::new(function, key).on(&(self.pond))

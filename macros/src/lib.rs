@@ -60,6 +60,7 @@ mod tokens;
 /// | `tags(org(org_id), "team:<team_id>")` | groups that are invalidated at once: calls of functions with `#[tag]`, or templates; at most 16 | none |
 /// | `tags_of = path` | a `fn(&T)` that gives tags (a `Vec<Tag>`, an `Option<Tag>`, an array): groups that the value itself names, such as the authors of a post, see below | none |
 /// | `all` | the function gets `invalidate_all()`, and a method `get_user_all(..)` | off |
+/// | `batch = ids, of = get_user(ids)` | the batch form of another cached function, see below; of the other options it takes `when` and `crate` | |
 /// | `version = 2` | goes into the key, so that a new type starts cold | none |
 /// | `on = expr` | the `Millpond` to use, such as `self.pond` | the current one |
 /// | `shares = get_user` | a cached function whose entries this one uses on purpose, under the same prefix and key; both cache the same type | none |
@@ -130,6 +131,20 @@ mod tokens;
 /// author::invalidate(7).await?;              // every post of which the author is one
 /// ```
 ///
+/// # Several items at once
+///
+/// ```text
+/// #[cached(batch = ids, of = get_user(ids))]          // in `of`, the name stands for one item
+/// async fn get_users(ids: &[u64]) -> Result<HashMap<u64, User>, DbError> { db::users(ids).await }
+/// ```
+///
+/// The list is a `&[T]`, a `Vec<T>` or a `&Vec<T>`, where `T: Clone`; the function returns a `HashMap`, a `BTreeMap`, a `Vec` of pairs,
+/// or a `Vec<Option<V>>` in the order of the items. The entries, and all options of them, are those of the function for
+/// one, which returns a `V` or an `Option<V>`. The body gets the distinct items that are missing, never an empty list,
+/// and its error is the answer, whatever was cached. Items that it does not return are cached as `None`, where the
+/// function for one caches that. Order and duplicates of the list are kept. An item that is returned twice, and a
+/// list of another length, are not stored, which is logged once. Around the cache, the body gets the list as it is.
+///
 /// # Values that are never invalidated
 ///
 /// With `guard = false`, a miss takes two commands on the server instead of four, and a body may take as long as it
@@ -178,8 +193,13 @@ mod tokens;
 /// ```
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
+    let options = options.into();
+    if model::batch::is_meant(&options) {
+        let check = model::batch::check;
+        return expand::attribute(options, &item.into(), check, expand::batch::expand).into();
+    }
     let check = model::cache::check;
-    expand::attribute(options.into(), &item.into(), check, expand::cache::expand).into()
+    expand::attribute(options, &item.into(), check, expand::cache::expand).into()
 }
 
 /// Invalidates entries of cached functions when the function has changed what they hold.

@@ -2,6 +2,7 @@
 //! list of mistakes.
 
 pub mod bare;
+pub mod batch;
 pub mod cache;
 pub mod callee;
 mod choice;

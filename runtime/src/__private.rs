@@ -1,6 +1,7 @@
 //! The door for the macros: everything that generated code names. Not for use by hand, and free
 //! to change in any release.
 
+mod batch;
 mod call;
 mod limit;
 mod mutation;
@@ -14,9 +15,12 @@ pub use crate::cache::{
     Shareable, Sourced, cacheable, check_prefix, never,
 };
 pub use crate::key::{HashedPart, KeyPart, KeyWriter, OptionalPart};
+pub use batch::{
+    Again, BatchCollection, BatchEntries, Item, ItemValue, PassAs, ViaClone, ViaOnce, batch,
+};
 pub use call::{
     Call, all_entries, cached, entry, gives_tags, invalidate, invalidate_tag, lifetime_of,
-    tags_of_value, takes_value,
+    tags_of_value, takes_value, unless_of_value,
 };
 pub use limit::{
     Cost, Identify, LimitCall, LimitMark, Refuse, Respond, Responding, admit, respond, responding,

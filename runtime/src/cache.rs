@@ -3,6 +3,7 @@
 //! All of it is compiled once; what depends on the function's types is in `answer`.
 
 mod answer;
+mod batch;
 mod cacheable;
 mod cached_function;
 mod call;
@@ -19,6 +20,7 @@ mod state;
 mod value_tags;
 
 pub use answer::{Answer, never};
+pub(crate) use batch::Batch;
 pub use cacheable::{CacheValue, Cacheable, CacheableKind, cacheable};
 pub use cached_function::{CachedFunction, check_prefix};
 pub(crate) use call::{CachedCall, Policy};

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
 
 use super::{
-    body::{borrowed_pond, length},
+    body::{borrowed_pond, length, return_kind},
     callee::{Member, member},
     companion::{lasting, turbofish},
     key,
@@ -156,6 +156,12 @@ fn description(cache: &Cache) -> TokenStream {
             .tags_of(|plain| #runtime::__private::tags_of_value(plain, #tags_of))
         }
     });
+    let unless = cache.unless.as_ref().map(|unless| {
+        let kind = return_kind(runtime, &cache.output, "kind_unshared");
+        quote_spanned! {Span::mixed_site()=>
+            .unless(|plain| #runtime::__private::unless_of_value(#kind, plain, #unless))
+        }
+    });
     let all = cache.all.is_some();
     let all = all.then(|| quote_spanned!(Span::mixed_site()=> .all()));
     let guard = (!guard).then(|| quote_spanned!(Span::mixed_site()=> .no_guard()));
@@ -168,6 +174,6 @@ fn description(cache: &Cache) -> TokenStream {
             #template,
             #ttl,
         )
-        #null #version #flight #compress #encrypt #jitter #ttl_of #tags_of #guard #all #sharing
+        #null #version #flight #compress #encrypt #jitter #ttl_of #unless #tags_of #guard #all #sharing
     }
 }

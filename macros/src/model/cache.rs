@@ -22,7 +22,7 @@ use super::{
         Text, ValueTags, Version, Word,
     },
 };
-use crate::{errors::Errors, function::Function, parse};
+use crate::{errors::Errors, function::Function, parse, tokens::identifiers};
 
 options! {
     /// The options of `#[cached]`.
@@ -53,7 +53,7 @@ options! {
         in_impl: Word, also ["in_trait", "method"];
         runtime as "crate": Runtime, also ["crate_path"];
     }
-    later ["local", "stale_while_revalidate", "stale_if_error", "soft_timeout", "refresh_ahead", "batch", "of", "stale", "refresh"]
+    later ["local", "stale_while_revalidate", "stale_if_error", "soft_timeout", "refresh_ahead", "stale", "refresh"]
 }
 
 /// Everything that the generated code says.
@@ -118,8 +118,7 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         &mut errors,
     );
     let when = given.when.value(&mut errors).map(|Condition(when)| when);
-    let unless = given.unless.value(&mut errors);
-    let unless = unless.map(|Predicate(unless)| unless);
+    let unless = given.unless.value(&mut errors).map(|Predicate(it)| it);
     let on = given.on.value(&mut errors).map(|Pond(on)| on);
     let keeps_errors = matches!(given.share_errors.value(&mut errors), Some(Switch(false)));
     let shares = given.shares.value(&mut errors);
@@ -169,8 +168,9 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
     }
     let scope = Scope::of(&function.sig, place);
     let shares_errors = scope.outlives_calls(&output) && !keeps_errors;
-    let are_constant = are_constant(&constants, shares.as_ref(), scope);
-    let described_generics = described_generics(&function, &constants, &output);
+    let described_generics = described_generics(&function, &constants, unless.as_ref(), &output);
+    let are_constant = are_constant(&constants, shares.as_ref(), scope)
+        && names_no_parameter(unless.as_ref(), place, &described_generics, scope);
     Ok(Cache {
         runtime,
         function,
@@ -251,9 +251,27 @@ fn are_constant(constants: &Constants, shares: Option<&Callee>, scope: Scope<'_>
     constants.are_constant(scope) && shares.is_none_or(|shares| shares.is_constant(scope))
 }
 
+/// With `unless` the description names the type that is returned.
+fn names_no_parameter(
+    unless: Option<&Expr>,
+    place: Place,
+    generics: &Generics,
+    scope: Scope<'_>,
+) -> bool {
+    unless.is_none_or(|unless| {
+        place == Place::Module && generics.params.is_empty() && scope.is_constant_expr(unless)
+    })
+}
+
 /// The parameters of the function that its description depends on.
-fn described_generics(function: &Function, constants: &Constants, output: &Type) -> Generics {
+fn described_generics(
+    function: &Function,
+    constants: &Constants,
+    unless: Option<&Expr>,
+    output: &Type,
+) -> Generics {
     let mut mentioned = constants.mentions();
+    mentioned.extend(identifiers(unless));
     mentioned.extend(companion::lasting_names(output));
     generics::kept(&function.sig.generics, &mentioned)
 }

@@ -233,7 +233,7 @@ fn check_output_is_free(function: &Function, argument: &Expr, errors: &mut Error
     }
 }
 
-fn target(call: Expr, errors: &mut Errors) -> Option<Target> {
+pub fn target(call: Expr, errors: &mut Errors) -> Option<Target> {
     match call {
         Expr::Group(group) => target(*group.expr, errors),
         Expr::MethodCall(call) => {

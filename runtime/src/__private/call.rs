@@ -103,6 +103,7 @@ impl Call {
             key: self.key,
             policy,
             tags,
+            function: Some(self.function),
         }
     }
 
@@ -192,6 +193,14 @@ pub fn invalidate_tag(tag: &Tag) -> Invalidation {
 /// What `ttl_of` says of a value with this plain form; nothing if it cannot be read.
 pub fn lifetime_of<T: DeserializeOwned>(plain: &[u8], of: fn(&T) -> Duration) -> Option<Duration> {
     value::decode(plain).ok().map(|value| of(&value))
+}
+
+/// Whether a value with this plain form is not to be stored.
+pub fn unless_of_value<K: ReturnKind>(_: K, plain: &[u8], unless: fn(&K::Value) -> bool) -> bool
+where
+    K::Value: DeserializeOwned,
+{
+    value::decode(plain).is_ok_and(|value| unless(&value))
 }
 
 /// What `tags_of` says of a value with this plain form; nothing if it cannot be read.

@@ -8,6 +8,9 @@ use std::time::Duration;
 /// The lifetime of the value that has this plain form, if it can be read.
 pub(crate) type LifetimeOf = fn(&[u8]) -> Option<Duration>;
 
+/// Whether the value that has this plain form is not to be stored.
+pub(crate) type UnlessOf = fn(&[u8]) -> bool;
+
 /// The description of one cached function.
 #[derive(Debug)]
 pub struct CachedFunction {
@@ -22,6 +25,7 @@ pub struct CachedFunction {
     pub(crate) encoding: Encoding,
     pub(crate) jitter: Option<f64>,
     pub(crate) ttl_of: Option<LifetimeOf>,
+    pub(crate) unless: Option<UnlessOf>,
     pub(crate) tags_of: Option<TagsOf>,
     /// Whether values have a guard.
     pub(crate) guard: bool,
@@ -108,6 +112,7 @@ impl CachedFunction {
             },
             jitter: None,
             ttl_of: None,
+            unless: None,
             tags_of: None,
             guard: true,
             all: false,
@@ -155,6 +160,13 @@ impl CachedFunction {
     #[must_use]
     pub const fn ttl_of(mut self, of: fn(&[u8]) -> Option<Duration>) -> Self {
         self.ttl_of = Some(of);
+        self
+    }
+
+    /// Some values are not stored, of which this gets the plain form.
+    #[must_use]
+    pub const fn unless(mut self, of: fn(&[u8]) -> bool) -> Self {
+        self.unless = Some(of);
         self
     }
 

@@ -190,6 +190,13 @@ impl Load {
 
     /// What was found is no value of the type: a miss, to be overwritten.
     pub(crate) fn garbage(self, what: &str) -> Self {
+        self.cannot_be_read(what);
+        self.counters.misses.add(1);
+        self
+    }
+
+    /// Counts that what was found is no value, and says so.
+    pub(super) fn cannot_be_read(&self, what: &str) {
         self.counters.decode_failures.add(1);
         if let Some(function) = &self.function {
             function.found_garbage();
@@ -200,8 +207,6 @@ impl Load {
             what,
             "a cached value cannot be read and is loaded again"
         );
-        self.counters.misses.add(1);
-        self
     }
 
     /// The body is about to run.

@@ -2,7 +2,7 @@
 
 use super::invalidation::Invalidation;
 use super::lookup::Lookup;
-use crate::cache::{self, Cache, Policy};
+use crate::cache::{self, Cache, CachedFunction, Policy};
 use crate::client::delivery::Invalidated;
 use crate::client::guard;
 use crate::client::tags::Tags;
@@ -28,6 +28,8 @@ pub(crate) struct EntryRef {
     pub(crate) key: Key,
     pub(crate) policy: Policy,
     pub(crate) tags: Tags,
+    /// Nothing for a value by hand.
+    pub(crate) function: Option<&'static CachedFunction>,
 }
 
 impl EntryRef {

@@ -72,6 +72,7 @@ impl Millpond {
             key: key.into(),
             policy: Policy::by_hand(ttl),
             tags: Tags::default(),
+            function: None,
         })
     }
 

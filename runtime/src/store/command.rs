@@ -34,6 +34,8 @@ pub(crate) enum Script {
     /// `KEYS value, guard, tag…`; `ARGV seen-guard, seen-value, value, ttl ms, seen-nonce…`. Stores a loaded value
     /// if nothing moved since the read; 1 when it did, 0 when it was refused.
     Fill,
+    /// `KEYS` and `ARGV` as the script says. As [`Self::Fill`] for several entries: 1 or 0 for each.
+    FillMany,
     /// `KEYS value, guard, doubt, …`; `ARGV process, number, guard ms, ttl ms`, then for each value `value,
     /// number given up`. Moves the guards and stores: 1, or 0 if the write was given up.
     Put,
@@ -76,15 +78,20 @@ impl Script {
                 Purpose::Held
             }
             Self::Tags => Purpose::Guard,
-            Self::Fill | Self::Put | Self::GiveUp | Self::Update | Self::Change | Self::IfEqual => {
-                Purpose::Value
-            }
+            Self::Fill
+            | Self::FillMany
+            | Self::Put
+            | Self::GiveUp
+            | Self::Update
+            | Self::Change
+            | Self::IfEqual => Purpose::Value,
         }
     }
 
     /// All of them, for tests and warm-up.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Fill,
+        Self::FillMany,
         Self::Put,
         Self::GiveUp,
         Self::Update,
@@ -102,6 +109,7 @@ impl Script {
     pub(crate) fn source(self) -> &'static str {
         match self {
             Self::Fill => include_str!("scripts/fill.lua"),
+            Self::FillMany => include_str!("scripts/fill_many.lua"),
             Self::Put => include_str!("scripts/put.lua"),
             Self::GiveUp => include_str!("scripts/give_up.lua"),
             Self::Update => include_str!("scripts/update.lua"),

@@ -1,5 +1,6 @@
 //! The Lua scripts as native Rust: same keys, same arguments, same replies.
 
+mod fill_many;
 mod guarded;
 mod writes;
 
@@ -28,6 +29,7 @@ pub(crate) fn run(
     keyspace.admit(args, None)?;
     match (script, keys, args) {
         (Script::Fill, ..) => guarded::fill(keyspace, keys, args),
+        (Script::FillMany, ..) => fill_many::fill_many(keyspace, keys, args),
         (Script::Update, ..) => guarded::update(keyspace, keys, args),
         (Script::Tags, ..) => guarded::make_tags(keyspace, keys, args),
         (Script::LimitCheck, ..) => {

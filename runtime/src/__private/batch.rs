@@ -1,0 +1,242 @@
+//! A call of the batch form of a cached function, from its items to its return value.
+
+mod collection;
+mod pass;
+
+use crate::cache::Batch;
+use crate::cache::call_mode::{self, CallMode};
+use crate::cache::{CachedCall, ReturnKind};
+use crate::entry::{EntryRef, TypedEntryRef};
+use crate::scope;
+use crate::value::{self, ErasedValue, TypedValue};
+use bytes::Bytes;
+pub use collection::{BatchCollection, ItemValue};
+pub use pass::{Again, Item, PassAs, ViaClone, ViaOnce};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+
+/// The entries of the items of one call, of values of `T`.
+pub struct BatchEntries<T> {
+    entries: Vec<TypedEntryRef<T>>,
+    when: bool,
+}
+
+impl<T> BatchEntries<T> {
+    /// None yet; around the cache unless `when` holds.
+    pub const fn new(when: bool) -> Self {
+        Self {
+            entries: Vec::new(),
+            when,
+        }
+    }
+
+    /// That of the next item.
+    pub fn add(&mut self, entry: TypedEntryRef<T>) {
+        self.entries.push(entry);
+    }
+
+    /// The calls for the distinct ones, unless the call goes around the cache.
+    fn begin(self, places: &[usize]) -> Option<Vec<CachedCall>> {
+        let mode = call_mode::take();
+        if !self.when || mode == Some(CallMode::Uncached) || scope::is_bypassed() {
+            return None;
+        }
+        let refresh = mode == Some(CallMode::Refresh);
+        let mut references = self.entries.into_iter().map(|entry| entry.reference);
+        let Some(first) = references.next() else {
+            return Some(Vec::new());
+        };
+        let cache = Arc::clone(&first.cache);
+        let registry = &cache.client.registry;
+        let state = |function| {
+            let value_type = std::any::type_name::<T>();
+            let counters = || registry.counters_of_function(first.key.prefix());
+            cache.functions.state(function, value_type, None, counters)
+        };
+        let state = first.function.map(state);
+        let (function, is_first) =
+            state.map_or((None, false), |(state, is_first)| (Some(state), is_first));
+        let counters = match &function {
+            Some(function) => Arc::clone(&function.counters),
+            None => registry.counters(first.key.prefix()),
+        };
+        if first.policy.encoding.encrypt && cache.client.codec.lacks_key() {
+            if is_first {
+                let (prefix, error) = (first.key.prefix(), crate::keyring::no_key());
+                tracing::error!(prefix, %error, "a function runs uncached");
+            }
+            counters.bypassed.add(1);
+            return None;
+        }
+        let mut distinct = Vec::new();
+        for (at, reference) in std::iter::once(first.clone()).chain(references).enumerate() {
+            // The first of each item stands for all that have its key.
+            if places.get(at) != Some(&distinct.len()) {
+                continue;
+            }
+            let EntryRef {
+                key, policy, tags, ..
+            } = reference;
+            distinct.push(CachedCall {
+                cache: Arc::clone(&cache),
+                key,
+                policy,
+                tags,
+                counters: Arc::clone(&counters),
+                function: function.clone(),
+                refresh,
+            });
+        }
+        Some(distinct)
+    }
+
+    /// What the function for one does not store.
+    fn unless(&self) -> Option<fn(&[u8]) -> bool> {
+        self.entries.first()?.reference.function?.unless
+    }
+
+    /// For each item, its place among the distinct ones; and the first item of each of these.
+    fn distinct(&self) -> (Vec<usize>, Vec<usize>) {
+        let mut known: HashMap<&str, usize> = HashMap::with_capacity(self.entries.len());
+        let mut firsts = Vec::new();
+        let mut places = Vec::with_capacity(self.entries.len());
+        for (at, entry) in self.entries.iter().enumerate() {
+            let place = *known
+                .entry(entry.reference.key.as_str())
+                .or_insert_with(|| {
+                    firsts.push(at);
+                    firsts.len() - 1
+                });
+            places.push(place);
+        }
+        (places, firsts)
+    }
+}
+
+impl<T> std::fmt::Debug for BatchEntries<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(&self.entries).finish()
+    }
+}
+
+/// What is known of the value of one distinct item.
+struct Slot<V> {
+    value: TypedValue<V>,
+    /// The plain form, where the item stands in the list more than once.
+    plain: Option<Bytes>,
+}
+
+/// Answers the items that are cached, and runs the body for the others and stores what it gives. To be called when
+/// the answer is about to be polled.
+pub async fn batch<K, T, S, F, R>(
+    entries: BatchEntries<S>,
+    kind: K,
+    items: Vec<T>,
+    body: F,
+    again: fn(&F) -> Option<F>,
+) -> K::Return
+where
+    K: ReturnKind,
+    K::Value: BatchCollection<T>,
+    <K::Value as BatchCollection<T>>::Value: ItemValue<S> + Serialize + DeserializeOwned,
+    T: Clone,
+    F: FnOnce(Vec<T>) -> R,
+    R: Future<Output = K::Return>,
+{
+    let (places, firsts) = entries.distinct();
+    let unless = entries.unless();
+    let Some(calls) = entries.begin(&places) else {
+        return body(items).await;
+    };
+    let repeats = places.len() > firsts.len();
+    let nulls = <K::Value as BatchCollection<T>>::Value::NULLS;
+    let mut slots: Vec<Slot<_>> = firsts.iter().map(|_| Slot::new()).collect();
+    let mut rest = None;
+    let mut body = Some(body);
+    let once = body.as_ref().is_none_or(|body| again(body).is_none());
+    let mut batch = Box::pin(Batch::enter(calls, unless, once)).await;
+    loop {
+        for (at, plain, load) in batch.take_found() {
+            match slots[at].read(&plain, nulls, repeats) {
+                Ok(()) => {
+                    if let Some(load) = load {
+                        let null = value::is_null(&plain);
+                        load.hit(plain, null);
+                    }
+                }
+                Err(what) => batch.garbage(at, load, &what),
+            }
+        }
+        let missing = batch.missing();
+        if missing.is_empty() {
+            if !batch.is_waiting() {
+                break;
+            }
+            batch = Box::pin(batch.wait()).await;
+            continue;
+        }
+        let Some(run) = body.take() else {
+            break;
+        };
+        body = again(&run);
+        let asked: Vec<T> = missing
+            .iter()
+            .map(|&at| items[firsts[at]].clone())
+            .collect();
+        batch.begin_body();
+        let returned = batch.watched(run(asked.clone())).await;
+        // The error, which need not be `Send`, must be gone before the next `await`.
+        let value = match kind.split(returned) {
+            Ok(value) => value,
+            Err(error) => {
+                batch.failed();
+                return kind.failure(error);
+            }
+        };
+        let split = value.split(&asked);
+        if split.is_odd {
+            batch.odd();
+        }
+        let mut given: Vec<Option<Bytes>> = firsts.iter().map(|_| None).collect();
+        for (&at, item) in missing.iter().zip(split.items) {
+            let slot = &mut slots[at];
+            let plain = match item.value {
+                Some(value) => {
+                    slot.value.set(value);
+                    batch.plain_form(at, &slot.value, repeats)
+                }
+                None => nulls.then(|| Bytes::from_static(value::NULL_SENTINEL.as_bytes())),
+            };
+            slot.plain = plain.clone().filter(|_| repeats);
+            given[at] = plain.filter(|_| item.is_sure);
+        }
+        rest = Some(split.rest);
+        batch = Box::pin(batch.store(given)).await;
+    }
+    let values = slots.iter_mut().map(|slot| slot.value.take()).collect();
+    let plain = |at: usize| slots[at].plain.clone();
+    kind.success(K::Value::join(rest, &items, &places, values, &plain))
+}
+
+impl<V: Serialize + DeserializeOwned> Slot<V> {
+    fn new() -> Self {
+        Self {
+            value: TypedValue::new(value::read, value::write),
+            plain: None,
+        }
+    }
+
+    /// Reads what was found; where `nulls` stand for an item that there is not, nothing.
+    fn read(&mut self, plain: &Bytes, nulls: bool, repeats: bool) -> Result<(), String> {
+        if nulls && value::is_null(plain) {
+            return Ok(());
+        }
+        let place = &mut self.value;
+        value::read_plain(plain, &mut |json| place.read(json))?;
+        self.plain = repeats.then(|| plain.clone());
+        Ok(())
+    }
+}

@@ -1,0 +1,217 @@
+//! What a batch returns: values by item.
+
+use crate::value;
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher, Hash};
+
+/// What the body of a batch gave, item by item.
+#[derive(Debug)]
+pub struct Split<C, V> {
+    pub(super) items: Vec<GivenItem<V>>,
+    /// What belongs to no item that was asked for.
+    pub(super) rest: C,
+    /// Whether it is open which value belongs to which item.
+    pub(super) is_odd: bool,
+}
+
+/// What the body gave for one item.
+#[derive(Debug)]
+pub(super) struct GivenItem<V> {
+    pub(super) value: Option<V>,
+    /// Whether it is known that this, and no other, is its value.
+    pub(super) is_sure: bool,
+}
+
+/// Gives the plain form of the value of a distinct item again.
+type Plain<'a> = &'a dyn Fn(usize) -> Option<Bytes>;
+
+/// A return type of a batch, whose items are `T`s.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not what a batch of `{T}`s can return",
+    label = "not a collection of values by item",
+    note = "return a `HashMap<{T}, V>`, a `BTreeMap<{T}, V>`, a `Vec<({T}, V)>`, or a `Vec<Option<V>>` in the order of the items; or one of these in a `Result`"
+)]
+pub trait BatchCollection<T>: Sized {
+    /// The value of one item.
+    type Value;
+    #[doc(hidden)]
+    fn split(self, asked: &[T]) -> Split<Self, Self::Value>;
+    #[doc(hidden)]
+    fn join(
+        rest: Option<Self>,
+        items: &[T],
+        places: &[usize],
+        values: Vec<Option<Self::Value>>,
+        plain: Plain<'_>,
+    ) -> Self;
+}
+
+/// A value of a batch, where the function for one returns an `S`.
+#[diagnostic::on_unimplemented(
+    message = "a batch of `{Self}` cannot share the entries of a function that returns `{S}`",
+    label = "the values of the batch are `{Self}`",
+    note = "the function for one returns the value itself, or an `Option` of it"
+)]
+pub trait ItemValue<S> {
+    #[doc(hidden)]
+    const NULLS: bool;
+}
+
+#[diagnostic::do_not_recommend]
+impl<V> ItemValue<V> for V {
+    const NULLS: bool = false;
+}
+
+#[diagnostic::do_not_recommend]
+impl<V> ItemValue<Option<V>> for V {
+    const NULLS: bool = true;
+}
+
+/// The value of each item, first by the item itself and then from its plain form.
+fn each<'a, T, V: DeserializeOwned>(
+    items: &'a [T],
+    places: &'a [usize],
+    mut values: Vec<Option<V>>,
+    plain: Plain<'a>,
+) -> impl Iterator<Item = (&'a T, Option<V>)> {
+    let mut given: HashSet<usize> = HashSet::with_capacity(values.len());
+    items.iter().zip(places).map(move |(item, &place)| {
+        if given.insert(place) {
+            return (item, values.get_mut(place).and_then(Option::take));
+        }
+        let plain = plain(place).filter(|plain| !value::is_null(plain));
+        (item, plain.and_then(|plain| value::decode(&plain).ok()))
+    })
+}
+
+macro_rules! maps {
+    ($([$($bounds:tt)*] $map:ty, $new:expr;)*) => {
+        $(
+            #[diagnostic::do_not_recommend]
+            impl<$($bounds)*, V: DeserializeOwned, T: Clone + Into<K>> BatchCollection<T> for $map {
+                type Value = V;
+
+                fn split(mut self, asked: &[T]) -> Split<Self, V> {
+                    let keys: Vec<K> = asked.iter().map(|item| item.clone().into()).collect();
+                    let has: Vec<bool> = keys.iter().map(|key| self.contains_key(key)).collect();
+                    let items = keys.iter().zip(has).map(|(key, has)| {
+                        let value = self.remove(key);
+                        // Two items may have one key in the map.
+                        GivenItem { is_sure: value.is_some() == has, value }
+                    });
+                    let items = items.collect();
+                    Split { items, rest: self, is_odd: false }
+                }
+
+                fn join(
+                    rest: Option<Self>,
+                    items: &[T],
+                    places: &[usize],
+                    mut values: Vec<Option<V>>,
+                    _plain: Plain<'_>,
+                ) -> Self {
+                    let mut map = rest.unwrap_or_else(|| $new);
+                    for (item, &place) in items.iter().zip(places) {
+                        if let Some(value) = values.get_mut(place).and_then(Option::take) {
+                            map.insert(item.clone().into(), value);
+                        }
+                    }
+                    map
+                }
+            }
+        )*
+    };
+}
+
+maps! {
+    [K: Eq + Hash, S: BuildHasher + Default] HashMap<K, V, S>, HashMap::with_hasher(S::default());
+    [K: Ord] BTreeMap<K, V>, BTreeMap::new();
+}
+
+#[diagnostic::do_not_recommend]
+impl<K, V, T> BatchCollection<T> for Vec<(K, V)>
+where
+    K: Eq + Hash,
+    V: DeserializeOwned,
+    T: Clone + Into<K>,
+{
+    type Value = V;
+
+    fn split(self, asked: &[T]) -> Split<Self, V> {
+        let mut places: HashMap<K, usize> = HashMap::with_capacity(asked.len());
+        let mut items: Vec<GivenItem<V>> = Vec::with_capacity(asked.len());
+        for (at, item) in asked.iter().enumerate() {
+            let other = places.insert(item.clone().into(), at);
+            if let Some(other) = other.and_then(|at| items.get_mut(at)) {
+                other.is_sure = false;
+            }
+            items.push(GivenItem {
+                value: None,
+                is_sure: other.is_none(),
+            });
+        }
+        let (mut rest, mut is_odd) = (Vec::new(), false);
+        for (key, value) in self {
+            let Some(item) = places.get(&key).and_then(|&at| items.get_mut(at)) else {
+                rest.push((key, value));
+                continue;
+            };
+            if item.value.is_some() {
+                is_odd = true;
+                item.is_sure = false;
+                continue;
+            }
+            item.value = Some(value);
+        }
+        Split {
+            items,
+            rest,
+            is_odd,
+        }
+    }
+
+    fn join(
+        rest: Option<Self>,
+        items: &[T],
+        places: &[usize],
+        values: Vec<Option<V>>,
+        plain: Plain<'_>,
+    ) -> Self {
+        let pairs = each(items, places, values, plain);
+        let pairs = pairs.filter_map(|(item, value)| Some((item.clone().into(), value?)));
+        pairs.chain(rest.unwrap_or_default()).collect()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<V: DeserializeOwned, T> BatchCollection<T> for Vec<Option<V>> {
+    type Value = V;
+
+    fn split(self, asked: &[T]) -> Split<Self, V> {
+        let is_odd = self.len() != asked.len();
+        let mut values = self.into_iter();
+        let items = asked.iter().map(|_| GivenItem {
+            value: values.next().flatten(),
+            is_sure: !is_odd,
+        });
+        Split {
+            items: items.collect(),
+            rest: Vec::new(),
+            is_odd,
+        }
+    }
+
+    fn join(
+        _rest: Option<Self>,
+        items: &[T],
+        places: &[usize],
+        values: Vec<Option<V>>,
+        plain: Plain<'_>,
+    ) -> Self {
+        each(items, places, values, plain)
+            .map(|(_, value)| value)
+            .collect()
+    }
+}

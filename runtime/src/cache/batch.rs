@@ -1,0 +1,231 @@
+//! Several keys of one function at once: one read for all of them, one body for what is missing, one fill.
+//!
+//! Each key has a flight of its own, which other batches and calls of the function for one join. A batch joins all of
+//! its keys, loads those that it leads, and only then waits for the others: whoever waits leads nothing, so that no
+//! two batches wait for each other.
+
+mod read;
+mod store;
+mod together;
+
+use super::cached_function::UnlessOf;
+use super::call::CachedCall;
+use super::flight::{FlightResult, Patience, Role, Waited, Waiter};
+use super::load::Load;
+use crate::key::FullKey;
+use crate::runtime::{self, BoxFuture, Instant};
+use crate::value::{self, ErasedValue};
+use bytes::Bytes;
+use std::mem;
+use std::time::Duration;
+pub(crate) use together::Together;
+
+/// A value that was found, and the load that found it; without one, another caller's.
+pub(crate) type Found = (usize, Bytes, Option<Load>);
+
+/// The keys of one call, by their place among its distinct items.
+pub(crate) struct Batch {
+    /// Waited for: another caller loads it.
+    waiting: Vec<(usize, Load, Waiter)>,
+    /// To be loaded by the body, for the cache.
+    loads: Vec<(usize, Load)>,
+    /// To be loaded by the body, and the cache has nothing to do with it.
+    alone: Vec<usize>,
+    found: Vec<Found>,
+    /// What the function for one does not store.
+    unless: Option<UnlessOf>,
+    /// How long the call waits for others, and for the cache.
+    until: Instant,
+    budget: Duration,
+}
+
+impl Batch {
+    /// Joins the flights of all keys, and reads those that are this call's to load. `once`: the body cannot run
+    /// again, so nothing is left to others.
+    pub(crate) async fn enter(
+        calls: Vec<CachedCall>,
+        unless: Option<UnlessOf>,
+        once: bool,
+    ) -> Self {
+        let now = runtime::now();
+        let mut batch = Self {
+            waiting: Vec::new(),
+            loads: Vec::new(),
+            alone: Vec::new(),
+            found: Vec::new(),
+            unless,
+            until: now,
+            budget: Duration::ZERO,
+        };
+        let mut looks = true;
+        for (at, call) in calls.into_iter().enumerate() {
+            let settings = &call.cache.client.settings;
+            batch.until = now + settings.flight_wait;
+            batch.budget = settings.budget;
+            looks = !call.refresh;
+            let Some(full) = usable(&call) else {
+                batch.alone.push(at);
+                continue;
+            };
+            let mut load = Load::new(&call, full);
+            if call.refresh || !call.policy.flight {
+                batch.loads.push((at, load));
+                continue;
+            }
+            match call.cache.flights.join(&load.full.text(), now) {
+                Role::Lead(leader) => {
+                    load.leader = Some(leader);
+                    batch.loads.push((at, load));
+                }
+                Role::Wait(_) if once || !runtime::in_runtime() => batch.alone.push(at),
+                Role::Wait(waiter) => batch.waiting.push((at, load, waiter)),
+            }
+        }
+        batch.read(looks).await;
+        batch
+    }
+
+    /// What was found since the last time.
+    pub(crate) fn take_found(&mut self) -> Vec<Found> {
+        mem::take(&mut self.found)
+    }
+
+    /// What was found is no value of the type.
+    pub(crate) fn garbage(&mut self, at: usize, load: Option<Load>, what: &str) {
+        match load {
+            Some(load) => self.loads.push((at, load.garbage(what))),
+            None => self.alone.push(at),
+        }
+    }
+
+    /// The items that the body is to load now, in their order.
+    pub(crate) fn missing(&self) -> Vec<usize> {
+        let loads = self.loads.iter().map(|(at, _)| *at);
+        let mut missing: Vec<usize> = loads.chain(self.alone.iter().copied()).collect();
+        missing.sort_unstable();
+        missing
+    }
+
+    /// The body is about to run.
+    pub(crate) fn begin_body(&mut self) {
+        let loads = mem::take(&mut self.loads).into_iter();
+        self.loads = loads.map(|(at, load)| (at, load.begin_body())).collect();
+    }
+
+    /// What shows to those who wait that this step is polled.
+    pub(crate) fn watched<F>(&self, step: F) -> Together<F> {
+        Together::new(self.loads.iter().map(|(_, load)| load), step)
+    }
+
+    /// The body returned an error. It may be that of one item, so nobody else gets it.
+    pub(crate) fn failed(self) {
+        for (_, load) in self.loads {
+            load.failed(None);
+        }
+    }
+
+    /// The body returned something that leaves open which value belongs to which item.
+    pub(crate) fn odd(&self) {
+        let function = self
+            .loads
+            .first()
+            .and_then(|(_, load)| load.function.as_ref());
+        if function.is_some_and(|function| function.says_unstorable()) {
+            tracing::warn!(
+                "a batch returned one item twice, or a list of another length than that of the items; what is not \
+                 sure is not stored"
+            );
+        }
+    }
+
+    /// The plain form of what the body gave for an item, if it may be stored and would be read back, or if it
+    /// `repeats` in the list.
+    pub(crate) fn plain_form(
+        &self,
+        at: usize,
+        value: &dyn ErasedValue,
+        repeats: bool,
+    ) -> Option<Bytes> {
+        let load = self.loads.iter().find(|(place, _)| *place == at);
+        match load {
+            Some((_, load)) => load.plain_form(value),
+            None if repeats => value::plain_form_of(value).ok(),
+            None => None,
+        }
+    }
+
+    /// Whether others load what is left.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Waits until the others are done, or until one key is this call's to load after all: then all that are left
+    /// are, so that a call runs no more than two bodies.
+    pub(crate) async fn wait(mut self) -> Self {
+        let (until, cache) = (self.until, self.budget);
+        let mut waits: Vec<(usize, Load, BoxFuture<_>)> = Vec::new();
+        for (at, load, waiter) in mem::take(&mut self.waiting) {
+            let wait = async move {
+                let mut patience = Patience { until, cache };
+                let waited = waiter.wait(&mut patience).await;
+                (waited, patience.cache)
+            };
+            waits.push((at, load, Box::pin(wait)));
+        }
+        while !waits.is_empty() {
+            let ended = together::any(&mut waits).await;
+            let mut takes_all = false;
+            for (at, mut load, (waited, left)) in ended {
+                load.budget = left;
+                match waited {
+                    Waited::Leads(leader) => {
+                        load.leader = Some(leader);
+                        self.loads.push((at, load));
+                        takes_all = true;
+                    }
+                    Waited::Shared(FlightResult::Value(plain)) => {
+                        load.counters.shared.add(1);
+                        self.found.push((at, plain, None));
+                    }
+                    // The error of a function for one need not be ours.
+                    Waited::GoesAlone | Waited::Shared(FlightResult::Error(_)) => {
+                        self.alone.push(at);
+                        takes_all = true;
+                    }
+                }
+            }
+            if takes_all {
+                self.alone.extend(waits.drain(..).map(|(at, ..)| at));
+            }
+        }
+        self.read(true).await;
+        self
+    }
+}
+
+/// The key, unless the call goes around the cache with it.
+fn usable(call: &CachedCall) -> Option<FullKey> {
+    let client = &call.cache.client;
+    if let Err(error) = call.key.check().and_then(|()| call.tags.check()) {
+        let prefix = call.key.prefix();
+        if call.function.as_ref().is_none_or(|it| it.says_unusable()) {
+            tracing::warn!(prefix, %error, "called without the cache");
+        } else {
+            tracing::debug!(prefix, %error, "called without the cache");
+        }
+        call.counters.bypassed.add(1);
+        return None;
+    }
+    if !runtime::in_runtime() && client.needs_runtime() {
+        call.cache.warn_outside();
+        call.counters.bypassed.add(1);
+        return None;
+    }
+    let full = client.full(&call.key);
+    if call.cache.flights.leads(&full.text()) {
+        // The body of a load asks for the key that it is loading.
+        call.counters.bypassed.add(1);
+        return None;
+    }
+    Some(full)
+}

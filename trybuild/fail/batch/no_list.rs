@@ -1,0 +1,15 @@
+use millpond::cached;
+use std::collections::HashMap;
+
+#[cached(prefix = "user", key = "<id>")]
+async fn get_user(id: u64) -> Option<String> {
+    Some(id.to_string())
+}
+
+#[cached(batch = ids, of = get_user(ids))]
+async fn get_users(ids: HashMap<u64, u8>) -> HashMap<u64, String> {
+    let _ = ids;
+    HashMap::new()
+}
+
+fn main() {}

@@ -46,6 +46,13 @@ async fn read_alone(id: usize, source: &Source<u64>) -> u64 {
     source.answer().await
 }
 
+/// Of both halves, and each key by the version that its body saw.
+#[cached(batch = ids, of = read(ids))]
+async fn read_many(ids: &[usize], source: &Source<[u64; KEYS]>) -> Vec<Option<u64>> {
+    let seen = source.answer().await;
+    ids.iter().map(|id| Some(seen[*id])).collect()
+}
+
 #[invalidates(half(id % 2))]
 async fn change_half(id: usize) {}
 
@@ -69,12 +76,22 @@ struct Call {
     bodies: Bodies<u64>,
 }
 
+/// A batch under way, of all keys.
+struct Many {
+    ids: Vec<usize>,
+    least: [u64; KEYS],
+    task: JoinHandle<Vec<Option<u64>>>,
+    body: Option<(Body<[u64; KEYS]>, [u64; KEYS])>,
+    bodies: Bodies<[u64; KEYS]>,
+}
+
 struct Model {
     gateway: Gateway,
     processes: Vec<Millpond>,
     /// The version of each key that the database of the service holds.
     truth: [u64; KEYS],
     calls: VecDeque<Call>,
+    many: Vec<Many>,
     dice: Dice,
     log: Vec<String>,
 }
@@ -99,7 +116,7 @@ impl Model {
         let process = self.dice.below(PROCESSES);
         let id = self.dice.below(KEYS);
         let pond = self.processes[process].clone();
-        let what = self.dice.below(20);
+        let what = self.dice.below(23);
         self.say(format!(
             "{what}: process {process}, key {id}, truth {:?}",
             self.truth
@@ -157,6 +174,7 @@ impl Model {
                 let at = self.dice.below(evicted.len());
                 pond.command(["DEL", &evicted[at]]).await.unwrap();
             }
+            20..=22 => self.call_many(&pond, id).await,
             _ => self.read_by_hand(&pond, id, what == 18).await,
         }
     }
@@ -192,6 +210,58 @@ impl Model {
         self.look_after().await;
     }
 
+    /// A batch of some keys, one of them twice.
+    async fn call_many(&mut self, pond: &Millpond, first: usize) {
+        if self.many.len() >= LOADS {
+            return self.answer().await;
+        }
+        let (source, bodies) = source();
+        let mut ids: Vec<usize> = (0..KEYS).filter(|_| self.dice.below(3) > 0).collect();
+        ids.insert(0, first);
+        let asked = ids.clone();
+        let task = pond.spawn(async move { read_many(&asked, &source).await });
+        self.many.push(Many {
+            ids,
+            least: self.truth,
+            task,
+            body: None,
+            bodies,
+        });
+        self.look_after().await;
+    }
+
+    /// As for calls: a body sees the truth of when it began.
+    async fn look_after_many(&mut self) {
+        for at in (0..self.many.len()).rev() {
+            let many = &mut self.many[at];
+            if many.body.is_none() && many.bodies.count() > 0 {
+                let body = many.bodies.next().await;
+                many.body = Some((body, self.truth));
+            }
+            if many.task.is_finished() {
+                let many = self.many.swap_remove(at);
+                let found = many.task.await.unwrap();
+                assert_eq!(found.len(), many.ids.len());
+                for (id, found) in many.ids.into_iter().zip(found) {
+                    let found = found.expect("the body leaves out nothing");
+                    self.check(id, found, many.least[id], "a batch");
+                }
+            }
+        }
+    }
+
+    fn answer_many(&mut self) {
+        let waiting: Vec<usize> = (0..self.many.len())
+            .filter(|&at| self.many[at].body.is_some())
+            .collect();
+        if !waiting.is_empty() {
+            let at = waiting[self.dice.below(waiting.len())];
+            if let Some((body, seen)) = self.many[at].body.take() {
+                body.answer(seen);
+            }
+        }
+    }
+
     /// Bodies that have begun see the truth of now; calls that are over are checked.
     async fn look_after(&mut self) {
         // Requests take real time, which yielding does not wait for.
@@ -199,6 +269,7 @@ impl Model {
             settle().await;
             self.gateway.idle().await;
         }
+        self.look_after_many().await;
         for at in (0..self.calls.len()).rev() {
             let call = &mut self.calls[at];
             if call.body.is_none() && call.bodies.count() > 0 {
@@ -217,6 +288,7 @@ impl Model {
     /// One of the bodies returns what it saw.
     async fn answer(&mut self) {
         self.look_after().await;
+        self.answer_many();
         let waiting: Vec<usize> = (0..self.calls.len())
             .filter(|&at| self.calls[at].body.is_some())
             .collect();
@@ -260,13 +332,14 @@ async fn nothing_older_than_what_was_acknowledged_comes_back() {
         processes,
         truth: [1; KEYS],
         calls: VecDeque::new(),
+        many: Vec::new(),
         dice,
         log: vec![format!("seed {seed}")],
     };
     for _ in 0..steps {
         model.step().await;
     }
-    while !model.calls.is_empty() {
+    while !model.calls.is_empty() || !model.many.is_empty() {
         model.answer().await;
     }
     let stats = model

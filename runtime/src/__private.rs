@@ -8,6 +8,7 @@ mod mutation;
 mod part;
 mod return_type;
 mod sourced;
+mod unless;
 mod update;
 
 pub use crate::cache::{
@@ -20,7 +21,7 @@ pub use batch::{
 };
 pub use call::{
     Call, all_entries, cached, entry, gives_tags, invalidate, invalidate_tag, lifetime_of,
-    tags_of_value, takes_value, unless_of_value,
+    tags_of_value, takes_value,
 };
 pub use limit::{
     Cost, Identify, LimitCall, LimitMark, Refuse, Respond, Responding, admit, respond, responding,
@@ -28,4 +29,5 @@ pub use limit::{
 pub use mutation::{Target, Targets, invalidating, invalidating_always};
 pub use part::Part;
 pub use return_type::{ReturnType, kinds, same_value, value_of};
+pub use unless::{Unless, unless};
 pub use update::{EntryRefs, updating};

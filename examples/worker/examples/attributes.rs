@@ -4,6 +4,7 @@
 use millpond::limit::{Limit, RateLimited};
 use millpond::{Millpond, Tag, cached, invalidates, key, rate_limited, updates};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ async fn load(id: u64, local: Local) -> Result<Option<User>, std::fmt::Error> {
 #[millpond::tag("org:<org>")]
 fn org(org: u64) -> Tag;
 
+#[millpond::tag("~name:<name>")]
+fn named(name: &str) -> Tag;
+
 #[cached(
     prefix = "user",
     ttl = "medium",
@@ -36,6 +40,20 @@ fn org(org: u64) -> Tag;
 )]
 async fn get_user(id: u64, local: Local) -> Result<Option<User>, std::fmt::Error> {
     load(id, local).await
+}
+
+#[cached(prefix = "person", key = "<id>", tags_of = |user: &Option<User>| user.iter().map(|user| named(&user.name)).collect::<Vec<_>>(), skip(local))]
+async fn get_person(id: u64, local: Local) -> Result<Option<User>, std::fmt::Error> {
+    load(id, local).await
+}
+
+#[cached(batch = ids, of = get_person(ids))]
+async fn get_people(ids: &[u64], local: Local) -> Result<HashMap<u64, User>, std::fmt::Error> {
+    let mut people = HashMap::new();
+    for id in ids {
+        people.extend(load(*id, Rc::clone(&local)).await?.map(|user| (*id, user)));
+    }
+    Ok(people)
 }
 
 #[cached(
@@ -107,6 +125,9 @@ async fn all_of_it(pond: Millpond, local: Local) -> Result<(), Box<dyn std::erro
     org::invalidate(7).await?;
     invalidate_user!(7).await?;
     millpond::refresh(get_user(7, Rc::clone(&local))).await?;
+    get_person(7, Rc::clone(&local)).await?;
+    get_people(&[7, 8], Rc::clone(&local)).await?;
+    named::invalidate("Ada").await?;
     answer("why", &local).await;
     token(7).await?;
     rename(7, Rc::clone(&local)).await?;

@@ -1,6 +1,6 @@
 //! `#[cached]`: the key, the call, the body in its future; and what stands beside the function.
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{
@@ -41,9 +41,10 @@ pub fn expand(cache: &Cache) -> TokenStream {
     // A value that cannot be cached is reported where the return type stands.
     let value = value_type(output);
     let never = || quote_spanned!(Span::mixed_site()=> #runtime::__private::never);
-    let mut unless = unless
-        .as_ref()
-        .map_or_else(never, ToTokens::to_token_stream);
+    let mut unless = unless.as_ref().map_or_else(
+        never,
+        |unless| quote_spanned!(Span::mixed_site()=> #runtime::__private::unless(kind, #unless)),
+    );
     // Of a value that is made of others, the one that is to blame.
     let mut blamed = TokenStream::new();
     for part in parts(value) {

@@ -159,7 +159,12 @@ fn description(cache: &Cache) -> TokenStream {
     let unless = cache.unless.as_ref().map(|unless| {
         let kind = return_kind(runtime, &cache.output, "kind_unshared");
         quote_spanned! {Span::mixed_site()=>
-            .unless(|plain| #runtime::__private::unless_of_value(#kind, plain, #unless))
+            .unless(|plain| {
+                use #runtime::__private::kinds::*;
+                let kind = #kind;
+                let unless = #runtime::__private::unless(kind, #unless);
+                (&&#runtime::__private::Unless::new(kind, unless)).holds(plain)
+            })
         }
     });
     let all = cache.all.is_some();

@@ -195,14 +195,6 @@ pub fn lifetime_of<T: DeserializeOwned>(plain: &[u8], of: fn(&T) -> Duration) ->
     value::decode(plain).ok().map(|value| of(&value))
 }
 
-/// Whether a value with this plain form is not to be stored.
-pub fn unless_of_value<K: ReturnKind>(_: K, plain: &[u8], unless: fn(&K::Value) -> bool) -> bool
-where
-    K::Value: DeserializeOwned,
-{
-    value::decode(plain).is_ok_and(|value| unless(&value))
-}
-
 /// What `tags_of` says of a value with this plain form; nothing if it cannot be read.
 pub fn tags_of_value<T, I>(plain: &[u8], of: fn(&T) -> I) -> Option<Vec<Tag>>
 where

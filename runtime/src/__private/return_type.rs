@@ -39,6 +39,7 @@ pub const fn value_of<K: ReturnKind>(_: K) -> PhantomData<K::Value> {
 /// the first of them that fits.
 pub mod kinds {
     pub use super::super::part::{ViaLackingPart, ViaSoundPart, ViaUnsizedPart, ViaWhole};
+    pub use super::super::unless::{ViaReadable, ViaUnreadable};
     use super::{Fallible, Nested, Plain, RateLimited, ReturnType, Shareable, Sourced};
     use std::error::Error;
 

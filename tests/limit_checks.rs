@@ -508,21 +508,32 @@ async fn a_namespace_goes_in_front_of_the_prefix() {
     assert_eq!(keys(&gateway).await, ["staging:@acme:FIXED:u:29453760"]);
 }
 
+/// Others set the clock of a shared database with theirs; an embedded engine has only this process.
 #[tokio::test]
-async fn a_clock_that_goes_back_neither_locks_out_nor_gives_more() {
-    let (clock, pond) = embedded();
-    let start = clock.unix_ms();
-    for limit in ALGORITHMS {
-        let limiter = pond.limiter(&limit);
-        clock.set_unix_ms(start + 600_000);
-        limiter.check_n("u", 10).await.unwrap();
-        assert!(!limiter.check("u").await.unwrap().is_allowed());
-        clock.set_unix_ms(start);
-        // The windows of an earlier time are others; a bucket has no earlier time.
-        let earlier = limiter.check("u").await.unwrap().is_allowed();
-        assert_eq!(earlier, limit.algorithm() != limit::Algorithm::TokenBucket);
-        clock.set_unix_ms(start + 600_000);
-        assert!(!limiter.check("u").await.unwrap().is_allowed(), "{limit:?}");
+async fn a_step_of_the_wall_clock_neither_gives_an_embedded_budget_back_nor_keeps_it() {
+    for step in [-3_600_000_i64, -61_000, 61_000, 3_600_000] {
+        for limit in ALGORITHMS {
+            let (clock, pond) = embedded();
+            let limiter = pond.limiter(&limit);
+            let taken = limiter.check_n("u", 10).await.unwrap();
+            clock.set_unix_ms(clock.unix_ms().saturating_add_signed(step));
+            let refused = limiter.check("u").await.unwrap();
+            assert!(!refused.is_allowed(), "{limit:?}, {step}");
+            assert_eq!(limiter.peek("u").await.unwrap().remaining(), Some(0));
+            // What callers are told is the time of the wall clock.
+            let wall = UNIX_EPOCH + Duration::from_millis(clock.unix_ms());
+            let wait = refused.retry_after().unwrap();
+            assert!(wait <= 2 * MINUTE, "{limit:?}, {step}: {wait:?}");
+            assert_eq!(refused.retry_at(), Some(wall + wait), "{limit:?}, {step}");
+            assert!(refused.reset() <= Some(wall + MINUTE), "{limit:?}, {step}");
+            assert!(refused.reset() > Some(wall), "{limit:?}, {step}");
+            // Units go back to the window that they came from.
+            limiter.refund_n(&taken, 1).await.unwrap();
+            assert!(limiter.check("u").await.unwrap().is_allowed());
+            clock.advance(2 * MINUTE);
+            let after = limiter.check_n("u", 10).await.unwrap();
+            assert!(after.is_allowed(), "{limit:?}, {step}");
+        }
     }
 }
 

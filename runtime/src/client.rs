@@ -11,7 +11,7 @@ mod walk;
 pub(crate) mod write;
 pub(crate) mod writer;
 
-use crate::clock::Moment;
+use crate::clock::{Moment, Steady};
 use crate::codec::Codec;
 use crate::error::{Error, ErrorKind};
 use crate::key::{self, FullKey, Key};
@@ -169,13 +169,26 @@ impl Client {
     /// process alone is concerned, time goes on from when it began by the monotonic clock. Others have
     /// nothing but the wall clock in common.
     pub(crate) fn steady_ms(&self) -> u64 {
-        let clock = &self.settings.clock;
+        self.steady().now.unix_ms()
+    }
+
+    /// As [`Self::steady_ms`], and what the wall clock really says.
+    pub(crate) fn steady(&self) -> Steady {
+        let real = self.settings.clock.now();
         if !self.is_embedded() {
-            return clock.unix_ms();
+            let (now, wall_ahead) = (real, 0);
+            return Steady { now, wall_ahead };
         }
-        let passed = clock.monotonic().saturating_sub(self.started.monotonic);
-        let now = self.started.wall.saturating_add(passed);
-        u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+        let passed = real.monotonic.saturating_sub(self.started.monotonic);
+        let wall = self.started.wall.saturating_add(passed);
+        let now = Moment { wall, ..real };
+        // Rounded: the clocks are read one after the other, and are not to differ by a millisecond for that.
+        let ahead = |a: Duration, b: Duration| {
+            let ms = (a.saturating_sub(b).as_micros() + 500) / 1_000;
+            i64::try_from(ms).unwrap_or(i64::MAX)
+        };
+        let wall_ahead = ahead(real.wall, wall) - ahead(wall, real.wall);
+        Steady { now, wall_ahead }
     }
 
     /// Whether the engine can only be used inside of a Tokio runtime.

@@ -56,9 +56,7 @@ impl Clock {
     /// How long ago that was, by the clock that says more: the monotonic one stands still while the machine
     /// is suspended, and the wall clock can be set back.
     pub(crate) fn age(&self, then: Moment) -> Duration {
-        let now = self.now();
-        let monotonic = now.monotonic.saturating_sub(then.monotonic);
-        monotonic.max(now.wall.saturating_sub(then.wall))
+        self.now().since(then)
     }
 }
 
@@ -76,6 +74,12 @@ impl Moment {
         u64::try_from(self.wall.as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// How long after that this is, by the clock that says more.
+    pub(crate) fn since(self, then: Self) -> Duration {
+        let monotonic = self.monotonic.saturating_sub(then.monotonic);
+        monotonic.max(self.wall.saturating_sub(then.wall))
+    }
+
     /// What both say so much later, if neither is set meanwhile.
     pub(crate) fn after(self, time: Duration) -> Self {
         Self {
@@ -91,6 +95,15 @@ impl Moment {
             wall: self.wall.max(other.wall),
         }
     }
+}
+
+/// A time at which nothing ends because somebody set the clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Steady {
+    /// Both clocks, where the wall clock is one that was never set, if this process alone uses it.
+    pub(crate) now: Moment,
+    /// How many milliseconds the real wall clock is ahead of that one: what others are told is its time.
+    pub(crate) wall_ahead: i64,
 }
 
 /// A clock that moves only when it is told to, so that no test has to sleep.

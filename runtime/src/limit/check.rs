@@ -7,16 +7,16 @@ use super::state::Limits;
 use super::take::{NotTaken, policy, take};
 use super::{Limit, OnOutage, script};
 use crate::client::outage::Step;
-use crate::clock::Moment;
+use crate::clock::{Moment, Steady};
 use crate::error::{Error, ErrorKind};
 use crate::reply::no_reply;
 use std::sync::Arc;
 
 /// Takes what these pairs cost, or nothing; there is at least one.
 pub(crate) async fn check(state: &Arc<Limits>, pairs: &[Pair<'_>]) -> Result<Decision, Error> {
-    let now = state.client.settings.clock.now();
+    let Steady { now, wall_ahead } = state.client.steady();
     let parts = parts(state, pairs, now)?;
-    let decision = decide(state, &parts, now).await?;
+    let decision = decide(state, &parts, now).await?.told_at(wall_ahead);
     count(state, &decision);
     if decision.outcome() != Outcome::Degraded {
         for pair in pairs {
@@ -89,9 +89,9 @@ pub(crate) fn unidentified(state: &Arc<Limits>, limit: &Limit) -> Decision {
 
 /// What [`check`] would find; takes nothing.
 pub(crate) async fn look(state: &Arc<Limits>, pairs: &[Pair<'_>]) -> Result<Decision, Error> {
-    let now = state.client.settings.clock.now();
+    let Steady { now, wall_ahead } = state.client.steady();
     let parts = parts(state, pairs, now)?;
-    read(state, &parts, now).await
+    Ok(read(state, &parts, now).await?.told_at(wall_ahead))
 }
 
 async fn decide(state: &Arc<Limits>, parts: &[Part], now: Moment) -> Result<Decision, Error> {

@@ -161,6 +161,21 @@ impl Decision {
         })
     }
 
+    /// With the times of a clock that is so many milliseconds ahead of the one that it was made by.
+    pub(crate) fn told_at(mut self, wall_ahead: i64) -> Self {
+        let shift = |at: &mut u64| *at = at.saturating_add_signed(wall_ahead);
+        let counted = |counted: &mut Counted| {
+            shift(&mut counted.reset);
+            counted.retry_at.as_mut().map(shift);
+        };
+        shift(&mut self.now);
+        self.retry_at.as_mut().map(shift);
+        self.budget.as_mut().map(counted);
+        let policies = self.policies.iter_mut();
+        policies.filter_map(|policy| policy.counted.as_mut()).for_each(counted);
+        self
+    }
+
     /// With what was taken, so that it can be given back.
     pub(crate) fn with_receipt(self, receipt: Receipt) -> Self {
         let receipt = Some(receipt);

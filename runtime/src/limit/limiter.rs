@@ -233,7 +233,7 @@ impl Limiter {
     /// ```
     pub async fn reset(&self, id: impl Display) -> Result<(), Error> {
         let id = self.admissible(id)?;
-        let now = self.state.client.settings.clock.now();
+        let now = self.state.client.steady().now;
         let parts = parts(&self.state, &self.pairs(&id, 1)?, now)?;
         // On Redis Cluster, keys of different callers are in different slots.
         let groups: Vec<&[Part]> = if self.state.names.cluster {

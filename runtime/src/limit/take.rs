@@ -51,8 +51,8 @@ pub(super) async fn give_back(
     receipt: &Receipt,
     units: u64,
 ) -> Result<(), Error> {
-    let refunds = receipt.give_back(units, state.client.settings.clock.unix_ms());
-    let now = state.client.settings.clock.unix_ms();
+    let now = state.client.steady_ms();
+    let refunds = receipt.give_back(units, now);
     // On Redis Cluster, keys of different callers are in different slots.
     let groups: Vec<_> = if state.names.cluster {
         refunds.chunks(1).collect()
@@ -175,13 +175,13 @@ async fn take_at_once(
     now: Moment,
 ) -> Result<(Vec<Policy>, Option<Vec<TakenPart>>), Error> {
     let at = now.unix_ms();
-    let clock = &state.client.settings.clock;
+    let age = || state.client.steady().now.since(now);
     let budgets: Vec<_> = parts.iter().map(|part| part.budget(at)).collect();
     let command = script::check(&budgets, at);
-    let left = state.budget.saturating_sub(clock.age(now));
+    let left = state.budget.saturating_sub(age());
     let reply = state.client.send(vec![command], left).await.pop();
     let (took, held) = script::read_check(&reply.ok_or_else(no_reply)??, parts.len())?;
-    if clock.age(now) > state.budget {
+    if age() > state.budget {
         let text =
             "a limit check was answered too late: its window's counter may be a new one by now";
         return Err(Error::new(ErrorKind::Timeout, text));

@@ -5,7 +5,7 @@ use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use syn::{
     Expr, MacroDelimiter, Meta, MetaList, MetaNameValue, Path, Token,
     ext::IdentExt,
-    parse::{ParseStream, Parser},
+    parse::{ParseStream, Parser, discouraged::Speculative},
     token,
 };
 
@@ -81,7 +81,11 @@ fn list(
                 if input.is_empty() || input.peek(Token![,]) {
                     return Ok(());
                 }
-                Err(input.error("expected a `,` before this"))
+                Err(input.error(if input.peek(Token![;]) {
+                    "expected a `,` instead of this"
+                } else {
+                    "expected a `,` before this"
+                }))
             });
             if let Err(error) = read {
                 arguments.is_partial = true;
@@ -141,7 +145,7 @@ fn value(input: ParseStream<'_>, name: &Ident) -> syn::Result<Written> {
             let message = format!("`{name}` has no value; write it after the `=`");
             return Err(syn::Error::new_spanned(eq_token, message));
         }
-        let value = input.parse()?;
+        let value = one_value(input)?;
         let pair = |path| {
             Meta::NameValue(MetaNameValue {
                 path,
@@ -156,6 +160,31 @@ fn value(input: ParseStream<'_>, name: &Ident) -> syn::Result<Written> {
         let message = format!("no `=` after `{name}`; write it between the two");
         Err(syn::Error::new(input.span(), message))
     }
+}
+
+/// What stands up to the comma. What is no expression, as `<id>`, or more than one, as `5 m`, is a value that no
+/// option takes, so that the option says what to write.
+fn one_value(input: ParseStream<'_>) -> syn::Result<Expr> {
+    let is_option = |input: ParseStream<'_>| {
+        input.peek(Ident::peek_any) && (input.peek2(Token![=]) || input.peek2(token::Paren))
+    };
+    let ends = |input: ParseStream<'_>| {
+        input.is_empty()
+            || input.peek(Token![,])
+            || input.peek(Token![;])
+            || is_option(input)
+    };
+    let ahead = input.fork();
+    let value = ahead.parse();
+    if value.is_ok() && ends(&ahead) {
+        input.advance_to(&ahead);
+        return value;
+    }
+    let mut tokens = TokenStream::new();
+    while tokens.is_empty() || !ends(input) {
+        tokens.extend([input.parse::<TokenTree>()?]);
+    }
+    Ok(Expr::Verbatim(tokens))
 }
 
 fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {

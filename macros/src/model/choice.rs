@@ -1,11 +1,12 @@
 //! Options that take one of a few words.
-use syn::{Expr, ExprPath, Meta};
+use syn::Meta;
 
 use super::{
-    option::{expr, name_of, wrong},
+    option::{expr, name_of, words_of, wrong},
     value::string,
 };
 use crate::nearest::{instead, nearest};
+use crate::tokens::text;
 
 /// The words of an option, each with what it means.
 macro_rules! choice {
@@ -33,13 +34,19 @@ pub(crate) use choice;
 pub fn read(item: &Meta, words: &[&str], later: &[&str]) -> darling::Result<usize> {
     let name = name_of(item);
     let first = words.first().copied().unwrap_or_default();
-    let expr = expr(item, &format!("\"{first}\""))?;
-    let Some(literal) = string(expr) else {
+    let several = words_of(item);
+    let expr = match &several {
+        Some(_) => None,
+        None => Some(expr(item, &format!("\"{first}\""))?),
+    };
+    let Some(literal) = expr.and_then(string) else {
         let bare = match expr {
-            Expr::Path(ExprPath { path, .. }) => path.get_ident().map(ToString::to_string),
-            _ => None,
+            Some(expr) => Some(text(expr)),
+            None => several,
         };
-        let meant = bare.and_then(|bare| nearest(&bare, words.iter().copied()));
+        // `token bucket` and `token-bucket` are two words.
+        let one = |bare: String| bare.replace([' ', '-'], "_").replace("___", "_");
+        let meant = bare.and_then(|bare| nearest(&one(bare), words.iter().copied()));
         return Err(wrong(match meant {
             Some(word) => format!("`{name}` takes a word in quotes; write {name} = \"{word}\""),
             None => format!(

@@ -8,7 +8,7 @@ use syn::{Expr, ExprLit, Lit, Meta};
 
 use super::{
     number,
-    option::{expr, name_of, wrong},
+    option::{expr, name_of, words_of, wrong},
 };
 use crate::nearest::{instead, nearest};
 
@@ -42,6 +42,14 @@ pub enum Length {
 
 impl FromMeta for Length {
     fn from_meta(item: &Meta) -> darling::Result<Self> {
+        if let Some(words) = words_of(item)
+            && let Some(length) = sum(&words)
+        {
+            let name = name_of(item);
+            return Err(wrong(format!(
+                "a duration is written in quotes; write {name} = \"{length}\""
+            )));
+        }
         let expr = expr(item, "\"5m\"")?;
         match expr {
             Expr::Lit(ExprLit { lit, .. }) => literal(&name_of(item), lit).map_err(wrong),

@@ -209,6 +209,9 @@ pub fn name_of(item: &Meta) -> String {
 pub fn expr<'a>(item: &'a Meta, example: &str) -> darling::Result<&'a Expr> {
     let name = name_of(item);
     match item {
+        Meta::NameValue(pair) if matches!(pair.value, Expr::Verbatim(_)) => Err(wrong(format!(
+            "this is no value of `{name}`; write one such as {name} = {example}"
+        ))),
         Meta::NameValue(pair) => Ok(ungrouped(&pair.value)),
         Meta::Path(_) => Err(at_name(
             item,
@@ -222,6 +225,18 @@ pub fn expr<'a>(item: &'a Meta, example: &str) -> darling::Result<&'a Expr> {
             )))
         }
     }
+}
+
+/// The words that stand side by side where one value is to be, as written and in one.
+pub fn words_of(item: &Meta) -> Option<String> {
+    let Meta::NameValue(pair) = item else {
+        return None;
+    };
+    let Expr::Verbatim(several) = &pair.value else {
+        return None;
+    };
+    let words = several.clone().into_iter().map(|token| token.to_string());
+    Some(words.collect::<Vec<_>>().join(" "))
 }
 
 pub fn ungrouped(expr: &Expr) -> &Expr {

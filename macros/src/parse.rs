@@ -169,10 +169,7 @@ fn one_value(input: ParseStream<'_>) -> syn::Result<Expr> {
         input.peek(Ident::peek_any) && (input.peek2(Token![=]) || input.peek2(token::Paren))
     };
     let ends = |input: ParseStream<'_>| {
-        input.is_empty()
-            || input.peek(Token![,])
-            || input.peek(Token![;])
-            || is_option(input)
+        input.is_empty() || input.peek(Token![,]) || input.peek(Token![;]) || is_option(input)
     };
     let ahead = input.fork();
     let value = ahead.parse();

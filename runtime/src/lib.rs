@@ -313,6 +313,8 @@ pub use reply::{FromReply, Reply};
 #[cfg(feature = "tower")]
 pub use scope::{ScopeFuture, ScopeLayer, ScopeService};
 pub use scope::{current, install};
+#[cfg(feature = "axum")]
+pub use session::{CurrentSession, SessionCookie};
 pub use session::{SessionId, Sessions};
 pub use stats::{CacheStats, Stats};
 pub use time_left::TimeLeft;

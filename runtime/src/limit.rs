@@ -51,9 +51,9 @@ pub use decision::{Decision, Outcome, Reason};
 pub use http::ClientIp;
 #[cfg(feature = "tower")]
 pub use http::{
-    Answer, Caller, ClientAddress, EXPOSED, GrpcAnswer, LimitOf, OnRefusal, RateLimit,
-    RateLimitHeaders, RateLimitHeadersLayer, RateLimitLayer, StandardAnswer, Unidentified,
-    is_preflight,
+    Answer, Caller, CallerSession, ClientAddress, EXPOSED, GrpcAnswer, LimitOf, OnRefusal,
+    RateLimit, RateLimitHeaders, RateLimitHeadersLayer, RateLimitLayer, StandardAnswer,
+    Unidentified, is_preflight,
 };
 pub use limiter::Limiter;
 pub(crate) use pair::Pair;

@@ -1,5 +1,7 @@
 //! Sessions: what a service remembers of a caller between requests, under an id that nobody can guess.
 
+#[cfg(feature = "axum")]
+mod axum;
 mod id;
 mod lifetime;
 mod operations;
@@ -15,6 +17,8 @@ use crate::key::Key;
 use crate::prefix;
 use crate::reply::unread;
 use crate::store::command::{Command, Effect, Purpose, Reply};
+#[cfg(feature = "axum")]
+pub use axum::{CurrentSession, SessionCookie};
 use bytes::Bytes;
 pub use id::SessionId;
 use lifetime::{Left, Lifetime};

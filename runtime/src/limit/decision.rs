@@ -172,7 +172,9 @@ impl Decision {
         self.retry_at.as_mut().map(shift);
         self.budget.as_mut().map(counted);
         let policies = self.policies.iter_mut();
-        policies.filter_map(|policy| policy.counted.as_mut()).for_each(counted);
+        policies
+            .filter_map(|policy| policy.counted.as_mut())
+            .for_each(counted);
         self
     }
 

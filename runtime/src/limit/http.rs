@@ -14,7 +14,7 @@ mod told;
 pub use answer::{Answer, GrpcAnswer, OnRefusal, StandardAnswer};
 #[cfg(feature = "axum")]
 pub use axum::ClientIp;
-pub use caller::{Caller, ClientAddress};
+pub use caller::{Caller, CallerSession, ClientAddress};
 pub use headers_layer::{RateLimitHeaders, RateLimitHeadersLayer};
 pub use rate_limit_layer::{LimitOf, RateLimit, RateLimitLayer, Unidentified};
 

@@ -1,8 +1,11 @@
 //! Who makes a request.
 
 use super::forwarded;
+use crate::hex::hex;
 use crate::limit::address::{self, IPV6_PREFIX, client_address, network};
+use crate::session::SessionId;
 use http::request::Parts;
+use sha2::{Digest, Sha256};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -38,6 +41,38 @@ where
 {
     fn identify(&self, request: &Parts) -> Option<String> {
         self(request)
+    }
+}
+
+/// The session of the caller, if somebody has found that it exists: the [`SessionId`] in the extensions of the request,
+/// where [`CurrentSession`](crate::CurrentSession) of axum, run by a layer further outside, leaves it. A cookie alone
+/// is nobody. The store holds a hash of the id.
+///
+/// Whoever can get a session for nothing gets a budget with each; count users by their user id, and what gives
+/// sessions out by the address.
+///
+/// ```
+/// # #[cfg(feature = "axum")] {
+/// use axum::{Extension, Router, middleware::from_extractor, routing::get};
+/// use millpond::limit::{self, CallerSession, RateLimitLayer};
+/// use millpond::{CurrentSession, Millpond, SessionCookie, ttl};
+///
+/// let sessions = Millpond::memory().sessions::<u64>(ttl::EXTENDED).hashed();
+/// let app: Router = Router::new()
+///     .route("/", get(|| async { "hello" }))
+///     .layer(RateLimitLayer::new(limit::API, CallerSession))
+///     // Outside of the limit, since it has to be known first who is calling.
+///     .layer(from_extractor::<CurrentSession<u64>>())
+///     .layer(Extension(SessionCookie::new("__Host-sid", sessions)));
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct CallerSession;
+
+impl Caller for CallerSession {
+    fn identify(&self, request: &Parts) -> Option<String> {
+        let id: &SessionId = request.extensions.get()?;
+        Some(format!("session:{}", hex(&Sha256::digest(id.as_str()))))
     }
 }
 

@@ -259,7 +259,7 @@ async fn what_is_pending_leaves_with_the_request(stage: Stage) {
     assert_eq!(worker.get("/search").await.status, 200);
     let analytics = |requests: &[millpond_gateway::Request]| {
         let text = format!("{requests:?}");
-        text.contains("ZINCRBY")
+        text.contains(":events:")
     };
     gateway.wait_for(analytics).await;
     // An invalidation that the server did not take while the request lasted.

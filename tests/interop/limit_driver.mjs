@@ -1,7 +1,7 @@
 // Drives the published @upstash/ratelimit, one JSON line in for one JSON line out. The clock stands
 // where the last line put it.
 import { createInterface } from 'node:readline'
-import { Ratelimit } from '@upstash/ratelimit'
+import { MultiRegionRatelimit, Ratelimit } from '@upstash/ratelimit'
 import { Redis } from '@upstash/redis'
 
 const redis = new Redis({ url: process.env.UPSTASH_REDIS_REST_URL, token: process.env.UPSTASH_REDIS_REST_TOKEN })
@@ -16,11 +16,12 @@ const algorithms = {
 
 const limiters = new Map()
 function limiter(step) {
-  const name = JSON.stringify([step.prefix, step.algorithm, step.units, step.window, step.refill])
+  const options = { dynamicLimits: step.dynamic ?? false, enableProtection: step.protected ?? false }
+  const name = JSON.stringify([step.prefix, step.algorithm, step.units, step.window, step.refill, options])
   if (!limiters.has(name)) {
     const { prefix, analytics = false } = step
     const limiter = algorithms[step.algorithm](step)
-    limiters.set(name, new Ratelimit({ redis, prefix, limiter, analytics, ephemeralCache: false, timeout: 0 }))
+    limiters.set(name, new Ratelimit({ redis, prefix, limiter, analytics, ephemeralCache: false, timeout: 0, ...options }))
   }
   return limiters.get(name)
 }
@@ -32,6 +33,23 @@ const operations = {
     return { success, limit, remaining, reset }
   },
   remaining: (step) => limiter(step).getRemaining(step.id),
+  async setDynamicLimit(step) {
+    await limiter(step).setDynamicLimit({ limit: step.limit })
+    return {}
+  },
+  async deny(step) {
+    // Or it fetches a list of addresses first, which needs a network.
+    await redis.set(`${step.prefix}:ipDenyListStatus`, 'disabled')
+    await redis.sadd(`${step.prefix}:denyList:all`, step.id)
+    return {}
+  },
+  async regions(step) {
+    const limiter = MultiRegionRatelimit.fixedWindow(step.units, `${step.window} ms`)
+    const all = new MultiRegionRatelimit({ redis: [redis], prefix: step.prefix, limiter, timeout: 0 })
+    const { pending, ...answer } = await all.limit(step.id)
+    await pending
+    return answer
+  },
   usage: (step) => limiter(step).analytics.getUsage(now - 3_600_000),
 }
 

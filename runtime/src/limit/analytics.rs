@@ -5,7 +5,7 @@
 use super::names::{hashed, shorten};
 use super::pair::Pair;
 use super::state::Limits;
-use super::sums::{Sums, commands};
+use super::sums::{Sums, batches};
 use crate::client::outage::Step;
 use crate::error::{Error, ErrorKind};
 use crate::runtime;
@@ -61,15 +61,17 @@ impl Limits {
         if sums.is_empty() {
             return Ok(());
         }
-        let commands = commands(&sums);
+        let (commands, sums): (Vec<_>, Vec<_>) = batches(sums).into_iter().unzip();
         let replies = self.client.send(commands, self.budget).await;
         let mut result = Ok(());
-        for ((event, sum), reply) in sums.into_iter().zip(replies) {
+        for (sums, reply) in sums.into_iter().zip(replies) {
             let Err(error) = reply else { continue };
             // Only what has certainly not arrived may be sent again.
             let again = error.kind() == ErrorKind::Unavailable;
-            if !(again && self.events().add(event, sum)) {
-                self.counts.events_lost.add(sum);
+            for (event, sum) in sums {
+                if !(again && self.events().add(event, sum)) {
+                    self.counts.events_lost.add(sum);
+                }
             }
             result = Err(error);
         }

@@ -1,4 +1,5 @@
-//! Which callers are counted by name in an hour: clients choose identifiers, so a database must not hold all of them.
+//! Which callers a process counts by name in an hour: clients choose identifiers, so a database must not hold all of
+//! them. The script that adds up what all processes count holds the same bounds for the database.
 //!
 //! Half of the names are those that came first. The others are those that a space-saving sketch shows to make more
 //! than one call in 250; all who have no name are [`OTHERS`].
@@ -6,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 /// So many names come first, and as many come by the number of their calls.
-const HALF: usize = 100;
+pub(super) const HALF: usize = 100;
 
 /// Counters of the sketch; whoever makes more than this part of all calls is in it.
 const COUNTERS: usize = 250;
@@ -31,6 +32,11 @@ struct Seen {
 }
 
 impl EventNames {
+    /// Whether this is the name of somebody who makes many calls.
+    pub(super) fn is_frequent(&self, name: &str) -> bool {
+        self.frequent.contains(name)
+    }
+
     /// The name under which a call of this caller is counted.
     pub(super) fn name_of<'a>(&mut self, id: &'a str) -> &'a str {
         if self.first.contains(id) || self.frequent.contains(id) {
@@ -41,7 +47,7 @@ impl EventNames {
             return id;
         }
         self.calls += 1;
-        if self.frequent.len() < HALF && self.is_frequent(id) {
+        if self.frequent.len() < HALF && self.counts_as_frequent(id) {
             self.sketch.remove(id);
             self.frequent.insert(id.into());
             return id;
@@ -51,7 +57,7 @@ impl EventNames {
 
     /// Counts a call in the sketch (Metwally, Agrawal, El Abbadi: the caller with the fewest calls gives way, and
     /// the next one inherits their number).
-    fn is_frequent(&mut self, id: &str) -> bool {
+    fn counts_as_frequent(&mut self, id: &str) -> bool {
         if !self.sketch.contains_key(id) {
             let seen = self.begin();
             self.sketch.insert(id.into(), seen);

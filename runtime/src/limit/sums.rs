@@ -1,9 +1,9 @@
 //! How often each identifier was allowed and refused in each hour, in the format of the Upstash console.
 
-use super::event_names::EventNames;
-use crate::store::command::{Command, Effect};
+use super::event_names::{EventNames, HALF, OTHERS};
+use crate::store::command::{Command, Effect, Script};
 use bytes::Bytes;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 pub(super) const HOUR: u64 = 60 * 60 * 1000;
@@ -34,8 +34,13 @@ pub(super) struct Event {
     prefix: Arc<str>,
     hour: u64,
     identifier: String,
+    /// Whether the identifier has a name because of the number of its calls.
+    is_frequent: bool,
     success: bool,
 }
+
+/// An event, and how often it happened.
+pub(super) type Sum = (Event, u64);
 
 impl Sums {
     /// How many different events wait.
@@ -61,16 +66,19 @@ impl Sums {
             Some((known, _)) => Arc::clone(known),
             None => Arc::from(prefix),
         };
-        let name = if self.names.len() >= MOST_PREFIXES && !self.names.contains_key(&prefix) {
-            super::event_names::OTHERS
-        } else {
-            let names = self.names.entry(Arc::clone(&prefix)).or_default();
-            names.name_of(identifier)
-        };
+        let (name, is_frequent) =
+            if self.names.len() >= MOST_PREFIXES && !self.names.contains_key(&prefix) {
+                (OTHERS, false)
+            } else {
+                let names = self.names.entry(Arc::clone(&prefix)).or_default();
+                let name = names.name_of(identifier);
+                (name, names.is_frequent(name))
+            };
         let event = Event {
             prefix,
             hour,
             identifier: name.to_owned(),
+            is_frequent,
             success,
         };
         self.add(event, 1)
@@ -92,7 +100,7 @@ impl Sums {
     }
 
     /// Up to so many of the sums; those begin again at zero.
-    pub(super) fn take(&mut self, most: usize) -> Vec<(Event, u64)> {
+    pub(super) fn take(&mut self, most: usize) -> Vec<Sum> {
         let taken: Vec<_> = self.by_event.extract_if(|_, _| true).take(most).collect();
         let bytes: usize = taken.iter().map(|(event, _)| event.identifier.len()).sum();
         self.bytes = self.bytes.saturating_sub(bytes);
@@ -100,35 +108,49 @@ impl Sums {
     }
 }
 
-/// The commands that add these sums to what the store has, a command each; then the lifetimes.
-pub(super) fn commands(sums: &[(Event, u64)]) -> Vec<Command> {
-    let key = |event: &Event| Bytes::from(format!("{}:events:{}", event.prefix, event.hour));
-    let add = |(event, sum): &(Event, u64)| {
-        let member = Bytes::from(member(&event.identifier, event.success));
-        let sum = Bytes::from(sum.to_string());
-        let name = Bytes::from_static(b"ZINCRBY");
-        Command::new(Effect::Once, [name, key(event), sum, member])
-    };
-    let keep = |key: Bytes| {
-        let name = Bytes::from_static(b"PEXPIRE");
-        let retention = Bytes::from(RETENTION.to_string());
-        Command::new(Effect::Repeatable, [name, key, retention])
-    };
-    let keys: BTreeSet<Bytes> = sums.iter().map(|(event, _)| key(event)).collect();
-    let adds = sums.iter().map(add);
-    adds.chain(keys.into_iter().map(keep)).collect()
+/// The sums of one hour at the limits of one prefix, and the script that adds them to what the store has.
+pub(super) fn batches(sums: Vec<Sum>) -> Vec<(Command, Vec<Sum>)> {
+    let mut by_key: BTreeMap<(Arc<str>, u64), Vec<Sum>> = BTreeMap::new();
+    for (event, sum) in sums {
+        let key = (Arc::clone(&event.prefix), event.hour);
+        by_key.entry(key).or_default().push((event, sum));
+    }
+    let batches = by_key.into_iter();
+    batches
+        .map(|((prefix, hour), sums)| {
+            let key = Bytes::from(format!("{prefix}:events:{hour}"));
+            (add(key, &sums), sums)
+        })
+        .collect()
 }
 
-/// Exactly the text that `@upstash/ratelimit` writes: another order of the fields would be another
-/// member of the set.
-fn member(identifier: &str, success: bool) -> String {
-    let identifier = serde_json::Value::from(identifier);
-    format!(r#"{{"identifier":{identifier},"success":{success}}}"#)
+fn add(key: Bytes, sums: &[Sum]) -> Command {
+    let digits = |number: u64| Bytes::from(number.to_string());
+    let half = u64::try_from(HALF).unwrap_or(u64::MAX);
+    let mut args = vec![digits(RETENTION), digits(half), digits(2 * half)];
+    args.push(json(OTHERS));
+    for (event, sum) in sums {
+        let is_frequent = u64::from(event.is_frequent);
+        let success = Bytes::from(event.success.to_string());
+        args.extend([
+            digits(*sum),
+            json(&event.identifier),
+            success,
+            digits(is_frequent),
+        ]);
+    }
+    Command::script(Script::LimitEvents, Effect::Once, [key], args)
+}
+
+/// As JavaScript writes it: members of the set are texts, `{"identifier":"u","success":true}`, and any other
+/// spelling would be another member.
+fn json(identifier: &str) -> Bytes {
+    Bytes::from(serde_json::Value::from(identifier).to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Event, HOUR, MOST_MEMBERS, Sums, commands, member};
+    use super::{Event, HOUR, MOST_MEMBERS, Sums, batches, json};
     use crate::store::command::Call;
     use std::collections::HashSet;
     fn event(identifier: &str, success: bool, hour: u64) -> Event {
@@ -136,26 +158,25 @@ mod tests {
             prefix: "p".into(),
             hour: hour * HOUR,
             identifier: identifier.to_owned(),
+            is_frequent: false,
             success,
         }
     }
 
+    /// Key and arguments of each script.
     fn sent(sums: &mut Sums) -> Vec<String> {
-        let text = |args: Vec<bytes::Bytes>| {
-            let args: Vec<_> = args
-                .iter()
-                .map(|arg| String::from_utf8_lossy(arg))
-                .collect();
-            args.join(" ")
+        let text = |args: &[bytes::Bytes]| {
+            let args = args.iter().map(|arg| String::from_utf8_lossy(arg));
+            args.collect::<Vec<_>>().join(" ")
         };
-        let commands = commands(&sums.take(usize::MAX));
-        commands
+        let batches = batches(sums.take(usize::MAX));
+        let scripts = batches
             .into_iter()
-            .filter_map(|command| match command.call {
-                Call::Plain(args) => Some(text(args)),
+            .filter_map(|(command, _)| match command.call {
+                Call::Script { keys, args, .. } => Some(format!("{} {}", text(&keys), text(&args))),
                 _ => None,
-            })
-            .collect()
+            });
+        scripts.collect()
     }
 
     #[test]
@@ -166,10 +187,7 @@ mod tests {
         }
         assert_eq!(
             sent(&mut sums),
-            [
-                r#"ZINCRBY p:events:18000000 3 {"identifier":"u","success":true}"#,
-                "PEXPIRE p:events:18000000 2592000000",
-            ]
+            [r#"p:events:18000000 2592000000 100 200 "%others" 3 "u" true 0"#]
         );
         assert!(sent(&mut sums).is_empty());
     }
@@ -181,12 +199,8 @@ mod tests {
         sums.add(event("u", false, 0), 1);
         sums.add(event("u", true, 1), 1);
         let sent = sent(&mut sums);
-        let named = |name: &str| {
-            sent.iter()
-                .filter(|command| command.starts_with(name))
-                .count()
-        };
-        assert_eq!((named("ZINCRBY"), named("PEXPIRE")), (3, 2));
+        let named = sent.iter().map(|script| script.matches("\"u\"").count());
+        assert_eq!(named.collect::<Vec<_>>(), [2, 1]);
     }
 
     #[test]
@@ -204,9 +218,8 @@ mod tests {
 
     #[test]
     fn identifiers_are_escaped_as_javascript_does_it() {
-        let written = member("a\"b\\c\u{8}\u{c}\n\u{1f}\u{7f}\u{2028}é😀/", false);
-        let expected =
-            "{\"identifier\":\"a\\\"b\\\\c\\b\\f\\n\\u001f\u{7f}\u{2028}é😀/\",\"success\":false}";
+        let written = json("a\"b\\c\u{8}\u{c}\n\u{1f}\u{7f}\u{2028}é😀/");
+        let expected = "\"a\\\"b\\\\c\\b\\f\\n\\u001f\u{7f}\u{2028}é😀/\"";
         assert_eq!(written, expected);
     }
 

@@ -50,6 +50,9 @@ pub(crate) enum Script {
     LimitCheck,
     /// `KEYS` and `ARGV` as for [`Self::LimitCheck`]. Gives units back.
     LimitRefund,
+    /// `KEYS events`; `ARGV` as the script says. Counts checks by the names of the callers, in a set that holds no
+    /// more than so many names; how many it knows of.
+    LimitEvents,
     /// `KEYS key, doubt`; `ARGV process, number, ttl ms or nothing, name of a command, its arguments behind the
     /// key`. Runs the command unless it was given up, and a key that it created expires; an array of its
     /// reply, or an empty one.
@@ -83,13 +86,14 @@ impl Script {
             | Self::Put
             | Self::GiveUp
             | Self::Update
+            | Self::LimitEvents
             | Self::Change
             | Self::IfEqual => Purpose::Value,
         }
     }
 
     /// All of them, for tests and warm-up.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Fill,
         Self::FillMany,
         Self::Put,
@@ -97,6 +101,7 @@ impl Script {
         Self::Update,
         Self::LimitCheck,
         Self::LimitRefund,
+        Self::LimitEvents,
         Self::Change,
         Self::Lock,
         Self::Extend,
@@ -115,6 +120,7 @@ impl Script {
             Self::Update => include_str!("scripts/update.lua"),
             Self::LimitCheck => include_str!("scripts/limit_check.lua"),
             Self::LimitRefund => include_str!("scripts/limit_refund.lua"),
+            Self::LimitEvents => include_str!("scripts/limit_events.lua"),
             Self::Change => include_str!("scripts/change.lua"),
             Self::Lock => include_str!("scripts/lock.lua"),
             Self::Extend => include_str!("scripts/extend.lua"),

@@ -4,6 +4,9 @@ use crate::clock::Moment;
 use crate::store::command::Purpose;
 use std::time::Duration;
 
+/// 9999-12-31T23:59:59.999Z, in milliseconds.
+const LAST_TIME: u64 = 253_402_300_799_999;
+
 /// What both clocks say, in milliseconds: since some time of this process, and since the Unix epoch.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Now {
@@ -28,7 +31,8 @@ impl From<Moment> for Now {
         };
         Self {
             monotonic: ms(moment.monotonic),
-            wall: ms(moment.wall),
+            // Of a clock that is far off, times that are added to it still fit into Redis's numbers.
+            wall: ms(moment.wall).min(LAST_TIME),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The Lua scripts as native Rust: same keys, same arguments, same replies.
 
+mod events;
 mod fill_many;
 mod guarded;
 mod writes;
@@ -47,6 +48,7 @@ pub(crate) fn run(
         (Script::LimitRefund, ..) => {
             script::run_refund(keys, args, &mut |command| commands::run(keyspace, command))
         }
+        (Script::LimitEvents, ..) => events::count(keyspace, keys, args),
         (Script::Lock, [lock, number], [token, ttl, least, number_ttl]) => {
             let holder = keyspace.text(lock)?;
             let is_mine = holder.as_ref() == Some(token);

@@ -4,6 +4,7 @@
 mod support;
 
 use millpond::{ErrorKind, Hash, Millpond, TimeLeft, ttl};
+use millpond_gateway::{Fault, Matcher, needs_redis};
 use std::time::Duration;
 use support::on_every_engine;
 
@@ -17,6 +18,19 @@ on_every_engine! {
     the_least_number_cannot_be_taken_away
     a_lifetime_goes_to_a_counter_that_is_new
     what_others_stored_is_counted_on_exactly
+}
+
+/// As some servers and proxies do.
+#[tokio::test]
+async fn an_integer_that_is_sent_as_text_is_a_number() {
+    let gateway = support::gateway(needs_redis!()).await;
+    let pond = support::pond(&gateway);
+    // "7" in base64, as what the command in the script replied.
+    let text = Fault::json(r#"[{"result":["Nw=="]}]"#);
+    gateway.inject(Matcher::any().always(), text);
+    assert_eq!(pond.increment("visits", 1, None).await.unwrap(), 7);
+    assert_eq!(pond.increment("visits", 1, ttl::SHORT).await.unwrap(), 7);
+    assert_eq!(pond.hash("visits").increment("ada", 1).await.unwrap(), 7);
 }
 
 const HALF: i64 = 1 << 53;

@@ -223,3 +223,28 @@ async fn a_clock_that_was_an_hour_fast_locks_nobody_out_for_an_hour() {
     clock.advance(Duration::from_secs(15));
     assert!(limiter.check("u").await.unwrap().is_allowed());
 }
+
+#[tokio::test]
+async fn a_clock_that_was_an_hour_fast_locks_nobody_out_of_the_embedded_engine() {
+    let limits = [
+        Limit::token_bucket("BUCKET", 1, SECOND, 5),
+        Limit::fixed_window("FIXED", 5, 5 * SECOND),
+        Limit::sliding_window("SLIDING", 5, 5 * SECOND),
+    ];
+    let now = 1_767_225_600_000;
+    for limit in limits {
+        let clock = ManualClock::at(now);
+        let pond = builder(&clock).memory().build().unwrap();
+        let limiter = pond.limiter(&limit);
+        clock.set_unix_ms(now + 3_600_000);
+        assert!(limiter.check_n("u", 5).await.unwrap().is_allowed());
+        let refused = limiter.check("u").await.unwrap();
+        assert!(!refused.is_allowed());
+        clock.set_unix_ms(now);
+        let corrected = limiter.check("u").await.unwrap();
+        assert!(!corrected.is_allowed(), "{limit:?}");
+        assert_eq!(corrected.retry_after(), refused.retry_after());
+        clock.advance(corrected.retry_after().unwrap());
+        assert!(limiter.check("u").await.unwrap().is_allowed(), "{limit:?}");
+    }
+}

@@ -150,3 +150,45 @@ async fn no_window_admits_more_than_its_limit_however_far_a_process_is_away() {
     }
     assert!((5..=5 + flowed_in).contains(&from_bucket), "{from_bucket}");
 }
+
+/// `cargo test --test limit_hammer -- --ignored --nocapture npm` prints the first column of the table.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "two Node processes share one budget by themselves; what that admits is no promise of ours"]
+async fn what_two_processes_of_npm_admit() {
+    let redis = needs_redis!();
+    let gateway = millpond_gateway::Gateway::start(&redis.database())
+        .await
+        .unwrap();
+    let port = delaying_proxy(gateway.port(), AWAY).await;
+    let node = |url: String| {
+        tokio::process::Command::new("node")
+            .arg("limit_hammer.mjs")
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop"))
+            .env("UPSTASH_REDIS_REST_URL", url)
+            .env("UPSTASH_REDIS_REST_TOKEN", gateway.token())
+            .env("HAMMER_MS", LASTS.as_millis().to_string())
+            .output()
+    };
+    let far = format!("http://127.0.0.1:{port}");
+    let (near, far) = tokio::join!(node(gateway.url().clone()), node(far));
+    let mut admitted = Admitted::new();
+    for output in [near.unwrap(), far.unwrap()] {
+        assert!(output.status.success(), "{output:?}");
+        for row in String::from_utf8(output.stdout).unwrap().lines() {
+            let mut numbers = row.split(' ').map(|number| number.parse::<u64>().unwrap());
+            let limit = usize::try_from(numbers.next().unwrap()).unwrap();
+            let end = u128::from(numbers.next().unwrap());
+            *admitted.entry((limit, end)).or_default() += numbers.next().unwrap();
+        }
+    }
+    for (at, limit) in LIMITS.iter().enumerate() {
+        let counts = admitted.iter().filter(|((limit, _), _)| *limit == at);
+        let counts: Vec<_> = counts.map(|(_, count)| *count).collect();
+        println!(
+            "{}: most {:?}, all {}",
+            limit.kind(),
+            counts.iter().max(),
+            counts.iter().sum::<u64>()
+        );
+    }
+}

@@ -7,8 +7,8 @@ use crate::store;
 
 impl Builder {
     /// The embedded engine, which lives in this process and ends with it. Values age by the wall clock or the
-    /// monotonic one, whichever says more, so a step of the wall clock costs a miss at most; locks and sessions go
-    /// by the monotonic clock alone. Its size is bounded by
+    /// monotonic one, whichever says more, so a step of the wall clock costs a miss at most; locks, sessions
+    /// and budgets of limits go by the monotonic clock alone. Its size is bounded by
     /// [`memory_bytes`](Self::memory_bytes). The default.
     ///
     /// ```

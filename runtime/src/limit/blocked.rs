@@ -101,3 +101,30 @@ impl Blocked {
         self.refusals.lock().remove(key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Blocked, Refusal};
+    use crate::clock::Moment;
+    use crate::limit::AUTH;
+    use crate::limit::algorithm::Held;
+    use crate::limit::budgets::BudgetKey;
+    use crate::limit::snapshot::Snapshot;
+
+    #[test]
+    fn known_refusals_take_no_more_than_the_documentation_says() {
+        let blocked = Blocked::new(true);
+        let rule = AUTH.rule();
+        let snapshot = Snapshot::after(rule, Held(Some(5), None), None, 0);
+        for id in 0..80_000 {
+            let key = BudgetKey::new(&id.to_string(), rule);
+            blocked.remember(key, snapshot, Some(60_000), 60_000, Moment::default());
+        }
+        let refusals = blocked.refusals.lock();
+        assert!((10_000..=20_000).contains(&refusals.len()));
+        // Tables of the standard library are at most 7/8 full, with a byte beside each place.
+        let place = size_of::<(BudgetKey, Refusal)>() + 1;
+        let bytes = (refusals.capacity() * 8 / 7) * place;
+        assert!((2_000_000..5_400_000).contains(&bytes), "{bytes}");
+    }
+}

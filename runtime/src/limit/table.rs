@@ -138,6 +138,12 @@ impl Table {
             }
             place
         } else {
+            // Doubled as vectors are, but for the last time.
+            if self.entries.len() == self.entries.capacity() {
+                let more = self.entries.len().clamp(4, MOST);
+                self.entries
+                    .reserve_exact(more.min(MOST - self.entries.len().min(MOST)).max(1));
+            }
             self.entries.push(entry);
             u32::try_from(self.entries.len() - 1).unwrap_or(NONE)
         };
@@ -229,4 +235,42 @@ impl Table {
 fn shared_place(key: &BudgetKey) -> u16 {
     let place = key.number() % SHARED as u64;
     u16::try_from(place).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Budget, Entry, MOST, Table};
+    use crate::clock::Moment;
+    use crate::limit::AUTH;
+    use crate::limit::algorithm::Held;
+    use crate::limit::budgets::BudgetKey;
+    use crate::limit::snapshot::Snapshot;
+    use std::time::Duration;
+
+    /// The guide says how much memory a limit takes in an outage.
+    #[test]
+    fn a_full_table_takes_what_the_documentation_says() {
+        let mut table = Table::new();
+        let (rule, now) = (AUTH.rule(), Moment::default());
+        for id in 0..4 * MOST {
+            let held = rule.check(Held::default(), 0, 1).change;
+            let snapshot = Snapshot::after(rule, Held::default(), held, 0);
+            let ends = Duration::from_secs(60);
+            let budget = Budget {
+                rule,
+                snapshot,
+                ends,
+            };
+            table.put(BudgetKey::new(&id.to_string(), rule), budget, now);
+        }
+        assert_eq!(table.places.len(), MOST);
+        // Tables of the standard library are at most 7/8 full, with a byte beside each place.
+        let places = (table.places.capacity() * 8 / 7) * (size_of::<(BudgetKey, u32)>() + 1);
+        let entries = table.entries.capacity() * size_of::<Entry>();
+        let bytes = places + entries + table.free.capacity() * 4;
+        assert!(
+            (2_900_000..4_100_000).contains(&bytes),
+            "{bytes}: {places} and {entries}"
+        );
+    }
 }

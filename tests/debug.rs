@@ -8,7 +8,10 @@
 ))]
 
 use millpond::limit::{Limit, RateLimitHeadersLayer, RateLimitLayer};
-use millpond::{Key, Lookup, ManualClock, Millpond, Pattern, SessionId, Tag, cached, key, ttl};
+use millpond::{
+    CurrentSession, Key, Lookup, ManualClock, Millpond, Pattern, SessionCookie, SessionId, Tag,
+    cached, key, ttl,
+};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::time::Duration;
@@ -18,9 +21,10 @@ const SECRET: &str = "hunter2-hunter2-hunter2";
 
 /// What holds nothing of a user's: closed words, numbers, and what the code itself names (prefixes, kinds, lifetimes).
 /// `Lookup` and `ClientIp` print the value that they hold, as `Option` does.
-const HOLD_NOTHING: [&str; 18] = [
+const HOLD_NOTHING: [&str; 19] = [
     "Algorithm",
     "CacheStats",
+    "CallerSession",
     "ClientAddress",
     "ClientIp",
     "ErrorKind",
@@ -120,7 +124,12 @@ async fn no_debug_shows_a_secret_a_value_or_what_a_key_is_made_of() {
     shown.hides(&lock);
     shown.hides(&lock.await.unwrap());
     shown.hides(&pond.sessions::<String>(ttl::SHORT));
-    shown.hides(&SECRET.parse::<SessionId>().unwrap());
+    let id: SessionId = SECRET.parse().unwrap();
+    shown.hides(&id);
+    let value = SECRET.to_owned();
+    shown.hides(&CurrentSession { id, value });
+    let sessions = pond.sessions::<String>(ttl::SHORT).hashed();
+    shown.hides(&SessionCookie::new("sid", sessions));
 
     let limiter = pond.limiter(&ONE);
     shown.hides(&ONE);

@@ -94,12 +94,21 @@ impl<T> fmt::Debug for SessionCookie<T> {
 ///     .route("/whoami", get(whoami))
 ///     .layer(Extension(SessionCookie::new("__Host-sid", sessions)));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct CurrentSession<T> {
     /// The id, to update, rotate or destroy the session.
     pub id: SessionId,
     /// What the session holds.
     pub value: T,
+}
+
+/// Without what the session holds.
+impl<T> fmt::Debug for CurrentSession<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CurrentSession")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
 }
 
 type Rejection = (StatusCode, &'static str);

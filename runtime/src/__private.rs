@@ -17,7 +17,8 @@ pub use crate::cache::{
 };
 pub use crate::key::{HashedPart, KeyPart, KeyWriter, OptionalPart};
 pub use batch::{
-    Again, BatchCollection, BatchEntries, Item, ItemValue, PassAs, ViaClone, ViaOnce, batch,
+    Again, BatchCollection, BatchEntries, Batchable, Item, ItemValue, PassAs, ViaClone, ViaOnce,
+    batch, batchable,
 };
 pub use call::{
     Call, all_entries, cached, entry, gives_tags, invalidate, invalidate_tag, lifetime_of,

@@ -185,8 +185,8 @@ pub mod ttl;
 /// traits already; none of them is meant to be implemented by hand.
 pub mod bounds {
     pub use crate::__private::{
-        CacheValue, CacheableKind, Cost, HashedPart, Identify, KeyPart, OptionalPart, Refuse,
-        Respond,
+        BatchCollection, CacheValue, CacheableKind, Cost, HashedPart, Identify, Item, ItemValue,
+        KeyPart, OptionalPart, PassAs, Refuse, Respond,
     };
 }
 

@@ -10,10 +10,12 @@ use syn::{
 use super::{
     body::{return_kind, with_body},
     callee::{Member, member},
+    spans::located,
 };
 use crate::model::{
     batch::{Batch, List, is_item},
     callee::Callee,
+    spelling::value_type,
 };
 
 pub fn expand(batch: &Batch) -> TokenStream {
@@ -37,6 +39,9 @@ pub fn expand(batch: &Batch) -> TokenStream {
         List::Owned => name.to_token_stream(),
     };
     let entry = entry(batch);
+    // A type that cannot be returned is reported where it stands.
+    let batchable = quote_spanned!(Span::mixed_site()=> #runtime::__private::batchable::<_, #item, _, _>(kind, &entries));
+    let batchable = located(batchable, value_type(output).span());
     let kind = return_kind(runtime, output, "kind_unshared");
     let body = body(batch);
     with_body(
@@ -49,12 +54,13 @@ pub fn expand(batch: &Batch) -> TokenStream {
                 entries.add(#entry.entry_ref());
             }
             let kind = #kind;
+            let batchable = #batchable;
             let body = #body;
             let again = {
                 use #runtime::__private::{ViaClone, ViaOnce};
                 (&&#runtime::__private::Again::of(&body)).again()
             };
-            #runtime::__private::batch(entries, kind, items, body, again).await
+            #runtime::__private::batch(entries, batchable, items, body, again).await
         },
     )
 }

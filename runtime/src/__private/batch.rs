@@ -1,5 +1,6 @@
 //! A call of the batch form of a cached function, from its items to its return value.
 
+mod batchable;
 mod collection;
 mod pass;
 
@@ -9,11 +10,10 @@ use crate::cache::{CachedCall, ReturnKind};
 use crate::entry::{EntryRef, TypedEntryRef};
 use crate::scope;
 use crate::value::{self, ErasedValue, TypedValue};
+pub use batchable::{Batchable, batchable};
 use bytes::Bytes;
 pub use collection::{BatchCollection, ItemValue};
 pub use pass::{Again, Item, PassAs, ViaClone, ViaOnce};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
@@ -131,17 +131,15 @@ struct Slot<V> {
 
 /// Answers the items that are cached, and runs the body for the others and stores what it gives. To be called when
 /// the answer is about to be polled.
-pub async fn batch<K, T, S, F, R>(
+pub async fn batch<K, T, V, S, F, R>(
     entries: BatchEntries<S>,
-    kind: K,
+    batchable: Batchable<K, T, V>,
     items: Vec<T>,
     body: F,
     again: fn(&F) -> Option<F>,
 ) -> K::Return
 where
     K: ReturnKind,
-    K::Value: BatchCollection<T>,
-    <K::Value as BatchCollection<T>>::Value: ItemValue<S> + Serialize + DeserializeOwned,
     T: Clone,
     F: FnOnce(Vec<T>) -> R,
     R: Future<Output = K::Return>,
@@ -152,8 +150,19 @@ where
         return body(items).await;
     };
     let repeats = places.len() > firsts.len();
-    let nulls = <K::Value as BatchCollection<T>>::Value::NULLS;
-    let mut slots: Vec<Slot<_>> = firsts.iter().map(|_| Slot::new()).collect();
+    let Batchable {
+        kind,
+        nulls,
+        read,
+        write,
+        split,
+        join,
+    } = batchable;
+    let slot = |_| Slot {
+        value: TypedValue::new(read, write),
+        plain: None,
+    };
+    let mut slots: Vec<Slot<V>> = firsts.iter().map(slot).collect();
     let mut rest = None;
     let mut body = Some(body);
     let once = body.as_ref().is_none_or(|body| again(body).is_none());
@@ -196,7 +205,7 @@ where
                 return kind.failure(error);
             }
         };
-        let split = value.split(&asked);
+        let split = split(value, &asked);
         if split.is_odd {
             batch.odd();
         }
@@ -218,17 +227,10 @@ where
     }
     let values = slots.iter_mut().map(|slot| slot.value.take()).collect();
     let plain = |at: usize| slots[at].plain.clone();
-    kind.success(K::Value::join(rest, &items, &places, values, &plain))
+    kind.success(join(rest, &items, &places, values, &plain))
 }
 
-impl<V: Serialize + DeserializeOwned> Slot<V> {
-    fn new() -> Self {
-        Self {
-            value: TypedValue::new(value::read, value::write),
-            plain: None,
-        }
-    }
-
+impl<V> Slot<V> {
     /// Reads what was found; where `nulls` stand for an item that there is not, nothing.
     fn read(&mut self, plain: &Bytes, nulls: bool, repeats: bool) -> Result<(), String> {
         if nulls && value::is_null(plain) {

@@ -1,5 +1,4 @@
 use millpond::cached;
-use std::collections::HashMap;
 
 #[cached(prefix = "user", key = "<id>")]
 async fn get_user(id: u64) -> Option<String> {

@@ -25,7 +25,7 @@ pub(super) struct GivenItem<V> {
 }
 
 /// Gives the plain form of the value of a distinct item again.
-type Plain<'a> = &'a dyn Fn(usize) -> Option<Bytes>;
+pub(super) type Plain<'a> = &'a dyn Fn(usize) -> Option<Bytes>;
 
 /// A return type of a batch, whose items are `T`s.
 #[diagnostic::on_unimplemented(

@@ -1,0 +1,44 @@
+//! What the batch form asks of a return type, with the functions that need to know it.
+
+use super::BatchEntries;
+use super::collection::{BatchCollection, ItemValue, Plain, Split};
+use crate::cache::{CacheValue, ReturnKind};
+use crate::value::{self, Read, Write};
+use std::fmt;
+
+type Join<C, T, V> = fn(Option<C>, &[T], &[usize], Vec<Option<V>>, Plain<'_>) -> C;
+
+/// A return kind that a batch of `T`s can have, whose values by item are `V`s. Nothing further on asks for traits: where
+/// one is missing, that is one error, at [`batchable`].
+pub struct Batchable<K: ReturnKind, T, V> {
+    pub(super) kind: K,
+    /// Whether an item without a value is cached, too.
+    pub(super) nulls: bool,
+    pub(super) read: Read<V>,
+    pub(super) write: Write<V>,
+    pub(super) split: fn(K::Value, &[T]) -> Split<K::Value, V>,
+    pub(super) join: Join<K::Value, T, V>,
+}
+
+impl<K: ReturnKind, T, V> fmt::Debug for Batchable<K, T, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Batchable")
+    }
+}
+
+/// The kind, if a batch of these items can return it, where the function for one returns an `S`.
+pub fn batchable<K, T, V, S>(kind: K, _: &BatchEntries<S>) -> Batchable<K, T, V>
+where
+    K: ReturnKind,
+    K::Value: BatchCollection<T, Value = V>,
+    V: ItemValue<S> + CacheValue,
+{
+    Batchable {
+        kind,
+        nulls: V::NULLS,
+        read: value::read,
+        write: value::write,
+        split: K::Value::split,
+        join: K::Value::join,
+    }
+}

@@ -6,6 +6,7 @@ use crate::cache::{CacheValue, ReturnKind};
 use crate::value::{self, Read, Write};
 use std::fmt;
 
+type SplitBy<C, T, V> = fn(C, &[T]) -> Split<C, V>;
 type Join<C, T, V> = fn(Option<C>, &[T], &[usize], Vec<Option<V>>, Plain<'_>) -> C;
 
 /// A return kind that a batch of `T`s can have, whose values by item are `V`s. Nothing further on asks for traits: where
@@ -16,7 +17,7 @@ pub struct Batchable<K: ReturnKind, T, V> {
     pub(super) nulls: bool,
     pub(super) read: Read<V>,
     pub(super) write: Write<V>,
-    pub(super) split: fn(K::Value, &[T]) -> Split<K::Value, V>,
+    pub(super) split: SplitBy<K::Value, T, V>,
     pub(super) join: Join<K::Value, T, V>,
 }
 

@@ -1,0 +1,9 @@
+use millpond::cached;
+
+#[tokio::test]
+#[cached(prefix = "works")]
+async fn it_works() -> u64 {
+    7
+}
+
+fn main() {}

@@ -16,6 +16,7 @@ use crate::codec::Codec;
 use crate::error::{Error, ErrorKind};
 use crate::key::{self, FullKey, Key};
 use crate::reply;
+use crate::runtime;
 use crate::settings::Settings;
 use crate::stats::{Counters, Registry};
 use crate::store::command::{Command, Effect, Reply};
@@ -35,7 +36,7 @@ pub(crate) struct Client {
     pub(crate) store: Result<Box<dyn Store>, Error>,
     pub(crate) settings: Settings,
     pub(crate) codec: Codec,
-    pub(crate) registry: Registry,
+    pub(crate) registry: Arc<Registry>,
     pub(crate) pending: Arc<Pending>,
     pub(crate) writes: Writes,
     /// Called with the name of every key whose value changes or is to go, before and after.
@@ -73,7 +74,7 @@ impl Client {
             started: settings.clock.now(),
             store,
             settings,
-            registry,
+            registry: Arc::new(registry),
             pending: Arc::new(Pending::new(named)),
             writes: Writes::new(),
             on_change: OnceLock::new(),
@@ -146,7 +147,15 @@ impl Client {
         self.in_use.call_once(|| self.say_what_is_in_use(&**store));
         // The engine keeps the time: it alone knows whether the commands have left, and a second
         // timer around it would hide from the circuit breaker how the call ended.
-        let replies = store.send(Batch { commands, within }).await;
+        let batch = Batch { commands, within };
+        let replies = if store.is_embedded() {
+            store.send(batch).await
+        } else {
+            let started = runtime::now();
+            let replies = store.send(batch).await;
+            self.answered_in(started.elapsed());
+            replies
+        };
         if replies.len() == count {
             replies
         } else {
@@ -158,6 +167,13 @@ impl Client {
                 count
             ]
         }
+    }
+
+    /// The store answered, or gave up, after this time.
+    fn answered_in(&self, time: Duration) {
+        self.registry.store_times.record(time);
+        #[cfg(feature = "metrics")]
+        crate::metrics::answered_in(time);
     }
 
     /// Whether the engine is a part of this process, and keys age by its clocks.

@@ -115,6 +115,8 @@
 //! - `compress` (default): the option `compress` of [`macro@cached`], gzip.
 //! - `encrypt` (default): the option `encrypt` of [`macro@cached`], AES-256-GCM.
 //! - `axum`: refusals of limits as responses, layers for routes, and the caller's address.
+//! - `metrics`: counters, gauges and histograms for the [`metrics`](https://docs.rs/metrics) crate, and through it for
+//!   Prometheus and others.
 //!
 //! # When something is off
 //!
@@ -152,6 +154,8 @@ mod key;
 mod keyring;
 mod lock;
 mod many;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod operations;
 mod pattern;
 mod pipeline;
@@ -316,6 +320,6 @@ pub use scope::{current, install};
 #[cfg(feature = "axum")]
 pub use session::{CurrentSession, SessionCookie};
 pub use session::{SessionId, Sessions};
-pub use stats::{CacheStats, Stats};
+pub use stats::{CacheStats, Durations, Stats};
 pub use time_left::TimeLeft;
 pub use value::NULL_SENTINEL;

@@ -4,6 +4,8 @@ mod commands;
 mod counter;
 mod handles;
 mod many;
+#[cfg(feature = "metrics")]
+mod measured;
 mod operations;
 mod tags;
 
@@ -85,12 +87,15 @@ impl Millpond {
 
     pub(crate) fn on(client: Client, limits: &LimitSettings, deployment: Deployment) -> Self {
         let client = Arc::new(client);
-        Self(Arc::new(Parts {
+        let parts = Parts {
             cache: Arc::new(Cache::new(Arc::clone(&client))),
             limits: Arc::new(Limits::new(Arc::clone(&client), limits, deployment)),
             queues: PerRequest::default(),
             client,
-        }))
+        };
+        #[cfg(feature = "metrics")]
+        measured::measure(&parts.client, &parts.limits.counts);
+        Self(Arc::new(parts))
     }
 
     /// The current values of the counters.
@@ -102,7 +107,8 @@ impl Millpond {
         let mut stats = self.0.client.registry.snapshot();
         stats.pending_invalidations = self.0.client.pending.len() as u64;
         stats.pending_prefixes = self.0.client.pending.prefixes() as u64;
-        stats.limits = self.0.limits.stats();
+        stats.limits = self.0.limits.counts.stats();
+        stats.kinds = self.0.limits.counts.by_kind();
         stats.outage = self.0.client.outage().map(|error| error.to_string());
         stats
     }

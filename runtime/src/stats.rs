@@ -1,8 +1,15 @@
-//! Counters: what happened in the cache, and what it cost on the wire.
+//! Counters: what happened in the cache, how long it took, and what it cost on the wire.
+
+mod durations;
+mod limits;
 
 use crate::sync;
+pub use durations::Durations;
+pub(crate) use durations::Histogram;
+pub use limits::LimitStats;
+pub(crate) use limits::{CheckOutcome, LimitRegistry};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
 /// What went over the wire; an engine counts as it sends and receives.
@@ -18,6 +25,8 @@ pub(crate) struct Meter {
     pub(crate) bytes_received: Counter,
     /// Repeats after a failure.
     pub(crate) retries: Counter,
+    /// How often the circuit breaker opened.
+    pub(crate) circuit_opened: Counter,
 }
 
 /// A number that only goes up.
@@ -45,6 +54,10 @@ macro_rules! cache_counters {
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
             $(pub(crate) $name: Counter,)*
+            /// What function bodies took.
+            pub(crate) load_times: Histogram,
+            /// Whether the prefix is that of a function, and not only of a key.
+            is_declared: AtomicBool,
         }
 
         /// What happened in the cache: counted since the [`Millpond`](crate::Millpond) was built.
@@ -65,6 +78,11 @@ macro_rules! cache_counters {
         impl CacheStats {
             fn add(&mut self, counters: &Counters) {
                 $(self.$name += counters.$name.get();)*
+            }
+
+            #[cfg(feature = "metrics")]
+            pub(crate) fn merge(&mut self, other: &Self) {
+                $(self.$name += other.$name;)*
             }
         }
     };
@@ -110,6 +128,12 @@ impl Counters {
     pub(crate) fn hit(&self, null: bool) {
         if null { &self.null_hits } else { &self.hits }.add(1);
     }
+
+    /// Whether the prefix is that of a function, of which there are as many as the program has.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn is_declared(&self) -> bool {
+        self.is_declared.load(Ordering::Relaxed)
+    }
 }
 
 /// A snapshot of every counter of a [`Millpond`](crate::Millpond).
@@ -130,8 +154,13 @@ impl Counters {
 pub struct Stats {
     /// The sum over all prefixes.
     pub cache: CacheStats,
-    /// What happened at the limits.
+    /// What happened at the limits. A decision of several limits counts once.
     pub limits: LimitStats,
+    /// How long calls waited for the load of another caller in this process.
+    pub wait_times: Durations,
+    /// How long the store took to answer, retries included: one duration for each batch of commands that belong
+    /// together. Nothing for the embedded engine.
+    pub store_times: Durations,
     /// Commands sent to the engine, including retries; a script call counts as one.
     pub commands: u64,
     /// Requests sent: HTTP requests to Upstash, batches written to a RESP connection, or batches run by the
@@ -143,6 +172,8 @@ pub struct Stats {
     pub bytes_received: u64,
     /// Requests sent again after a failure.
     pub retries: u64,
+    /// How often the circuit breaker opened, so that nothing was sent to the store for a while.
+    pub circuit_opened: u64,
     /// Invalidations that have not been delivered yet; see [`Millpond::flush`](crate::Millpond::flush).
     pub pending_invalidations: u64,
     /// How many of these are prefixes. The keys of undelivered invalidations take at most 64 MiB; beyond that the
@@ -151,6 +182,8 @@ pub struct Stats {
     /// Why the circuit breaker is open, so that nothing is sent to the store. `None` while it is closed.
     pub outage: Option<String>,
     prefixes: HashMap<String, CacheStats>,
+    load_times: HashMap<String, Durations>,
+    pub(crate) kinds: HashMap<String, LimitStats>,
 }
 
 impl Stats {
@@ -176,35 +209,41 @@ impl Stats {
             .iter()
             .map(|(prefix, stats)| (prefix.as_str(), *stats))
     }
-}
 
-/// What happened at the limits: counted since the [`Millpond`](crate::Millpond) was built.
-///
-/// ```
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// use millpond::{Millpond, limit};
-///
-/// let pond = Millpond::memory();
-/// for _ in 0..7 {
-///     pond.limiter(&limit::AUTH).check("mallory").await?;
-/// }
-/// let stats = pond.stats().limits;
-/// assert_eq!((stats.checks, stats.refusals, stats.blocked), (7, 2, 1));
-/// # Ok::<_, millpond::Error>(()) }).unwrap();
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LimitStats {
-    /// All checks, whatever their outcome.
-    pub checks: u64,
-    /// Checks that ended in a refusal.
-    pub refusals: u64,
-    /// Refusals for which no command was sent, because this process remembered an earlier refusal.
-    pub blocked: u64,
-    /// Checks that the store did not answer in time, so that `on_outage` decided, or whose caller went away.
-    pub degraded: u64,
-    /// Events missing from the analytics, because too many were waiting or they could not be sent.
-    pub events_lost: u64,
+    /// How long the bodies took that were run for keys of this prefix, including those that returned an error. A
+    /// body that was cancelled is not in it.
+    ///
+    /// ```
+    /// assert_eq!(millpond::Millpond::memory().stats().load_times("user").count(), 0);
+    /// ```
+    pub fn load_times(&self, prefix: &str) -> Durations {
+        self.load_times.get(prefix).cloned().unwrap_or_default()
+    }
+
+    /// What happened at the limits of one kind. Where several limits decide together, each counts the check, and the
+    /// refusal belongs to those that refused.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let pond = millpond::Millpond::memory();
+    /// pond.limiter(&millpond::limit::API).check("ada").await?;
+    /// assert_eq!(pond.stats().kind("API").checks, 1);
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn kind(&self, kind: &str) -> LimitStats {
+        self.kinds.get(kind).copied().unwrap_or_default()
+    }
+
+    /// Every kind of limit that has been checked, in no particular order. A limit without a kind has a name made of
+    /// where it stands and of its numbers. The first thousand kinds are counted; the rest is under the empty one.
+    ///
+    /// ```
+    /// assert_eq!(millpond::Millpond::memory().stats().kinds().count(), 0);
+    /// ```
+    pub fn kinds(&self) -> impl Iterator<Item = (&str, LimitStats)> {
+        let kinds = self.kinds.iter();
+        kinds.map(|(kind, stats)| (kind.as_str(), *stats))
+    }
 }
 
 /// How many prefixes that were found in keys have counters of their own; a key made from user input may hold
@@ -215,6 +254,10 @@ const MAX_PREFIXES: usize = 1_000;
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     pub(crate) meter: Arc<Meter>,
+    /// What calls waited for other callers' loads.
+    pub(crate) wait_times: Histogram,
+    /// What a remote store took to answer.
+    pub(crate) store_times: Histogram,
     by_prefix: RwLock<ByPrefix>,
 }
 
@@ -245,7 +288,9 @@ impl Registry {
     /// The counters of a function's prefix, which are its own however many other prefixes there are.
     pub(crate) fn counters_of_function(&self, prefix: &str) -> Arc<Counters> {
         let mut by_prefix = sync::write(&self.by_prefix);
-        Arc::clone(by_prefix.counters.entry(prefix.to_owned()).or_default())
+        let counters = by_prefix.counters.entry(prefix.to_owned()).or_default();
+        counters.is_declared.store(true, Ordering::Relaxed);
+        Arc::clone(counters)
     }
 
     pub(crate) fn snapshot(&self) -> Stats {
@@ -255,6 +300,9 @@ impl Registry {
             bytes_sent: self.meter.bytes_sent.get(),
             bytes_received: self.meter.bytes_received.get(),
             retries: self.meter.retries.get(),
+            circuit_opened: self.meter.circuit_opened.get(),
+            wait_times: self.wait_times.snapshot(),
+            store_times: self.store_times.snapshot(),
             ..Stats::default()
         };
         for (prefix, counters) in &sync::read(&self.by_prefix).counters {
@@ -264,7 +312,21 @@ impl Registry {
                 .entry(prefix.clone())
                 .or_default()
                 .add(counters);
+            if counters.loads.get() > 0 {
+                let times = counters.load_times.snapshot();
+                stats.load_times.insert(prefix.clone(), times);
+            }
         }
         stats
+    }
+
+    /// The counters of every prefix.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn each_prefix(&self, mut with: impl FnMut(&str, &Counters, &CacheStats)) {
+        for (prefix, counters) in &sync::read(&self.by_prefix).counters {
+            let mut stats = CacheStats::default();
+            stats.add(counters);
+            with(prefix, counters, &stats);
+        }
     }
 }

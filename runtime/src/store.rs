@@ -103,8 +103,8 @@ pub(crate) fn open_remote(
                 pipelining: settings.pipelining,
                 ..upstash::UpstashConfig::new(url.clone(), token.clone())
             };
-            let store = upstash::Upstash::new(&config, meter)?;
-            Ok(Box::new(breaker::Breaker::new(store, clock)))
+            let store = upstash::Upstash::new(&config, Arc::clone(&meter))?;
+            Ok(Box::new(breaker::Breaker::new(store, clock, meter)))
         }
         #[cfg(not(feature = "upstash"))]
         Engine::Upstash { .. } => Err(missing("upstash")),
@@ -116,8 +116,8 @@ pub(crate) fn open_remote(
                 pipelining: settings.pipelining,
                 ..redis::RedisConfig::new(urls.clone(), *cluster)
             };
-            let store = redis::Redis::new(&config, meter)?;
-            Ok(Box::new(breaker::Breaker::new(store, clock)))
+            let store = redis::Redis::new(&config, Arc::clone(&meter))?;
+            Ok(Box::new(breaker::Breaker::new(store, clock, meter)))
         }
         #[cfg(not(feature = "redis"))]
         Engine::Redis { .. } => Err(missing("redis")),

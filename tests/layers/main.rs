@@ -30,6 +30,7 @@ const RUNTIME: Layers = &[
             "key",
             "time_left",
             "stats",
+            "metrics",
             "keyring",
             "codec",
             "settings",

@@ -197,6 +197,7 @@ where
             .collect();
         batch.begin_body();
         let returned = batch.watched(run(asked.clone())).await;
+        batch.end_body();
         // The error, which need not be `Send`, must be gone before the next `await`.
         let value = match kind.split(returned) {
             Ok(value) => value,

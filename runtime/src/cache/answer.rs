@@ -242,7 +242,10 @@ impl Progress {
     /// The load whose body returned, if it was one.
     fn end_load(&mut self) -> Option<Box<Load>> {
         match mem::replace(self, Self::Alone) {
-            Self::Loading(load) => Some(load),
+            Self::Loading(load) => {
+                load.end_body();
+                Some(load)
+            }
             _ => None,
         }
     }

@@ -17,6 +17,7 @@ use crate::runtime::{self, BoxFuture, Instant};
 use crate::value::{self, ErasedValue};
 use bytes::Bytes;
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 pub(crate) use together::Together;
 
@@ -112,6 +113,13 @@ impl Batch {
         self.loads = loads.map(|(at, load)| (at, load.begin_body())).collect();
     }
 
+    /// The body returned: one body, however many items it loaded.
+    pub(crate) fn end_body(&self) {
+        if let Some((_, load)) = self.loads.first() {
+            load.end_body();
+        }
+    }
+
     /// What shows to those who wait that this step is polled.
     pub(crate) fn watched<F>(&self, step: F) -> Together<F> {
         Together::new(self.loads.iter().map(|(_, load)| load), step)
@@ -163,6 +171,8 @@ impl Batch {
     /// are, so that a call runs no more than two bodies.
     pub(crate) async fn wait(mut self) -> Self {
         let (until, cache) = (self.until, self.budget);
+        let first = self.waiting.first();
+        let began = first.map(|(_, load, _)| (Arc::clone(&load.cache), runtime::now()));
         let mut waits: Vec<(usize, Load, BoxFuture<_>)> = Vec::new();
         for (at, load, waiter) in mem::take(&mut self.waiting) {
             let wait = async move {
@@ -197,6 +207,9 @@ impl Batch {
             if takes_all {
                 self.alone.extend(waits.drain(..).map(|(at, ..)| at));
             }
+        }
+        if let Some((cache, began)) = began {
+            cache.waited(began.elapsed());
         }
         self.read(true).await;
         self

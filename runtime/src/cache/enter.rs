@@ -62,6 +62,7 @@ impl CachedCall {
                     cache: load.budget,
                 };
                 let end = waiter.wait(&mut patience).await;
+                self.cache.waited(now.elapsed());
                 load.budget = patience.cache;
                 match end {
                     Waited::Leads(leader) => leader,

@@ -12,7 +12,9 @@ use crate::client::value_tags::Sampled;
 use crate::clock::Moment;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
-use crate::runtime;
+#[cfg(feature = "metrics")]
+use crate::metrics;
+use crate::runtime::{self, Instant};
 use crate::stats::Counters;
 use crate::value::{self, ErasedValue};
 use bytes::Bytes;
@@ -55,6 +57,8 @@ pub(crate) struct Load {
     pub(super) read_at: Moment,
     /// What shows to waiters that the body is polled.
     watch: Option<Watch>,
+    /// When the body began.
+    began: Option<Instant>,
 }
 
 impl Load {
@@ -74,6 +78,7 @@ impl Load {
             budget: call.cache.client.settings.budget,
             read_at: Moment::default(),
             watch: None,
+            began: None,
         }
     }
 
@@ -214,7 +219,18 @@ impl Load {
         self.counters.loads.add(1);
         self.departed = self.departs(Leader::body_departs);
         self.watch = self.leader.as_ref().map(Leader::watch_body);
+        self.began = Some(runtime::now());
         self
+    }
+
+    /// The body returned.
+    pub(crate) fn end_body(&self) {
+        let Some(took) = self.began.map(|began| began.elapsed()) else {
+            return;
+        };
+        self.counters.load_times.record(took);
+        #[cfg(feature = "metrics")]
+        metrics::load_took(self.key.prefix(), self.counters.is_declared(), took);
     }
 
     /// One poll of the body.

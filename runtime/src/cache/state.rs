@@ -6,6 +6,7 @@ use crate::client::Client;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// The loads under way and what is known of the cached functions.
 pub(crate) struct Cache {
@@ -36,6 +37,13 @@ impl Cache {
             warned_outside: AtomicBool::new(false),
             functions: KnownFunctions::default(),
         }
+    }
+
+    /// A call waited for another caller's load.
+    pub(super) fn waited(&self, time: Duration) {
+        self.client.registry.wait_times.record(time);
+        #[cfg(feature = "metrics")]
+        crate::metrics::waited(time);
     }
 
     /// A cached function runs without the cache, since no Tokio runtime is there. Said once: every

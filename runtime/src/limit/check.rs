@@ -10,6 +10,7 @@ use crate::client::outage::Step;
 use crate::clock::{Moment, Steady};
 use crate::error::{Error, ErrorKind};
 use crate::reply::no_reply;
+use crate::stats::CheckOutcome;
 use std::sync::Arc;
 
 /// Takes what these pairs cost, or nothing; there is at least one.
@@ -17,7 +18,7 @@ pub(crate) async fn check(state: &Arc<Limits>, pairs: &[Pair<'_>]) -> Result<Dec
     let Steady { now, wall_ahead } = state.client.steady();
     let parts = parts(state, pairs, now)?;
     let decision = decide(state, &parts, now).await?.told_at(wall_ahead);
-    count(state, &decision);
+    count(state, &decision, pairs.iter().map(|pair| &pair.limit));
     if decision.outcome() != Outcome::Degraded {
         for pair in pairs {
             state.record_check(pair, decision.is_allowed());
@@ -28,16 +29,25 @@ pub(crate) async fn check(state: &Arc<Limits>, pairs: &[Pair<'_>]) -> Result<Dec
     Ok(decision)
 }
 
-fn count(state: &Arc<Limits>, decision: &Decision) {
-    let counts = &state.counts;
-    counts.checks.add(1);
-    if !decision.is_allowed() {
-        counts.refusals.add(1);
-    }
-    match decision.reason() {
-        Some(Reason::Blocked) => counts.blocked.add(1),
-        Some(Reason::Outage(_)) => counts.degraded.add(1),
-        _ => {}
+/// Counts a decision, and for each limit that took part in it what that limit said.
+fn count<'a>(state: &Arc<Limits>, decision: &Decision, limits: impl Iterator<Item = &'a Limit>) {
+    let outcome = CheckOutcome {
+        refused: !decision.is_allowed(),
+        blocked: decision.reason() == Some(Reason::Blocked),
+        degraded: matches!(decision.reason(), Some(Reason::Outage(_))),
+    };
+    state.counts.count(outcome);
+    let decided = decision.kind();
+    // Those that would have let the call pass have not refused it.
+    let refused_by = |kind: &str| decided == kind || decision.is_refused_by(kind);
+    let mut kinds: Vec<_> = limits.map(Limit::kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    for kind in kinds {
+        let refused = outcome.refused && refused_by(&kind);
+        state
+            .counts
+            .count_kind(&kind, CheckOutcome { refused, ..outcome });
     }
 }
 
@@ -47,7 +57,7 @@ pub(crate) fn give_up(state: &Arc<Limits>, first: &Limit) -> Decision {
     let now = state.client.settings.clock.unix_ms();
     let first = first.overridden(&state.overrides);
     let decision = Decision::degraded(&first, false, None, ErrorKind::Timeout, now);
-    count(state, &decision);
+    count(state, &decision, std::iter::once(&first));
     decision
 }
 
@@ -74,7 +84,7 @@ pub(crate) async fn admit(state: &Arc<Limits>, pairs: &[Pair<'_>]) -> Decision {
         .outages
         .failed(Step::Limit, &limit.kind(), &error);
     let decision = Decision::degraded(&limit, denying.is_none(), None, error.kind(), now);
-    count(state, &decision);
+    count(state, &decision, limits.iter());
     decision
 }
 
@@ -83,7 +93,7 @@ pub(crate) fn unidentified(state: &Arc<Limits>, limit: &Limit) -> Decision {
     let now = state.client.settings.clock.unix_ms();
     let limit = limit.overridden(&state.overrides);
     let decision = Decision::unidentified(&limit, now);
-    count(state, &decision);
+    count(state, &decision, std::iter::once(&limit));
     decision
 }
 

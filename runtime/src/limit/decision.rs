@@ -229,6 +229,13 @@ impl Decision {
         }
     }
 
+    /// Whether a limit of this kind had too few units.
+    pub(crate) fn is_refused_by(&self, kind: &str) -> bool {
+        let refuses = |policy: &Policy| policy.counted.is_some_and(|it| !it.allowed);
+        let mut policies = self.policies.iter();
+        policies.any(|policy| refuses(policy) && policy.limit.kind() == kind)
+    }
+
     /// Of two decisions on one call, the one to report.
     #[cfg(feature = "tower")]
     pub(crate) fn stricter(self, other: Self) -> Self {

@@ -8,7 +8,7 @@ use super::names::Names;
 use super::settings::{Deployment, LimitSettings};
 use super::sums::Sums;
 use crate::client::Client;
-use crate::stats::{Counter, LimitStats};
+use crate::stats::LimitRegistry;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,17 +26,7 @@ pub(crate) struct Limits {
     pub(super) events: Mutex<Sums>,
     /// Who waits to send the events.
     pub(super) flushing: FlushTurn,
-    pub(super) counts: Counts,
-}
-
-/// Numbers of checks.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) checks: Counter,
-    pub(super) refusals: Counter,
-    pub(super) blocked: Counter,
-    pub(super) degraded: Counter,
-    pub(super) events_lost: Counter,
+    pub(crate) counts: Arc<LimitRegistry>,
 }
 
 impl Limits {
@@ -62,18 +52,7 @@ impl Limits {
             fallback: Fallback::default(),
             events: Mutex::default(),
             flushing: FlushTurn::default(),
-            counts: Counts::default(),
-        }
-    }
-
-    pub(crate) fn stats(&self) -> LimitStats {
-        let counts = &self.counts;
-        LimitStats {
-            checks: counts.checks.get(),
-            refusals: counts.refusals.get(),
-            blocked: counts.blocked.get(),
-            degraded: counts.degraded.get(),
-            events_lost: counts.events_lost.get(),
+            counts: Arc::default(),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{Batch, Store};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::BoxFuture;
+use crate::stats::Meter;
 use circuit::{Circuit, News};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +20,10 @@ pub(crate) struct Breaker<S> {
 }
 
 impl<S: Store> Breaker<S> {
-    pub(crate) fn new(store: S, clock: Clock) -> Self {
+    pub(crate) fn new(store: S, clock: Clock, meter: Arc<Meter>) -> Self {
         Self {
             store,
-            circuit: Arc::new(Circuit::new(clock)),
+            circuit: Arc::new(Circuit::new(clock, meter)),
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
+use crate::stats::Meter;
 use crate::store::engine::Batch;
 use crate::sync;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// Failures in a row that open the circuit.
@@ -24,6 +25,7 @@ pub(super) enum News<'a> {
 
 pub(super) struct Circuit {
     clock: Clock,
+    meter: Arc<Meter>,
     state: Mutex<State>,
 }
 
@@ -67,9 +69,10 @@ impl State {
 }
 
 impl Circuit {
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock, meter: Arc<Meter>) -> Self {
         Self {
             clock,
+            meter,
             state: Mutex::new(State::CLOSED),
         }
     }
@@ -113,7 +116,7 @@ impl Circuit {
                     _ => wanted,
                 };
                 state.failures = state.failures.saturating_add(1);
-                state.open(now, until, true, reason);
+                self.open(&mut state, now, until, true, reason);
             }
             (News::Reached, Phase::Open { until, asked: true }) if now < until => {}
             // A late answer to an earlier call says that the server is there again, too.
@@ -135,7 +138,7 @@ impl Circuit {
                     Phase::Closed | Phase::Open { .. } | Phase::Probing { .. } => return,
                 }
                 let until = now.saturating_add(state.cool_down);
-                state.open(now, until, false, reason);
+                self.open(&mut state, now, until, false, reason);
             }
         }
     }
@@ -151,27 +154,28 @@ impl Circuit {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        sync::lock(&self.state)
-    }
-}
-
-impl State {
-    fn open(&mut self, now: Duration, until: Duration, asked: bool, reason: &Error) {
-        self.phase = Phase::Open { until, asked };
-        if let Some(outage) = &mut self.outage {
+    fn open(&self, state: &mut State, now: Duration, until: Duration, asked: bool, reason: &Error) {
+        state.phase = Phase::Open { until, asked };
+        if let Some(outage) = &mut state.outage {
             outage.reason = reason.clone();
             return;
         }
+        self.meter.circuit_opened.add(1);
         let ms = until.saturating_sub(now).as_millis();
         tracing::warn!(%reason, "nothing is sent to the store for {ms} ms");
-        self.outage = Some(Outage {
+        state.outage = Some(Outage {
             since: now,
             reason: reason.clone(),
             refused: 0,
         });
     }
 
+    fn lock(&self) -> MutexGuard<'_, State> {
+        sync::lock(&self.state)
+    }
+}
+
+impl State {
     fn refusal(&self, now: Duration) -> Error {
         let (next, asked) = match self.phase {
             Phase::Open { until, asked } if until > now => {

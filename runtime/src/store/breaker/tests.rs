@@ -31,7 +31,7 @@ impl Bench {
     fn new() -> Self {
         let (store, clock) = (Scripted::default(), ManualClock::new());
         Self {
-            breaker: Breaker::new(store.clone(), Clock::Manual(clock.clone())),
+            breaker: Breaker::new(store.clone(), Clock::Manual(clock.clone()), Arc::default()),
             store,
             clock,
         }

@@ -1,0 +1,39 @@
+//! What the recorder of the process learns of one `Millpond`.
+
+use crate::client::Client;
+use crate::metrics::{Source, Totals, add};
+use crate::stats::{LimitRegistry, Registry};
+use std::sync::{Arc, Weak};
+
+struct Measured {
+    client: Weak<Client>,
+    cache: Arc<Registry>,
+    limits: Arc<LimitRegistry>,
+}
+
+/// Counts this one from now on, as long as a handle or a task of it is left.
+pub(super) fn measure(client: &Arc<Client>, limits: &Arc<LimitRegistry>) {
+    add(Arc::new(Measured {
+        client: Arc::downgrade(client),
+        cache: Arc::clone(&client.registry),
+        limits: Arc::clone(limits),
+    }));
+}
+
+impl Source for Measured {
+    fn is_alive(&self) -> bool {
+        self.client.strong_count() > 0
+    }
+
+    fn count(&self, totals: &mut Totals) {
+        totals.add_cache(&self.cache);
+        totals.add_limits(&self.limits);
+    }
+
+    fn gauge(&self, totals: &mut Totals) {
+        if let Some(client) = self.client.upgrade() {
+            totals.pending += client.pending.len();
+            totals.circuit_open |= client.outage().is_some();
+        }
+    }
+}

@@ -75,6 +75,11 @@ async fn replace_grouped(id: u32) -> u32 {
     id
 }
 
+#[cached(local = "only", key = "<id>")]
+async fn read_here(id: u32) -> u32 {
+    id
+}
+
 #[invalidates(read(id))]
 async fn change(id: u32) {}
 
@@ -279,6 +284,10 @@ async fn calls(costs: &mut Costs, pond: &Millpond) {
     costs.of("hit", by_hand("cost:by-hand")).await;
     costs.of("miss of a function that fails", fail(1)).await;
     costs.of("`refresh`", millpond::refresh(read(1))).await;
+    let event = "hit or miss, `local = \"only\"`";
+    costs.of(event, read_here(1)).await;
+    costs.of(event, read_here(1)).await;
+    costs.of(event, read_here::invalidate(1)).await;
     let event = "`invalidate`, `delete`, `#[invalidates]`, per key";
     costs.of(event, read::invalidate(1)).await;
     costs.of(event, pond.delete("cost:2")).await;

@@ -65,6 +65,31 @@ mod cached {
     }
 }
 
+mod in_this_process {
+    use millpond::cached;
+    use std::sync::Arc;
+
+    /// Not `Serialize`.
+    struct Prices(String);
+
+    impl Prices {
+        fn read(country: &str) -> Self {
+            Self(country.to_owned())
+        }
+    }
+
+    #[cached(local = "only", ttl = "1h", key = "<country>")]
+    fn prices(country: &str) -> Arc<Prices> {
+        Arc::new(Prices::read(country))
+    }
+
+    pub(crate) fn run() {
+        let first = prices("fr");
+        assert_eq!(first.0, "fr");
+        assert!(Arc::ptr_eq(&first, &prices("fr")));
+    }
+}
+
 mod mutations {
     use millpond::{cached, invalidates, updates};
     use serde::{Deserialize, Serialize};
@@ -215,6 +240,7 @@ mod tested {
 #[tokio::test]
 async fn the_examples_of_the_readme_run() {
     let pond = Millpond::memory();
+    pond.scope(async { in_this_process::run() }).await;
     pond.scope(mutations::run()).await;
     pond.scope(limited::run()).await;
     pond.scope(by_hand::run()).await.unwrap();

@@ -17,7 +17,7 @@ mod surroundings;
 mod template;
 mod tokens;
 
-/// Caches what an `async fn` returns.
+/// Caches what an `async fn` returns, or any `fn` in this process only.
 ///
 /// ```text
 /// #[cached(prefix = "user", ttl = "medium", key = "<user_id>")]
@@ -61,6 +61,7 @@ mod tokens;
 /// | `tags_of = path` | a `fn(&T)` that gives tags (a `Vec<Tag>`, an `Option<Tag>`, an array): groups that the value itself names, such as the authors of a post, see below | none |
 /// | `all` | the function gets `invalidate_all()`, and a method `get_user_all(..)` | off |
 /// | `batch = ids, of = get_user(ids)` | the batch form of another cached function, see below; of the other options it takes `when` and `crate` | |
+/// | `local = "only"` | values stay in this process as they are, see below | off |
 /// | `version = 2` | goes into the key, so that a new type starts cold | none |
 /// | `on = expr` | the `Millpond` to use, such as `self.pond` | the current one |
 /// | `shares = get_user` | a cached function whose entries this one uses on purpose, under the same prefix and key; both cache the same type | none |
@@ -145,6 +146,16 @@ mod tokens;
 /// function for one caches that. Order and duplicates of the list are kept. An item that is returned twice, and a
 /// list of another length, are not stored, which is logged once. Around the cache, the body gets the list as it is.
 ///
+/// # Values that stay in this process
+///
+/// With `local = "only"`, a value is kept as it is, for its lifetime at most: it needs `Clone + Send + Sync + 'static`
+/// and no serde, nothing is sent, and a hit clones it, or the `Arc` it is behind. The function may be a plain `fn`: a
+/// caller that finds nothing while another one loads waits on its thread, and a body that calls its own function for the
+/// same key runs it. Two such functions never share an entry, so `prefix` may be left out; it is then the name of the
+/// function, for statistics. `entry` gives a `LocalEntry`, with the same methods, none of which has to be awaited; so
+/// `get_user::invalidate(7)` acts at once, and may be awaited. A removal, a `put` or `#[updates]` during a load wins.
+/// `compress`, `encrypt`, `guard` and `shares` have no meaning here.
+///
 /// # Values that are never invalidated
 ///
 /// With `guard = false`, a miss takes two commands on the server instead of four, and a body may take as long as it
@@ -190,6 +201,12 @@ mod tokens;
 ///
 /// ```text
 #[doc = include_str!("../expansions/cached_method.rs")]
+/// ```
+///
+/// A function that is not async:
+///
+/// ```text
+#[doc = include_str!("../expansions/local.rs")]
 /// ```
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {

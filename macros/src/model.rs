@@ -13,6 +13,7 @@ pub mod duration;
 mod generics;
 pub mod key;
 pub mod limit;
+mod local;
 pub mod mutation;
 pub mod names;
 mod number;

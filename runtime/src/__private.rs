@@ -4,6 +4,8 @@
 mod batch;
 mod call;
 mod limit;
+mod local;
+mod local_form;
 mod mutation;
 mod part;
 mod return_type;
@@ -16,6 +18,7 @@ pub use crate::cache::{
     Shareable, Sourced, cacheable, check_prefix, never,
 };
 pub use crate::key::{HashedPart, KeyPart, KeyWriter, OptionalPart};
+pub use crate::local::{Form, FunctionNumber};
 pub use batch::{
     Again, BatchCollection, BatchEntries, Batchable, Item, ItemValue, PassAs, ViaClone, ViaOnce,
     batch, batchable,
@@ -27,6 +30,10 @@ pub use call::{
 pub use limit::{
     Cost, Identify, LimitCall, LimitMark, Refuse, Respond, Responding, admit, respond, responding,
 };
+pub use local::{
+    LocalCall, LocalRules, invalidate_local, kept, kept_here, local_entries, local_entry,
+};
+pub use local_form::{LocalType, LocalValue, any_local_type, forms, local_type};
 pub use mutation::{Target, Targets, invalidating, invalidating_always};
 pub use part::Part;
 pub use return_type::{ReturnType, kinds, same_value, value_of};

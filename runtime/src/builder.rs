@@ -211,6 +211,20 @@ impl Builder {
         self
     }
 
+    /// How much the local tier holds, in bytes of keys and values, some 200 bytes for each included. 64 MiB by
+    /// default. A value counts with the length of its JSON where its type can be serialized, otherwise with its size
+    /// in memory, without what it points to; behind an `Arc`, with the size of that. Where there is no room, values
+    /// that were not used for long have to go.
+    ///
+    /// ```
+    /// let pond = millpond::Millpond::builder().local_bytes(1 << 20).build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn local_bytes(mut self, bytes: usize) -> Self {
+        self.settings.local = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self
+    }
+
     /// The key that encrypts and decrypts the values of functions with the option `encrypt`: 32 bytes in
     /// base64, as `openssl rand -base64 32` prints them, or in hexadecimal. Its id, 1 to 64 characters of
     /// `A-Z a-z 0-9 - _ .`, is stored with each value.

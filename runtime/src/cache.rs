@@ -15,6 +15,7 @@ mod key_form;
 mod known_functions;
 mod liveness;
 mod load;
+pub(crate) mod only;
 mod return_kind;
 mod state;
 mod value_tags;

@@ -1,6 +1,9 @@
 //! The clock of a `Millpond`: the system's, or one that a test moves by hand.
 
+mod coarse;
+
 use crate::runtime::{RealInstant, since_epoch};
+pub(crate) use coarse::Coarse;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

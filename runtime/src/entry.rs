@@ -2,6 +2,7 @@
 
 mod all_entries;
 mod invalidation;
+mod local;
 mod lookup;
 mod put_as;
 mod reference;
@@ -12,6 +13,8 @@ use crate::key::Key;
 use crate::time_left::TimeLeft;
 pub use all_entries::AllEntries;
 pub use invalidation::Invalidation;
+pub use local::{LocalEntries, LocalEntry, LocalExplanation, LocalInvalidation, LocalValueEntry};
+pub(crate) use local::{LocalEntryRef, keep};
 pub use lookup::Lookup;
 pub use put_as::PutAs;
 pub(crate) use reference::{EntryRef, ObservedAt};

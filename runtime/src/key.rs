@@ -2,6 +2,7 @@
 
 mod escape;
 mod full;
+mod scratch;
 mod tag;
 mod writer;
 
@@ -70,6 +71,12 @@ impl Key {
             }
             None => None,
         }
+    }
+
+    /// Whether it was made of arguments that it cannot be made of.
+    #[inline]
+    pub(crate) fn is_broken(&self) -> bool {
+        self.problem.is_some()
     }
 
     /// The same as an error.

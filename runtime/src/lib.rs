@@ -134,7 +134,7 @@
 //! # The way through the code
 //!
 //! A cached call: `key → flight → store → open → decode → body → encode → seal → store`. The layers, from the
-//! ground up: `ground → store → client → cache, limit → features → face`; DEVELOPMENT.md says what is where.
+//! ground up: `ground → store → client → local → cache, limit → features → face`; DEVELOPMENT.md says what is where.
 
 mod builder;
 mod cache;
@@ -152,6 +152,7 @@ mod hex;
 mod json;
 mod key;
 mod keyring;
+mod local;
 mod lock;
 mod many;
 #[cfg(feature = "metrics")]
@@ -190,7 +191,7 @@ pub mod ttl;
 pub mod bounds {
     pub use crate::__private::{
         BatchCollection, CacheValue, CacheableKind, Cost, HashedPart, Identify, Item, ItemValue,
-        KeyPart, OptionalPart, PassAs, Refuse, Respond,
+        KeyPart, LocalValue, OptionalPart, PassAs, Refuse, Respond,
     };
 }
 
@@ -200,7 +201,10 @@ pub mod __private;
 pub use builder::Builder;
 pub use cache::{refresh, uncached};
 pub use clock::ManualClock;
-pub use entry::{AllEntries, Entry, Invalidation, Lookup, PutAs, ValueEntry};
+pub use entry::{
+    AllEntries, Entry, Invalidation, LocalEntries, LocalEntry, LocalExplanation, LocalInvalidation,
+    LocalValueEntry, Lookup, PutAs, ValueEntry,
+};
 pub use error::{Error, ErrorKind};
 pub use explain::{Explanation, ValueKind};
 pub use hash::Hash;

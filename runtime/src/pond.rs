@@ -107,6 +107,12 @@ impl Millpond {
         let mut stats = self.0.client.registry.snapshot();
         stats.pending_invalidations = self.0.client.pending.len() as u64;
         stats.pending_prefixes = self.0.client.pending.prefixes() as u64;
+        let local = &self.0.cache.local;
+        stats.local_values = local.len() as u64;
+        stats.local_bytes = local.bytes();
+        for (prefix, hits) in local.hits() {
+            stats.add_local_hits(prefix, hits);
+        }
         stats.limits = self.0.limits.counts.stats();
         stats.kinds = self.0.limits.counts.by_kind();
         stats.outage = self.0.client.outage().map(|error| error.to_string());

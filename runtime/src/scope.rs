@@ -85,6 +85,24 @@ pub(crate) fn is_bypassed() -> bool {
     SCOPE.try_with(|scope| scope.bypass).unwrap_or(false)
 }
 
+/// What this gets from the cache that calls use here, where they use one.
+#[inline]
+pub(crate) fn with_current<T>(get: impl FnOnce(&Millpond) -> Option<T>) -> Option<T> {
+    let mut get = Some(get);
+    let scoped = SCOPE.try_with(|scope| {
+        let get = get.take().filter(|_| !scope.bypass)?;
+        get(&scope.pond)
+    });
+    match (scoped, get) {
+        (Ok(found), _) => found,
+        (Err(_), Some(get)) => match INSTALLED.get() {
+            Some(pond) => get(pond),
+            None => get(DEFAULT.get_or_init(default)),
+        },
+        (Err(_), None) => None,
+    }
+}
+
 impl Millpond {
     /// Runs a future with this as the current cache, for example for parallel tests or for tenants. It
     /// applies to this task only; for a task that the future starts, use [`spawn`](Self::spawn).

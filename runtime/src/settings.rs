@@ -54,6 +54,8 @@ pub(crate) struct Settings {
     /// Whether the token of Upstash may go over plain http to another machine.
     pub(crate) plain_http: bool,
     pub(crate) memory: usize,
+    /// How much the local tier holds.
+    pub(crate) local: u64,
     pub(crate) keys: Keyring,
 }
 
@@ -73,6 +75,7 @@ impl Default for Settings {
             read_your_writes: true,
             plain_http: false,
             memory: 64 << 20,
+            local: 64 << 20,
             keys: Keyring::default(),
         }
     }

@@ -93,6 +93,8 @@ cache_counters! {
     hits,
     /// A cached `None` was found and returned.
     null_hits,
+    /// A value, or a `None`, was found in the local tier of this process.
+    local_hits,
     /// Nothing usable was found.
     misses,
     /// Results taken from a load of another caller in this process.
@@ -181,6 +183,10 @@ pub struct Stats {
     pub pending_prefixes: u64,
     /// Why the circuit breaker is open, so that nothing is sent to the store. `None` while it is closed.
     pub outage: Option<String>,
+    /// How many values the local tier keeps.
+    pub local_values: u64,
+    /// About how many bytes they take; see [`Builder::local_bytes`](crate::Builder::local_bytes).
+    pub local_bytes: u64,
     prefixes: HashMap<String, CacheStats>,
     load_times: HashMap<String, Durations>,
     pub(crate) kinds: HashMap<String, LimitStats>,
@@ -195,6 +201,13 @@ impl Stats {
     /// ```
     pub fn prefix(&self, prefix: &str) -> CacheStats {
         self.prefixes.get(prefix).copied().unwrap_or_default()
+    }
+
+    /// Hits that were counted apart from the rest.
+    pub(crate) fn add_local_hits(&mut self, prefix: &str, hits: u64) {
+        self.cache.local_hits += hits;
+        let of_prefix = self.prefixes.entry(prefix.to_owned()).or_default();
+        of_prefix.local_hits += hits;
     }
 
     /// Every prefix that has been used, in no particular order. Each cached function has the counters of its own

@@ -40,6 +40,7 @@ const RUNTIME: Layers = &[
     // The embedded engine runs the limits itself, so their algorithms stand below it.
     ("store", &["store", "limit/algorithm", "limit/script"]),
     ("client", &["client"]),
+    ("local", &["local"]),
     ("cache", &["cache"]),
     ("limit", &["limit"]),
     (

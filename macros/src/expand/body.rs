@@ -42,6 +42,14 @@ pub fn future(function: &Function, output: Option<&Type>) -> TokenStream {
     quote_spanned!(at=> async move #braced)
 }
 
+/// The same as a closure that runs them on this thread.
+pub fn closure(function: &Function, output: &Type) -> TokenStream {
+    let mut braced = Group::new(Delimiter::Brace, function.body.stream());
+    braced.set_span(function.body.span());
+    let at = Span::mixed_site().located_at(function.body.span());
+    quote_spanned!(at=> move || -> #output #braced)
+}
+
 /// What kind of return type it is, found by the compiler.
 pub fn return_kind(runtime: &Path, output: &impl ToTokens, method: &str) -> TokenStream {
     let method = Ident::new(method, Span::mixed_site());

@@ -7,7 +7,7 @@ use super::{
     body::{future, return_kind, with_body},
     cached_function::call,
     callee::{Member, member},
-    companion,
+    companion, local,
     spans::located,
 };
 use crate::model::{
@@ -16,6 +16,11 @@ use crate::model::{
 };
 
 pub fn expand(cache: &Cache) -> TokenStream {
+    if cache.is_local() {
+        let function = local::expand(cache);
+        let companion = companion::expand(cache);
+        return quote!(#function #companion);
+    }
     let Cache {
         runtime,
         function,

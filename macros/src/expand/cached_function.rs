@@ -7,7 +7,7 @@ use super::{
     body::{borrowed_pond, length, return_kind},
     callee::{Member, member},
     companion::{lasting, turbofish},
-    key,
+    function_number, key,
     spans::respanned_tokens,
     tag,
 };
@@ -71,7 +71,20 @@ pub fn holders(cache: &Cache, span: Span, cfgs: &[TokenStream]) -> TokenStream {
     let clause = &generics.where_clause;
     let description = in_place(cache);
     let output = lasting(&cache.output, span);
+    let number = cache.is_local().then(|| {
+        let name = name(Member::Number);
+        let number = function_number::in_place(runtime);
+        quote_spanned! {span=>
+            #[doc(hidden)]
+            #[inline]
+            #(#cfgs)*
+            #vis fn #name() -> &'static #runtime::__private::FunctionNumber {
+                #number
+            }
+        }
+    });
     quote_spanned! {span=>
+        #number
         #[doc(hidden)]
         #(#cfgs)*
         #vis fn #function #generics () -> &'static #runtime::__private::CachedFunction #clause {
@@ -146,17 +159,20 @@ fn description(cache: &Cache) -> TokenStream {
     });
     let encrypt = encrypt.then(|| quote_spanned!(Span::mixed_site()=> .encrypt()));
     let jitter = jitter.map(|jitter| quote_spanned!(Span::mixed_site()=> .jitter(#jitter)));
-    let ttl_of = ttl_of.as_ref().map(|ttl_of| {
+    // Where values stay what they are, the value itself is asked.
+    let has_bytes = |_: &&syn::Expr| !cache.is_local();
+    let ttl_of = ttl_of.as_ref().filter(has_bytes);
+    let ttl_of = ttl_of.map(|ttl_of| {
         quote_spanned! {Span::mixed_site()=>
             .ttl_of(|plain| #runtime::__private::lifetime_of(plain, #ttl_of))
         }
     });
-    let tags_of = tags_of.as_ref().map(|tags_of| {
+    let tags_of = tags_of.as_ref().filter(has_bytes).map(|tags_of| {
         quote_spanned! {Span::mixed_site()=>
             .tags_of(|plain| #runtime::__private::tags_of_value(plain, #tags_of))
         }
     });
-    let unless = cache.unless.as_ref().map(|unless| {
+    let unless = cache.unless.as_ref().filter(has_bytes).map(|unless| {
         let kind = return_kind(runtime, &cache.output, "kind_unshared");
         quote_spanned! {Span::mixed_site()=>
             .unless(|plain| {
@@ -167,6 +183,9 @@ fn description(cache: &Cache) -> TokenStream {
             })
         }
     });
+    let local = cache
+        .is_local()
+        .then(|| quote_spanned!(Span::mixed_site()=> .local_only()));
     let all = cache.all.is_some();
     let all = all.then(|| quote_spanned!(Span::mixed_site()=> .all()));
     let guard = (!guard).then(|| quote_spanned!(Span::mixed_site()=> .no_guard()));
@@ -179,6 +198,6 @@ fn description(cache: &Cache) -> TokenStream {
             #template,
             #ttl,
         )
-        #null #version #flight #compress #encrypt #jitter #ttl_of #unless #tags_of #guard #all #sharing
+        #null #version #flight #compress #encrypt #jitter #ttl_of #unless #tags_of #guard #all #local #sharing
     }
 }

@@ -16,6 +16,8 @@ pub enum Member {
     Returns,
     /// Gives all entries.
     All,
+    /// Holds the number of a function whose values stay in this process.
+    Number,
 }
 
 impl Member {
@@ -26,6 +28,7 @@ impl Member {
             Self::Function => "function",
             Self::Returns => "returns",
             Self::All => "all_entries",
+            Self::Number => "number",
         }
     }
 
@@ -34,7 +37,7 @@ impl Member {
         match self {
             Self::Entry => Ident::new(&entry.to_string(), span),
             Self::All => all_name(entry, span),
-            Self::Function | Self::Returns => {
+            Self::Function | Self::Returns | Self::Number => {
                 format_ident!("__{}_{}", entry.unraw(), self.name(), span = span)
             }
         }

@@ -8,6 +8,7 @@ use super::{
     body::borrowed_pond,
     cached_function::{call, holders, referred},
     callee::Member,
+    local,
     spans::generated,
 };
 use crate::{
@@ -97,6 +98,12 @@ fn all_function(cache: &Cache, entry: &EntryArguments, name: &Ident) -> TokenStr
     let lints = kept_attributes(function, &["cfg", "allow", "expect", "deprecated"]);
     let vis = visibility(function, span);
     let (generics, clause) = (&entry.generics, &entry.generics.where_clause);
+    let (all, give) = if cache.is_local() {
+        ("LocalEntries", "local_entries")
+    } else {
+        ("AllEntries", "all_entries")
+    };
+    let (all, give) = (Ident::new(all, span), Ident::new(give, span));
     let arguments = entry.arguments.iter();
     let arguments = arguments.map(|argument| narrowed(argument, &entry.used));
     let receiver = receiver(function, entry, span);
@@ -109,8 +116,8 @@ fn all_function(cache: &Cache, entry: &EntryArguments, name: &Ident) -> TokenStr
     quote_spanned! {span=>
         #[doc = #doc]
         #(#lints)*
-        #vis fn #name #generics (#receiver #(#arguments),*) -> #runtime::AllEntries #clause {
-            #runtime::__private::all_entries(#description, #pond)
+        #vis fn #name #generics (#receiver #(#arguments),*) -> #runtime::#all #clause {
+            #runtime::__private::#give(#description, #pond)
         }
     }
 }
@@ -122,10 +129,16 @@ fn invalidate_all_function(cache: &Cache, entry: &EntryArguments, span: Span) ->
     let (generics, clause) = (&entry.generics, &entry.generics.where_clause);
     let (arguments, names) = renamed(&entry.arguments);
     let turbofish = turbofish(generics);
+    let invalidation = invalidation(cache, span);
+    let doc = if cache.is_local() {
+        "Removes every entry."
+    } else {
+        "Invalidates every entry, with one command."
+    };
     quote_spanned! {span=>
-        #[doc = "Invalidates every entry, with one command."]
+        #[doc = #doc]
         #(#lints)*
-        #vis fn invalidate_all #generics (#(#arguments),*) -> #runtime::Invalidation #clause {
+        #vis fn invalidate_all #generics (#(#arguments),*) -> #runtime::#invalidation #clause {
             Self::all_entries #turbofish (#(#names),*).invalidate()
         }
     }
@@ -144,8 +157,18 @@ fn entry_function(cache: &Cache, name: &Ident, entry: &EntryArguments) -> TokenS
     let arguments: Vec<_> = arguments
         .map(|argument| narrowed(argument, &entry.used))
         .collect();
-    let signature = signature(runtime, function, output, name, entry, &arguments);
-    let call = call(cache);
+    let returned = if cache.is_local() {
+        "LocalEntry"
+    } else {
+        "Entry"
+    };
+    let signature = signature(runtime, function, output, name, entry, &arguments, returned);
+    let made = if cache.is_local() {
+        local::entry(cache, &lasting(output, Span::mixed_site()))
+    } else {
+        let call = call(cache);
+        quote_spanned!(name.span()=> #runtime::__private::entry(#call))
+    };
     let doc = format!(
         "The cache entry of `{}` with these arguments.",
         plain(&function.sig.ident)
@@ -154,7 +177,7 @@ fn entry_function(cache: &Cache, name: &Ident, entry: &EntryArguments) -> TokenS
         #[doc = #doc]
         #(#lints)*
         #signature {
-            #runtime::__private::entry(#call)
+            #made
         }
     }
 }
@@ -167,14 +190,16 @@ fn signature(
     name: &Ident,
     entry: &EntryArguments,
     arguments: &[PatType],
+    returned: &str,
 ) -> TokenStream {
     let span = name.span();
     let vis = visibility(function, span);
     let (generics, clause) = (&entry.generics, &entry.generics.where_clause);
     let receiver = receiver(function, entry, span);
     let output = lasting(output, span);
+    let returned = Ident::new(returned, span);
     quote_spanned! {span=>
-        #vis fn #name #generics (#receiver #(#arguments),*) -> #runtime::Entry<#output> #clause
+        #vis fn #name #generics (#receiver #(#arguments),*) -> #runtime::#returned<#output> #clause
     }
 }
 
@@ -206,7 +231,7 @@ pub fn stand_in(missing: &Missing) -> TokenStream {
     let entry = |name: &Ident, entry: &EntryArguments| {
         // Their names are of no use here, and no lint of the user's is to ask for one.
         let (arguments, _) = renamed(&entry.arguments);
-        let signature = signature(runtime, function, output, name, entry, &arguments);
+        let signature = signature(runtime, function, output, name, entry, &arguments, "Entry");
         quote_spanned! {name.span()=>
             #(#cfgs)*
             #signature { ::core::unreachable!() }
@@ -253,6 +278,16 @@ pub fn stand_in(missing: &Missing) -> TokenStream {
     }
 }
 
+/// The type of an invalidation.
+fn invalidation(cache: &Cache, span: Span) -> Ident {
+    let name = if cache.is_local() {
+        "LocalInvalidation"
+    } else {
+        "Invalidation"
+    };
+    Ident::new(name, span)
+}
+
 fn invalidate_function(cache: &Cache, entry: &EntryArguments, span: Span) -> TokenStream {
     let lints = kept_attributes(&cache.function, &["cfg", "allow", "expect", "deprecated"]);
     let vis = visibility(&cache.function, span);
@@ -260,11 +295,18 @@ fn invalidate_function(cache: &Cache, entry: &EntryArguments, span: Span) -> Tok
     let (generics, clause) = (&entry.generics, &entry.generics.where_clause);
     let (arguments, names) = renamed(&entry.arguments);
     let turbofish = turbofish(generics);
+    let invalidation = invalidation(cache, span);
+    let (doc, invalidate) = if cache.is_local() {
+        ("Removes the entry.", "invalidate_local")
+    } else {
+        ("Removes the entry, here and in Redis.", "invalidate")
+    };
+    let invalidate = Ident::new(invalidate, span);
     quote_spanned! {span=>
-        #[doc = "Removes the entry, here and in Redis."]
+        #[doc = #doc]
         #(#lints)*
-        #vis fn invalidate #generics (#(#arguments),*) -> #runtime::Invalidation #clause {
-            #runtime::__private::invalidate(Self::entry #turbofish (#(#names),*))
+        #vis fn invalidate #generics (#(#arguments),*) -> #runtime::#invalidation #clause {
+            #runtime::__private::#invalidate(Self::entry #turbofish (#(#names),*))
         }
     }
 }

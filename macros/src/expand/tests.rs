@@ -36,6 +36,15 @@ fn a_cached_method() {
 }
 
 #[test]
+fn a_function_whose_values_stay_in_this_process() {
+    let written = cached(
+        r#"local = "only", key = "<country>""#,
+        "fn prices(country: &str) -> Arc<Prices> { Prices::read(country) }",
+    );
+    check(written, &expect_file!["../../expansions/local.rs"]);
+}
+
+#[test]
 fn a_tag() {
     let item = "pub fn org(org_id: OrgId) -> Tag;";
     let written = tag::expand(quote!("org:<org_id>"), item.parse().unwrap());

@@ -10,6 +10,7 @@ use super::{
     duration::Length,
     generics,
     key::{self, Key, Sources},
+    local::{self, Local, Locality},
     option::{self, Opt, options},
     output,
     prefix::Prefix,
@@ -46,6 +47,7 @@ options! {
         tags_of: ValueTags, also ["tags_from", "tag_of", "tags_fn"];
         tags: TagList, also ["tag", "groups", "group"];
         all: Word;
+        local: Local, also ["in_process", "in_memory", "memory", "l1", "near", "local_ttl"];
         on: Pond, also ["pond", "client", "store", "redis", "pool", "backend", "connection", "conn", "db", "database", "with"];
         shares: Shared, also ["share", "shared_with", "shares_with", "same_as"];
         companion: Beside;
@@ -53,7 +55,7 @@ options! {
         in_impl: Word, also ["in_trait", "method"];
         runtime as "crate": Runtime, also ["crate_path"];
     }
-    later ["local", "stale_while_revalidate", "stale_if_error", "soft_timeout", "refresh_ahead", "stale", "refresh"]
+    later ["stale_while_revalidate", "stale_if_error", "soft_timeout", "refresh_ahead", "stale", "refresh"]
 }
 
 /// Everything that the generated code says.
@@ -80,6 +82,14 @@ pub struct Cache {
     pub tags: Vec<Tag>,
     /// What invalidates all entries, if something does.
     pub all: Option<All>,
+    pub locality: Locality,
+}
+
+impl Cache {
+    /// Whether values stay in this process.
+    pub fn is_local(&self) -> bool {
+        self.locality == Locality::Only
+    }
 }
 
 /// What `invalidate_all` takes: the arguments that `on` needs.
@@ -91,11 +101,11 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
     let read = parse::options(tokens, "prefix = \"user\"", &mut errors);
     let is_partial = read.is_partial;
     let given: Given = option::read(read.options, &mut errors);
-    let is_async = signature::check_async(&function, "cached", &mut errors);
+    let (locality, is_callable) = locality(&given, &function, &mut errors);
     let is_single = check_single(&function, &mut errors);
     let arguments = signature::arguments(&function.sig);
 
-    let groups = groups(&given);
+    check_guard(&given, &mut errors);
     let Runtime(runtime) = given.runtime.value(&mut errors).unwrap_or_default();
     let constants = constants::check(
         constants::Given {
@@ -111,6 +121,7 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
             jitter: given.jitter,
             ttl_of: given.ttl_of,
             tags_of: given.tags_of,
+            is_local: locality != Locality::Shared,
         },
         &function.sig.ident,
         &arguments,
@@ -121,8 +132,7 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
     let unless = given.unless.value(&mut errors).map(|Predicate(it)| it);
     let on = given.on.value(&mut errors).map(|Pond(on)| on);
     let keeps_errors = matches!(given.share_errors.value(&mut errors), Some(Switch(false)));
-    let shares = given.shares.value(&mut errors);
-    let shares = shares.map(|Shared(path)| callee::of(path));
+    let shares = shares(given.shares, &mut errors);
     let in_impl = given.in_impl.value(&mut errors).is_some();
     let place = signature::place(&function, written, in_impl);
     let names = companion::names(
@@ -134,7 +144,7 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
     );
     let has_place = companion::check_place(&names, &function, place, &mut errors);
     // A key or a list that could not be read says nothing of the arguments, nor does a signature that was rewritten.
-    let is_whole = is_async && !is_partial && !given.skip.is_broken() && !given.key.is_broken();
+    let is_whole = is_callable && !is_partial && !given.skip.is_broken() && !given.key.is_broken();
     let sources = Sources {
         sig: &function.sig,
         arguments: &arguments,
@@ -143,12 +153,11 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         template: given.key.value(&mut errors).map(|Text(template)| template),
         place,
     };
-    check_guard(&groups, constants.guard, &mut errors);
     let has_all = given.all.value(&mut errors).is_some();
     let tags = tags::check(given.tags, &sources, &mut errors);
     let compares_self = place != Place::Module && !sources.skips("Self");
     let key = key(&sources, is_whole, &mut errors);
-    let output = check_output(&function, is_async, &mut errors);
+    let output = check_output(&function, is_callable, &mut errors);
 
     let entry = companion::entry_arguments(
         &function,
@@ -162,7 +171,7 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
     let all = has_all.then(|| all(&function, &arguments, on.as_ref(), &constants, &output));
     let companion = companion::companion(names, place, entry);
     if let Err(errors) = errors.finish() {
-        let can_stand = is_single && has_place && is_async;
+        let can_stand = is_single && has_place && is_callable;
         let missing = missing(can_stand, runtime, function, output, companion);
         return Err(Refused { errors, missing });
     }
@@ -188,7 +197,33 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         companion,
         tags,
         all,
+        locality,
     })
+}
+
+/// Where values are, and whether the rest of the signature is worth a look.
+fn locality(given: &Given, function: &Function, errors: &mut Errors) -> (Locality, bool) {
+    let locality = Locality::of(&given.local, errors);
+    if locality == Locality::Shared {
+        return (locality, signature::check_async(function, "cached", errors));
+    }
+    let others = [
+        given.compress.name(),
+        given.encrypt.name(),
+        given.guard.name(),
+        given.shares.name(),
+    ];
+    local::check_alone(&others, errors);
+    if let Some(name) = given.tags_of.name() {
+        let message = format!(
+            "`{name}` is not supported beside local = \"only\"; write tags(..), or leave it out"
+        );
+        errors.on(name, message);
+    }
+    (
+        locality,
+        signature::check_callable(function, "cached", errors),
+    )
 }
 
 /// What is to stand in for what could not be made: a second companion, one where none can stand, or one of a hidden
@@ -227,18 +262,19 @@ fn all(
     All(entry)
 }
 
-/// The names of the options that make groups.
-fn groups(given: &Given) -> Vec<Ident> {
-    let names = [given.tags.name(), given.tags_of.name(), given.all.name()];
-    names.into_iter().flatten().cloned().collect()
-}
-
 /// What an invalidation of a group promises, a value without a guard cannot keep.
-fn check_guard(groups: &[Ident], guard: bool, errors: &mut Errors) {
-    if guard {
+fn check_guard(given: &Given, errors: &mut Errors) {
+    if !matches!(
+        &given.guard,
+        Opt::Given {
+            value: Switch(false),
+            ..
+        }
+    ) {
         return;
     }
-    for name in groups {
+    let groups = [given.tags.name(), given.tags_of.name(), given.all.name()];
+    for name in groups.into_iter().flatten() {
         let message = format!(
             "guard = false is for values that are never invalidated; leave it out, or leave out `{name}`"
         );
@@ -276,6 +312,11 @@ fn described_generics(
     generics::kept(&function.sig.generics, &mentioned)
 }
 
+fn shares(shares: Opt<Shared>, errors: &mut Errors) -> Option<Callee> {
+    let shares = shares.value(errors);
+    shares.map(|Shared(path)| callee::of(path))
+}
+
 fn skip(skip: Opt<Names>, errors: &mut Errors) -> Vec<Ident> {
     let Names(skip) = skip.value(errors).unwrap_or_default();
     skip
@@ -304,11 +345,11 @@ fn check_single(function: &Function, errors: &mut Errors) -> bool {
     second.is_none()
 }
 
-fn check_output(function: &Function, is_async: bool, errors: &mut Errors) -> Type {
+fn check_output(function: &Function, is_callable: bool, errors: &mut Errors) -> Type {
     let output = output::written(&function.sig);
     match output {
-        Some(output) if is_async => output::check_owned(output, errors),
-        None if is_async => errors.on(
+        Some(output) if is_callable => output::check_owned(output, errors),
+        None if is_callable => errors.on(
             &function.sig.ident,
             "there is no value to cache; write a return type, or take #[cached] off",
         ),

@@ -63,6 +63,8 @@ pub struct Given {
     pub jitter: Opt<Fraction>,
     pub ttl_of: Opt<Lifetime>,
     pub tags_of: Opt<ValueTags>,
+    /// Values stay in this process, where the prefix serves nothing but statistics.
+    pub is_local: bool,
 }
 
 /// `is_partial`: something of the attribute could not be read at all, which may have been the prefix.
@@ -73,11 +75,11 @@ pub fn check(
     is_partial: bool,
     errors: &mut Errors,
 ) -> Constants {
-    if given.prefix.is_absent() && !is_partial {
+    if given.prefix.is_absent() && !is_partial && !given.is_local {
         missing_prefix(name, errors);
     }
-    // Where there is none, there is an error, and nothing is made of this.
-    let none = || Prefix::Literal(LitStr::new("", name.span()));
+    // Where there has to be one and is none, there is an error, and nothing is made of this.
+    let none = || Prefix::Literal(LitStr::new(stem(&plain(name)), name.span()));
     let constants = Constants {
         prefix: given.prefix.value(errors).unwrap_or_else(none),
         ttl: given

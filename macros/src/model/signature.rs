@@ -88,14 +88,35 @@ pub fn place(function: &Function, written: TokenStream, in_impl: bool) -> Place 
     Place::Module
 }
 
+/// As [`check_async`], where a sync fn is as good.
+pub fn check_callable(function: &Function, attribute: &str, errors: &mut Errors) -> bool {
+    let sig = &function.sig;
+    if sig.asyncness.is_some() || is_rewritten(sig) {
+        return check_async(function, attribute, errors);
+    }
+    if let Some(constness) = &sig.constness {
+        errors.on(
+            constness,
+            format!(
+                "#[{attribute}] cannot keep what a const fn returns; write `fn {}`",
+                sig.ident
+            ),
+        );
+    }
+    check_arguments(sig, attribute, errors);
+    true
+}
+
+/// Whether `#[async_trait]` has made a sync fn of it.
+fn is_rewritten(sig: &Signature) -> bool {
+    let mut lifetimes = sig.generics.lifetimes();
+    lifetimes.any(|param| param.lifetime.ident == "async_trait")
+}
+
 /// Whether the rest of the signature is worth a look.
 pub fn check_async(function: &Function, attribute: &str, errors: &mut Errors) -> bool {
     let sig = &function.sig;
     if sig.asyncness.is_none() {
-        let is_rewritten = sig
-            .generics
-            .lifetimes()
-            .any(|param| param.lifetime.ident == "async_trait");
         let is_test = |attr: &Attribute| {
             let name = attr.path().segments.last();
             name.is_some_and(|name| name.ident == "test")
@@ -109,23 +130,33 @@ pub fn check_async(function: &Function, attribute: &str, errors: &mut Errors) ->
                 sig.ident
             );
             errors.on(&sig.ident, message);
-        } else if is_rewritten {
+        } else if is_rewritten(sig) {
             let message = format!(
                 "#[async_trait] has rewritten `{}` already; put #[{attribute}] on an async fn outside of the trait and call it from here",
                 sig.ident
             );
             errors.on(&sig.ident, message);
         } else {
+            let otherwise = match attribute {
+                "cached" => ", or local = \"only\" to keep values in this process",
+                _ => "",
+            };
             errors.on(
                 sig.fn_token,
                 format!(
-                    "#[{attribute}] needs an async fn; write `async fn {}`",
+                    "#[{attribute}] needs an async fn; write `async fn {}`{otherwise}",
                     sig.ident
                 ),
             );
         }
         return false;
     }
+    check_arguments(sig, attribute, errors);
+    true
+}
+
+/// What no attribute can handle, be the function async or not.
+fn check_arguments(sig: &Signature, attribute: &str, errors: &mut Errors) {
     if let Safety::Unsafe(unsafety) = &sig.safety {
         errors.on(unsafety, format!("#[{attribute}] cannot call an unsafe fn; make `{}` safe, or annotate a safe fn that calls it", sig.ident));
     }
@@ -145,5 +176,4 @@ pub fn check_async(function: &Function, attribute: &str, errors: &mut Errors) ->
             );
         }
     }
-    true
 }

@@ -74,25 +74,7 @@ impl Call {
     }
 
     fn policy(&self) -> Policy {
-        let CachedFunction {
-            ttl,
-            null_ttl,
-            flight,
-            encoding,
-            guard,
-            jitter,
-            ttl_of,
-            ..
-        } = *self.function;
-        Policy {
-            ttl,
-            null_ttl,
-            flight,
-            encoding,
-            jitter,
-            ttl_of,
-            guard,
-        }
+        Policy::of(self.function)
     }
 
     fn into_reference(mut self) -> EntryRef {

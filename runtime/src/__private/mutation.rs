@@ -1,8 +1,9 @@
 //! Functions that change data: what they invalidate or update, whatever becomes of the call.
 
+use crate::cache::only::OnlyEntry;
 use crate::cache::{Cache, ReturnKind};
 use crate::client::delivery::Invalidated;
-use crate::entry::{AllEntries, Entry, EntryRef};
+use crate::entry::{AllEntries, Entry, EntryRef, LocalEntries, LocalEntry};
 use crate::key::Tag;
 use crate::scope;
 use pin_project_lite::pin_project;
@@ -13,23 +14,58 @@ use std::task::{Context, Poll};
 
 /// The entries that a call invalidates.
 #[derive(Debug, Default)]
-pub struct Targets(pub(super) Vec<(Arc<Cache>, Invalidated)>);
+pub struct Targets {
+    pub(super) shared: Vec<Shared>,
+    pub(super) local: Vec<Local>,
+}
+
+pub(super) type Shared = (Arc<Cache>, Invalidated);
+
+/// What only this process keeps.
+#[derive(Clone, Debug)]
+pub(super) enum Local {
+    Entry(OnlyEntry),
+    All(LocalEntries),
+}
+
+impl Local {
+    fn invalidate(&self) {
+        match self {
+            Self::Entry(entry) => entry.invalidate(),
+            Self::All(all) => drop(all.invalidate()),
+        }
+    }
+}
 
 impl Targets {
     /// None yet.
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self {
+            shared: Vec::new(),
+            local: Vec::new(),
+        }
+    }
+
+    pub(super) fn of(shared: Vec<Shared>) -> Self {
+        Self {
+            shared,
+            local: Vec::new(),
+        }
     }
 
     /// One more.
     pub fn add(&mut self, target: impl Target) {
-        self.0.push(target.into_target().0);
+        match target.into_target().0 {
+            OneTarget::Shared(target) => self.shared.push(target),
+            OneTarget::Local(target) => self.local.push(target),
+        }
     }
 
     /// Invalidates them, those of one cache in one request. What fails is delivered in the
     /// background, and logged there.
     pub(super) async fn invalidate(self) {
         let mut rest = Armed(Some(self));
+        rest.invalidate_local();
         while let Some((cache, keys)) = rest.next() {
             let _ = cache.client.invalidate_all(keys).await;
         }
@@ -44,24 +80,46 @@ pub trait Target {
 
 /// A target and its cache.
 #[derive(Debug)]
-pub struct IntoTarget(pub(super) (Arc<Cache>, Invalidated));
+pub struct IntoTarget(pub(super) OneTarget);
+
+#[derive(Debug)]
+pub(super) enum OneTarget {
+    Shared(Shared),
+    Local(Local),
+}
+
+fn shared(target: Shared) -> IntoTarget {
+    IntoTarget(OneTarget::Shared(target))
+}
 
 impl<R> Target for Entry<R> {
     fn into_target(self) -> IntoTarget {
-        IntoTarget(target(self.reference()))
+        shared(target(self.reference()))
     }
 }
 
 impl Target for Tag {
     fn into_target(self) -> IntoTarget {
         let cache = Arc::clone(&scope::current().0.cache);
-        IntoTarget((cache, Invalidated::Tag(self)))
+        shared((cache, Invalidated::Tag(self)))
     }
 }
 
 impl Target for AllEntries {
     fn into_target(self) -> IntoTarget {
-        IntoTarget((self.cache, Invalidated::Tag(self.tag)))
+        shared((self.cache, Invalidated::Tag(self.tag)))
+    }
+}
+
+impl<R> Target for LocalEntry<R> {
+    fn into_target(self) -> IntoTarget {
+        IntoTarget(OneTarget::Local(Local::Entry(self.only().clone())))
+    }
+}
+
+impl Target for LocalEntries {
+    fn into_target(self) -> IntoTarget {
+        IntoTarget(OneTarget::Local(Local::All(self)))
     }
 }
 
@@ -73,9 +131,16 @@ pub(super) fn target(entry: &EntryRef) -> (Arc<Cache>, Invalidated) {
 pub(super) struct Armed(pub(super) Option<Targets>);
 
 impl Armed {
+    fn invalidate_local(&mut self) {
+        let targets = self.0.iter_mut();
+        for target in targets.flat_map(|targets| targets.local.drain(..)) {
+            target.invalidate();
+        }
+    }
+
     /// Takes all the targets of one cache.
     fn next(&mut self) -> Option<(Arc<Cache>, Vec<Invalidated>)> {
-        let targets = &mut self.0.as_mut()?.0;
+        let targets = &mut self.0.as_mut()?.shared;
         let (cache, _) = targets.first()?.clone();
         let keys = targets
             .extract_if(.., |(other, _)| Arc::ptr_eq(other, &cache))
@@ -87,7 +152,8 @@ impl Armed {
 
 impl Drop for Armed {
     fn drop(&mut self) {
-        for (cache, target) in self.0.take().unwrap_or_default().0 {
+        self.invalidate_local();
+        for (cache, target) in self.0.take().unwrap_or_default().shared {
             if target.check().is_ok() {
                 cache.client.invalidate_later(&target);
             }

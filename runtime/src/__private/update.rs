@@ -1,9 +1,10 @@
 //! `#[updates]`: the value of a body is stored in the entries of cached functions.
 
-use super::mutation::{Armed, Body, Target, Targets, target};
+use super::mutation::{Armed, Body, Local, OneTarget, Target, Targets, target};
+use crate::cache::only::OnlyEntry;
 use crate::cache::{Cache, ReturnKind};
 use crate::client::delivery::Invalidated;
-use crate::entry::{AllEntries, EntryRef, ObservedAt, PutAs, TypedEntryRef};
+use crate::entry::{AllEntries, EntryRef, LocalEntryRef, ObservedAt, PutAs, TypedEntryRef, keep};
 use crate::key::Tag;
 use crate::runtime::Instant;
 use crate::scope;
@@ -25,7 +26,12 @@ pub struct EntryRefs<K: ReturnKind> {
     /// What else is invalidated: tags, and other entries.
     tags: Vec<(Arc<Cache>, Tag)>,
     others: Targets,
+    /// Those that only this process keeps.
+    local: Vec<(OnlyEntry, KeepLocally<K::Value>)>,
 }
+
+/// Keeps a value, unless somebody else moved its entry meanwhile; whether it did.
+type KeepLocally<V> = Box<dyn FnOnce(&V) -> bool + Send>;
 
 impl<K: ReturnKind> EntryRefs<K> {
     /// None yet.
@@ -35,14 +41,16 @@ impl<K: ReturnKind> EntryRefs<K> {
             entries: Vec::new(),
             tags: Vec::new(),
             others: Targets::new(),
+            local: Vec::new(),
         }
     }
 
     /// Something that the same call invalidates.
     pub fn also(&mut self, target: impl Target) {
         match target.into_target().0 {
-            (cache, Invalidated::Tag(tag)) => self.tags.push((cache, tag)),
-            other => self.others.0.push(other),
+            OneTarget::Shared((cache, Invalidated::Tag(tag))) => self.tags.push((cache, tag)),
+            OneTarget::Shared(other) => self.others.shared.push(other),
+            OneTarget::Local(other) => self.others.local.push(other),
         }
     }
 }
@@ -55,6 +63,21 @@ impl<T> TypedEntryRef<T> {
     {
         let form = <K::Value as PutAs<T>>::plain_form;
         entries.entries.push((self.reference, form));
+    }
+}
+
+impl<T: 'static> LocalEntryRef<T> {
+    /// Lets a call update this entry; its value must be one that the entry takes.
+    pub fn add_to<K: ReturnKind>(self, entries: &mut EntryRefs<K>)
+    where
+        K::Value: Clone + Into<T>,
+    {
+        let (entry, form) = self.into_parts();
+        let (kept, sample) = (entry.clone(), entry.sample());
+        let keep = move |value: &K::Value| {
+            form.is_some_and(|form| keep(&kept, sample, form, &value.clone().into()))
+        };
+        entries.local.push((entry, Box::new(keep)));
     }
 }
 
@@ -103,16 +126,20 @@ where
         entries,
         tags,
         others,
+        local,
     } = refs;
     let (entries, forms): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
-    let targets = Targets(
+    let mut targets = Targets::of(
         entries
             .iter()
             .map(target)
             .chain(tags.iter().map(tag_target))
-            .chain(others.0.iter().cloned())
+            .chain(others.shared.iter().cloned())
             .collect(),
     );
+    let entries_here = local.iter().map(|(entry, _)| Local::Entry(entry.clone()));
+    targets.local.extend(entries_here);
+    targets.local.extend(others.local.iter().cloned());
     let update = Update {
         entries,
         tags,
@@ -129,6 +156,11 @@ where
             return kind.failure(error);
         }
     };
+    for (entry, keep) in local {
+        if !keep(&value) {
+            entry.invalidate();
+        }
+    }
     let forms: Vec<_> = forms.iter().map(|form| form(&value).ok()).collect();
     Box::pin(update.store(forms, samples, armed)).await;
     kind.success(value)
@@ -183,10 +215,10 @@ impl Update {
             if entry.update(bytes, observed, &own, left).await {
                 unmoved.retain(|tag| !is_own(tag));
             } else {
-                stale.0.push(target(&entry));
+                stale.shared.push(target(&entry));
             }
         }
-        stale.0.extend(unmoved.iter().map(tag_target));
+        stale.shared.extend(unmoved.iter().map(tag_target));
         armed.0 = None;
         // What is not delivered in time is delivered in the background.
         let left = left.saturating_sub(start.elapsed());

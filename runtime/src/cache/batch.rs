@@ -197,8 +197,10 @@ impl Batch {
                         load.counters.shared.add(1);
                         self.found.push((at, plain, None));
                     }
-                    // The error of a function for one need not be ours.
-                    Waited::GoesAlone | Waited::Shared(FlightResult::Error(_)) => {
+                    // The error of a function for one need not be ours; what stays in this process has flights
+                    // of its own.
+                    Waited::GoesAlone
+                    | Waited::Shared(FlightResult::Error(_) | FlightResult::Kept(_)) => {
                         self.alone.push(at);
                         takes_all = true;
                     }

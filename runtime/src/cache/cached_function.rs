@@ -11,6 +11,15 @@ pub(crate) type LifetimeOf = fn(&[u8]) -> Option<Duration>;
 /// Whether the value that has this plain form is not to be stored.
 pub(crate) type UnlessOf = fn(&[u8]) -> bool;
 
+/// Where values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Locality {
+    /// In the store.
+    Shared,
+    /// In this process, and nowhere else.
+    Only,
+}
+
 /// The description of one cached function.
 #[derive(Debug)]
 pub struct CachedFunction {
@@ -31,6 +40,7 @@ pub struct CachedFunction {
     pub(crate) guard: bool,
     /// Whether all entries can be invalidated at once.
     pub(crate) all: bool,
+    pub(crate) locality: Locality,
     /// Another function whose keys this one uses on purpose.
     shared: Option<fn() -> &'static Self>,
 }
@@ -116,6 +126,7 @@ impl CachedFunction {
             tags_of: None,
             guard: true,
             all: false,
+            locality: Locality::Shared,
             shared: None,
         }
     }
@@ -191,6 +202,13 @@ impl CachedFunction {
         self
     }
 
+    /// Values stay in this process.
+    #[must_use]
+    pub const fn local_only(mut self) -> Self {
+        self.locality = Locality::Only;
+        self
+    }
+
     /// The tag of all entries: the prefix and the template, without the names in it.
     pub(crate) fn all_tag(&self) -> Tag {
         let mut name = match self.version {
@@ -249,6 +267,12 @@ impl KeyWriter {
     /// The writer for the key of a call.
     pub fn new(function: &CachedFunction) -> Self {
         Self::under(function.prefix, function.version)
+    }
+
+    /// The same for a key that most calls only look at.
+    #[inline]
+    pub fn reused(function: &CachedFunction) -> Self {
+        Self::reusing(function.prefix, function.version)
     }
 
     /// The writer for `key!`.

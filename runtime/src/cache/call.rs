@@ -1,6 +1,6 @@
 //! One call of a cached function, and the rules of the function.
 
-use super::cached_function::LifetimeOf;
+use super::cached_function::{CachedFunction, LifetimeOf};
 use super::known_functions::FunctionState;
 use super::state::Cache;
 use crate::client::Client;
@@ -44,6 +44,29 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
+    /// The rules that a function is described with.
+    pub(crate) fn of(function: &CachedFunction) -> Self {
+        let CachedFunction {
+            ttl,
+            null_ttl,
+            flight,
+            encoding,
+            guard,
+            jitter,
+            ttl_of,
+            ..
+        } = *function;
+        Self {
+            ttl,
+            null_ttl,
+            flight,
+            encoding,
+            jitter,
+            ttl_of,
+            guard,
+        }
+    }
+
     /// The defaults of `#[cached]`, for values by hand.
     pub(crate) fn by_hand(ttl: Duration) -> Self {
         Self {
@@ -65,11 +88,21 @@ impl Policy {
     /// How long a value with this plain form lives; nothing if it is not to be stored. A random part is taken off, so
     /// that values which were stored together do not expire together.
     pub(crate) fn life_of(&self, plain: &[u8], settings: &Settings) -> Option<Duration> {
-        let life = if value::is_null(plain) {
+        let is_null = value::is_null(plain);
+        self.life(is_null, || self.ttl_of.and_then(|of| of(plain)), settings)
+    }
+
+    /// The same of a value that `own` may say something about.
+    pub(crate) fn life(
+        &self,
+        is_null: bool,
+        own: impl FnOnce() -> Option<Duration>,
+        settings: &Settings,
+    ) -> Option<Duration> {
+        let life = if is_null {
             self.null_ttl?
         } else {
-            let own = self.ttl_of.and_then(|of| of(plain));
-            own.map_or(self.ttl, |own| own.min(crate::ttl::CENTURY))
+            own().map_or(self.ttl, |own| own.min(crate::ttl::CENTURY))
         };
         if life < SHORTEST {
             return None;

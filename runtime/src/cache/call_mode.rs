@@ -26,6 +26,12 @@ pub(crate) fn take() -> Option<CallMode> {
     REQUESTED.take()
 }
 
+/// Whether a mode is requested of the next call.
+#[inline]
+pub(crate) fn is_requested() -> bool {
+    REQUESTED.get().is_some()
+}
+
 /// Runs the function and stores what it returns, whatever is cached: `refresh(get_user(7)).await`.
 ///
 /// It acts on the first call of a cached function (or of [`get_or_set`](crate::Millpond::get_or_set))

@@ -72,6 +72,8 @@ impl CachedCall {
                         return match result {
                             FlightResult::Value(bytes) => Entered::Shared(bytes),
                             FlightResult::Error(error) => Entered::Failed(error),
+                            // Those have flights of their own.
+                            FlightResult::Kept(_) => Entered::Alone,
                         };
                     }
                 }

@@ -1,7 +1,7 @@
 //! The cached functions that a `Millpond` has answered for: what it remembers of each, and which of them can
 //! use the same keys.
 
-use super::cached_function::CachedFunction;
+use super::cached_function::{CachedFunction, Locality};
 use super::key_form::KeyForm;
 use crate::key::Tag;
 use crate::stats::Counters;
@@ -136,7 +136,10 @@ impl KnownFunctions {
             .insert(id, Arc::clone(&state))
             .is_none();
         if is_first {
-            self.compare(function, value_type);
+            // What stays in this process never shares an entry with another function.
+            if function.locality == Locality::Shared {
+                self.compare(function, value_type);
+            }
             if let Some(owner) = owner {
                 self.check_owner(function, owner);
             }

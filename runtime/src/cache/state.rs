@@ -3,6 +3,7 @@
 use super::flight::Flights;
 use super::known_functions::KnownFunctions;
 use crate::client::Client;
+use crate::local::Local;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +16,7 @@ pub(crate) struct Cache {
     /// Whether a call outside of a Tokio runtime has been reported.
     warned_outside: AtomicBool,
     pub(crate) functions: KnownFunctions,
+    pub(crate) local: Arc<Local>,
 }
 
 impl fmt::Debug for Cache {
@@ -29,13 +31,20 @@ impl fmt::Debug for Cache {
 impl Cache {
     pub(crate) fn new(client: Arc<Client>) -> Self {
         let flights = Flights::new();
-        let detached = flights.clone();
-        client.on_change(move |key| detached.detach(key));
+        let settings = &client.settings;
+        let local = Arc::new(Local::new(settings.clock.clone(), settings.local));
+        let (detached, moved) = (flights.clone(), Arc::clone(&local));
+        client.on_change(move |key| {
+            // The name of a tag is that of no flight.
+            moved.move_tag(key);
+            detached.detach(key);
+        });
         Self {
             client,
             flights,
             warned_outside: AtomicBool::new(false),
             functions: KnownFunctions::default(),
+            local,
         }
     }
 

@@ -104,9 +104,6 @@ impl Client {
             counters.commands.add(first_commands(full.kind) as u64);
             fulls.push(full);
         }
-        if let Err(error) = &self.store {
-            return Err(error.clone());
-        }
         if let Some(prefix) = &prefix
             && fulls.iter().any(FullKey::moves_family)
         {
@@ -116,6 +113,9 @@ impl Client {
         // the answer.
         for key in &fulls {
             self.changed(key);
+        }
+        if let Err(error) = &self.store {
+            return Err(error.clone());
         }
         let writer = self.writes.next();
         let mut unanswered = Unanswered::new(self, &writer, fulls, true);

@@ -5,6 +5,7 @@ mod integer;
 use super::Key;
 use super::escape::encode_from;
 use super::full::{ends_reserved, is_reserved};
+use super::scratch;
 use crate::hex::hex;
 use crate::json::{self, Order};
 use serde::Serialize;
@@ -23,7 +24,17 @@ pub struct KeyWriter {
 impl KeyWriter {
     /// A key under this prefix and version.
     pub(crate) fn under(prefix: &str, version: Option<u32>) -> Self {
-        let mut text = String::with_capacity(prefix.len() + 48);
+        Self::within(String::with_capacity(prefix.len() + 48), prefix, version)
+    }
+
+    /// The same in memory that this thread has ready.
+    #[inline]
+    pub(crate) fn reusing(prefix: &str, version: Option<u32>) -> Self {
+        Self::within(scratch::take(), prefix, version)
+    }
+
+    #[inline]
+    fn within(mut text: String, prefix: &str, version: Option<u32>) -> Self {
         text.push_str(prefix);
         if let Some(version) = version {
             let _ = write!(text, "@{version}");

@@ -51,6 +51,7 @@ fn code() -> BTreeMap<String, String> {
         read_your_writes,
         plain_http,
         memory,
+        local,
         keys,
     } = Settings::default();
     let limits = LimitSettings::default();
@@ -99,6 +100,10 @@ fn code() -> BTreeMap<String, String> {
         ("flight_wait", time(flight_wait)),
         ("max_value_bytes", size(max_value)),
         ("memory_bytes", size(memory)),
+        (
+            "local_bytes",
+            size(usize::try_from(local).unwrap_or(usize::MAX)),
+        ),
         ("clock", system_or_other(&clock)),
         ("limit_prefix", format!("`{prefix}`")),
         ("limit_budget", time(limit_budget)),

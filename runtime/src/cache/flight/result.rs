@@ -1,5 +1,6 @@
 //! What a flight gives its waiters.
 
+use crate::local::Value;
 use bytes::Bytes;
 use std::any::Any;
 use std::sync::{Arc, Mutex};
@@ -12,6 +13,8 @@ pub(crate) type SharedError = Arc<Mutex<dyn Any + Send>>;
 pub(crate) enum FlightResult {
     /// The plain form of a value.
     Value(Bytes),
+    /// A value that stays in this process.
+    Kept(Value),
     /// An error that can be cloned.
     Error(SharedError),
 }

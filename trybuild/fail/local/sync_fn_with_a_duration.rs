@@ -1,8 +1,8 @@
 use millpond::cached;
 
 #[cached(prefix = "user", local = "5s")]
-async fn get_user(user_id: u64) -> u64 {
-    user_id
+fn get_user(id: u64) -> u64 {
+    id
 }
 
 fn main() {}

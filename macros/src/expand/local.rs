@@ -1,0 +1,132 @@
+//! A function with `local = "only"`: a look at what is kept, then the body, as a future or on this thread.
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::spanned::Spanned;
+
+use super::{
+    body::{body, borrowed_pond, closure, return_kind, with_body},
+    cached_function::referred,
+    function_number, key,
+    spans::located,
+    tag,
+};
+use crate::model::{cache::Cache, spelling::value_type};
+
+pub fn expand(cache: &Cache) -> TokenStream {
+    let Cache {
+        runtime,
+        function,
+        output,
+        when,
+        unless,
+        compares_self,
+        shares_errors,
+        ..
+    } = cache;
+    let when = when
+        .as_ref()
+        .map(|when| quote_spanned!(Span::mixed_site()=> .when(#when)));
+    let owner = compares_self.then(|| quote_spanned!(Span::mixed_site()=> .of::<Self>()));
+    let kind = if *shares_errors {
+        "kind"
+    } else {
+        "kind_unshared"
+    };
+    let kind = return_kind(runtime, output, kind);
+    // A value that cannot be kept is reported where the return type stands.
+    let local_type = quote_spanned!(Span::mixed_site()=> #runtime::__private::local_type(kind));
+    let local_type = located(local_type, value_type(output).span());
+    let form = form(cache, &local_type);
+    let never = || quote_spanned!(Span::mixed_site()=> #runtime::__private::never);
+    let unless = unless
+        .as_ref()
+        .map_or_else(never, ToTokens::to_token_stream);
+    let call = new_call(cache);
+    let pond = cache.on.as_ref().map(borrowed_pond).map_or_else(
+        || quote_spanned!(Span::mixed_site()=> ::core::option::Option::None),
+        |pond| quote_spanned!(Span::mixed_site()=> ::core::option::Option::Some(#pond)),
+    );
+    let rest = rest_of_call(cache);
+    let run = if function.sig.asyncness.is_some() {
+        let body = body(function, Some(output));
+        quote_spanned! {Span::mixed_site()=>
+            #body
+            #runtime::__private::kept(call, rules, body).await
+        }
+    } else {
+        let body = closure(function, output);
+        quote_spanned!(Span::mixed_site()=> #runtime::__private::kept_here(call, rules, #body))
+    };
+    with_body(
+        function,
+        &quote_spanned! {Span::mixed_site()=>
+            let kind = #kind;
+            let form = #form;
+            let mut call = #call #owner #when;
+            if let ::core::option::Option::Some(returned) = call.hit(kind, form, #pond) {
+                return returned;
+            }
+            let call = call #rest;
+            let rules = #runtime::__private::LocalRules::new(kind, form, #unless);
+            #run
+        },
+    )
+}
+
+/// The entry of some arguments.
+pub fn entry(cache: &Cache, output: &syn::Type) -> TokenStream {
+    let runtime = &cache.runtime;
+    let call = new_call(cache);
+    let rest = rest_of_call(cache);
+    let kind = return_kind(runtime, output, "kind_unshared");
+    // What cannot be kept is reported at the function.
+    let form = form(
+        cache,
+        &quote_spanned!(Span::mixed_site()=> #runtime::__private::any_local_type(#kind)),
+    );
+    quote_spanned!(Span::mixed_site()=> #runtime::__private::local_entry(#call #rest, #form))
+}
+
+/// How the values of a type are kept, found by the compiler.
+fn form(cache: &Cache, local_type: &TokenStream) -> TokenStream {
+    let runtime = &cache.runtime;
+    let living = cache.constants.ttl_of.as_ref().map(|ttl_of| {
+        let method = Ident::new("living", Span::mixed_site().located_at(ttl_of.span()));
+        quote_spanned!(Span::mixed_site()=> .#method(#ttl_of))
+    });
+    quote_spanned! {Span::mixed_site()=>
+        {
+            use #runtime::__private::forms::*;
+            let local = #local_type;
+            (&&&&local).form().sized((&&local).bytes()) #living
+        }
+    }
+}
+
+/// Function and key of one set of arguments: all that a hit needs.
+fn new_call(cache: &Cache) -> TokenStream {
+    let runtime = &cache.runtime;
+    let function = referred(cache);
+    let number = function_number::referred(cache);
+    let key = key::written(
+        &quote_spanned!(Span::mixed_site()=> #runtime::__private::KeyWriter::reused(function)),
+        &cache.key.steps,
+    );
+    quote_spanned! {Span::mixed_site()=>
+        {
+            let function = #function;
+            let key = #key;
+            #runtime::__private::LocalCall::new(function, #number, key)
+        }
+    }
+}
+
+/// What only a load needs to know: the cache that it belongs to, and the tags.
+fn rest_of_call(cache: &Cache) -> TokenStream {
+    let tags = cache.tags.iter().map(|tag| tag::value(&cache.runtime, tag));
+    let on = cache.on.as_ref().map(|on| {
+        let pond = borrowed_pond(on);
+        quote_spanned!(Span::mixed_site()=> .on(#pond))
+    });
+    quote_spanned!(Span::mixed_site()=> #on #(.tag(#tags))*)
+}

@@ -1,0 +1,89 @@
+//! Both clocks as they stood at the last tick of the system: a few nanoseconds to read, some milliseconds old.
+
+use super::Clock;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How far the clocks may lag behind: the tick of a system that was built with 100 Hz.
+const TICK: u64 = 10_000_000;
+
+/// What both clocks said, in nanoseconds. Only differences mean anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Coarse {
+    monotonic: u64,
+    wall: u64,
+}
+
+impl Coarse {
+    /// Whether this time has come, by the clock that says more.
+    pub(crate) fn is_past(self, now: Self) -> bool {
+        now.monotonic >= self.monotonic || now.wall >= self.wall
+    }
+
+    /// How long after the other, by the clock that says more.
+    pub(crate) fn since(self, then: Self) -> Duration {
+        let monotonic = self.monotonic.saturating_sub(then.monotonic);
+        Duration::from_nanos(monotonic.max(self.wall.saturating_sub(then.wall)))
+    }
+
+    /// How much is left until then, by the clock that says less.
+    pub(crate) fn until(self, then: Self) -> Duration {
+        let monotonic = then.monotonic.saturating_sub(self.monotonic);
+        Duration::from_nanos(monotonic.min(then.wall.saturating_sub(self.wall)))
+    }
+}
+
+impl Clock {
+    #[inline]
+    pub(crate) fn coarse(&self) -> Coarse {
+        match self {
+            Self::System => system(),
+            Self::Manual(clock) => {
+                let nanoseconds = |milliseconds: u64| milliseconds.saturating_mul(1_000_000);
+                Coarse {
+                    monotonic: nanoseconds(clock.monotonic.load(Ordering::SeqCst)),
+                    wall: nanoseconds(clock.unix_ms()),
+                }
+            }
+        }
+    }
+
+    /// When something that began then is over: rather a tick too early than too late.
+    pub(crate) fn end_of(&self, then: Coarse, life: Duration) -> Coarse {
+        let life = u64::try_from(life.as_nanos()).unwrap_or(u64::MAX);
+        let life = match self {
+            Self::System => life.saturating_sub(TICK).max(life / 2),
+            Self::Manual(_) => life,
+        };
+        Coarse {
+            monotonic: then.monotonic.saturating_add(life),
+            wall: then.wall.saturating_add(life),
+        }
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
+fn system() -> Coarse {
+    use rustix::time::{ClockId, clock_gettime};
+    let read = |id| {
+        let time = clock_gettime(id);
+        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+        let rest = u64::try_from(time.tv_nsec).unwrap_or(0);
+        seconds.saturating_mul(1_000_000_000).saturating_add(rest)
+    };
+    Coarse {
+        monotonic: read(ClockId::MonotonicCoarse),
+        wall: read(ClockId::RealtimeCoarse),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn system() -> Coarse {
+    let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let now = Clock::System.now();
+    Coarse {
+        monotonic: nanoseconds(now.monotonic),
+        wall: nanoseconds(now.wall),
+    }
+}

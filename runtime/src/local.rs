@@ -1,0 +1,242 @@
+//! The local tier: values that this process keeps as they are, in one bounded cache for a `Millpond`. A hit
+//! sends, decodes and allocates nothing.
+//!
+//! A load samples its key and its tags before it begins, and what it loaded is kept only if none of them was
+//! moved since: a removal during a load wins.
+
+mod form;
+mod lanes;
+mod name;
+mod stripes;
+mod tags;
+
+use crate::clock::{Clock, Coarse};
+use crate::sync;
+pub use form::Form;
+pub(crate) use form::Value;
+use lanes::Lanes;
+pub use name::FunctionNumber;
+pub(crate) use name::Name;
+use name::OwnedName;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{OptionsBuilder, Weighter};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+use stripes::{Moves, Stripes};
+use tags::{TagSample, TagTable};
+
+/// What an entry takes beside its key and its value: the entry itself, its place in the table, and the queue
+/// that says which one goes first.
+const OVERHEAD: u64 = 200;
+
+/// A usual size, by which the queues are made.
+const USUAL: u64 = 512;
+
+type Values = Cache<OwnedName, Kept, ByBytes, foldhash::fast::RandomState>;
+
+/// The values of one `Millpond`.
+pub(crate) struct Local {
+    clock: Clock,
+    bytes: u64,
+    /// Nothing until the first value is kept.
+    values: OnceLock<Values>,
+    stripes: Stripes,
+    tags: TagTable,
+    hits: Lanes,
+    /// The numbers under which hits are counted.
+    prefixes: Mutex<HashMap<&'static str, u32>>,
+}
+
+#[derive(Clone)]
+struct Kept {
+    value: Value,
+    until: Coarse,
+    /// Under which number hits are counted.
+    counter: u32,
+    tags: Option<Arc<[TagSample]>>,
+    since: Coarse,
+    bytes: u64,
+}
+
+#[derive(Clone)]
+struct ByBytes;
+
+impl Weighter<OwnedName, Kept> for ByBytes {
+    fn weight(&self, name: &OwnedName, kept: &Kept) -> u64 {
+        kept.bytes
+            .saturating_add(name.bytes())
+            .saturating_add(OVERHEAD)
+    }
+}
+
+/// How a key and its tags stood when a load began.
+pub(crate) struct Sample {
+    moved: u64,
+    tags: Option<Arc<[TagSample]>>,
+    at: Coarse,
+}
+
+/// What is to be kept.
+pub(crate) struct Keep {
+    pub(crate) value: Value,
+    pub(crate) life: Duration,
+    pub(crate) bytes: usize,
+    pub(crate) prefix: &'static str,
+}
+
+/// What is known of an entry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub(crate) age: Duration,
+    pub(crate) left: Duration,
+    pub(crate) bytes: u64,
+}
+
+impl Local {
+    pub(crate) fn new(clock: Clock, bytes: u64) -> Self {
+        Self {
+            clock,
+            bytes,
+            values: OnceLock::new(),
+            stripes: Stripes::default(),
+            tags: TagTable::default(),
+            hits: Lanes::default(),
+            prefixes: Mutex::default(),
+        }
+    }
+
+    /// The value that is kept under a name, where `restored` can use it. Counts a hit.
+    #[inline]
+    pub(crate) fn get<T>(
+        &self,
+        name: Name<'_>,
+        restored: impl FnOnce(Value) -> Option<T>,
+    ) -> Option<T> {
+        let kept = self.values.get()?.get(&name)?;
+        if kept.is_over(self.clock.coarse()) {
+            return None;
+        }
+        let value = restored(kept.value)?;
+        self.hits.add(kept.counter);
+        Some(value)
+    }
+
+    /// What is known of the entry, if it would be a hit.
+    pub(crate) fn known(&self, name: Name<'_>) -> Option<Known> {
+        let kept = self.values.get()?.peek(&name)?;
+        let now = self.clock.coarse();
+        (!kept.is_over(now)).then(|| Known {
+            age: now.since(kept.since),
+            left: now.until(kept.until),
+            bytes: kept.bytes,
+        })
+    }
+
+    /// To be called before a load begins.
+    pub(crate) fn sample<'a>(
+        &self,
+        name: Name<'_>,
+        tags: impl ExactSizeIterator<Item = &'a str>,
+    ) -> Sample {
+        Sample {
+            moved: self.stripes.moved(name),
+            tags: (tags.len() > 0).then(|| tags.map(|tag| self.tags.sample(tag)).collect()),
+            at: self.clock.coarse(),
+        }
+    }
+
+    /// Keeps a value that was loaded, unless its key or a tag was moved since the sample was taken; whether it did.
+    pub(crate) fn keep(&self, name: Name<'_>, sample: Sample, keep: Keep) -> bool {
+        self.insert(name, sample, keep, Moves::No)
+    }
+
+    /// The same with a value that is newer than what was loaded, so that loads under way are not kept.
+    pub(crate) fn replace(&self, name: Name<'_>, sample: Sample, keep: Keep) -> bool {
+        self.insert(name, sample, keep, Moves::Yes)
+    }
+
+    fn insert(&self, name: Name<'_>, sample: Sample, keep: Keep, moves: Moves) -> bool {
+        if sample.tags.iter().any(|tags| !are_current(tags)) {
+            return false;
+        }
+        let kept = Kept {
+            value: keep.value,
+            until: self.clock.end_of(sample.at, keep.life),
+            counter: self.counter(keep.prefix),
+            tags: sample.tags,
+            since: sample.at,
+            bytes: u64::try_from(keep.bytes).unwrap_or(u64::MAX),
+        };
+        let values = self.values.get_or_init(|| values(self.bytes));
+        // What has to go for it is dropped without the lock: destructors are the user's.
+        let mut gone = Default::default();
+        let keep = || values.insert_with_lifecycle(name.owned(), kept, &mut gone);
+        let kept = self.stripes.unless_moved(name, sample.moved, moves, keep);
+        kept.is_some()
+    }
+
+    /// Removes a value, and keeps loads that are under way from being kept.
+    pub(crate) fn remove(&self, name: Name<'_>) {
+        let removed = self.stripes.move_on(name, || {
+            let values = self.values.get()?;
+            values.remove(&name)
+        });
+        // A destructor of the user's runs without the lock.
+        drop(removed);
+    }
+
+    /// Makes a miss of everything that is kept under a tag.
+    pub(crate) fn move_tag(&self, tag: &str) {
+        self.tags.move_on(tag);
+    }
+
+    fn counter(&self, prefix: &'static str) -> u32 {
+        let mut prefixes = sync::lock(&self.prefixes);
+        let next = u32::try_from(prefixes.len()).unwrap_or(u32::MAX);
+        *prefixes.entry(prefix).or_insert(next)
+    }
+
+    /// Hits by prefix.
+    pub(crate) fn hits(&self) -> Vec<(&'static str, u64)> {
+        let prefixes = sync::lock(&self.prefixes);
+        let each = prefixes.iter();
+        each.map(|(prefix, number)| (*prefix, self.hits.sum(*number)))
+            .collect()
+    }
+
+    /// How many bytes the values take, as far as is known.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.values.get().map_or(0, Cache::weight)
+    }
+
+    /// How many values there are.
+    pub(crate) fn len(&self) -> usize {
+        self.values.get().map_or(0, Cache::len)
+    }
+}
+
+impl Kept {
+    #[inline]
+    fn is_over(&self, now: Coarse) -> bool {
+        self.until.is_past(now) || self.tags.iter().any(|tags| !are_current(tags))
+    }
+}
+
+fn are_current(tags: &[TagSample]) -> bool {
+    tags.iter().all(TagSample::is_current)
+}
+
+fn values(bytes: u64) -> Values {
+    let items = usize::try_from(bytes / USUAL).unwrap_or(usize::MAX).max(32);
+    let options = OptionsBuilder::new()
+        .estimated_items_capacity(items)
+        .weight_capacity(bytes)
+        .build();
+    let hasher = foldhash::fast::RandomState::default();
+    match options {
+        Ok(options) => Cache::with_options(options, ByBytes, hasher, DefaultLifecycle::default()),
+        // Not reached: both numbers are given.
+        Err(_) => Cache::with(items, bytes, ByBytes, hasher, DefaultLifecycle::default()),
+    }
+}

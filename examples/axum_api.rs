@@ -8,14 +8,14 @@
 //! for i in $(seq 11); do curl -i -X POST localhost:3000/images -H 'x-user: ada'; done
 //! ```
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use millpond::limit::{self, ClientAddress, Limit, RateLimitHeadersLayer, RateLimitLayer};
-use millpond::{RateLimited, cached, invalidates, rate_limited};
+use millpond::{RateLimited, Tag, cached, invalidates, rate_limited};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -26,6 +26,7 @@ use std::time::Duration;
 #[derive(Clone, Serialize, Deserialize)]
 struct User {
     id: u64,
+    team: u64,
     name: String,
 }
 
@@ -69,11 +70,48 @@ async fn find_user(db: &Db, id: u64) -> Option<User> {
     users.get(&id).cloned()
 }
 
-#[invalidates(find_user(id))]
-async fn rename_user(db: &Db, id: u64, name: String) -> Result<(), ApiError> {
+/// Everything that shows the members of a team.
+#[millpond::tag("team:<team>")]
+fn team(team: u64) -> Tag;
+
+#[cached(
+    prefix = "team",
+    ttl = "long",
+    key = "<id>:members",
+    skip(db),
+    tags(team(id))
+)]
+async fn find_members(db: &Db, id: u64) -> Vec<User> {
+    db.queries.fetch_add(1, Ordering::Relaxed);
+    let users = db.users.lock().unwrap_or_else(PoisonError::into_inner);
+    let members = users.values().filter(|user| user.team == id);
+    members.cloned().collect()
+}
+
+#[cached(
+    prefix = "team",
+    ttl = "short",
+    key = "<id>:search:<name:sha256>",
+    skip(db),
+    tags(team(id))
+)]
+async fn search_members(db: &Db, id: u64, name: &str) -> Vec<User> {
+    let mut members = find_members(db, id).await;
+    members.retain(|member| member.name.contains(name));
+    members
+}
+
+#[invalidates(find_user(id), team(team_id))]
+async fn rename_user(db: &Db, id: u64, team_id: u64, name: String) -> Result<(), ApiError> {
     let mut users = db.users.lock().unwrap_or_else(PoisonError::into_inner);
     users.get_mut(&id).ok_or(ApiError::NotFound)?.name = name;
     Ok(())
+}
+
+#[invalidates(find_user(id), team(team_id))]
+async fn remove_user(db: &Db, id: u64, team_id: u64) -> Result<(), ApiError> {
+    let mut users = db.users.lock().unwrap_or_else(PoisonError::into_inner);
+    users.remove(&id).map(drop).ok_or(ApiError::NotFound)
 }
 
 async fn show_user(State(db): State<Db>, Path(id): Path<u64>) -> Result<Json<User>, ApiError> {
@@ -85,8 +123,31 @@ async fn update_user(
     Path(id): Path<u64>,
     Json(rename): Json<Rename>,
 ) -> Result<StatusCode, ApiError> {
-    rename_user(&db, id, rename.name).await?;
+    let user = find_user(&db, id).await.ok_or(ApiError::NotFound)?;
+    rename_user(&db, id, user.team, rename.name).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn delete_user(State(db): State<Db>, Path(id): Path<u64>) -> Result<StatusCode, ApiError> {
+    let user = find_user(&db, id).await.ok_or(ApiError::NotFound)?;
+    remove_user(&db, id, user.team).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+struct Search {
+    name: Option<String>,
+}
+
+async fn show_members(
+    State(db): State<Db>,
+    Path(team): Path<u64>,
+    Query(search): Query<Search>,
+) -> Json<Vec<User>> {
+    Json(match search.name {
+        Some(name) => search_members(&db, team, &name).await,
+        None => find_members(&db, team).await,
+    })
 }
 
 /// Ten a minute for each user, whatever their address.
@@ -141,6 +202,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let db = Db::default();
     let ada = User {
         id: 1,
+        team: 1,
         name: "Ada".to_owned(),
     };
     db.users
@@ -158,7 +220,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let app = Router::new()
         .route("/login", post(log_in).layer(guesses))
         .route("/reports", get(|| async { "a report" }).layer(reports))
-        .route("/users/{id}", get(show_user).put(update_user))
+        .route(
+            "/users/{id}",
+            get(show_user).put(update_user).delete(delete_user),
+        )
+        .route("/teams/{id}/members", get(show_members))
         .route("/images", post(draw))
         .route("/queries", get(queries))
         .layer(RateLimitHeadersLayer::new())

@@ -76,7 +76,7 @@ fn number(response: &Response, header: &str) -> u64 {
 async fn the_service_caches_reads_invalidates_on_writes_and_limits_each_user() {
     let service = Service::start().await;
 
-    let ada = json!({"id": 1, "name": "Ada"});
+    let ada = json!({"id": 1, "team": 1, "name": "Ada"});
     for _ in 0..3 {
         assert_eq!(
             serde_json::from_str::<Value>(&service.get("/users/1").await).unwrap(),

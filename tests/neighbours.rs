@@ -119,6 +119,31 @@ fn the_macros_work_through_another_crate_that_renames_millpond() {
 }
 
 #[test]
+fn the_catalogue_sees_every_crate_that_the_binary_names_in_every_edition() {
+    let table = passes(&["run", "-p", "catalogue"]);
+    assert!(table.contains("records/src/lib.rs:"), "{table}");
+    for program in ["edition-2018", "edition-2021"] {
+        passes(&["run", "-p", program, "--features", "millpond/catalogue"]);
+    }
+    passes(&["run", "-p", "edition-2024", "--features", "house/catalogue"]);
+}
+
+#[test]
+fn without_the_feature_a_binary_holds_nothing_of_the_catalogue() {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let holds_it = |features: &[&str]| {
+        let build = ["build", "-p", "edition-2021"];
+        passes(&[&build[..], features].concat());
+        let binary = std::fs::read(target.join("debug/edition-2021")).unwrap();
+        // What only the catalogue is told: the list of a mutation, as written.
+        let text = b"get_user(id)";
+        binary.windows(text.len()).any(|window| window == text)
+    };
+    assert!(holds_it(&["--features", "millpond/catalogue"]));
+    assert!(!holds_it(&[]));
+}
+
+#[test]
 fn a_runtime_without_timers_does_not_end_a_program_that_aborts() {
     passes(&["run", "-p", "abort", "--profile", "abort"]);
 }

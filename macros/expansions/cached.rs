@@ -71,6 +71,14 @@ impl get_user {
                 "<user_id>:profile",
                 ::core::time::Duration::from_secs(3600u64),
             );
+            ::millpond::__private::catalogued! {
+                ::millpond::__private::FunctionSite::known(& CACHED_FUNCTION,
+                "Result<Option<User>, DbError>").companion:: < get_user > ().value(|| {
+                use ::millpond::__private::kinds:: *;
+                ::millpond::__private::value_name((&& &&
+                ::millpond::__private::ReturnType:: < Result < Option < User >, DbError >
+                > ::new()).mutation_kind()) })
+            }
             &CACHED_FUNCTION
         }
     }

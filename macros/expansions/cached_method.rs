@@ -66,6 +66,10 @@ impl Repo {
                 "<self.tenant>:<user_id>",
                 ::core::time::Duration::from_secs(300u64),
             );
+            ::millpond::__private::catalogued! {
+                ::millpond::__private::FunctionSite::known(& CACHED_FUNCTION,
+                "Option<User>").method("get_user_entry").on("self.pond")
+            }
             &CACHED_FUNCTION
         }
     }

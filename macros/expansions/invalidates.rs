@@ -1,4 +1,13 @@
 async fn rename(user_id: u64, name: &str) -> Result<User, DbError> {
+    ::millpond::__private::catalogued! {
+        { const TARGETS : & [::millpond::__private::MutationTarget] = &
+        [::millpond::__private::MutationTarget::invalidates("get_user(user_id)")
+        .companion:: < get_user > (),
+        ::millpond::__private::MutationTarget::invalidates("get_org(output.org)")
+        .companion:: < get_org > ()];
+        ::millpond::__private::MutationSite::new(::core::concat!(::core::module_path!(),
+        "::rename (", ::core::file!(), ":", ::core::line!(), ")"), TARGETS) }
+    }
     let mut targets = ::millpond::__private::Targets::new();
     targets.add(<get_user>::entry(user_id));
     let body = ::core::pin::pin!(

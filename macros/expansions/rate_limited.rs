@@ -6,6 +6,11 @@ async fn generate(user_id: &str, prompts: Vec<String>) -> Result<Vec<Image>, Api
     let calls = [
         ::millpond::__private::LimitCall::new({
                 const __LIMIT: ::millpond::Limit = ::millpond::limit::GENERATION;
+                ::millpond::__private::catalogued! {
+                    ::millpond::__private::LimitSite::new(::core::concat!(::core::module_path!(),
+                    "::generate (", ::core::file!(), ":", ::core::line!(), ")"),
+                    "millpond::limit::GENERATION", "user_id").known(& __LIMIT)
+                }
                 __LIMIT
             })
             .id(&(user_id))

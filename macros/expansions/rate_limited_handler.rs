@@ -12,6 +12,11 @@ async fn export(Path(user_id): Path<u64>) -> impl IntoResponse {
                     5u64,
                     ::core::time::Duration::from_secs(3600u64),
                 );
+                ::millpond::__private::catalogued! {
+                    ::millpond::__private::LimitSite::new(::core::concat!(::core::module_path!(),
+                    "::export (", ::core::file!(), ":", ::core::line!(), ")"),
+                    "in place: 5 per 3600s, sliding window", "user_id").known(& __LIMIT)
+                }
                 __LIMIT
             })
             .id(&(user_id)),

@@ -1,4 +1,9 @@
 pub fn org(org_id: OrgId) -> Tag {
+    ::millpond::__private::catalogued! {
+        ::millpond::__private::TagSite::new:: < org >
+        (::core::concat!(::core::module_path!(), "::org (", ::core::file!(), ":",
+        ::core::line!(), ")"), "org:<org_id>")
+    }
     ::millpond::Tag::from({
         let mut writer = ::millpond::__private::KeyWriter::tag();
         writer.literal("org:");

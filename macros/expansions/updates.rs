@@ -1,4 +1,11 @@
 async fn rename(user_id: u64, name: &str) -> Result<User, DbError> {
+    ::millpond::__private::catalogued! {
+        { const TARGETS : & [::millpond::__private::MutationTarget] = &
+        [::millpond::__private::MutationTarget::updates("get_user(user_id)").companion::
+        < get_user > ()];
+        ::millpond::__private::MutationSite::new(::core::concat!(::core::module_path!(),
+        "::rename (", ::core::file!(), ":", ::core::line!(), ")"), TARGETS) }
+    }
     let mut entries = ::millpond::__private::EntryRefs::new({
         use ::millpond::__private::kinds::*;
         (&&&&&&::millpond::__private::ReturnType::<Result<User, DbError>>::new())

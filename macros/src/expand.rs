@@ -9,6 +9,7 @@ mod body;
 pub mod cache;
 mod cached_function;
 mod callee;
+mod catalogue;
 mod companion;
 mod function_number;
 pub mod key;

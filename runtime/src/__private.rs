@@ -13,10 +13,15 @@ mod sourced;
 mod unless;
 mod update;
 
+pub use crate::__catalogued as catalogued;
+#[cfg(feature = "catalogue")]
+pub use crate::cache::FunctionSite;
 pub use crate::cache::{
     Answer, CacheValue, Cacheable, CacheableKind, CachedFunction, Fallible, Plain, ReturnKind,
     Shareable, Sourced, cacheable, check_prefix, never,
 };
+#[cfg(feature = "catalogue")]
+pub use crate::catalogue::site::{BatchSite, LimitSite, MutationSite, MutationTarget, TagSite};
 pub use crate::key::{HashedPart, KeyPart, KeyWriter, OptionalPart};
 pub use crate::local::{Form, FunctionNumber};
 pub use batch::{
@@ -27,6 +32,9 @@ pub use call::{
     Call, all_entries, cached, entry, gives_tags, invalidate, invalidate_tag, lifetime_of,
     tags_of_value, takes_value,
 };
+#[cfg(feature = "catalogue")]
+#[doc(hidden)]
+pub use inventory;
 pub use limit::{
     Cost, Identify, LimitCall, LimitMark, Refuse, Respond, Responding, admit, respond, responding,
 };
@@ -36,6 +44,8 @@ pub use local::{
 pub use local_form::{LocalType, LocalValue, any_local_type, forms, local_type};
 pub use mutation::{Target, Targets, invalidating, invalidating_always};
 pub use part::Part;
+#[cfg(feature = "catalogue")]
+pub use return_type::value_name;
 pub use return_type::{ReturnType, kinds, same_value, value_of};
 pub use unless::{Unless, unless};
 pub use update::{EntryRefs, updating};

@@ -11,6 +11,8 @@ pub(crate) mod call_mode;
 mod enter;
 mod fill;
 pub(crate) mod flight;
+#[cfg(feature = "catalogue")]
+mod function_site;
 mod key_form;
 mod known_functions;
 mod liveness;
@@ -27,6 +29,12 @@ pub use cached_function::{CachedFunction, check_prefix};
 pub(crate) use call::{CachedCall, Policy};
 pub use call_mode::{refresh, uncached};
 pub(crate) use flight::SharedError;
+#[cfg(feature = "catalogue")]
+pub use function_site::FunctionSite;
+#[cfg(feature = "catalogue")]
+pub(crate) use function_site::{Called, Described, called_functions, reported, sites};
+#[cfg(feature = "catalogue")]
+pub(crate) use key_form::KeyForm;
 pub(crate) use load::unstorable;
 pub(crate) use return_kind::Nested;
 pub use return_kind::{Fallible, Plain, ReturnKind, Shareable, Sourced};

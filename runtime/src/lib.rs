@@ -114,6 +114,7 @@
 //! - `redis`: any Redis, Valkey or Redis Cluster over RESP.
 //! - `compress` (default): the option `compress` of [`macro@cached`], gzip.
 //! - `encrypt` (default): the option `encrypt` of [`macro@cached`], AES-256-GCM.
+//! - `catalogue`: `millpond::catalogue()`, which lists what the binary caches, invalidates and limits by attributes.
 //! - `axum`: refusals of limits as responses, layers for routes, and the caller's address.
 //! - `metrics`: counters, gauges and histograms for the [`metrics`](https://docs.rs/metrics) crate, and through it for
 //!   Prometheus and others.
@@ -138,6 +139,8 @@
 
 mod builder;
 mod cache;
+#[cfg(feature = "catalogue")]
+pub mod catalogue;
 mod client;
 mod clock;
 mod codec;
@@ -195,11 +198,31 @@ pub mod bounds {
     };
 }
 
+/// Tells the linker what an attribute stands on, for the catalogue; nothing without it.
+#[cfg(feature = "catalogue")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __catalogued {
+    ($($site:tt)*) => {
+        $crate::__private::inventory::submit! { $($site)* }
+    };
+}
+
+/// Tells the linker what an attribute stands on, for the catalogue; nothing without it.
+#[cfg(not(feature = "catalogue"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __catalogued {
+    ($($site:tt)*) => {};
+}
+
 #[doc(hidden)]
 pub mod __private;
 
 pub use builder::Builder;
 pub use cache::{refresh, uncached};
+#[cfg(feature = "catalogue")]
+pub use catalogue::catalogue;
 pub use clock::ManualClock;
 pub use entry::{
     AllEntries, Entry, Invalidation, LocalEntries, LocalEntry, LocalExplanation, LocalInvalidation,

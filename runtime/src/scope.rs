@@ -80,6 +80,12 @@ fn default() -> Millpond {
     ))
 }
 
+/// Whether the code around runs in a `Millpond` of its own.
+#[cfg(feature = "catalogue")]
+pub(crate) fn is_scoped() -> bool {
+    SCOPE.try_with(|_| ()).is_ok()
+}
+
 /// Whether the code around asked for calls without a cache.
 pub(crate) fn is_bypassed() -> bool {
     SCOPE.try_with(|scope| scope.bypass).unwrap_or(false)

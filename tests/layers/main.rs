@@ -57,6 +57,7 @@ const RUNTIME: Layers = &[
             "pattern",
             "pipeline",
             "explain",
+            "catalogue",
         ],
     ),
     (

@@ -10,6 +10,7 @@ use syn::{
 use super::{
     body::{return_kind, with_body},
     callee::{Member, member},
+    catalogue,
     spans::located,
 };
 use crate::model::{
@@ -44,9 +45,11 @@ pub fn expand(batch: &Batch) -> TokenStream {
     let batchable = located(batchable, value_type(output).span());
     let kind = return_kind(runtime, output, "kind_unshared");
     let body = body(batch);
+    let catalogued = catalogue::batch(batch);
     with_body(
         function,
         &quote_spanned! {Span::mixed_site()=>
+            #catalogued
             let when = #when;
             let items: ::std::vec::Vec<#item> = #items;
             let mut entries = #runtime::__private::BatchEntries::new(when);

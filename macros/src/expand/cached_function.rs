@@ -6,6 +6,7 @@ use quote::quote_spanned;
 use super::{
     body::{borrowed_pond, length, return_kind},
     callee::{Member, member},
+    catalogue,
     companion::{lasting, turbofish},
     function_number, key,
     spans::respanned_tokens,
@@ -17,7 +18,7 @@ use crate::{
         companion::Companion,
         constants::{Constants, Flight, Null},
     },
-    tokens::{plain, respanned},
+    tokens::respanned,
 };
 
 /// The call of one set of arguments: function, key, and the `Millpond` to use.
@@ -105,14 +106,18 @@ fn in_place(cache: &Cache) -> TokenStream {
     let runtime = &cache.runtime;
     let description = description(cache);
     if cache.are_constant {
+        let item = Ident::new("CACHED_FUNCTION", Span::mixed_site());
+        let catalogued = catalogue::cached(cache, Some(&item));
         quote_spanned! {Span::mixed_site()=>
             {
-                static CACHED_FUNCTION: #runtime::__private::CachedFunction = #description;
-                &CACHED_FUNCTION
+                static #item: #runtime::__private::CachedFunction = #description;
+                #catalogued
+                &#item
             }
         }
     } else {
-        quote_spanned!(Span::mixed_site()=> const { &#description })
+        let catalogued = catalogue::cached(cache, None);
+        quote_spanned!(Span::mixed_site()=> { #catalogued const { &#description } })
     }
 }
 
@@ -135,7 +140,7 @@ fn description(cache: &Cache) -> TokenStream {
             },
         ..
     } = cache;
-    let name = format!("::{} (", plain(&cache.function.sig.ident));
+    let name = catalogue::name(&cache.function.sig.ident);
     let template = &cache.key.text;
     let prefix = key::prefix(prefix);
     let ttl = length(ttl);
@@ -191,9 +196,7 @@ fn description(cache: &Cache) -> TokenStream {
     let guard = (!guard).then(|| quote_spanned!(Span::mixed_site()=> .no_guard()));
     quote_spanned! {Span::mixed_site()=>
         #runtime::__private::CachedFunction::new(
-            ::core::concat!(
-                ::core::module_path!(), #name, ::core::file!(), ":", ::core::line!(), ")"
-            ),
+            #name,
             #prefix,
             #template,
             #ttl,

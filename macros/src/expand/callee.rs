@@ -44,6 +44,11 @@ impl Member {
     }
 }
 
+/// The companion of a free function, as a type.
+pub fn named_type(path: &ExprPath) -> ExprPath {
+    without_arguments(path).0
+}
+
 /// The path of a member, with the user's tokens in the user's places.
 pub fn member(callee: &Callee, member: Member) -> TokenStream {
     match callee {

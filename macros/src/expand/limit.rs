@@ -7,6 +7,7 @@ mod joined;
 
 use super::{
     body::{body, borrowed_pond, length, with_body},
+    catalogue,
     spans::located,
 };
 use crate::{
@@ -135,11 +136,21 @@ fn limit(limited: &Limited) -> TokenStream {
         }
     };
     match rule {
-        Rule::PerCall(_) => limit,
-        _ if limited.is_checked_early => quote_spanned! {Span::mixed_site()=>
-            { const __LIMIT: #runtime::Limit = #limit; __LIMIT }
-        },
-        _ => quote_spanned!(Span::mixed_site()=> const { #limit }),
+        Rule::PerCall(_) => {
+            let catalogued = catalogue::limit(limited, None);
+            quote_spanned!(Span::mixed_site()=> { #catalogued #limit })
+        }
+        _ if limited.is_checked_early => {
+            let item = Ident::new("__LIMIT", Span::mixed_site());
+            let catalogued = catalogue::limit(limited, Some(&item));
+            quote_spanned! {Span::mixed_site()=>
+                { const #item: #runtime::Limit = #limit; #catalogued #item }
+            }
+        }
+        _ => {
+            let catalogued = catalogue::limit(limited, None);
+            quote_spanned!(Span::mixed_site()=> { #catalogued const { #limit } })
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use super::{
     body::{body, return_kind, with_body},
     callee::{Member, member},
+    catalogue,
 };
 use crate::model::{
     callee::Callee,
@@ -12,7 +13,8 @@ use crate::model::{
 };
 
 pub fn expand(mutation: &Mutation) -> TokenStream {
-    match &mutation.effect {
+    let catalogued = catalogue::mutation(mutation);
+    let statements = match &mutation.effect {
         Effect::Invalidate {
             early,
             late,
@@ -22,7 +24,8 @@ pub fn expand(mutation: &Mutation) -> TokenStream {
             updated,
             invalidated,
         } => update(mutation, updated, invalidated),
-    }
+    };
+    with_body(&mutation.function, &quote!(#catalogued #statements))
 }
 
 fn invalidate(mutation: &Mutation, early: &[Target], late: &[Target], always: bool) -> TokenStream {
@@ -60,14 +63,13 @@ fn invalidate(mutation: &Mutation, early: &[Target], late: &[Target], always: bo
         },
         Span::mixed_site(),
     );
-    let statements = quote_spanned! {Span::mixed_site()=>
+    quote_spanned! {Span::mixed_site()=>
         let mut #targets = #runtime::__private::Targets::new();
         #(#added)*
         #kept
         #body
         #runtime::__private::#run(#targets, #kind, #late, body).await
-    };
-    with_body(function, &statements)
+    }
 }
 
 fn update(mutation: &Mutation, updated: &[Target], invalidated: &[Target]) -> TokenStream {
@@ -91,14 +93,13 @@ fn update(mutation: &Mutation, updated: &[Target], invalidated: &[Target]) -> To
     });
     let kind = return_kind(runtime, &returned(output.as_ref()), "mutation_kind");
     let body = body(function, output.as_ref());
-    let statements = quote_spanned! {Span::mixed_site()=>
+    quote_spanned! {Span::mixed_site()=>
         let mut entries = #runtime::__private::EntryRefs::new(#kind);
         #(#added)*
         #(#also)*
         #body
         #runtime::__private::updating(entries, body).await
-    };
-    with_body(function, &statements)
+    }
 }
 
 fn returned(output: Option<&syn::Type>) -> TokenStream {

@@ -4,6 +4,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::parse_quote;
 
 use super::{
+    catalogue,
     companion::renamed,
     key,
     spans::{generated, respanned_tokens},
@@ -43,6 +44,7 @@ fn function_and_companion(function: &TagFunction) -> TokenStream {
         arguments,
         steps,
     } = function;
+    let catalogued = catalogue::tag(function);
     let written = written(runtime, steps);
     let span = generated(sig.ident.span());
     let name = respanned(&sig.ident, span);
@@ -54,7 +56,7 @@ fn function_and_companion(function: &TagFunction) -> TokenStream {
     let (entry, invalidate) = (Ident::new("entry", span), Ident::new("invalidate", span));
     quote_spanned! {span=>
         #(#attrs)*
-        #vis #sig { #written }
+        #vis #sig { #catalogued #written }
 
         #(#cfgs)*
         #[doc(hidden)]

@@ -66,6 +66,8 @@ pub struct Cache {
     pub constants: Constants,
     /// Whether an item can hold them.
     pub are_constant: bool,
+    /// The return type, where an item can name it.
+    pub lasting_output: Option<Type>,
     /// The parameters of the function that they and the return type depend on.
     pub described_generics: Generics,
     pub key: Key,
@@ -176,11 +178,12 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         return Err(Refused { errors, missing });
     }
     let scope = Scope::of(&function.sig, place);
-    let shares_errors = scope.outlives_calls(&output) && !keeps_errors;
     let described_generics = described_generics(&function, &constants, unless.as_ref(), &output);
     let are_constant = are_constant(&constants, shares.as_ref(), scope)
         && names_no_parameter(unless.as_ref(), place, &described_generics, scope);
     Ok(Cache {
+        lasting_output: lasting(&output, place, scope),
+        shares_errors: scope.outlives_calls(&output) && !keeps_errors,
         runtime,
         function,
         output,
@@ -193,7 +196,6 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         on,
         shares,
         compares_self,
-        shares_errors,
         companion,
         tags,
         all,
@@ -280,6 +282,12 @@ fn check_guard(given: &Given, errors: &mut Errors) {
         );
         errors.on(name, message);
     }
+}
+
+/// The return type, if an item can name it.
+fn lasting(output: &Type, place: Place, scope: Scope<'_>) -> Option<Type> {
+    let is_lasting = place == Place::Module && scope.outlives_calls(output);
+    is_lasting.then(|| output.clone())
 }
 
 /// Whether an item can hold the description.

@@ -97,6 +97,8 @@ impl Call {
         }
         let policy = self.policy();
         let tags = self.take_tags();
+        #[cfg(feature = "catalogue")]
+        let is_without_own = self.pond.is_none();
         let pond = self.pond.unwrap_or_else(scope::current);
         let cache = Arc::clone(&pond.0.cache);
         let registry = &cache.client.registry;
@@ -106,6 +108,10 @@ impl Call {
                 .state(self.function, value_type, self.owner, || {
                     registry.counters_of_function(self.function.prefix)
                 });
+        #[cfg(feature = "catalogue")]
+        if is_first && is_without_own && !scope::is_scoped() {
+            crate::catalogue::report_once();
+        }
         let lacks_key = policy.encoding.encrypt && cache.client.codec.lacks_key();
         if lacks_key && is_first {
             let (prefix, error) = (self.function.prefix, crate::keyring::no_key());

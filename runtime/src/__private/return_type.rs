@@ -35,6 +35,12 @@ pub const fn value_of<K: ReturnKind>(_: K) -> PhantomData<K::Value> {
     PhantomData
 }
 
+/// The name of what is cached of a return type.
+#[cfg(feature = "catalogue")]
+pub fn value_name<K: ReturnKind>(_: K) -> &'static str {
+    std::any::type_name::<K::Value>()
+}
+
 /// One trait a kind, told apart by how many references the type stands behind: `&&&&&&type` finds
 /// the first of them that fits.
 pub mod kinds {

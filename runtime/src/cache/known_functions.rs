@@ -2,6 +2,8 @@
 //! use the same keys.
 
 use super::cached_function::{CachedFunction, Locality};
+#[cfg(feature = "catalogue")]
+use super::function_site;
 use super::key_form::KeyForm;
 use crate::key::Tag;
 use crate::stats::Counters;
@@ -136,6 +138,8 @@ impl KnownFunctions {
             .insert(id, Arc::clone(&state))
             .is_none();
         if is_first {
+            #[cfg(feature = "catalogue")]
+            function_site::called(function, owner, value_type);
             // What stays in this process never shares an entry with another function.
             if function.locality == Locality::Shared {
                 self.compare(function, value_type);
@@ -158,6 +162,10 @@ impl KnownFunctions {
             let is_same = other.function.name == function.name;
             // A generic function is several, which may have one value type: then it may have one key.
             if (is_same && other.value_type == value_type) || !form.meets(&other.form) {
+                continue;
+            }
+            #[cfg(feature = "catalogue")]
+            if function_site::was_reported(function, other.function) {
                 continue;
             }
             report(function, value_type, other, form.equals(&other.form));

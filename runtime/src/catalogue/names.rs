@@ -1,0 +1,102 @@
+//! Names, places and keys as the catalogue shows them.
+
+use super::entries::{Function, Place};
+use crate::cache::CachedFunction;
+use std::time::Duration;
+
+/// `module::name (file:line)`
+pub(super) fn split(name: &str) -> (String, Place) {
+    let (name, place) = name.split_once(" (").unwrap_or((name, ""));
+    let (file, line) = place
+        .trim_end_matches(')')
+        .rsplit_once(':')
+        .unwrap_or((place, ""));
+    let place = Place {
+        file: file.to_owned(),
+        line: line.parse().unwrap_or(0),
+    };
+    (name.to_owned(), place)
+}
+
+pub(super) fn key(function: &CachedFunction) -> String {
+    let (name, place) = split(function.name);
+    described(function, name, place).key()
+}
+
+pub(super) fn empty(name: String, place: Place) -> Function {
+    Function {
+        name,
+        place,
+        prefix: String::new(),
+        template: String::new(),
+        version: None,
+        ttl: String::new(),
+        options: Vec::new(),
+        returns: String::new(),
+        tags: Vec::new(),
+        batches: Vec::new(),
+        instances: Vec::new(),
+        invalidated_by: Vec::new(),
+    }
+}
+
+pub(super) fn described(function: &CachedFunction, name: String, place: Place) -> Function {
+    let mut options = Vec::new();
+    match function.null_ttl {
+        None => options.push("null = false".to_owned()),
+        Some(null_ttl) if null_ttl != crate::ttl::SHORT => {
+            options.push(format!("null_ttl = \"{}\"", length(null_ttl)));
+        }
+        Some(_) => {}
+    }
+    if let Some(jitter) = function.jitter {
+        options.push(format!("jitter = {jitter}"));
+    }
+    let words = [
+        (function.ttl_of.is_some(), "ttl_of"),
+        (function.tags_of.is_some(), "tags_of"),
+        (!function.flight, "flight = \"off\""),
+        (!function.guard, "guard = false"),
+        (function.all, "all"),
+        (function.encoding.compress, "compress"),
+        (function.encoding.encrypt, "encrypt"),
+    ];
+    let words = words.into_iter().filter(|(is_on, _)| *is_on);
+    options.extend(words.map(|(_, word)| word.to_owned()));
+    Function {
+        prefix: function.prefix.to_owned(),
+        template: function.template.to_owned(),
+        version: function.version,
+        ttl: length(function.ttl),
+        options,
+        ..empty(name, place)
+    }
+}
+
+/// The shortest way to write a duration.
+pub(super) fn length(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    let units = [
+        (86_400_000, "d"),
+        (3_600_000, "h"),
+        (60_000, "m"),
+        (1_000, "s"),
+    ];
+    let fits = units
+        .into_iter()
+        .find(|(unit, _)| ms >= *unit && ms.is_multiple_of(*unit));
+    match fits {
+        Some((unit, name)) => format!("{}{name}", ms / unit),
+        None => format!("{ms}ms"),
+    }
+}
+
+/// The name without its modules.
+pub(super) fn last(path: &str) -> &str {
+    path.rsplit("::").next().unwrap_or(path).trim()
+}
+
+/// The modules without the name.
+pub(super) fn module(path: &str) -> &str {
+    path.rsplit_once("::").map_or("", |(module, _)| module)
+}

@@ -17,6 +17,7 @@ pub mod limit;
 mod local;
 pub mod mutation;
 mod spans;
+mod stale;
 pub mod tag;
 #[cfg(test)]
 mod tests;

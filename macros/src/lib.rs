@@ -49,6 +49,10 @@ mod tokens;
 /// | `jitter = 0.1` | up to this fraction is taken off each lifetime at random, so that entries written together do not expire together | `Builder::ttl_jitter`, 0.05 |
 /// | `null_ttl = …`, as `ttl` | how long a `None` is kept | `"short"` |
 /// | `null = false` | `None` is not cached | `true` |
+/// | `stale_while_revalidate = "30s"`, as `ttl` | for that long after the lifetime the old value is returned at once, while one load runs in the background | off |
+/// | `stale_if_error = "1h"`, as `ttl` | for that long after the lifetime the old value is returned if the body fails | off |
+/// | `soft_timeout = "200ms"`, as `ttl` | the old value of `stale_if_error` is returned if the body takes longer, too; it goes on in the background and its value is stored | none |
+/// | `refresh_ahead = 0.8`, or `"xfetch"` | from that fraction of the lifetime on, one caller starts a load in the background; `"xfetch"`: at random, the likelier the longer the body takes | off |
 /// | `skip(pool, trace_id)` | arguments, generic parameters, `self` and `Self` that are deliberately not in the key; nothing is asked of their types | none |
 /// | `flight = "process"` or `"off"` | who loads a cold key: one caller per process, or everyone | `"process"` |
 /// | `compress` | a value of 1 KiB of JSON or more is stored as gzip, where that makes it smaller | off |
@@ -111,6 +115,23 @@ mod tokens;
 ///
 /// Each option needs the feature of the same name of `millpond`, which is on by default; without it the build stops.
 /// `get` of an entry and `Millpond::get` open what they find, whatever the options.
+///
+/// # Old values
+///
+/// With `stale_while_revalidate`, `stale_if_error`, `soft_timeout` or `refresh_ahead` the body may run in the background,
+/// where it owns its arguments. Nothing changes for the caller: what is borrowed as `&T` or `Option<&T>` is cloned, and
+/// only when such a load starts; everything else moves, and must be `Send + 'static`, the body's future `Send`. An
+/// argument that cannot be owned is an error at that argument: a `&mut`, a type with another lifetime, or one that is
+/// not `Clone`; so is one that the signature takes apart. `self` counts: `&self` asks for `Clone`. In the background
+/// the current `Millpond` is the same; task-locals and the caller's span are not there. The `impl` of a trait has no
+/// place for the body, so write an inherent method. A function that calls itself does so through a `fn` that
+/// returns a boxed future.
+///
+/// One load of a key runs in the background at a time. It reads the cache once more first, so that what another
+/// process loaded meanwhile is seen; its value is stored under the same rules as any other; one that fails changes nothing.
+/// The next try for that key then comes after a second, and after twice as long each time, up to 30 s.
+/// `Millpond::flush` waits for it. Windows begin where the lifetime of the value ended, by the clock of the server and
+/// counted from the start of its load, and nothing prolongs them. After an invalidation nothing is old.
 ///
 /// # Groups
 ///

@@ -1,6 +1,7 @@
 //! The door for the macros: everything that generated code names. Not for use by hand, and free
 //! to change in any release.
 
+mod argument;
 mod batch;
 mod call;
 mod limit;
@@ -17,20 +18,21 @@ pub use crate::__catalogued as catalogued;
 #[cfg(feature = "catalogue")]
 pub use crate::cache::FunctionSite;
 pub use crate::cache::{
-    Answer, CacheValue, Cacheable, CacheableKind, CachedFunction, Fallible, Plain, ReturnKind,
-    Shareable, Sourced, cacheable, check_prefix, never,
+    Answer, CacheValue, Cacheable, CacheableKind, CachedFunction, Fallible, Place, Plain,
+    ReturnKind, Shareable, Sourced, StaleAnswer, Started, cacheable, check_prefix, never,
 };
 #[cfg(feature = "catalogue")]
 pub use crate::catalogue::site::{BatchSite, LimitSite, MutationSite, MutationTarget, TagSite};
 pub use crate::key::{HashedPart, KeyPart, KeyWriter, OptionalPart};
 pub use crate::local::{Form, FunctionNumber};
+pub use argument::{CopiedArgument, MovedArgument, OwnCopy, copied, moved};
 pub use batch::{
     Again, BatchCollection, BatchEntries, Batchable, Item, ItemValue, PassAs, ViaClone, ViaOnce,
     batch, batchable,
 };
 pub use call::{
-    Call, all_entries, cached, entry, gives_tags, invalidate, invalidate_tag, lifetime_of,
-    tags_of_value, takes_value,
+    Call, all_entries, cached, cached_or_stale, entry, gives_tags, invalidate, invalidate_tag,
+    lifetime_of, tags_of_value, takes_value,
 };
 #[cfg(feature = "catalogue")]
 #[doc(hidden)]

@@ -3,8 +3,10 @@
 
 pub(crate) mod delivery;
 pub(crate) mod guard;
+mod learn_time;
 pub(crate) mod outage;
 pub(crate) mod owed;
+pub(crate) mod server_time;
 pub(crate) mod tags;
 pub(crate) mod value_tags;
 mod walk;
@@ -23,6 +25,7 @@ use crate::store::command::{Command, Effect, Reply};
 use crate::store::{Batch, Store};
 use outage::OutageLog;
 use owed::{Pending, Ticket};
+use server_time::ServerTime;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Once, OnceLock};
@@ -45,6 +48,7 @@ pub(crate) struct Client {
     /// Whether the keys of one command must be in one slot.
     pub(crate) cluster: bool,
     started: Moment,
+    server_time: ServerTime,
     /// At the first command, one line goes to the log.
     in_use: Once,
     namespace: Option<String>,
@@ -72,6 +76,7 @@ impl Client {
             namespace,
             outages: OutageLog::new(settings.clock.clone()),
             started: settings.clock.now(),
+            server_time: ServerTime::default(),
             store,
             settings,
             registry: Arc::new(registry),

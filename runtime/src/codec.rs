@@ -14,7 +14,7 @@ use crate::settings::Settings;
 use crate::value::MARK;
 use bytes::Bytes;
 use cipher::Cipher;
-pub(crate) use envelope::{Members, Opened};
+pub(crate) use envelope::{Members, Opened, Times};
 
 /// How many times larger than the largest stored value one may be before it is compressed.
 const MOST_PACKED: usize = 8;

@@ -77,7 +77,7 @@ impl Cache {
         let stored = self.client.put(entries, &life, &counters).await;
         stored.inspect_err(|_| counters.errors.add(1))?;
         for (key, full) in keys.iter().zip(&fulls) {
-            self.flights.detach(&full.text());
+            self.changed(&full.text());
             self.client.registry.counters(key.prefix()).stores.add(1);
         }
         Ok(())
@@ -111,7 +111,7 @@ impl Cache {
             Err(error) => Err(error),
         };
         let read = match current {
-            Ok(Some(plain)) => self.decoded(key, &plain),
+            Ok(Some(opened)) => self.decoded_if_fresh(key, &opened),
             Ok(None) => Ok(None),
             Err(error) => Err(error),
         };

@@ -1,6 +1,6 @@
 //! Values by hand: what the attributes do, one step at a time.
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Kept};
 use crate::client::guard::Change;
 use crate::client::tags::Tags;
 use crate::codec::{Members, Opened};
@@ -27,7 +27,7 @@ impl Cache {
     ) -> Result<Option<T>, Error> {
         let key = key.into();
         match self.get_plain(&key, false, &Tags::default()).await? {
-            Some(plain) => self.decoded(&key, &plain),
+            Some(opened) => self.decoded_if_fresh(&key, &opened),
             None => Ok(None),
         }
     }
@@ -40,7 +40,8 @@ impl Cache {
     ) -> Result<(), Error> {
         let plain = plain_form(value)?;
         let encoding = Encoding::default();
-        self.put_plain(key.into(), plain, ttl, encoding, &Tags::default())
+        let kept = Kept::for_all_of(ttl)?;
+        self.put_plain(key.into(), plain, kept, encoding, &Tags::default())
             .await
     }
 
@@ -63,7 +64,7 @@ impl Cache {
         let reply = self.client.change(&key, &full, change, false).await?;
         let stored = reply != Reply::Nil;
         if stored {
-            self.flights.detach(&full.text());
+            self.changed(&full.text());
             self.client.registry.counters(key.prefix()).stores.add(1);
         }
         Ok(stored)
@@ -112,13 +113,13 @@ impl Cache {
         Ok(int(&reply)? > 0)
     }
 
-    /// Reads the plain form of what is stored under a key, and counts a miss or a failure.
+    /// Reads what is stored under a key, fresh or not, and counts a miss or a failure.
     pub(crate) async fn get_plain(
         &self,
         key: &Key,
         encrypted: bool,
         tags: &Tags,
-    ) -> Result<Option<Bytes>, Error> {
+    ) -> Result<Option<Opened>, Error> {
         let full = self.client.full(key);
         if !tags.is_empty() {
             return self.get_tagged(key, &full, encrypted, tags).await;
@@ -143,7 +144,7 @@ impl Cache {
         full: &FullKey,
         encrypted: bool,
         tags: &Tags,
-    ) -> Result<Option<Bytes>, Error> {
+    ) -> Result<Option<Opened>, Error> {
         key.check()?;
         tags.check()?;
         let counters = self.client.registry.counters(key.prefix());
@@ -154,7 +155,7 @@ impl Cache {
         if let Some(stored) = observed.value {
             let opened = self.opened(key, full, stored, encrypted).await?;
             match tags.others(&opened, &observed.tags) {
-                Some(others) if others.is_empty() => return Ok(Some(opened.plain)),
+                Some(others) if others.is_empty() => return Ok(Some(opened)),
                 // Nothing but these is left to be compared.
                 Some(_) => return self.current(key, opened).await,
                 None => {}
@@ -164,10 +165,10 @@ impl Cache {
         Ok(None)
     }
 
-    /// The plain form, unless one of the tags was invalidated that the value was stored under.
-    pub(crate) async fn current(&self, key: &Key, opened: Opened) -> Result<Option<Bytes>, Error> {
+    /// What was read, unless one of the tags was invalidated that the value was stored under.
+    pub(crate) async fn current(&self, key: &Key, opened: Opened) -> Result<Option<Opened>, Error> {
         let Some(stored) = opened.tags() else {
-            return Ok(Some(opened.plain));
+            return Ok(Some(opened));
         };
         let counters = self.client.registry.counters(key.prefix());
         let tags = stored.keys().map(|name| Tag::new(name.as_str()));
@@ -177,7 +178,7 @@ impl Cache {
         let nonces = self.client.read_nonces(&keys, &counters, budget).await;
         let nonces = nonces.inspect_err(|_| counters.errors.add(1))?;
         if tags.accept(Some(stored), &nonces) {
-            return Ok(Some(opened.plain));
+            return Ok(Some(opened));
         }
         counters.misses.add(1);
         Ok(None)
@@ -204,6 +205,20 @@ impl Cache {
             );
             Error::new(ErrorKind::Decode, text)
         })
+    }
+
+    /// The value of what was read under a key, if it is fresh. An old one is of use to its function alone.
+    pub(crate) fn decoded_if_fresh<T: DeserializeOwned>(
+        &self,
+        key: &Key,
+        opened: &Opened,
+    ) -> Result<Option<T>, Error> {
+        let now = self.client.time().latest;
+        if opened.times().is_some_and(|times| times.until <= now) {
+            self.client.registry.counters(key.prefix()).misses.add(1);
+            return Ok(None);
+        }
+        self.decoded(key, &opened.plain)
     }
 
     /// The value of a plain form that was read under a key.
@@ -242,16 +257,17 @@ impl Cache {
         self: &Arc<Self>,
         key: Key,
         plain: Bytes,
-        ttl: Duration,
+        kept: Kept,
         encoding: Encoding,
         tags: &Tags,
     ) -> Result<(), Error> {
         let full = self.client.full(&key);
-        let life = lifetime(ttl)?;
+        let Kept { life, lasts, times } = kept;
         let counters = self.client.registry.counters(key.prefix());
-        let members = self
-            .members_to_put(&key, tags, &plain, &life, &counters)
+        let mut members = self
+            .members_to_put(&key, tags, &plain, &lasts, &counters)
             .await?;
+        members.times = times;
         let entry = (
             full.clone(),
             self.client
@@ -262,7 +278,7 @@ impl Cache {
         key.check()?;
         let stored = self.client.put(vec![entry], &life, &counters).await;
         stored.inspect_err(|_| counters.errors.add(1))?;
-        self.flights.detach(&full.text());
+        self.changed(&full.text());
         counters.stores.add(1);
         Ok(())
     }

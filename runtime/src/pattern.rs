@@ -132,6 +132,7 @@ impl Cache {
         let detach = || {
             let matching = |key: &str| glob::matches(pattern.as_bytes(), key.as_bytes());
             self.flights.detach_where(matching);
+            self.backgrounds.detach_where(matching);
         };
         detach();
         let (mut cursor, mut removed) = ("0".to_owned(), 0);

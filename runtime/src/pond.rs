@@ -146,6 +146,7 @@ impl Millpond {
         let parts = Arc::clone(&self.0);
         // Now, not when it is first polled: what is handed to `waitUntil` is polled outside of the scope.
         in_request(async move {
+            parts.cache.backgrounds.idle().await;
             let queues = parts.queues.current().as_ref().clone();
             queues.released(parts.client.settings.budget).await;
             parts.client.flush().await?;

@@ -6,7 +6,7 @@ mod tag;
 
 use crate::error::{Error, ErrorKind};
 use crate::pond::Millpond;
-use crate::runtime::{InRequest, in_request};
+use crate::runtime::{BoxFuture, InRequest, in_request};
 #[cfg(feature = "tower")]
 pub use layer::{ScopeFuture, ScopeLayer, ScopeService};
 use std::future::Future;
@@ -106,6 +106,14 @@ pub(crate) fn with_current<T>(get: impl FnOnce(&Millpond) -> Option<T>) -> Optio
             None => get(DEFAULT.get_or_init(default)),
         },
         (Err(_), None) => None,
+    }
+}
+
+/// A task with the same current cache as the code around.
+pub(crate) fn carried(task: BoxFuture<()>) -> BoxFuture<()> {
+    match SCOPE.try_with(Clone::clone) {
+        Ok(scope) => Box::pin(scope.pond.current_for(scope.bypass, task)),
+        Err(_) => task,
     }
 }
 

@@ -95,6 +95,8 @@ cache_counters! {
     null_hits,
     /// A value, or a `None`, was found in the local tier of this process.
     local_hits,
+    /// An old value was returned: while it was loaded again, or because its body failed or took too long.
+    stale,
     /// Nothing usable was found.
     misses,
     /// Results taken from a load of another caller in this process.

@@ -9,9 +9,11 @@ use super::{
     callee::{Member, member},
     companion, local,
     spans::located,
+    stale,
 };
 use crate::model::{
     cache::Cache,
+    own_body::Body,
     spelling::{parts, value_type},
 };
 
@@ -87,20 +89,54 @@ pub fn expand(cache: &Cache) -> TokenStream {
         let gives_tags = located(gives_tags, tags_of.span());
         quote_spanned!(Span::mixed_site()=> let _ = || #gives_tags(kind, #tags_of);)
     });
-    let body = future(function, Some(output));
-    let function = with_body(
-        function,
-        &quote_spanned! {Span::mixed_site()=>
-            let call = #call #owner #when;
-            let kind = #kind;
-            #shares
-            #ttl_of
-            #tags_of
-            #blamed
-            let cacheable = #cacheable;
-            #runtime::__private::cached(call, cacheable, #unless, #body).await
-        },
-    );
+    let before = quote_spanned! {Span::mixed_site()=>
+        let call = #call #owner #when;
+        let kind = #kind;
+        #shares
+        #ttl_of
+        #tags_of
+        #blamed
+        let cacheable = #cacheable;
+    };
+    let function = if let Some(body) = &cache.body {
+        may_be_stale(cache, body, &before, &unless)
+    } else {
+        let body = future(function, Some(output));
+        with_body(
+            function,
+            &quote_spanned! {Span::mixed_site()=>
+                #before
+                #runtime::__private::cached(call, cacheable, #unless, #body).await
+            },
+        )
+    };
     let companion = companion::expand(cache);
     quote!(#function #companion)
+}
+
+/// A function that may return an old value while, or because, its body runs.
+fn may_be_stale(
+    cache: &Cache,
+    body: &Body,
+    before: &TokenStream,
+    unless: &TokenStream,
+) -> TokenStream {
+    let Cache {
+        runtime, function, ..
+    } = cache;
+    let start = stale::start(runtime, function, body);
+    let holder = stale::holder(function, body);
+    let (within, beside) = match &body.beside {
+        Some(_) => (None, Some(holder)),
+        None => (Some(holder), None),
+    };
+    let function = with_body(
+        &stale::outside(function, body),
+        &quote_spanned! {Span::mixed_site()=>
+            #within
+            #before
+            #runtime::__private::cached_or_stale(call, cacheable, #unless, #start).await
+        },
+    );
+    quote!(#function #beside)
 }

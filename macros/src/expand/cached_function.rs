@@ -17,6 +17,7 @@ use crate::{
         cache::Cache,
         companion::Companion,
         constants::{Constants, Flight, Null},
+        staleness::{Ahead, Windows},
     },
     tokens::respanned,
 };
@@ -137,6 +138,7 @@ fn description(cache: &Cache) -> TokenStream {
                 jitter,
                 ttl_of,
                 tags_of,
+                windows,
             },
         ..
     } = cache;
@@ -191,6 +193,7 @@ fn description(cache: &Cache) -> TokenStream {
     let local = cache
         .is_local()
         .then(|| quote_spanned!(Span::mixed_site()=> .local_only()));
+    let windows = windows.as_ref().map(staleness);
     let all = cache.all.is_some();
     let all = all.then(|| quote_spanned!(Span::mixed_site()=> .all()));
     let guard = (!guard).then(|| quote_spanned!(Span::mixed_site()=> .no_guard()));
@@ -201,6 +204,36 @@ fn description(cache: &Cache) -> TokenStream {
             #template,
             #ttl,
         )
-        #null #version #flight #compress #encrypt #jitter #ttl_of #unless #tags_of #guard #all #local #sharing
+        #null #version #flight #compress #encrypt #jitter #ttl_of #unless #tags_of #guard #all #local #windows #sharing
     }
+}
+
+/// For how long values are used after their lifetime, and when they are loaded again before.
+fn staleness(windows: &Windows) -> TokenStream {
+    let Windows {
+        while_revalidate,
+        if_error,
+        soft_timeout,
+        ahead,
+        ..
+    } = windows;
+    let named = [
+        ("stale_while_revalidate", while_revalidate),
+        ("stale_if_error", if_error),
+        ("soft_timeout", soft_timeout),
+    ];
+    let mut all = TokenStream::new();
+    for (name, window) in named {
+        if let Some(window) = window {
+            let (name, window) = (Ident::new(name, Span::mixed_site()), length(window));
+            all.extend(quote_spanned!(Span::mixed_site()=> .#name(#window)));
+        }
+    }
+    all.extend(ahead.map(|ahead| match ahead {
+        Ahead::From(fraction) => {
+            quote_spanned!(Span::mixed_site()=> .refresh_ahead(#fraction))
+        }
+        Ahead::AtRandom => quote_spanned!(Span::mixed_site()=> .refresh_ahead_at_random()),
+    }));
+    all
 }

@@ -27,7 +27,8 @@ mod invalidate;
 
 use arguments::narrowed;
 pub use arguments::{lasting, renamed, turbofish};
-use attributes::{is_deprecated, kept_attributes, visibility};
+pub use attributes::kept_attributes;
+use attributes::{is_deprecated, visibility};
 
 pub fn expand(cache: &Cache) -> TokenStream {
     match &cache.companion {

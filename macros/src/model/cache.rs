@@ -1,4 +1,6 @@
 //! `#[cached]`: its options and the function they stand on.
+use std::mem;
+
 use proc_macro2::{Ident, TokenStream};
 use syn::{Expr, Generics, Path, Type, parse_quote};
 
@@ -13,10 +15,12 @@ use super::{
     local::{self, Local, Locality},
     option::{self, Opt, options},
     output,
+    own_body::{self, Body},
     prefix::Prefix,
     refused::{Missing, Refused},
     signature::{self, Argument, Place},
     spelling::Scope,
+    staleness::{self, Ahead},
     tags::{self, Tag, TagList},
     value::{
         Beside, Condition, Fraction, Lifetime, Names, Pond, Predicate, Runtime, Shared, Switch,
@@ -34,6 +38,10 @@ options! {
         null_ttl: Length, also ["none_ttl", "negative_ttl", "nil_ttl", "empty_ttl"];
         ttl_of: Lifetime, also ["ttl_from", "lifetime_of", "ttl_fn", "expires_from"];
         jitter: Fraction, also ["ttl_jitter"];
+        stale_while_revalidate: Length, also ["swr", "stale", "stale_for", "stale_ttl", "grace", "grace_period"];
+        stale_if_error: Length, also ["sie", "stale_on_error", "fail_safe", "fallback"];
+        soft_timeout: Length, also ["soft_timeout_ms", "factory_soft_timeout", "load_timeout"];
+        refresh_ahead: Ahead, also ["refresh", "eager_refresh", "eager_refresh_threshold", "refresh_after", "xfetch", "early_refresh"];
         null: Switch, also ["cache_none", "cache_null", "cache_nulls", "cache_nil", "cache_empty"];
         skip: Names, also ["ignore", "ignore_args", "exclude", "exclude_args", "without", "skip_args"];
         flight: Flight, also ["single_flight", "singleflight", "sync_writes", "stampede", "dedup", "dedupe", "coalesce"];
@@ -55,7 +63,7 @@ options! {
         in_impl: Word, also ["in_trait", "method"];
         runtime as "crate": Runtime, also ["crate_path"];
     }
-    later ["stale_while_revalidate", "stale_if_error", "soft_timeout", "refresh_ahead", "stale", "refresh"]
+    later ["stale", "refresh"]
 }
 
 /// Everything that the generated code says.
@@ -82,6 +90,8 @@ pub struct Cache {
     pub shares_errors: bool,
     pub companion: Companion,
     pub tags: Vec<Tag>,
+    /// Where the body may run in the background.
+    pub body: Option<Body>,
     /// What invalidates all entries, if something does.
     pub all: Option<All>,
     pub locality: Locality,
@@ -102,29 +112,16 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
     let written = tokens.clone();
     let read = parse::options(tokens, "prefix = \"user\"", &mut errors);
     let is_partial = read.is_partial;
-    let given: Given = option::read(read.options, &mut errors);
+    let mut given: Given = option::read(read.options, &mut errors);
     let (locality, is_callable) = locality(&given, &function, &mut errors);
     let is_single = check_single(&function, &mut errors);
     let arguments = signature::arguments(&function.sig);
 
     check_guard(&given, &mut errors);
+    let told = constants(&mut given, locality);
     let Runtime(runtime) = given.runtime.value(&mut errors).unwrap_or_default();
     let constants = constants::check(
-        constants::Given {
-            prefix: given.prefix,
-            ttl: given.ttl,
-            null: given.null,
-            null_ttl: given.null_ttl,
-            version: given.version,
-            flight: given.flight,
-            compress: given.compress,
-            encrypt: given.encrypt,
-            guard: given.guard,
-            jitter: given.jitter,
-            ttl_of: given.ttl_of,
-            tags_of: given.tags_of,
-            is_local: locality != Locality::Shared,
-        },
+        told,
         &function.sig.ident,
         &arguments,
         is_partial,
@@ -170,6 +167,13 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         &constants,
         &output,
     );
+    let option = constants.windows.as_ref().filter(|_| is_callable);
+    let body = option.map(|windows| {
+        let mut used = entry.used.clone();
+        used.extend(identifiers(when.as_ref()));
+        let option = &windows.option;
+        own_body::check(option, &sources, &function, &names, &used, &mut errors)
+    });
     let all = has_all.then(|| all(&function, &arguments, on.as_ref(), &constants, &output));
     let companion = companion::companion(names, place, entry);
     if let Err(errors) = errors.finish() {
@@ -198,6 +202,7 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         compares_self,
         companion,
         tags,
+        body,
         all,
         locality,
     })
@@ -222,10 +227,46 @@ fn locality(given: &Given, function: &Function, errors: &mut Errors) -> (Localit
         );
         errors.on(name, message);
     }
+    let windows = [
+        given.stale_while_revalidate.name(),
+        given.stale_if_error.name(),
+        given.soft_timeout.name(),
+        given.refresh_ahead.name(),
+    ];
+    for name in windows.into_iter().flatten() {
+        let message =
+            format!("`{name}` is not supported beside local = \"only\"; leave one of them out");
+        errors.on(name, message);
+    }
     (
         locality,
         signature::check_callable(function, "cached", errors),
     )
+}
+
+/// The options that become constants.
+fn constants(given: &mut Given, locality: Locality) -> constants::Given {
+    constants::Given {
+        prefix: mem::take(&mut given.prefix),
+        ttl: mem::take(&mut given.ttl),
+        null: mem::take(&mut given.null),
+        null_ttl: mem::take(&mut given.null_ttl),
+        version: mem::take(&mut given.version),
+        flight: mem::take(&mut given.flight),
+        compress: mem::take(&mut given.compress),
+        encrypt: mem::take(&mut given.encrypt),
+        guard: mem::take(&mut given.guard),
+        jitter: mem::take(&mut given.jitter),
+        ttl_of: mem::take(&mut given.ttl_of),
+        tags_of: mem::take(&mut given.tags_of),
+        windows: staleness::Given {
+            while_revalidate: mem::take(&mut given.stale_while_revalidate),
+            if_error: mem::take(&mut given.stale_if_error),
+            soft_timeout: mem::take(&mut given.soft_timeout),
+            ahead: mem::take(&mut given.refresh_ahead),
+        },
+        is_local: locality != Locality::Shared,
+    }
 }
 
 /// What is to stand in for what could not be made: a second companion, one where none can stand, or one of a hidden

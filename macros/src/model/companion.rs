@@ -50,6 +50,12 @@ pub struct Names {
     pub invalidate: Option<Ident>,
 }
 
+impl Names {
+    pub fn has_companion(&self) -> bool {
+        self.companion.is_some()
+    }
+}
+
 pub fn names(
     companion: Opt<Beside>,
     invalidate: Opt<Beside>,

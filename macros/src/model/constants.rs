@@ -12,6 +12,7 @@ use super::{
     prefix::Prefix,
     signature::Argument,
     spelling::Scope,
+    staleness::{self, Windows},
     value::{Fraction, Lifetime, Switch, ValueTags, Version, Word},
 };
 use crate::{
@@ -31,6 +32,7 @@ pub struct Constants {
     pub jitter: Option<f64>,
     pub ttl_of: Option<Expr>,
     pub tags_of: Option<Expr>,
+    pub windows: Option<Windows>,
 }
 
 pub enum Null {
@@ -65,6 +67,7 @@ pub struct Given {
     pub tags_of: Opt<ValueTags>,
     /// Values stay in this process, where the prefix serves nothing but statistics.
     pub is_local: bool,
+    pub windows: staleness::Given,
 }
 
 /// `is_partial`: something of the attribute could not be read at all, which may have been the prefix.
@@ -97,6 +100,7 @@ pub fn check(
             .tags_of
             .value(errors)
             .map(|ValueTags(tags_of)| tags_of),
+        windows: staleness::check(given.windows, errors),
         guard: given.guard.value(errors).is_none_or(|Switch(is_on)| is_on),
     };
     check_known_early(&constants, arguments, errors);
@@ -167,6 +171,7 @@ impl Constants {
         [&self.ttl]
             .into_iter()
             .chain(null)
+            .chain(self.windows.iter().flat_map(Windows::lengths))
             .filter_map(|length| match length {
                 Length::Const(expr) => Some(&**expr),
                 Length::Known(_) => None,

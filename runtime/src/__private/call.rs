@@ -1,7 +1,9 @@
 //! A call of a cached function, from its key to its return value.
 
 use crate::cache::call_mode::{self, CallMode};
-use crate::cache::{Answer, Cacheable, CachedCall, CachedFunction, Policy, ReturnKind};
+use crate::cache::{
+    Answer, Cacheable, CachedCall, CachedFunction, Place, Policy, ReturnKind, StaleAnswer, Started,
+};
 use crate::client::tags::Tags;
 use crate::entry::{AllEntries, Entry, EntryRef, Invalidation};
 use crate::key::{Key, Tag};
@@ -148,6 +150,22 @@ where
 {
     let call = call.begin(std::any::type_name::<K::Value>());
     Answer::new(call, cacheable, unless, body)
+}
+
+/// As [`cached`], where values may be old: the body is started when it is known where it runs.
+pub fn cached_or_stale<K, F, S>(
+    call: Call,
+    cacheable: Cacheable<K>,
+    unless: fn(&K::Value) -> bool,
+    start: S,
+) -> StaleAnswer<K, F, S>
+where
+    K: ReturnKind + Send + 'static,
+    F: Future<Output = K::Return>,
+    S: FnOnce(Place) -> Started<F, K::Return>,
+{
+    let call = call.begin(std::any::type_name::<K::Value>());
+    StaleAnswer::new(call, cacheable, unless, scope::carried, start)
 }
 
 /// The entry of a call.

@@ -9,6 +9,7 @@ use super::call::CachedCall;
 use super::flight::SharedError;
 use super::liveness::BodyPoll;
 use super::load::{Entered, Load};
+use super::old_value::{Awaiting, OnFound};
 use super::return_kind::ReturnKind;
 use crate::runtime::BoxFuture;
 use crate::value::{self, ErasedValue, TypedValue};
@@ -90,20 +91,20 @@ impl<K: ReturnKind, F: Future<Output = K::Return>> Future for Answer<K, F> {
 }
 
 /// What depends on the return type of the function, but not on its body.
-struct TypedCall<K: ReturnKind> {
-    progress: Progress,
-    kind: K,
+pub(super) struct TypedCall<K: ReturnKind> {
+    pub(super) progress: Progress,
+    pub(super) kind: K,
     /// What was found, or what the body returned while it is being stored. Never an error: it need
     /// not be `Send`, so it does not outlive a poll.
-    value: TypedValue<K::Value>,
-    share: fn(&K::Error) -> Option<SharedError>,
-    take: fn(&SharedError) -> Option<K::Error>,
-    unless: fn(&K::Value) -> bool,
+    pub(super) value: TypedValue<K::Value>,
+    pub(super) share: fn(&K::Error) -> Option<SharedError>,
+    pub(super) take: fn(&SharedError) -> Option<K::Error>,
+    pub(super) unless: fn(&K::Value) -> bool,
 }
 
 impl<K: ReturnKind> TypedCall<K> {
     /// Goes on with everything but the body; nothing comes back when the body is to be polled.
-    fn poll_cache(&mut self, cx: &mut Context<'_>) -> Option<Poll<K::Return>> {
+    pub(super) fn poll_cache(&mut self, cx: &mut Context<'_>) -> Option<Poll<K::Return>> {
         match self.progress.poll(cx, &mut self.value) {
             Step::Pending => Some(Poll::Pending),
             Step::Body => None,
@@ -115,13 +116,13 @@ impl<K: ReturnKind> TypedCall<K> {
         }
     }
 
-    fn answer(&mut self) -> Option<K::Return> {
+    pub(super) fn answer(&mut self) -> Option<K::Return> {
         let value = self.value.take()?;
         Some(self.kind.success(value))
     }
 
     /// The body returned; nothing comes back when its value is to be stored first.
-    fn returned(&mut self, returned: K::Return) -> Option<K::Return> {
+    pub(super) fn returned(&mut self, returned: K::Return) -> Option<K::Return> {
         let Some(load) = self.progress.end_load() else {
             return Some(returned);
         };
@@ -144,7 +145,7 @@ impl<K: ReturnKind> TypedCall<K> {
 }
 
 /// How far a call is.
-enum Progress {
+pub(super) enum Progress {
     Called(Option<CachedCall>),
     Entering(BoxFuture<Entered>),
     /// The body runs, for the cache.
@@ -152,6 +153,12 @@ enum Progress {
     /// The body runs, and the cache has nothing to do with it.
     Alone,
     Storing(BoxFuture<()>),
+    /// A value was returned, and is to be loaded again in the background.
+    Again(Box<Load>),
+    /// An old value is at hand, and the body is to run in the background while the call waits for it.
+    ToAwait(Box<Load>, Awaiting),
+    /// The call waits for the body in the background.
+    Awaiting(Awaiting),
 }
 
 /// What the frame of the function does next.
@@ -193,7 +200,19 @@ impl Progress {
                         return self.entered(entered, value);
                     }
                 },
-                Self::Loading(_) | Self::Alone => return Step::Body,
+                Self::Loading(_) | Self::Alone | Self::Again(_) | Self::ToAwait(..) => {
+                    return Step::Body;
+                }
+                Self::Awaiting(awaiting) => match awaiting.poll(cx) {
+                    Poll::Pending => return Step::Pending,
+                    Poll::Ready((caller, loaded)) => {
+                        *self = Self::Alone;
+                        caller.awaited(loaded, &mut |plain| {
+                            value::read_plain(plain, &mut |json| value.read(json)).is_ok()
+                        });
+                        return Step::Answered;
+                    }
+                },
                 Self::Storing(storing) => match storing.as_mut().poll(cx) {
                     Poll::Pending => return Step::Pending,
                     Poll::Ready(()) => {
@@ -218,11 +237,24 @@ impl Progress {
             }
             Entered::Found(plain, load) => {
                 match value::read_plain(&plain, &mut |json| value.read(json)) {
-                    Ok(()) => {
-                        let null = value::is_null(&plain);
-                        load.hit(plain, null);
-                        return Step::Answered;
-                    }
+                    Ok(()) => match load.on_found() {
+                        OnFound::Return => {
+                            let null = value::is_null(&plain);
+                            if let Some(again) = load.hit(plain, null) {
+                                *self = Self::Again(again);
+                            }
+                            return Step::Answered;
+                        }
+                        OnFound::Run => load.with_stale(plain),
+                        OnFound::RunFor(soft) => match Box::new(load.with_stale(plain)).split(soft)
+                        {
+                            Ok((load, awaiting)) => {
+                                *self = Self::ToAwait(load, awaiting);
+                                return Step::Body;
+                            }
+                            Err(load) => *load,
+                        },
+                    },
                     Err(what) => load.garbage(&what),
                 }
             }
@@ -232,7 +264,7 @@ impl Progress {
     }
 
     /// The context in which the body is polled: where others wait for its load, they see that it is.
-    fn watch<'a>(&'a self, cx: &'a Context<'_>) -> BodyPoll<'a> {
+    pub(super) fn watch<'a>(&'a self, cx: &'a Context<'_>) -> BodyPoll<'a> {
         match self {
             Self::Loading(load) => load.watch(cx),
             _ => BodyPoll::unwatched(cx),
@@ -250,13 +282,40 @@ impl Progress {
         }
     }
 
+    /// The load that is to run in the background, if one is.
+    pub(super) fn take_background(&mut self) -> Option<Box<Load>> {
+        match mem::replace(self, Self::Alone) {
+            Self::Again(load) => Some(load),
+            Self::ToAwait(load, awaiting) => {
+                *self = Self::Awaiting(awaiting);
+                Some(load)
+            }
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+
+    /// Whether an old value stands in for the error of the body.
+    pub(super) fn fails_over(&mut self) -> bool {
+        let Self::Loading(load) = self else {
+            return false;
+        };
+        let fails_over = load.failed_over();
+        if fails_over {
+            *self = Self::Alone;
+        }
+        fails_over
+    }
+
     /// Stores what the body returned, or `keeps` it from being stored; whether there is something to
     /// wait for.
     fn store(&mut self, load: Box<Load>, value: &dyn ErasedValue, keeps: bool) -> bool {
         match load.plain_form(value) {
-            Some(plain) if keeps => load.keep(plain),
+            Some(plain) if keeps && !load.replaces_value() => load.keep(plain),
             Some(plain) => {
-                *self = Self::Storing(Box::pin(load.store(plain)));
+                *self = Self::Storing(Box::pin(load.store(plain, keeps)));
                 return true;
             }
             None => load.not_stored(),

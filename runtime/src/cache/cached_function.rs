@@ -1,5 +1,6 @@
 //! What the compiler knows about a cached function: built in a constant, checked there.
 
+use super::staleness::{Ahead, Staleness};
 use crate::client::tags::TagsOf;
 use crate::encoding::Encoding;
 use crate::key::{KeyWriter, Tag};
@@ -38,6 +39,8 @@ pub struct CachedFunction {
     pub(crate) tags_of: Option<TagsOf>,
     /// Whether values have a guard.
     pub(crate) guard: bool,
+    /// For how long values are used after their lifetime, if they are.
+    pub(crate) staleness: Option<Staleness>,
     /// Whether all entries can be invalidated at once.
     pub(crate) all: bool,
     pub(crate) locality: Locality,
@@ -56,6 +59,17 @@ const fn check_life(life: Duration) {
     assert!(
         life.as_secs() <= MAX_LIFE,
         "the lifetime is over 100 years; write a shorter ttl"
+    );
+}
+
+const fn check_window(window: Duration) {
+    assert!(
+        window.as_millis() > 0,
+        "a stale window or a soft timeout is under 1 ms; write a longer one, or leave it out"
+    );
+    assert!(
+        window.as_secs() <= MAX_LIFE,
+        "a stale window or a soft timeout is over 100 years; write a shorter one"
     );
 }
 
@@ -125,6 +139,7 @@ impl CachedFunction {
             unless: None,
             tags_of: None,
             guard: true,
+            staleness: None,
             all: false,
             locality: Locality::Shared,
             shared: None,
@@ -192,6 +207,66 @@ impl CachedFunction {
     #[must_use]
     pub const fn no_guard(mut self) -> Self {
         self.guard = false;
+        self
+    }
+
+    const fn staleness(&self) -> Staleness {
+        match self.staleness {
+            Some(staleness) => staleness,
+            None => Staleness::NONE,
+        }
+    }
+
+    /// For so long after the lifetime the old value is returned while one load runs in the background.
+    #[must_use]
+    pub const fn stale_while_revalidate(mut self, window: Duration) -> Self {
+        check_window(window);
+        self.staleness = Some(Staleness {
+            while_revalidate: window,
+            ..self.staleness()
+        });
+        self
+    }
+
+    /// For so long after the lifetime the old value is returned if the body fails.
+    #[must_use]
+    pub const fn stale_if_error(mut self, window: Duration) -> Self {
+        check_window(window);
+        self.staleness = Some(Staleness {
+            if_error: window,
+            ..self.staleness()
+        });
+        self
+    }
+
+    /// A call that has an old value waits for so long for the body.
+    #[must_use]
+    pub const fn soft_timeout(mut self, timeout: Duration) -> Self {
+        check_window(timeout);
+        self.staleness = Some(Staleness {
+            soft_timeout: Some(timeout),
+            ..self.staleness()
+        });
+        self
+    }
+
+    /// From this fraction of the lifetime on, the value is loaded again in the background.
+    #[must_use]
+    pub const fn refresh_ahead(mut self, fraction: f64) -> Self {
+        self.staleness = Some(Staleness {
+            ahead: Ahead::From(fraction),
+            ..self.staleness()
+        });
+        self
+    }
+
+    /// The value is loaded again in the background at random before its lifetime ends.
+    #[must_use]
+    pub const fn refresh_ahead_at_random(mut self) -> Self {
+        self.staleness = Some(Staleness {
+            ahead: Ahead::AtRandom,
+            ..self.staleness()
+        });
         self
     }
 

@@ -1,5 +1,6 @@
 //! The guarded fill: what the body returned is stored only if nothing moved since the read.
 
+use super::background::Begun;
 use super::flight::{Departure, FlightResult, Leader};
 use super::load::Load;
 use crate::client::Client;
@@ -21,7 +22,10 @@ pub(super) struct Fill {
     /// The SHA-1 of what the read found.
     pub(super) before: Bytes,
     pub(super) stored: Bytes,
+    /// As the script takes it.
     pub(super) life: Bytes,
+    /// In ms.
+    lasts: Bytes,
     /// The tags that the script compares, in the order of their nonces.
     pub(super) compared: Vec<FullKey>,
     /// On a cluster tags are in other slots than the value, so that no script can compare them.
@@ -30,9 +34,10 @@ pub(super) struct Fill {
 }
 
 impl Load {
-    /// Stores a value, if nothing moved since the read.
-    pub(crate) async fn store(self, plain: Bytes) {
-        let Some(fill) = self.fill(plain).await.and_then(Fill::in_time) else {
+    /// Stores a value, if nothing moved since the read. One that the function `keeps` from being stored, or that has
+    /// no lifetime, removes what it would have replaced.
+    pub(crate) async fn store(self, plain: Bytes, keeps: bool) {
+        let Some(fill) = self.fill(plain, keeps).await.and_then(Fill::in_time) else {
             return;
         };
         let filled = fill.load.departs(Leader::fill_departs);
@@ -47,34 +52,44 @@ impl Load {
     }
 
     /// What is to be sent for a value that is to be stored; nothing where it is not, and then whoever waits has it.
-    pub(super) async fn fill(mut self, plain: Bytes) -> Option<Fill> {
+    pub(super) async fn fill(mut self, plain: Bytes, keeps: bool) -> Option<Fill> {
         let settings = &self.cache.client.settings;
-        let life = self.policy.life_of(&plain, settings);
-        let life = life.and_then(|life| crate::ttl::lifetime(life).ok());
-        let Some(life) = life else {
+        let ttl = self.policy.life_of(&plain, settings).filter(|_| !keeps);
+        let is_left = self.leader.as_ref().is_some_and(Leader::is_out_of_date)
+            || self.background.as_ref().is_some_and(Begun::is_out_of_date);
+        if is_left && ttl.is_some() {
+            self.counters.refused.add(1);
+        }
+        let (Some(mut observed), false) = (self.observed.take(), is_left) else {
             self.keep(plain);
             return None;
         };
-        if self.leader.as_ref().is_some_and(Leader::is_out_of_date) {
-            self.counters.refused.add(1);
+        let Some(ttl) = ttl else {
+            self.remove_replaced(&observed).await;
             self.keep(plain);
             return None;
-        }
-        let Some(mut observed) = self.observed.take() else {
+        };
+        let client = &self.cache.client;
+        let took = settings.clock.monotonic();
+        let took = took.saturating_sub(self.began.monotonic);
+        let Some(kept) = self.policy.kept(client, ttl, self.began.server, Some(took)) else {
+            self.counters.too_slow.add(1);
             self.keep(plain);
             return None;
         };
         let encoding = self.policy.encoding;
-        let Some(under) = self.stored_under(&plain, &observed.tags, &life).await else {
+        let under = self.stored_under(&plain, &observed.tags, &kept.lasts);
+        let Some(under) = under.await else {
             self.keep(plain);
             return None;
         };
         let StoredUnder {
             keys,
             nonces,
-            members,
+            mut members,
             learned,
         } = under;
+        members.times = kept.times;
         observed.tags = nonces;
         let codec = &self.cache.client.codec;
         let stored = codec.stored_form(&self.full, plain.clone(), encoding, members);
@@ -97,7 +112,12 @@ impl Load {
             (keys, Vec::new())
         };
         let before = if self.policy.guard {
-            self.watched(observed.sha1()).await
+            let sha1 = self.watched(observed.sha1()).await;
+            if self.replaced_is_over() {
+                [b"?", &sha1[..]].concat().into()
+            } else {
+                sha1
+            }
         } else {
             Bytes::new()
         };
@@ -107,7 +127,8 @@ impl Load {
             observed,
             before,
             stored,
-            life,
+            life: kept.life,
+            lasts: kept.lasts,
             compared,
             apart,
             learned,
@@ -145,7 +166,7 @@ impl Fill {
 
     /// What goes along with that.
     pub(super) fn lengthened(&self) -> Vec<Command> {
-        Client::lengthened(&self.apart, &self.life)
+        Client::lengthened(&self.apart, &self.lasts)
     }
 
     /// What became of it, since it left.
@@ -185,6 +206,37 @@ impl Fill {
                 load.report(Step::Fill, &error);
                 load.keep(plain);
             }
+        }
+    }
+}
+
+impl Load {
+    /// Whether the value that the read found was due to expire by now. That it is gone then tells nothing.
+    fn replaced_is_over(&self) -> bool {
+        self.found.times.is_some_and(|times| {
+            let longest = self.policy.windows().longest().as_millis();
+            let longest = u64::try_from(longest).unwrap_or(u64::MAX);
+            times.until.saturating_add(longest) <= self.cache.client.time().earliest
+        })
+    }
+
+    /// Whether there is a value that must not be used as an old one any longer, whatever becomes of a new one.
+    pub(crate) fn replaces_value(&self) -> bool {
+        let observed = self.observed.as_ref();
+        self.policy.staleness.is_some() && observed.is_some_and(|it| it.value.is_some())
+    }
+
+    /// Removes an old value, unless something else is there by now.
+    async fn remove_replaced(&self, observed: &Observed) {
+        let (Some(_), Some(old)) = (self.policy.staleness, observed.value.clone()) else {
+            return;
+        };
+        let remove = guard::remove_if_equal(&self.full, old);
+        self.counters.commands.add(1);
+        let within = self.budget.max(Duration::from_millis(1));
+        let replies = self.watched(self.cache.client.send(vec![remove], within));
+        if let Some(Err(error)) = replies.await.into_iter().next() {
+            self.report(Step::Fill, &error);
         }
     }
 }

@@ -1,22 +1,24 @@
 //! One load: the read, the body that runs if it found nothing, and the guarded fill.
 
+use super::background::Begun;
 use super::call::{CachedCall, Policy};
 use super::flight::{Departure, FlightResult, Leader, SharedError};
 use super::known_functions::FunctionState;
 use super::liveness::{BodyPoll, Watch};
+use super::staleness::Freshness;
 use super::state::Cache;
 use crate::client::guard::{self, Observed};
 use crate::client::outage::Step;
 use crate::client::tags::Tags;
 use crate::client::value_tags::Sampled;
 use crate::clock::Moment;
+use crate::codec::Times;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
 #[cfg(feature = "metrics")]
 use crate::metrics;
 use crate::runtime::{self, Instant};
 use crate::stats::Counters;
-use crate::value::{self, ErasedValue};
 use bytes::Bytes;
 use std::future::Future;
 use std::sync::Arc;
@@ -57,8 +59,34 @@ pub(crate) struct Load {
     pub(super) read_at: Moment,
     /// What shows to waiters that the body is polled.
     watch: Option<Watch>,
+    /// When the body began, by the clock of this process, which no test moves.
+    runs_since: Option<Instant>,
+    /// What the value that was found is good for.
+    pub(super) found: Found,
+    /// An old value, for where the body fails.
+    pub(super) stale: Option<Bytes>,
     /// When the body began.
-    began: Option<Instant>,
+    pub(super) began: Began,
+    /// Where this runs in the background.
+    pub(super) background: Option<Begun>,
+}
+
+/// What is known of a value beside its plain form.
+#[derive(Clone, Copy)]
+pub(super) struct Found {
+    pub(super) freshness: Freshness,
+    pub(super) times: Option<Times>,
+    /// When the read left that found it.
+    pub(super) read: Departure,
+}
+
+/// When a body began.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Began {
+    /// By the clock of the server, in ms since the Unix epoch, at the earliest.
+    pub(super) server: u64,
+    /// By the monotonic clock.
+    pub(super) monotonic: Duration,
 }
 
 impl Load {
@@ -78,13 +106,52 @@ impl Load {
             budget: call.cache.client.settings.budget,
             read_at: Moment::default(),
             watch: None,
-            began: None,
+            runs_since: None,
+            found: Found {
+                freshness: Freshness::Fresh,
+                times: None,
+                read: Departure::default(),
+            },
+            stale: None,
+            began: Began::default(),
+            background: None,
+        }
+    }
+
+    /// Another load of the same key, which nobody waits for.
+    pub(super) fn without_leader(&self) -> Self {
+        Self {
+            cache: Arc::clone(&self.cache),
+            key: self.key.clone(),
+            full: self.full.clone(),
+            counters: Arc::clone(&self.counters),
+            function: self.function.clone(),
+            policy: self.policy,
+            tags: self.tags.clone(),
+            leader: None,
+            departed: Departure::default(),
+            observed: None,
+            sampled: Sampled::new(),
+            budget: self.cache.client.settings.budget,
+            read_at: self.read_at,
+            watch: None,
+            runs_since: None,
+            found: self.found,
+            stale: None,
+            began: Began::default(),
+            background: None,
         }
     }
 
     /// Reads the value and the guard; neither, where the call has waited for the cache long enough.
     pub(super) async fn read(mut self, leader: Option<Leader>) -> Self {
         self.leader = leader;
+        if self.policy.staleness.is_some() {
+            let (client, mut budget) = (&self.cache.client, self.budget);
+            let learn = client.learn_time_from(&self.counters, &mut budget);
+            self.watched(learn).await;
+            self.budget = budget;
+        }
         if self.budget.is_zero() {
             return self;
         }
@@ -134,7 +201,8 @@ impl Load {
         let opened = codec.open(&self.full.value, stored, encrypted);
         match self.watched(opened).await {
             Ok(opened) => {
-                if self.accepts(&opened).await {
+                self.found_times(opened.times());
+                if self.found.freshness != Freshness::Expired && self.accepts(&opened).await {
                     Entered::Found(opened.plain, self)
                 } else {
                     self.begin().await
@@ -142,6 +210,15 @@ impl Load {
             }
             Err(what) => Entered::Load(self.with_all_tags().await.garbage(&what)),
         }
+    }
+
+    /// A value was found.
+    pub(super) fn found_times(&mut self, times: Option<Times>) {
+        self.found = Found {
+            freshness: self.policy.judge(times, &self.cache.client),
+            times,
+            read: self.departed,
+        };
     }
 
     /// Counts a miss; the body comes next.
@@ -187,10 +264,19 @@ impl Load {
         }
     }
 
-    /// What was found is a value of the right type.
-    pub(crate) fn hit(self, bytes: Bytes, null: bool) {
-        self.counters.hit(null);
+    /// What was found is a value of the right type, and is returned. Where it is to be loaded again, that load
+    /// comes back.
+    pub(crate) fn hit(self, bytes: Bytes, null: bool) -> Option<Box<Self>> {
+        let freshness = self.found.freshness;
+        if freshness.is_fresh() {
+            self.counters.hit(null);
+        } else {
+            self.counters.stale.add(1);
+        }
+        let loads_again = matches!(freshness, Freshness::Ahead | Freshness::Revalidate);
+        let again = loads_again.then(|| self.again()).flatten();
         self.share(FlightResult::Value(bytes));
+        again
     }
 
     /// What was found is no value of the type: a miss, to be overwritten.
@@ -218,14 +304,20 @@ impl Load {
     pub(crate) fn begin_body(mut self) -> Self {
         self.counters.loads.add(1);
         self.departed = self.departs(Leader::body_departs);
+        if self.policy.staleness.is_some() {
+            self.began = Began {
+                server: self.cache.client.time().earliest,
+                monotonic: self.cache.client.settings.clock.monotonic(),
+            };
+        }
         self.watch = self.leader.as_ref().map(Leader::watch_body);
-        self.began = Some(runtime::now());
+        self.runs_since = Some(runtime::now());
         self
     }
 
     /// The body returned.
     pub(crate) fn end_body(&self) {
-        let Some(took) = self.began.map(|began| began.elapsed()) else {
+        let Some(took) = self.runs_since.map(|since| since.elapsed()) else {
             return;
         };
         self.counters.load_times.record(took);
@@ -258,58 +350,6 @@ impl Load {
     /// Whether other callers wait for what comes of this.
     pub(crate) fn is_awaited(&self) -> bool {
         self.leader.as_ref().is_some_and(Leader::has_waiters)
-    }
-
-    /// The plain form of what the body returned, if it may be stored and would be read back. What is
-    /// stored is read back before: in debug builds always, else where others wait for it, and where something
-    /// could not be read.
-    pub(crate) fn plain_form(&self, value: &dyn ErasedValue) -> Option<Bytes> {
-        let function = self.function.as_deref();
-        if function.is_some_and(FunctionState::stores_no_more) {
-            return None;
-        }
-        let plain = value::plain_form_of(value)
-            .inspect_err(|error| self.unstorable(error))
-            .ok()?;
-        let exactly = cfg!(debug_assertions);
-        // Whoever waits must be able to read it: otherwise all of them would run their bodies at once.
-        if exactly || self.is_awaited() || function.is_some_and(FunctionState::is_suspect) {
-            let survives = value::survives(value, &plain, exactly);
-            match (&survives, function) {
-                (Ok(()), Some(function)) => function.is_readable(),
-                (Err(what), Some(function)) => self.unreadable(function, what),
-                (Err(what), None) => {
-                    self.unstorable(&Error::new(ErrorKind::Decode, what.clone()));
-                }
-                (Ok(()), None) => {}
-            }
-            survives.ok()?;
-        }
-        Some(plain)
-    }
-
-    fn unreadable(&self, function: &FunctionState, what: &str) {
-        self.counters.encode_failures.add(1);
-        let prefix = self.key.prefix();
-        if function.is_unreadable() {
-            tracing::warn!(
-                prefix,
-                what,
-                "the values of a function cannot be read back from JSON, so it stores no more of them; \
-                 change its type, or take the attribute off"
-            );
-        } else {
-            tracing::debug!(
-                prefix,
-                what,
-                "a result would not be read back and is not stored"
-            );
-        }
-    }
-
-    pub(super) fn unstorable(&self, error: &Error) {
-        let says = self.function.as_ref().is_none_or(|it| it.says_unstorable());
-        unstorable(&self.counters, &self.key, error, says);
     }
 
     /// What the body returned is not stored and cannot be shared.
@@ -347,17 +387,5 @@ impl Load {
         } else {
             self.cache.client.outages.failed(step, prefix, error);
         }
-    }
-}
-
-/// A result cannot be stored, and its caller does not want to know.
-pub(crate) fn unstorable(counters: &Counters, key: &Key, error: &Error, says: bool) {
-    counters.encode_failures.add(1);
-    let prefix = key.prefix();
-    if error.kind() == ErrorKind::Config || !says {
-        // Is said once for each function.
-        tracing::debug!(prefix, %error, "a result cannot be cached");
-    } else {
-        tracing::warn!(prefix, %error, "a result cannot be cached");
     }
 }

@@ -1,7 +1,9 @@
 //! What the cache of one `Millpond` has beside its client.
 
+use super::background::Backgrounds;
 use super::flight::Flights;
 use super::known_functions::KnownFunctions;
+use super::retries::Retries;
 use crate::client::Client;
 use crate::local::Local;
 use std::fmt;
@@ -13,6 +15,8 @@ use std::time::Duration;
 pub(crate) struct Cache {
     pub(crate) client: Arc<Client>,
     pub(crate) flights: Flights,
+    pub(crate) backgrounds: Backgrounds,
+    pub(crate) retries: Arc<Retries>,
     /// Whether a call outside of a Tokio runtime has been reported.
     warned_outside: AtomicBool,
     pub(crate) functions: KnownFunctions,
@@ -33,15 +37,21 @@ impl Cache {
         let flights = Flights::new();
         let settings = &client.settings;
         let local = Arc::new(Local::new(settings.clock.clone(), settings.local));
-        let (detached, moved) = (flights.clone(), Arc::clone(&local));
+        let (backgrounds, retries) = (Backgrounds::default(), Arc::<Retries>::default());
+        let (flown, begun, paused) = (flights.clone(), backgrounds.clone(), Arc::clone(&retries));
+        let moved = Arc::clone(&local);
         client.on_change(move |key| {
             // The name of a tag is that of no flight.
             moved.move_tag(key);
-            detached.detach(key);
+            flown.detach(key);
+            begun.detach(key);
+            paused.forget(key);
         });
         Self {
             client,
             flights,
+            backgrounds,
+            retries,
             warned_outside: AtomicBool::new(false),
             functions: KnownFunctions::default(),
             local,
@@ -53,6 +63,13 @@ impl Cache {
         self.client.registry.wait_times.record(time);
         #[cfg(feature = "metrics")]
         crate::metrics::waited(time);
+    }
+
+    /// The key was written here: what is being loaded is not stored.
+    pub(crate) fn changed(&self, key: &str) {
+        self.flights.detach(key);
+        self.backgrounds.detach(key);
+        self.retries.forget(key);
     }
 
     /// A cached function runs without the cache, since no Tokio runtime is there. Said once: every

@@ -56,11 +56,15 @@ pub(crate) fn observed_unguarded(reply: Reply) -> Result<Observed, Error> {
 
 /// Stores a value that has no guard, whatever is there.
 pub(crate) fn set_unguarded(key: &FullKey, value: Bytes, life: Bytes) -> Command {
+    let (unit, life) = match life.strip_prefix(b"@") {
+        Some(at) => (&b"PXAT"[..], life.slice_ref(at)),
+        None => (&b"PX"[..], life),
+    };
     let words = [
         Bytes::from_static(b"SET"),
         key.value.clone(),
         value,
-        Bytes::from_static(b"PX"),
+        Bytes::from_static(unit),
         life,
     ];
     Command::new(Effect::Once, words)
@@ -72,6 +76,13 @@ pub(super) fn remove_unguarded(key: &FullKey) -> Command {
         Effect::Repeatable,
         [Bytes::from_static(b"DEL"), key.value.clone()],
     )
+}
+
+/// Removes a value if it is still this one: one command.
+pub(crate) fn remove_if_equal(key: &FullKey, value: Bytes) -> Command {
+    let keys = [key.value.clone()];
+    let args = [value, Bytes::from_static(b"DEL")];
+    Command::script(Script::IfEqual, Effect::Repeatable, keys, args)
 }
 
 /// The reply to [`read`].
@@ -103,7 +114,7 @@ impl Observed {
 }
 
 /// Stores a loaded value if nothing moved: one command, answering 1 or 0. `before` is the SHA-1 of the value
-/// that was there.
+/// that was there, behind a `?` if that may be gone. A `life` is a number of ms, or `@` and a time in ms.
 pub(crate) fn fill(
     key: &FullKey,
     tags: &[FullKey],

@@ -15,6 +15,7 @@ use crate::value::MARK;
 use bytes::Bytes;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// What the envelopes begin with that can be opened here.
 const VERSION: &[u8] = b"{\"millpond\":1,";
@@ -27,14 +28,42 @@ const WORTH_COMPRESSING: usize = 1024;
 pub(crate) struct Members {
     /// The tags that it was stored under, each with its nonce.
     pub(crate) tags: BTreeMap<String, String>,
+    /// How long it is fresh, where it may be used for longer.
+    pub(crate) times: Option<Times>,
+}
+
+/// When a value was loaded, and until when it is fresh, by the clock of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Times {
+    /// The ms since the Unix epoch until which it is fresh.
+    pub(crate) until: u64,
+    /// The ms since the Unix epoch at which its load began.
+    pub(crate) from: Option<u64>,
+    /// How many ms its body took.
+    pub(crate) took: Option<u64>,
+}
+
+impl Times {
+    fn push(&self, line: &mut String) {
+        // Writing to a string does not fail.
+        let _ = write!(line, ",\"until\":{}", self.until);
+        for (name, value) in [("from", self.from), ("took", self.took)] {
+            if let Some(value) = value {
+                let _ = write!(line, ",\"{name}\":{value}");
+            }
+        }
+    }
 }
 
 impl Members {
     fn is_empty(&self) -> bool {
-        self.tags.is_empty()
+        self.tags.is_empty() && self.times.is_none()
     }
 
     fn push(&self, line: &mut String) {
+        if let Some(times) = &self.times {
+            times.push(line);
+        }
         if self.tags.is_empty() {
             return;
         }
@@ -58,6 +87,11 @@ impl Opened {
     pub(crate) fn tags(&self) -> Option<&BTreeMap<String, String>> {
         let members = self.members.as_deref()?;
         (!members.tags.is_empty()).then_some(&members.tags)
+    }
+
+    /// Until when it is fresh; nothing for as long as it is there.
+    pub(crate) fn times(&self) -> Option<Times> {
+        self.members.as_deref()?.times
     }
 }
 
@@ -84,6 +118,9 @@ struct Header<'a> {
     aes256gcm: Option<&'a str>,
     #[serde(default)]
     tags: BTreeMap<String, String>,
+    until: Option<u64>,
+    from: Option<u64>,
+    took: Option<u64>,
 }
 
 impl<'a> Header<'a> {
@@ -95,10 +132,22 @@ impl<'a> Header<'a> {
             serde_json::from_slice(line).map_err(|_| "an envelope with a broken header")?;
         match header.aes256gcm {
             Some(id) if !keyring::is_id(id) => Err("an envelope with a broken key id".to_owned()),
-            None if !header.gzip && header.tags.is_empty() => {
+            None if !header.gzip && header.tags.is_empty() && header.until.is_none() => {
                 Err("an envelope of nothing".to_owned())
             }
             _ => Ok(header),
+        }
+    }
+
+    fn into_members(self) -> Members {
+        let times = self.until.map(|until| Times {
+            until,
+            from: self.from,
+            took: self.took,
+        });
+        Members {
+            tags: self.tags,
+            times,
         }
     }
 }
@@ -196,7 +245,7 @@ pub(crate) fn open(
     };
     let bound_to = bound_to(key, line);
     let gzip = header.gzip;
-    let members = Members { tags: header.tags };
+    let members = header.into_members();
     let plain = if cipher.is_none() && !gzip {
         let start = line.len() + 1;
         stored.slice(start..)

@@ -9,6 +9,9 @@
 pub enum Lookup<T> {
     /// A value.
     Hit(T),
+    /// An old value, which a call of the function still returns in some cases: it is within the window of
+    /// `stale_while_revalidate` or of `stale_if_error`.
+    Stale(T),
     /// A cached `None`.
     Null,
     /// Nothing is cached.
@@ -16,14 +19,14 @@ pub enum Lookup<T> {
 }
 
 impl<T> Lookup<T> {
-    /// The value, if one was found.
+    /// The value, if one was found, fresh or stale.
     ///
     /// ```
     /// assert_eq!(millpond::Lookup::<u8>::Miss.into_value(), None);
     /// ```
     pub fn into_value(self) -> Option<T> {
         match self {
-            Self::Hit(value) => Some(value),
+            Self::Hit(value) | Self::Stale(value) => Some(value),
             Self::Null | Self::Miss => None,
         }
     }

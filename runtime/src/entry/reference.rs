@@ -2,7 +2,7 @@
 
 use super::invalidation::Invalidation;
 use super::lookup::Lookup;
-use crate::cache::{self, Cache, CachedFunction, Policy};
+use crate::cache::{self, Cache, CachedFunction, Freshness, Kept, Policy};
 use crate::client::delivery::Invalidated;
 use crate::client::guard;
 use crate::client::tags::Tags;
@@ -36,21 +36,33 @@ impl EntryRef {
     pub(super) async fn get<T: DeserializeOwned>(&self) -> Result<Lookup<T>, Error> {
         let counters = self.cache.client.registry.counters(self.key.prefix());
         let encrypted = self.policy.encoding.encrypt;
-        let Some(bytes) = self
+        self.learn_time(&counters, self.cache.client.settings.budget)
+            .await;
+        let Some(opened) = self
             .cache
             .get_plain(&self.key, encrypted, &self.tags)
             .await?
         else {
             return Ok(Lookup::Miss);
         };
-        if value::is_null(&bytes) {
+        let freshness = self.policy.judge(opened.times(), &self.cache.client);
+        if freshness == Freshness::Expired {
+            counters.misses.add(1);
+            return Ok(Lookup::Miss);
+        }
+        let is_fresh = freshness.is_fresh();
+        if is_fresh && value::is_null(&opened.plain) {
             counters.null_hits.add(1);
             return Ok(Lookup::Null);
         }
-        match value::decode(&bytes) {
-            Ok(value) => {
+        match value::decode(&opened.plain) {
+            Ok(value) if is_fresh => {
                 counters.hits.add(1);
                 Ok(Lookup::Hit(value))
+            }
+            Ok(value) => {
+                counters.stale.add(1);
+                Ok(Lookup::Stale(value))
             }
             Err(what) => {
                 counters.decode_failures.add(1);
@@ -85,39 +97,49 @@ impl EntryRef {
     pub(crate) async fn put(&self, plain: Bytes) -> Result<(), Error> {
         let encoding = self.policy.encoding;
         let settings = &self.cache.client.settings;
-        let ttl = self.policy.life_of(&plain, settings);
-        match ttl {
-            Some(ttl) if !self.policy.guard => self.put_unguarded(plain, ttl).await,
-            Some(ttl) => {
-                let key = self.key.clone();
-                self.cache
-                    .put_plain(key, plain, ttl, encoding, &self.tags)
-                    .await
-            }
+        let Some(ttl) = self.policy.life_of(&plain, settings) else {
             // A `None` that is not to be cached: nothing may stay that says otherwise.
-            None => self
-                .cache
-                .client
-                .invalidate_all([self.invalidated()])
-                .await
-                .map(drop),
+            let removed = [self.invalidated()];
+            return self.cache.client.invalidate_all(removed).await.map(drop);
+        };
+        let client = &self.cache.client;
+        let counters = client.registry.counters(self.key.prefix());
+        self.learn_time(&counters, settings.budget).await;
+        let from = client.time().earliest;
+        let Some(kept) = self.policy.kept(client, ttl, from, None) else {
+            return Kept::for_all_of(ttl).map(drop);
+        };
+        if !self.policy.guard {
+            return self.put_unguarded(plain, kept).await;
+        }
+        let key = self.key.clone();
+        self.cache
+            .put_plain(key, plain, kept, encoding, &self.tags)
+            .await
+    }
+
+    /// Where values become stale, it is by the time of the server.
+    async fn learn_time(&self, counters: &Counters, within: Duration) {
+        if self.policy.staleness.is_some() {
+            self.cache.client.learn_time(counters, within).await;
         }
     }
 
-    async fn put_unguarded(&self, plain: Bytes, ttl: Duration) -> Result<(), Error> {
-        let Cache {
-            client, flights, ..
-        } = &*self.cache;
+    async fn put_unguarded(&self, plain: Bytes, kept: Kept) -> Result<(), Error> {
+        let client = &self.cache.client;
         let full = client.full(&self.key);
-        let life = crate::ttl::lifetime(ttl)?;
         let encoding = self.policy.encoding;
+        let members = Members {
+            times: kept.times,
+            ..Members::default()
+        };
         let stored = client
             .codec
-            .stored_form(&full, plain, encoding, Members::default())
+            .stored_form(&full, plain, encoding, members)
             .await?;
-        let command = guard::set_unguarded(&full, stored, life);
+        let command = guard::set_unguarded(&full, stored, kept.life);
         client.on_key(&self.key, &full, command).await?;
-        flights.detach(&full.text());
+        self.cache.changed(&full.text());
         client.registry.counters(self.key.prefix()).stores.add(1);
         Ok(())
     }
@@ -128,6 +150,8 @@ pub(crate) struct ObservedAt {
     observed: guard::Observed,
     sampled: Sampled,
     at: Moment,
+    /// By the clock of the server, at the earliest.
+    from: u64,
 }
 
 impl EntryRef {
@@ -137,18 +161,22 @@ impl EntryRef {
             return None;
         }
         self.key.check().ok()?;
-        let at = self.cache.client.settings.clock.now();
+        let client = &self.cache.client;
+        let counters = client.registry.counters(self.key.prefix());
+        let start = runtime::now();
+        self.learn_time(&counters, within).await;
+        let within = within.saturating_sub(start.elapsed());
+        let (at, from) = (client.settings.clock.now(), client.time().earliest);
         if !self.policy.guard {
             let observed = guard::Observed::default();
             return Some(ObservedAt {
                 observed,
                 sampled: Sampled::new(),
                 at,
+                from,
             });
         }
-        let full = self.cache.client.full(&self.key);
-        let client = &self.cache.client;
-        let counters = client.registry.counters(self.key.prefix());
+        let full = client.full(&self.key);
         let observed = if self.tags.is_empty() {
             let read = client.settled(&full, &counters, guard::read(&full), within);
             read.await.and_then(guard::observed)
@@ -160,6 +188,7 @@ impl EntryRef {
             observed,
             sampled: Sampled::new(),
             at,
+            from,
         })
     }
 
@@ -197,25 +226,25 @@ impl EntryRef {
             mut observed,
             sampled,
             at,
+            from,
         } = before;
         if within.is_zero() {
             return false;
         }
         let settings = &self.cache.client.settings;
         let ttl = self.policy.life_of(&plain, settings);
-        let Some(Ok(life)) = ttl.map(crate::ttl::lifetime) else {
+        let client = &self.cache.client;
+        let Some(kept) = ttl.and_then(|ttl| self.policy.kept(client, ttl, from, None)) else {
             return false;
         };
         if !self.policy.guard {
-            let ttl = ttl.unwrap_or_default();
-            let put = runtime::timeout(within, self.put_unguarded(plain, ttl));
+            let put = runtime::timeout(within, self.put_unguarded(plain, kept));
             return put.await.is_some_and(|put| put.is_ok());
         }
         let full = self.cache.client.full(&self.key);
         let counters = self.cache.client.registry.counters(self.key.prefix());
-        let client = &self.cache.client;
         let codec = &client.codec;
-        let rest = (&life, &*counters, within);
+        let rest = (&kept.lasts, &*counters, within);
         let under = client.stored_under(&self.tags, &plain, &observed.tags, &sampled, rest);
         let under = match Box::pin(under).await {
             Ok(Some(under)) => under,
@@ -226,6 +255,7 @@ impl EntryRef {
             }
         };
         let mut members = under.members;
+        members.times = kept.times;
         observed.tags = under.nonces;
         let moved = moved.iter().map(|tag| (tag, client.tag_key(tag)));
         let moved: Vec<(&Tag, FullKey, String)> = moved
@@ -268,7 +298,9 @@ impl EntryRef {
         }
         let writer = self.cache.client.writes.next();
         let guard_life = settings.guard_life;
-        let command = guard::update(&writer, &full, &tags, &observed, stored, life, guard_life);
+        let command = guard::update(
+            &writer, &full, &tags, &observed, stored, kept.life, guard_life,
+        );
         let reply = self
             .cache
             .client
@@ -278,7 +310,7 @@ impl EntryRef {
             .and_then(|reply| reply::int(&reply))
             .is_ok_and(|stored| stored == 1);
         if stored {
-            self.cache.flights.detach(&full.text());
+            self.cache.changed(&full.text());
             counters.stores.add(1);
         }
         stored

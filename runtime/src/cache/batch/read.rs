@@ -63,6 +63,14 @@ impl Batch {
         if self.budget.is_zero() || reading.is_empty() {
             return reading;
         }
+        let (_, first) = &reading[0];
+        if first.policy.staleness.is_some() {
+            let mut budget = self.budget;
+            let learn = client.learn_time_from(&first.counters, &mut budget);
+            let loads = reading.iter().map(|(_, load)| load);
+            Together::new(loads, Box::pin(learn)).await;
+            self.budget = budget;
+        }
         let read_at = client.settings.clock.now();
         for (_, load) in &mut reading {
             load.departed = load.departs(Leader::read_departs);
@@ -347,7 +355,7 @@ fn observed(client: &Client, load: &Load, found: &Nonces) -> Option<Observed> {
 /// Opens what was found; what cannot be opened is counted as such.
 async fn open(reading: Vec<(usize, Load)>) -> Vec<(usize, Load, Option<Opened>)> {
     let mut all = Vec::with_capacity(reading.len());
-    for (at, load) in reading {
+    for (at, mut load) in reading {
         let stored = load.observed.as_ref();
         let Some(stored) = stored.and_then(|observed| observed.value.clone()) else {
             all.push((at, load, None));
@@ -359,7 +367,13 @@ async fn open(reading: Vec<(usize, Load)>) -> Vec<(usize, Load, Option<Opened>)>
             .watched(codec.open(&load.full.value, stored, encrypted))
             .await;
         match opened {
-            Ok(opened) => all.push((at, load, Some(opened))),
+            Ok(opened) => {
+                load.found_times(opened.times());
+                // The body of a batch does not run in the background: an old value is loaded, together with what
+                // is missing.
+                let is_fresh = load.found.freshness.is_fresh();
+                all.push((at, load, is_fresh.then_some(opened)));
+            }
             Err(what) => {
                 load.cannot_be_read(&what);
                 all.push((at, load, None));

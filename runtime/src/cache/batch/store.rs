@@ -26,8 +26,10 @@ impl Batch {
         let mut fills: Vec<BoxFuture<Option<Fill>>> = Vec::new();
         for (at, load) in mem::take(&mut self.loads) {
             match given.get_mut(at).and_then(Option::take) {
-                Some(plain) if self.unless.is_some_and(|unless| unless(&plain)) => load.keep(plain),
-                Some(plain) => fills.push(Box::pin(load.fill(plain))),
+                Some(plain) => {
+                    let keeps = self.unless.is_some_and(|unless| unless(&plain));
+                    fills.push(Box::pin(load.fill(plain, keeps)));
+                }
                 None => load.not_stored(),
             }
         }

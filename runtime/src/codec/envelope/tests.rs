@@ -218,6 +218,7 @@ fn tags_stand_in_the_header_and_the_value_behind_it() {
     let tags = tags.map(|(name, nonce)| (name.to_owned(), nonce.to_owned()));
     let members = Members {
         tags: tags.into_iter().collect(),
+        times: None,
     };
     for (compress, encrypt) in [(false, false), (true, false), (false, true), (true, true)] {
         for plain in [b"\"Ada\"".to_vec(), large()] {
@@ -233,4 +234,33 @@ fn tags_stand_in_the_header_and_the_value_behind_it() {
             assert_eq!(opened.members.as_deref(), Some(&members));
         }
     }
+}
+
+#[test]
+fn times_stand_in_the_header_of_a_plain_payload_and_come_back() {
+    let members = Members {
+        times: Some(super::Times {
+            until: 1_767_225_660_000,
+            from: Some(1_767_225_600_000),
+            took: Some(12),
+        }),
+        ..Members::default()
+    };
+    let plain = Bytes::from_static(b"[1]");
+    let stored = seal(b"k", plain.clone(), false, None, &members).unwrap();
+    let expected =
+        b"{\"millpond\":1,\"until\":1767225660000,\"from\":1767225600000,\"took\":12}\n[1]";
+    assert_eq!(&stored[..], expected);
+    let opened = super::open(
+        b"k",
+        stored,
+        false,
+        &crate::keyring::Keyring::default(),
+        100,
+    )
+    .unwrap();
+    assert_eq!(
+        (opened.plain.clone(), opened.times()),
+        (plain, members.times)
+    );
 }

@@ -1,5 +1,5 @@
 -- KEYS: value, guard, tags. ARGV: guard as read ('' for none), nonce, guard's time to live in ms, value,
--- time to live in ms, then for each tag: its nonce as read, and the one that it gets ('' if it stays). Stores, and
+-- time to live in ms (or '@' and the time in ms since the Unix epoch), then for each tag: its nonce as read, and the one that it gets ('' if it stays). Stores, and
 -- moves the guard, only if nothing moved since the read. The tags move in any case.
 local now = redis.call('MGET', unpack(KEYS, 2))
 local same = (now[1] or '') == ARGV[1]
@@ -10,6 +10,7 @@ for i = 3, #KEYS do
 end
 if not same then return 0 end
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
-redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5])
-for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], ARGV[5], 'GT') end
+local life, at = string.gsub(ARGV[5], '^@', '')
+redis.call('SET', KEYS[1], ARGV[4], at == 1 and 'PXAT' or 'PX', life)
+for i = 3, #KEYS do redis.call(at == 1 and 'PEXPIREAT' or 'PEXPIRE', KEYS[i], life, 'GT') end
 return 1

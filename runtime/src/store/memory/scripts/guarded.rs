@@ -25,8 +25,15 @@ pub(super) fn fill(
             return Ok(Reply::Int(0));
         }
     }
-    let held = keyspace.text(value)?;
-    if held.map_or_else(String::new, |held| sha1_hex(&held)) != *seen_value {
+    let (seen_value, was_due) = match seen_value.strip_prefix(b"?") {
+        Some(seen) => (seen, true),
+        None => (&seen_value[..], false),
+    };
+    let is_same = match keyspace.text(value)? {
+        Some(held) => sha1_hex(&held).as_bytes() == seen_value,
+        None => seen_value.is_empty() || was_due,
+    };
+    if !is_same {
         return Ok(Reply::Int(0));
     }
     let expires_at = expiry::after_millis(keyspace, ttl)?;

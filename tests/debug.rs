@@ -19,25 +19,37 @@ use std::time::Duration;
 /// Stands for everything that must not be printed.
 const SECRET: &str = "hunter2-hunter2-hunter2";
 
-/// What holds nothing of a user's: closed words, numbers, and what the code itself names (prefixes, kinds, lifetimes).
+/// What holds nothing of a user's: closed words, numbers, and what the code itself names (prefixes, kinds, lifetimes, and
+/// all that the catalogue lists).
 /// `Lookup` and `ClientIp` print the value that they hold, as `Option` does.
-const HOLD_NOTHING: [&str; 19] = [
+const HOLD_NOTHING: [&str; 30] = [
     "Algorithm",
     "CacheStats",
     "CallerSession",
+    "Certainty",
     "ClientAddress",
     "ClientIp",
+    "Collision",
+    "Collisions",
+    "Durations",
+    "Edge",
+    "Effect",
     "ErrorKind",
+    "Function",
     "GrpcAnswer",
     "HealthState",
+    "Instance",
     "LimitStats",
     "Lookup",
+    "Mutation",
     "OnOutage",
     "OnRefusal",
     "Outcome",
-    "Reason",
+    "Place",
     "RateLimitHeadersLayer",
+    "Reason",
     "StandardAnswer",
+    "Target",
     "TimeLeft",
     "Unidentified",
     "ValueKind",
@@ -63,6 +75,11 @@ impl Shown {
 
 #[cached(prefix = "user", key = "<id>", all)]
 async fn user(id: &str) -> Option<String> {
+    Some(id.to_owned())
+}
+
+#[cached(local = "only", key = "<id>", all)]
+async fn kept(id: &str) -> Option<String> {
     Some(id.to_owned())
 }
 
@@ -100,6 +117,14 @@ async fn no_debug_shows_a_secret_a_value_or_what_a_key_is_made_of() {
     shown.hides(&pond.scope(async { user::all_entries() }).await);
     let found = Lookup::Hit(Some(SECRET.to_owned()));
     assert_eq!(entry.get().await.unwrap(), found);
+
+    pond.scope(kept(SECRET)).await;
+    let entry = pond.scope(async { kept::entry(SECRET) }).await;
+    shown.hides(&entry);
+    shown.hides(&*entry);
+    shown.hides(&entry.explain());
+    shown.hides(&entry.invalidate());
+    shown.hides(&pond.scope(async { kept::all_entries() }).await);
 
     pond.set(&made, SECRET, ttl::SHORT).await.unwrap();
     shown.hides(&pond);
@@ -141,6 +166,8 @@ async fn no_debug_shows_a_secret_a_value_or_what_a_key_is_made_of() {
     shown.hides(&pond);
     layers(&mut shown);
     scopes(&pond, &mut shown);
+    #[cfg(feature = "catalogue")]
+    shown.hides(&millpond::catalogue());
 
     assert_eq!(
         missing(&shown),

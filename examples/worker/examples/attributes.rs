@@ -6,6 +6,7 @@ use millpond::{Millpond, Tag, cached, invalidates, key, rate_limited, updates};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Stands for a value of JavaScript.
@@ -54,6 +55,30 @@ async fn get_people(ids: &[u64], local: Local) -> Result<HashMap<u64, User>, std
         people.extend(load(*id, Rc::clone(&local)).await?.map(|user| (*id, user)));
     }
     Ok(people)
+}
+
+#[cached(
+    prefix = "page",
+    key = "<id>",
+    ttl = "1m",
+    stale_while_revalidate = "1h",
+    stale_if_error = "1d",
+    soft_timeout = "2s",
+    refresh_ahead = 0.8
+)]
+async fn get_page(id: u64) -> Result<Option<u64>, std::fmt::Error> {
+    std::future::ready(Ok(Some(id))).await
+}
+
+#[cached(local = "only", ttl = "1m")]
+async fn shard(id: u64) -> Arc<str> {
+    std::future::ready(()).await;
+    id.to_string().into()
+}
+
+#[cached(local = "only", ttl = "1m")]
+fn length(text: &str) -> usize {
+    text.len()
 }
 
 #[cached(
@@ -128,7 +153,9 @@ async fn all_of_it(pond: Millpond, local: Local) -> Result<(), Box<dyn std::erro
     get_person(7, Rc::clone(&local)).await?;
     get_people(&[7, 8], Rc::clone(&local)).await?;
     named::invalidate("Ada").await?;
+    get_page(7).await?;
     answer("why", &local).await;
+    length(&shard(7).await);
     token(7).await?;
     rename(7, Rc::clone(&local)).await?;
     replace(7, Rc::clone(&local)).await?;

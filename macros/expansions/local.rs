@@ -85,6 +85,13 @@ impl prices {
                     ::core::time::Duration::from_secs(300u64),
                 )
                 .local_only();
+            ::millpond::__private::catalogued! {
+                ::millpond::__private::FunctionSite::known(& CACHED_FUNCTION,
+                "Arc<Prices>").companion:: < prices > ().value(|| { use
+                ::millpond::__private::kinds:: *; ::millpond::__private::value_name((&&
+                && ::millpond::__private::ReturnType:: < Arc < Prices > > ::new())
+                .mutation_kind()) })
+            }
             &CACHED_FUNCTION
         }
     }

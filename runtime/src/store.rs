@@ -13,6 +13,7 @@ pub(crate) mod command;
 mod delivery;
 mod engine;
 pub(crate) mod glob;
+mod lua;
 pub(crate) mod memory;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod per_runtime;

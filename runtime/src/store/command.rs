@@ -1,5 +1,6 @@
 //! What goes to an engine: commands, scripts, transactions.
 
+use super::lua::script;
 use crate::hex;
 pub(crate) use crate::reply::Reply;
 use bytes::Bytes;
@@ -113,20 +114,20 @@ impl Script {
     /// The Lua text as plain Redis takes it.
     pub(crate) fn source(self) -> &'static str {
         match self {
-            Self::Fill => include_str!("scripts/fill.lua"),
-            Self::FillMany => include_str!("scripts/fill_many.lua"),
-            Self::Put => include_str!("scripts/put.lua"),
-            Self::GiveUp => include_str!("scripts/give_up.lua"),
-            Self::Update => include_str!("scripts/update.lua"),
-            Self::LimitCheck => include_str!("scripts/limit_check.lua"),
-            Self::LimitRefund => include_str!("scripts/limit_refund.lua"),
-            Self::LimitEvents => include_str!("scripts/limit_events.lua"),
-            Self::Change => include_str!("scripts/change.lua"),
-            Self::Lock => include_str!("scripts/lock.lua"),
-            Self::Extend => include_str!("scripts/extend.lua"),
-            Self::IfEqual => include_str!("scripts/if_equal.lua"),
-            Self::Rotate => include_str!("scripts/rotate.lua"),
-            Self::Tags => include_str!("scripts/tags.lua"),
+            Self::Fill => script!("scripts/fill.lua"),
+            Self::FillMany => script!("scripts/fill_many.lua"),
+            Self::Put => script!("scripts/put.lua"),
+            Self::GiveUp => script!("scripts/give_up.lua"),
+            Self::Update => script!("scripts/update.lua"),
+            Self::LimitCheck => script!("scripts/limit_check.lua"),
+            Self::LimitRefund => script!("scripts/limit_refund.lua"),
+            Self::LimitEvents => script!("scripts/limit_events.lua"),
+            Self::Change => script!("scripts/change.lua"),
+            Self::Lock => script!("scripts/lock.lua"),
+            Self::Extend => script!("scripts/extend.lua"),
+            Self::IfEqual => script!("scripts/if_equal.lua"),
+            Self::Rotate => script!("scripts/rotate.lua"),
+            Self::Tags => script!("scripts/tags.lua"),
         }
     }
 

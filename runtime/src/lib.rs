@@ -193,8 +193,8 @@ pub mod ttl;
 /// traits already; none of them is meant to be implemented by hand.
 pub mod bounds {
     pub use crate::__private::{
-        BatchCollection, CacheValue, CacheableKind, Cost, HashedPart, Identify, Item, ItemValue,
-        KeyPart, LocalValue, OptionalPart, PassAs, Refuse, Respond,
+        BatchCollection, CacheValue, CacheableKind, CopiedArgument, Cost, HashedPart, Identify,
+        Item, ItemValue, KeyPart, LocalValue, MovedArgument, OptionalPart, PassAs, Refuse, Respond,
     };
 }
 

@@ -49,22 +49,22 @@ pub fn start(runtime: &Path, function: &Function, body: &Body) -> TokenStream {
             }
             Held::Copied(ty) => {
                 let copied = door("copied");
-                quote_spanned!(Span::mixed_site()=> #copied::<#ty>(#given))
+                quote_spanned!(Span::mixed_site()=> #copied::<#ty, _>(#given))
             }
             Held::CopiedOption(ty) => {
                 let copied = door("copied");
-                quote_spanned!(Span::mixed_site()=> #given.map(#copied::<#ty>))
+                quote_spanned!(Span::mixed_site()=> #given.map(#copied::<#ty, _>))
             }
         };
         quote_spanned!(Span::mixed_site()=> let #kept = #value;)
     });
     let lent = all.iter().map(|(_, kept, held, _)| match held {
         Held::Moved => quote_spanned!(Span::mixed_site()=> #kept),
-        Held::Copied(_) => {
-            quote_spanned!(Span::mixed_site()=> #kept.lend())
+        Held::Copied(ty) => {
+            quote_spanned!(Span::mixed_site()=> #kept.lend::<#ty>())
         }
-        Held::CopiedOption(_) => quote_spanned! {Span::mixed_site()=>
-            #kept.as_ref().map(#runtime::__private::OwnCopy::lend)
+        Held::CopiedOption(ty) => quote_spanned! {Span::mixed_site()=>
+            #kept.as_ref().map(#runtime::__private::OwnCopy::lend::<#ty>)
         },
     });
     quote_spanned! {span=>

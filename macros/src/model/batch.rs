@@ -122,7 +122,7 @@ pub fn check(tokens: TokenStream, mut function: Function) -> Result<Batch, Refus
     });
     let is_partial = read.is_partial;
     let given: Given = option::read(read.options, &mut errors);
-    let is_async = signature::check_async(&function, "cached", &mut errors);
+    let is_async = signature::check_async(&function, "cached(batch = ...)", &mut errors);
     check_both(&given, is_partial, &function, &mut errors);
     let Runtime(runtime) = given.runtime.value(&mut errors).unwrap_or_default();
     let when = given.when.value(&mut errors).map(|Condition(when)| when);

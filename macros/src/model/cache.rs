@@ -63,7 +63,7 @@ options! {
         in_impl: Word, also ["in_trait", "method"];
         runtime as "crate": Runtime, also ["crate_path"];
     }
-    later ["stale", "refresh"]
+    later []
 }
 
 /// Everything that the generated code says.

@@ -63,25 +63,28 @@ unsized_arguments! {
     [] std::ffi::CStr;
 }
 
-/// A copy of a borrowed argument. It has a name, since of a type that has to be worked out the compiler would say why
-/// it cannot be, and not what it is for.
-pub struct OwnCopy<T: CopiedArgument + ?Sized>(T::Owned);
+/// A copy of a borrowed argument. What it is, is left to be inferred: of a type that is written the compiler would say
+/// once more, and in other words, why it cannot be.
+pub struct OwnCopy<O>(O);
 
-impl<T: CopiedArgument + ?Sized> OwnCopy<T> {
+impl<O> OwnCopy<O> {
     /// As the body borrows it.
-    pub fn lend(&self) -> &T {
+    pub fn lend<T: ?Sized>(&self) -> &T
+    where
+        O: Borrow<T>,
+    {
         self.0.borrow()
     }
 }
 
-impl<T: CopiedArgument + ?Sized> std::fmt::Debug for OwnCopy<T> {
+impl<O> std::fmt::Debug for OwnCopy<O> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("OwnCopy")
     }
 }
 
 /// Makes it.
-pub fn copied<T: CopiedArgument + ?Sized>(argument: &T) -> OwnCopy<T> {
+pub fn copied<T: CopiedArgument<Owned = O> + ?Sized, O>(argument: &T) -> OwnCopy<O> {
     OwnCopy(argument.copied())
 }
 

@@ -33,6 +33,18 @@ async fn read_batch(ids: &[u32]) -> BTreeMap<u32, u32> {
     ids.iter().map(|id| (*id, *id)).collect()
 }
 
+/// Loaded again on every hit.
+#[cached(
+    prefix = "again",
+    key = "<id>",
+    ttl = "1h",
+    stale_if_error = "1h",
+    refresh_ahead = 0.000_000_001
+)]
+async fn read_again(id: u32) -> u32 {
+    id
+}
+
 #[cached(prefix = "failing", key = "<id>")]
 async fn fail(id: u32) -> Result<u32, std::fmt::Error> {
     let _ = id;
@@ -323,6 +335,15 @@ async fn calls(costs: &mut Costs, pond: &Millpond) {
     read_written(1).await;
     let event = "miss and fill, a tag of the value";
     costs.of(event, read_written(2)).await;
+    let event = "miss and fill, with a window of old values";
+    read_again(1).await; // asks for the time
+    costs.of(event, read_again(2)).await;
+    let event = "hit that is loaded again in the background";
+    let call = async {
+        read_again(2).await;
+        pond.flush().await
+    };
+    costs.of(event, call).await;
     read_batch(&[40, 41]).await;
     let event = "miss and fill, batch of three";
     costs.of(event, read_batch(&[42, 43, 44])).await;

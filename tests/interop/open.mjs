@@ -9,8 +9,9 @@ function open(key, stored, keys) {
   if (!stored.startsWith('{"millpond":')) return stored;
   const end = stored.indexOf("\n");
   const line = stored.slice(0, end);
-  const { millpond, gzip, aes256gcm, tags, ...unknown } = JSON.parse(line);
+  const { millpond, gzip, aes256gcm, tags, until, from, took, ...unknown } = JSON.parse(line);
   if (millpond !== 1 || Object.keys(unknown).length > 0) throw new Error("not of version 1");
+  if (until <= Date.now()) return null; // its lifetime is over
   if (!gzip && !aes256gcm) return stored.slice(end + 1);
   let bytes = Buffer.from(stored.slice(end + 1), "base64");
   if (aes256gcm) {

@@ -355,6 +355,37 @@ async fn another_language_opens_what_is_documented_and_writes_it() {
     assert_eq!(count(&bodies), before);
 }
 
+/// Used for an hour after a lifetime of five minutes.
+#[cached(
+    prefix = "aging",
+    key = "<lines>",
+    ttl = "5m",
+    stale_while_revalidate = "1h",
+    compress
+)]
+async fn aging(lines: usize) -> Page {
+    page(lines)
+}
+
+#[tokio::test]
+async fn another_language_sees_how_long_a_value_is_fresh() {
+    needs_npm!();
+    let gateway = gateway(needs_redis!()).await;
+    let pond = with_key(support::builder(&gateway));
+    pond.scope(async {
+        aging(1).await;
+        aging(100).await;
+    })
+    .await;
+    let old = "{\"millpond\":1,\"until\":1000,\"from\":1,\"took\":2}\n[]";
+    pond.command(["SET", "aging:old", old]).await.unwrap();
+    let keys = ["aging:1", "aging:100", "aging:old"];
+    let said = node("open.mjs", &[&["{}", "open"], &keys[..]].concat(), &gateway).await;
+    let opened: Vec<Option<String>> = serde_json::from_str(&said).unwrap();
+    let json = |page| serde_json::to_string(&page).unwrap();
+    assert_eq!(opened, [Some(json(page(1))), Some(json(page(100))), None]);
+}
+
 #[test]
 fn the_documented_opening_is_the_tested_one() {
     let script = include_str!("../interop/open.mjs");

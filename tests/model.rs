@@ -1,5 +1,6 @@
 //! A model test: random interleavings of loads, invalidations, writes, tags, evictions and reads by hand in several
-//! simulated processes on one database, against the truth. After an acknowledged change no call that begins later returns
+//! simulated processes on one database, with values that are loaded again in the background and old ones that are used
+//! meanwhile, against the truth. After an acknowledged change no call that begins later returns
 //! something older, from whichever path.
 //!
 //! A run follows its seed, which a failure prints: `MILLPOND_MODEL_SEED=7 MILLPOND_MODEL_STEPS=1000000 cargo test --test model`.
@@ -46,6 +47,58 @@ async fn read_alone(id: usize, source: &Source<u64>) -> u64 {
     source.answer().await
 }
 
+/// Loaded again in the background on every hit.
+#[cached(
+    prefix = "model",
+    key = "<id>",
+    ttl = "1h",
+    jitter = 0,
+    refresh_ahead = 0.000_000_001,
+    tags(half(id % 2), "all"),
+    all,
+    shares = read,
+    invalidate = false,
+    skip(source)
+)]
+async fn read_ahead(id: usize, source: &Source<u64>) -> u64 {
+    source.answer().await
+}
+
+/// Old after a millisecond, and used for an hour.
+#[cached(
+    prefix = "model",
+    key = "<id>",
+    ttl = "1ms",
+    jitter = 0,
+    stale_while_revalidate = "1h",
+    tags(half(id % 2), "all"),
+    all,
+    shares = read,
+    invalidate = false,
+    skip(source)
+)]
+async fn read_old(id: usize, source: &Source<u64>) -> u64 {
+    source.answer().await
+}
+
+/// Old after a millisecond, and used where the body takes another.
+#[cached(
+    prefix = "model",
+    key = "<id>",
+    ttl = "1ms",
+    jitter = 0,
+    stale_if_error = "1h",
+    soft_timeout = "1ms",
+    tags(half(id % 2), "all"),
+    all,
+    shares = read,
+    invalidate = false,
+    skip(source)
+)]
+async fn read_or_old(id: usize, source: &Source<u64>) -> u64 {
+    source.answer().await
+}
+
 /// Of both halves, and each key by the version that its body saw.
 #[cached(batch = ids, of = read(ids))]
 async fn read_many(ids: &[usize], source: &Source<[u64; KEYS]>) -> Vec<Option<u64>> {
@@ -76,6 +129,13 @@ struct Call {
     bodies: Bodies<u64>,
 }
 
+/// A body in the background.
+struct Background {
+    id: usize,
+    body: Option<(Body<u64>, u64)>,
+    bodies: Bodies<u64>,
+}
+
 /// A batch under way, of all keys.
 struct Many {
     ids: Vec<usize>,
@@ -91,6 +151,7 @@ struct Model {
     /// The version of each key that the database of the service holds.
     truth: [u64; KEYS],
     calls: VecDeque<Call>,
+    backgrounds: VecDeque<Background>,
     many: Vec<Many>,
     dice: Dice,
     log: Vec<String>,
@@ -116,13 +177,14 @@ impl Model {
         let process = self.dice.below(PROCESSES);
         let id = self.dice.below(KEYS);
         let pond = self.processes[process].clone();
-        let what = self.dice.below(23);
+        let what = self.dice.below(41);
         self.say(format!(
             "{what}: process {process}, key {id}, truth {:?}",
             self.truth
         ));
         match what {
-            0..=6 => self.call(&pond, id, what == 6).await,
+            0..=6 => self.call(&pond, id, usize::from(what == 6)).await,
+            23..=40 => self.call(&pond, id, what % 3 + 2).await,
             7..=8 => self.answer().await,
             9..=10 => {
                 // As a mutation does it: the change, then the invalidation.
@@ -187,17 +249,19 @@ impl Model {
     }
 
     /// A call begins; its body, if it runs one, sees the truth of now.
-    async fn call(&mut self, pond: &Millpond, id: usize, alone: bool) {
+    async fn call(&mut self, pond: &Millpond, id: usize, how: usize) {
         if self.calls.len() >= LOADS {
             return self.answer().await;
         }
         let (source, bodies) = source();
         let least = self.truth[id];
         let task = pond.spawn(async move {
-            if alone {
-                read_alone(id, &source).await
-            } else {
-                read(id, &source).await
+            match how {
+                0 => read(id, &source).await,
+                1 => read_alone(id, &source).await,
+                2 => read_ahead(id, &source).await,
+                3 => read_old(id, &source).await,
+                _ => read_or_old(id, &source).await,
             }
         });
         self.calls.push_back(Call {
@@ -262,6 +326,18 @@ impl Model {
         }
     }
 
+    fn answer_background(&mut self) {
+        let waiting: Vec<usize> = (0..self.backgrounds.len())
+            .filter(|&at| self.backgrounds[at].body.is_some())
+            .collect();
+        if !waiting.is_empty() {
+            let at = waiting[self.dice.below(waiting.len())];
+            if let Some((body, seen)) = self.backgrounds[at].body.take() {
+                body.answer(seen);
+            }
+        }
+    }
+
     /// Bodies that have begun see the truth of now; calls that are over are checked.
     async fn look_after(&mut self) {
         // Requests take real time, which yielding does not wait for.
@@ -281,7 +357,23 @@ impl Model {
             {
                 let found = call.task.await.unwrap();
                 self.check(call.id, found, call.least, "a call");
+                // Its body may have begun in the background, or may do so yet.
+                self.backgrounds.push_back(Background {
+                    id: call.id,
+                    body: call.body,
+                    bodies: call.bodies,
+                });
             }
+        }
+        for background in &mut self.backgrounds {
+            if background.body.is_none() && background.bodies.count() > 0 {
+                let body = background.bodies.next().await;
+                background.body = Some((body, self.truth[background.id]));
+            }
+        }
+        // Those of calls that are over for long begin no more.
+        while self.backgrounds.len() > 8 * LOADS {
+            self.backgrounds.pop_front();
         }
     }
 
@@ -289,6 +381,7 @@ impl Model {
     async fn answer(&mut self) {
         self.look_after().await;
         self.answer_many();
+        self.answer_background();
         let waiting: Vec<usize> = (0..self.calls.len())
             .filter(|&at| self.calls[at].body.is_some())
             .collect();
@@ -332,6 +425,7 @@ async fn nothing_older_than_what_was_acknowledged_comes_back() {
         processes,
         truth: [1; KEYS],
         calls: VecDeque::new(),
+        backgrounds: VecDeque::new(),
         many: Vec::new(),
         dice,
         log: vec![format!("seed {seed}")],
@@ -346,12 +440,13 @@ async fn nothing_older_than_what_was_acknowledged_comes_back() {
         .processes
         .iter()
         .map(|pond| pond.stats().prefix("model"));
-    let (hits, refused) = stats.fold((0, 0), |(hits, refused), it| {
-        (hits + it.hits, refused + it.refused)
+    let (hits, stale, refused) = stats.fold((0, 0, 0), |(hits, stale, refused), it| {
+        (hits + it.hits, stale + it.stale, refused + it.refused)
     });
-    // A run without either would have tested nothing.
+    // A run without any of them would have tested nothing.
     assert!(
-        hits > 0 && refused > 0,
-        "{hits} hits, {refused} refused fills"
+        hits > 0 && stale > 0 && refused > 0,
+        "{hits} hits, {stale} old values, {refused} refused fills"
     );
+    println!("{hits} hits, {stale} old values, {refused} refused fills");
 }

@@ -337,6 +337,107 @@ fn each_limit_that_takes_part_in_a_check_counts_it_and_those_that_refused_the_re
     assert_eq!((of("NARROW", "allowed"), of("NARROW", "refused")), (1, 2));
 }
 
+#[derive(Clone, Debug, PartialEq)]
+struct Failed;
+
+#[cached(
+    prefix = "aging",
+    ttl = "1m",
+    key = "<id>",
+    skip(fails),
+    stale_if_error = "1d"
+)]
+async fn aging(id: u32, fails: bool) -> Result<u32, Failed> {
+    if fails { Err(Failed) } else { Ok(id) }
+}
+
+#[test]
+fn each_call_has_one_result_where_values_are_old_too() {
+    let clock = ManualClock::new();
+    let pond = Millpond::builder().memory().clock(clock.clone());
+    let pond = pond.build().unwrap();
+    let hour = 60 * MINUTE;
+    run(pond.scope(async {
+        assert_eq!(aging(1, false).await, Ok(1)); // a miss
+        assert_eq!(aging(1, true).await, Ok(1)); // a hit
+        clock.advance(hour);
+        assert_eq!(aging(1, true).await, Ok(1)); // old
+        clock.advance(hour);
+        assert_eq!(aging(1, false).await, Ok(1)); // a miss, since the old value was not needed
+        assert_eq!(aging(1, true).await, Ok(1)); // a hit
+        clock.advance(48 * hour);
+        assert_eq!(aging(1, true).await, Err(Failed)); // a miss
+    }));
+    let seen = recorded(|| {});
+    let of = |labels: &[(&str, &str)]| {
+        let labels = [&[("prefix", "aging")], labels].concat();
+        count(&seen, CALLS, &labels)
+    };
+    let results = ["hit", "stale", "miss", "bypass"].map(|result| of(&[("result", result)]));
+    assert_eq!((results, of(&[])), ([2, 1, 3, 0], 6));
+}
+
+#[cached(prefix = "staying", local = "only", key = "<id>")]
+fn staying(id: u32) -> String {
+    id.to_string()
+}
+
+#[test]
+fn what_stays_in_the_process_is_counted_measured_and_weighed() {
+    let pond = Millpond::memory();
+    let bytes = || {
+        let seen = recorded(|| {});
+        match seen["millpond_local_bytes"][0].value {
+            DebugValue::Gauge(value) => value.into_inner(),
+            _ => panic!("no gauge"),
+        }
+    };
+    let seen = recorded(|| {
+        run(pond.scope(async {
+            for id in [1, 1, 1, 2] {
+                staying(id);
+            }
+        }));
+    });
+    let loads = &seen["millpond_cache_load_seconds"];
+    let mut loads = loads.iter().filter(|it| it.labels["prefix"] == "staying");
+    match loads.next().map(|it| &it.value) {
+        Some(DebugValue::Histogram(times)) => assert_eq!(times.len(), 2),
+        other => panic!("{other:?}"),
+    }
+    assert!(bytes() > 400.0, "{}", bytes());
+    assert_eq!(pond.stats().load_times("staying").count(), 2);
+    drop(pond);
+    let seen = recorded(|| {});
+    let of = |result| count(&seen, CALLS, &[("prefix", "staying"), ("result", result)]);
+    assert_eq!((of("local"), of("miss"), of("hit")), (2, 2, 0));
+}
+
+#[cfg(feature = "catalogue")]
+#[test]
+fn what_attributes_declare_is_told_as_zero_before_it_is_called() {
+    #[cached(prefix = "never_called", key = "<id>")]
+    async fn never_called(id: u32) -> u32 {
+        id
+    }
+    const NEVER_CHECKED: Limit = Limit::fixed_window("NEVER_CHECKED", 10, MINUTE);
+    #[millpond::rate_limited(kind = NEVER_CHECKED, id = user)]
+    async fn never_checked(user: &str) -> Result<(), millpond::RateLimited> {
+        Ok(())
+    }
+    let _ = (never_called, never_checked);
+    let seen = recorded(|| {});
+    let series = |name: &str, label: &str, value: &str| {
+        let of = seen[name].iter().filter(|it| it.labels[label] == value);
+        of.map(Seen::number).collect::<Vec<_>>()
+    };
+    assert_eq!(series(CALLS, "prefix", "never_called"), [0; 7]);
+    let failures = series("millpond_cache_failures_total", "prefix", "never_called");
+    assert_eq!(failures, [0; 4]);
+    let checks = series("millpond_limit_checks_total", "kind", "NEVER_CHECKED");
+    assert_eq!(checks, [0; 4]);
+}
+
 #[cfg(feature = "redis")]
 #[test]
 fn an_outage_is_seen_in_the_gauges_and_in_the_outcomes_of_checks() {

@@ -43,7 +43,13 @@ pub(crate) struct Local {
     values: OnceLock<Values>,
     stripes: Stripes,
     tags: TagTable,
-    hits: Lanes,
+    hits: Arc<LocalHits>,
+}
+
+/// How often values were found, by prefix. It may outlive the values.
+#[derive(Default)]
+pub(crate) struct LocalHits {
+    lanes: Lanes,
     /// The numbers under which hits are counted.
     prefixes: Mutex<HashMap<&'static str, u32>>,
 }
@@ -101,8 +107,7 @@ impl Local {
             values: OnceLock::new(),
             stripes: Stripes::default(),
             tags: TagTable::default(),
-            hits: Lanes::default(),
-            prefixes: Mutex::default(),
+            hits: Arc::default(),
         }
     }
 
@@ -118,7 +123,7 @@ impl Local {
             return None;
         }
         let value = restored(kept.value)?;
-        self.hits.add(kept.counter);
+        self.hits.lanes.add(kept.counter);
         Some(value)
     }
 
@@ -163,7 +168,7 @@ impl Local {
         let kept = Kept {
             value: keep.value,
             until: self.clock.end_of(sample.at, keep.life),
-            counter: self.counter(keep.prefix),
+            counter: self.hits.counter(keep.prefix),
             tags: sample.tags,
             since: sample.at,
             bytes: u64::try_from(keep.bytes).unwrap_or(u64::MAX),
@@ -191,18 +196,9 @@ impl Local {
         self.tags.move_on(tag);
     }
 
-    fn counter(&self, prefix: &'static str) -> u32 {
-        let mut prefixes = sync::lock(&self.prefixes);
-        let next = u32::try_from(prefixes.len()).unwrap_or(u32::MAX);
-        *prefixes.entry(prefix).or_insert(next)
-    }
-
-    /// Hits by prefix.
-    pub(crate) fn hits(&self) -> Vec<(&'static str, u64)> {
-        let prefixes = sync::lock(&self.prefixes);
-        let each = prefixes.iter();
-        each.map(|(prefix, number)| (*prefix, self.hits.sum(*number)))
-            .collect()
+    /// What counts the hits.
+    pub(crate) fn hits(&self) -> &Arc<LocalHits> {
+        &self.hits
     }
 
     /// How many bytes the values take, as far as is known.
@@ -213,6 +209,22 @@ impl Local {
     /// How many values there are.
     pub(crate) fn len(&self) -> usize {
         self.values.get().map_or(0, Cache::len)
+    }
+}
+
+impl LocalHits {
+    fn counter(&self, prefix: &'static str) -> u32 {
+        let mut prefixes = sync::lock(&self.prefixes);
+        let next = u32::try_from(prefixes.len()).unwrap_or(u32::MAX);
+        *prefixes.entry(prefix).or_insert(next)
+    }
+
+    /// Hits by prefix.
+    pub(crate) fn by_prefix(&self) -> Vec<(&'static str, u64)> {
+        let prefixes = sync::lock(&self.prefixes);
+        let each = prefixes.iter();
+        each.map(|(prefix, number)| (*prefix, self.lanes.sum(*number)))
+            .collect()
     }
 }
 

@@ -10,4 +10,6 @@ pub use ::metrics as facade;
 pub use names::BUCKETS;
 pub use publish::publish;
 pub(crate) use publish::{answered_in, load_took, waited};
+#[cfg(feature = "catalogue")]
+pub(crate) use source::Declares;
 pub(crate) use source::{Source, Totals, add};

@@ -94,7 +94,7 @@ impl Millpond {
             client,
         };
         #[cfg(feature = "metrics")]
-        measured::measure(&parts.client, &parts.limits.counts);
+        measured::measure(&parts.client, &parts.cache.local, &parts.limits.counts);
         Self(Arc::new(parts))
     }
 
@@ -110,7 +110,7 @@ impl Millpond {
         let local = &self.0.cache.local;
         stats.local_values = local.len() as u64;
         stats.local_bytes = local.bytes();
-        for (prefix, hits) in local.hits() {
+        for (prefix, hits) in local.hits().by_prefix() {
             stats.add_local_hits(prefix, hits);
         }
         stats.limits = self.0.limits.counts.stats();

@@ -97,7 +97,7 @@ cache_counters! {
     local_hits,
     /// An old value was returned: while it was loaded again, or because its body failed or took too long.
     stale,
-    /// Nothing usable was found.
+    /// Nothing usable was found, or an old value was, and the body that replaces it was waited for.
     misses,
     /// Results taken from a load of another caller in this process.
     shared,
@@ -119,7 +119,7 @@ cache_counters! {
     /// Reads, fills and invalidations that failed.
     errors,
     /// Calls that ran without the cache: the key could not be rendered, the load of the key called the function
-    /// again, there is no Tokio runtime, or no key to encrypt with.
+    /// again, there is no Tokio runtime, no key to encrypt with, or the wait for another caller's load came to nothing.
     bypassed,
     /// Keys invalidated.
     invalidations,

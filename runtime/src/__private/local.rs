@@ -172,6 +172,7 @@ impl<K: CacheableKind> LocalRules<K> {
     }
 
     fn returned(&self, load: OnlyLoad, returned: K::Return) -> K::Return {
+        load.end_body();
         match self.kind.split(returned) {
             Err(error) => {
                 load.failed(K::share(&error));

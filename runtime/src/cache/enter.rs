@@ -66,7 +66,10 @@ impl CachedCall {
                 load.budget = patience.cache;
                 match end {
                     Waited::Leads(leader) => leader,
-                    Waited::GoesAlone => return Entered::Alone,
+                    Waited::GoesAlone => {
+                        self.counters.bypassed.add(1);
+                        return Entered::Alone;
+                    }
                     Waited::Shared(result) => {
                         self.counters.shared.add(1);
                         return match result {

@@ -223,7 +223,7 @@ impl Load {
 
     /// Counts a miss; the body comes next.
     pub(super) async fn begin(self) -> Entered {
-        self.counters.misses.add(1);
+        self.missed();
         Entered::Load(self.with_all_tags().await)
     }
 
@@ -282,8 +282,15 @@ impl Load {
     /// What was found is no value of the type: a miss, to be overwritten.
     pub(crate) fn garbage(self, what: &str) -> Self {
         self.cannot_be_read(what);
-        self.counters.misses.add(1);
+        self.missed();
         self
+    }
+
+    /// Counts a miss, unless this runs in the background of a call that was answered.
+    fn missed(&self) {
+        if self.background.is_none() {
+            self.counters.misses.add(1);
+        }
     }
 
     /// Counts that what was found is no value, and says so.
@@ -320,6 +327,10 @@ impl Load {
         let Some(took) = self.runs_since.map(|since| since.elapsed()) else {
             return;
         };
+        if self.stale.is_some() {
+            // The old value was not needed. Where it is, the call counts as stale.
+            self.counters.misses.add(1);
+        }
         self.counters.load_times.record(took);
         #[cfg(feature = "metrics")]
         metrics::load_took(self.key.prefix(), self.counters.is_declared(), took);

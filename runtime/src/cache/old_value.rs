@@ -72,7 +72,6 @@ impl Load {
 
     /// The body is to run while this old value is at hand.
     pub(super) fn with_stale(mut self, plain: Bytes) -> Self {
-        self.counters.misses.add(1);
         self.stale = Some(plain);
         self
     }
@@ -84,6 +83,7 @@ impl Load {
         };
         self.note_failure();
         if !self.is_usable_for(Duration::ZERO) {
+            self.counters.misses.add(1);
             return false;
         }
         self.counters.load_errors.add(1);
@@ -134,6 +134,7 @@ impl Load {
     /// The wait for the body is over: what was loaded is returned, or else the old value.
     pub(super) fn awaited(mut self, loaded: Option<Bytes>, reads: &mut dyn FnMut(&[u8]) -> bool) {
         if let Some(loaded) = loaded.filter(|loaded| reads(loaded)) {
+            self.counters.misses.add(1);
             self.share(FlightResult::Value(loaded));
         } else if let Some(stale) = self.stale.take() {
             self.give_stale(stale);

@@ -128,7 +128,10 @@ impl OnlyCall {
                 };
                 match waiter.wait(&mut patience).await {
                     Waited::Leads(leader) => leader,
-                    Waited::GoesAlone => return OnlyEntered::Alone,
+                    Waited::GoesAlone => {
+                        counters.bypassed.add(1);
+                        return OnlyEntered::Alone;
+                    }
                     Waited::Shared(result) => {
                         counters.shared.add(1);
                         return match result {

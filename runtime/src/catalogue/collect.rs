@@ -93,6 +93,24 @@ fn functions() -> (Vec<Known>, Vec<Compared>) {
     (known, compared.collect())
 }
 
+/// What metrics are about, from the first time on that they are told.
+#[cfg(feature = "metrics")]
+fn declare(totals: &mut crate::metrics::Totals) {
+    for site in sites() {
+        if let Described::Known(function) = site.described {
+            totals.declare_prefix(function.prefix);
+        }
+    }
+    for site in inventory::iter::<LimitSite> {
+        if let Some(limit) = site.limit {
+            totals.declare_kind(&limit.kind());
+        }
+    }
+}
+
+#[cfg(feature = "metrics")]
+inventory::submit!(crate::metrics::Declares(declare));
+
 fn instances(called: &Called) -> impl Iterator<Item = Instance> {
     called.instances.iter().map(|(owner, value)| Instance {
         owner: owner.map(str::to_owned),

@@ -39,10 +39,11 @@ pub(super) const CHECKS: &str = "millpond_limit_checks_total";
 pub(super) const PENDING: &str = "millpond_invalidations_pending";
 pub(super) const CIRCUIT_OPEN: &str = "millpond_circuit_open";
 pub(super) const CIRCUIT_OPENED: &str = "millpond_circuit_opened_total";
+pub(super) const LOCAL_BYTES: &str = "millpond_local_bytes";
 pub(super) const COMMANDS: &str = "millpond_commands_total";
 pub(super) const REQUESTS: &str = "millpond_requests_total";
 
-pub(super) const ALL: [Description; 11] = [
+pub(super) const ALL: [Description; 12] = [
     Description {
         name: CALLS,
         of: Type::Counter,
@@ -98,6 +99,12 @@ pub(super) const ALL: [Description; 11] = [
         text: "How often the circuit breaker opened",
     },
     Description {
+        name: LOCAL_BYTES,
+        of: Type::Gauge,
+        unit: Unit::Bytes,
+        text: "About how many bytes the values take that are kept in this process",
+    },
+    Description {
         name: COMMANDS,
         of: Type::Counter,
         unit: Unit::Count,
@@ -115,8 +122,10 @@ pub(super) const ALL: [Description; 11] = [
 type Counted<S> = (&'static str, fn(&S) -> u64);
 
 /// The label `result`. Each call has one.
-pub(super) const RESULTS: [Counted<CacheStats>; 5] = [
+pub(super) const RESULTS: [Counted<CacheStats>; 7] = [
     ("hit", |stats| stats.hits),
+    ("local", |stats| stats.local_hits),
+    ("stale", |stats| stats.stale),
     ("null", |stats| stats.null_hits),
     ("shared", |stats| stats.shared),
     ("miss", |stats| stats.misses),

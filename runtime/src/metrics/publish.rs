@@ -3,7 +3,7 @@
 use super::labels;
 use super::names::{
     ALL, CALLS, CHECKS, CIRCUIT_OPEN, CIRCUIT_OPENED, COMMANDS, FAILURE_KINDS, FAILURES,
-    LOAD_TIMES, OUTCOMES, PENDING, REQUESTS, RESULTS, STORE_TIMES, Type, WAIT_TIMES,
+    LOAD_TIMES, LOCAL_BYTES, OUTCOMES, PENDING, REQUESTS, RESULTS, STORE_TIMES, Type, WAIT_TIMES,
 };
 use super::source::totals;
 use crate::clock::Clock;
@@ -55,9 +55,12 @@ pub fn publish() {
     gauge!(CIRCUIT_OPEN).set(f64::from(u8::from(totals.circuit_open)));
     #[expect(
         clippy::cast_precision_loss,
-        reason = "what waits is in memory, so its number is far below 2^53"
+        reason = "both are of what is in memory, so they are far below 2^53"
     )]
-    gauge!(PENDING).set(totals.pending as f64);
+    {
+        gauge!(PENDING).set(totals.pending as f64);
+        gauge!(LOCAL_BYTES).set(totals.local_bytes as f64);
+    }
 }
 
 fn describe() {

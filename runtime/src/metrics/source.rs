@@ -32,6 +32,8 @@ pub(crate) struct Totals {
     pub(crate) pending: usize,
     /// Of any.
     pub(crate) circuit_open: bool,
+    /// Of all together.
+    pub(crate) local_bytes: u64,
 }
 
 impl Totals {
@@ -43,6 +45,28 @@ impl Totals {
         self.commands += registry.meter.commands.get();
         self.requests += registry.meter.requests.get();
         self.circuit_opened += registry.meter.circuit_opened.get();
+    }
+
+    /// Hits in the local tier, which only functions have.
+    pub(crate) fn add_local_hits(&mut self, hits: &[(&str, u64)]) {
+        for (prefix, hits) in hits {
+            let of_prefix = self.prefixes.entry(labels::prefix(prefix, true));
+            of_prefix.or_default().local_hits += hits;
+        }
+    }
+
+    /// Something will be counted under this prefix of a function: until then, zero is told.
+    #[cfg(feature = "catalogue")]
+    pub(crate) fn declare_prefix(&mut self, prefix: &str) {
+        let label = labels::prefix(prefix, true);
+        self.prefixes.entry(label).or_default();
+    }
+
+    /// The same of a kind of limits.
+    #[cfg(feature = "catalogue")]
+    pub(crate) fn declare_kind(&mut self, kind: &str) {
+        let label = labels::declared_kind(kind);
+        self.kinds.entry(label).or_default();
     }
 
     pub(crate) fn add_limits(&mut self, registry: &LimitRegistry) {
@@ -67,6 +91,14 @@ static SOURCES: Mutex<Sources> = Mutex::new(Sources {
     look_at: 64,
 });
 
+/// Tells what the attributes of the linked crates declare, before any of it is called.
+#[cfg(feature = "catalogue")]
+#[derive(Clone, Copy)]
+pub(crate) struct Declares(pub(crate) fn(&mut Totals));
+
+#[cfg(feature = "catalogue")]
+inventory::collect!(Declares);
+
 /// From now on this one is counted.
 pub(crate) fn add(source: Arc<dyn Source>) {
     let mut sources = sync::lock(&SOURCES);
@@ -82,6 +114,10 @@ pub(super) fn totals() -> Totals {
     let mut sources = sync::lock(&SOURCES);
     sources.bury();
     let mut totals = sources.gone.clone().unwrap_or_default();
+    #[cfg(feature = "catalogue")]
+    for Declares(declare) in inventory::iter::<Declares> {
+        declare(&mut totals);
+    }
     for source in &sources.alive {
         source.count(&mut totals);
         source.gauge(&mut totals);

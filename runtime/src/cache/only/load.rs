@@ -5,6 +5,9 @@ use crate::cache::flight::{Departure, FlightResult, Leader, SharedError};
 use crate::cache::known_functions::FunctionState;
 use crate::cache::liveness::{BodyPoll, Watch};
 use crate::local::{Keep, Sample, Value};
+#[cfg(feature = "metrics")]
+use crate::metrics;
+use crate::runtime::{self, Instant};
 use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
@@ -17,6 +20,8 @@ pub(crate) struct OnlyLoad {
     leader: Option<Leader>,
     departed: Departure,
     watch: Option<Watch>,
+    /// When the body began.
+    runs_since: Instant,
 }
 
 /// What the body returned.
@@ -42,6 +47,7 @@ impl OnlyLoad {
                 .map(Leader::body_departs)
                 .unwrap_or_default(),
             watch: leader.as_ref().map(Leader::watch_body),
+            runs_since: runtime::now(),
             // A tag that is invalidated from here on makes a miss of what the body returns.
             sample: entry.sample(),
             entry,
@@ -56,6 +62,14 @@ impl OnlyLoad {
             Some(watch) => watch.start(cx),
             None => BodyPoll::unwatched(cx),
         }
+    }
+
+    /// The body returned.
+    pub(crate) fn end_body(&self) {
+        let took = self.runs_since.elapsed();
+        self.state.counters.load_times.record(took);
+        #[cfg(feature = "metrics")]
+        metrics::load_took(self.entry.function.prefix, true, took);
     }
 
     /// The body returned an error.

@@ -1,5 +1,6 @@
 //! A small service behind one proxy: cached reads, a write that invalidates, and endpoints that answer 429: images for each
-//! user, reports by plan, logins that fail, and everything together for each address.
+//! user, reports by plan, logins that fail, and everything together for each address. `/metrics` is for Prometheus, `/ready` for
+//! whoever sends the traffic.
 //!
 //! ```text
 //! cargo run --example axum_api                 # 127.0.0.1:3000; ADDRESS=127.0.0.1:0 picks a port
@@ -14,8 +15,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use millpond::limit::{self, ClientAddress, Limit, RateLimitHeadersLayer, RateLimitLayer};
-use millpond::{RateLimited, Tag, cached, invalidates, rate_limited};
+use millpond::metrics::BUCKETS;
+use millpond::{RateLimited, Tag, cached, invalidates, rate_limited, readiness};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -197,6 +200,29 @@ async fn queries(State(db): State<Db>) -> String {
     db.queries.load(Ordering::Relaxed).to_string()
 }
 
+/// The recorder of the process, and the page that it renders.
+fn metrics() -> Result<PrometheusHandle, Box<dyn std::error::Error>> {
+    let ours = Matcher::Prefix("millpond_".to_owned());
+    let exporter = PrometheusBuilder::new()
+        .set_buckets_for_metric(ours, &BUCKETS)?
+        .install_recorder()?;
+    let upkeep = exporter.clone();
+    tokio::spawn(async move {
+        // What histograms are told is kept until it is added up, also if nobody scrapes.
+        let mut often = tokio::time::interval(Duration::from_secs(5));
+        loop {
+            often.tick().await;
+            upkeep.run_upkeep();
+        }
+    });
+    Ok(exporter)
+}
+
+async fn show_metrics(exporter: PrometheusHandle) -> String {
+    millpond::metrics::publish();
+    exporter.render()
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let db = Db::default();
@@ -217,6 +243,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .count_when(|response| response.status() == StatusCode::UNAUTHORIZED);
     let reports = RateLimitLayer::new(plan, account).ietf();
 
+    let exporter = metrics()?;
     let app = Router::new()
         .route("/login", post(log_in).layer(guesses))
         .route("/reports", get(|| async { "a report" }).layer(reports))
@@ -230,6 +257,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .layer(RateLimitHeadersLayer::new())
         // Everything together: two hundred a minute for each address.
         .layer(RateLimitLayer::new(limit::PUBLIC, client))
+        // Not under the limits. A real service has these on a port that strangers do not reach.
+        .route("/metrics", get(move || show_metrics(exporter.clone())))
+        .route("/ready", get(readiness))
         .with_state(db);
 
     let address = std::env::var("ADDRESS").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());

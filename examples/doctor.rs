@@ -4,7 +4,7 @@
 //! something is wrong. It sends some twenty commands, deletes what it writes, and never prints a token.
 
 use millpond::limit::{Limit, Outcome};
-use millpond::{Error, ErrorKind, Millpond, Reply};
+use millpond::{Error, ErrorKind, Health, HealthState, Millpond, Reply};
 use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -198,9 +198,13 @@ async fn redis(report: &mut Report) {
             "the embedded engine would be used; add the feature in Cargo.toml",
         );
     }
-    match pond.command(["PING"]).await {
-        Ok(_) => fine(format_args!("{REDIS_URL} is set, and that Redis answers")),
-        Err(error) => report.wrong(error, format_args!("check {REDIS_URL} and the network")),
+    let health = pond.health().probe().await;
+    if health.engine().error_kind().is_none() {
+        fine(format_args!("{REDIS_URL} is set, and that Redis answers"));
+        whole(&health);
+    } else {
+        let advice = format_args!("check {REDIS_URL} and the network");
+        report.wrong(health.engine().sentence(), advice);
     }
 }
 
@@ -293,9 +297,9 @@ impl Patient {
     }
 
     /// What to do about an error, with the names of the variables in use.
-    fn advice(&self, error: &Error) -> String {
+    fn advice(&self, error: ErrorKind) -> String {
         let (url, token) = (self.database.url.0, self.database.token.0);
-        match error.kind() {
+        match error {
             ErrorKind::Auth if self.is_known => format!(
                 "{token} may not do that: it is the read-only one, or one with few rights; take the other"
             ),
@@ -315,14 +319,16 @@ impl Patient {
     }
 
     async fn connection(&mut self, report: &mut Report) -> bool {
-        match self.command(&["PING"]).await {
-            Ok(_) => {
+        let health = self.pond.health().probe().await;
+        let engine = health.engine();
+        match engine.error_kind() {
+            None => {
                 self.is_known = true;
                 fine("it answers, and takes the token");
                 true
             }
-            Err(error) => {
-                report.wrong(&error, self.advice(&error));
+            Some(error) => {
+                report.wrong(engine.sentence(), self.advice(error));
                 false
             }
         }
@@ -333,7 +339,7 @@ impl Patient {
         for _ in 0..PINGS {
             let start = Instant::now();
             if let Err(error) = self.command(&["PING"]).await {
-                report.wrong(&error, self.advice(&error));
+                report.wrong(&error, self.advice(error.kind()));
                 return;
             }
             times.push(start.elapsed());
@@ -398,7 +404,7 @@ impl Patient {
         if let Err(error) = written {
             report.wrong(
                 format_args!("a write was refused: {error}"),
-                self.advice(&error),
+                self.advice(error.kind()),
             );
             return false;
         }
@@ -410,7 +416,7 @@ impl Patient {
                 "what was written is not read back",
                 "is this one database, and does it have room? An eviction policy may remove new keys",
             ),
-            Err(error) => report.wrong(&error, self.advice(&error)),
+            Err(error) => report.wrong(&error, self.advice(error.kind())),
         }
         true
     }
@@ -432,7 +438,7 @@ impl Patient {
                 format_args!("a script was refused: {error}"),
                 format_args!(
                     "values and limits need EVAL and EVALSHA; {}",
-                    self.advice(&error)
+                    self.advice(error.kind())
                 ),
             ),
         }
@@ -444,7 +450,7 @@ impl Patient {
         for _ in 0..3 {
             match limiter.check(&self.key).await {
                 Ok(decision) => outcomes.push(decision.outcome()),
-                Err(error) => return report.wrong(&error, self.advice(&error)),
+                Err(error) => return report.wrong(&error, self.advice(error.kind())),
             }
         }
         if outcomes == [Outcome::Allowed, Outcome::Allowed, Outcome::Refused] {
@@ -472,6 +478,21 @@ impl Patient {
                 format_args!("what was written could not be deleted: {error}"),
                 "it expires within a minute",
             );
+        }
+    }
+}
+
+/// What the cache says of itself after all that was asked of it.
+fn whole(health: &Health) {
+    let parts = [
+        ("circuit breaker", health.circuit()),
+        ("invalidations", health.invalidations()),
+    ];
+    for (part, check) in parts {
+        let told = format!("{part}: {}", check.sentence());
+        match check.state() {
+            HealthState::Up => fine(told),
+            state => note(told, format_args!("the cache is {state}")),
         }
     }
 }
@@ -508,6 +529,7 @@ async fn examine(report: &mut Report, database: Database) {
         patient.limit(report).await;
         patient.clean_up().await;
     }
+    whole(&patient.pond.health());
 }
 
 #[tokio::main(flavor = "current_thread")]

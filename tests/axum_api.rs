@@ -1,5 +1,5 @@
 //! `cargo run --example axum_api`, driven over its socket by an HTTP client.
-#![cfg(feature = "axum")]
+#![cfg(all(feature = "axum", feature = "metrics"))]
 
 mod support;
 
@@ -125,6 +125,47 @@ async fn the_service_caches_reads_invalidates_on_writes_and_limits_each_user() {
     );
 
     assert_eq!(service.draw("grace").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_service_tells_prometheus_what_happened_and_a_probe_whether_it_works() {
+    let service = Service::start().await;
+    let page = service.get("/metrics").await;
+    let has = |page: &str, line: &str| page.lines().any(|it| it == line);
+    let declared = r#"millpond_cache_calls_total{prefix="user",result="miss"} 0"#;
+    assert!(
+        !cfg!(feature = "catalogue") || has(&page, declared),
+        "{page}"
+    );
+    for _ in 0..3 {
+        service.get("/users/1").await;
+    }
+    let page = service.get("/metrics").await;
+    for line in [
+        "# TYPE millpond_cache_calls_total counter",
+        r#"millpond_cache_calls_total{prefix="user",result="hit"} 2"#,
+        r#"millpond_cache_calls_total{prefix="user",result="miss"} 1"#,
+        r#"millpond_limit_checks_total{kind="PUBLIC",outcome="allowed"} 3"#,
+        r#"millpond_cache_load_seconds_bucket{prefix="user",le="10"} 1"#,
+        "millpond_circuit_open 0",
+    ] {
+        assert!(has(&page, line), "{line}\n---\n{page}");
+    }
+    let ready = service.get("/ready").await;
+    assert!(
+        ready.starts_with("engine up: embedded in this process"),
+        "{ready}"
+    );
+    assert!(
+        ready.contains("\ncircuit up: commands are sent\n"),
+        "{ready}"
+    );
+    // Neither counts as a request of the address.
+    let page = service.get("/metrics").await;
+    assert!(has(
+        &page,
+        r#"millpond_limit_checks_total{kind="PUBLIC",outcome="allowed"} 3"#
+    ));
 }
 
 /// What curl prints: the status, and the headers in lower case.

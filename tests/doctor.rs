@@ -178,7 +178,8 @@ async fn where_nobody_listens_it_says_where_to_look() {
     let visit = Visit::with(&names).await;
     let words = [
         "fine KV_REST_API_URL and KV_REST_API_TOKEN are set",
-        "WRONG could not connect to 127.0.0.1",
+        "WRONG Upstash at 127.0.0.1",
+        "a PING failed: could not connect to 127.0.0.1",
         "check KV_REST_API_URL, and whether this machine may connect there",
         "One thing is wrong.",
     ];
@@ -200,6 +201,8 @@ async fn with_all_in_order_it_says_so_and_leaves_nothing_behind() {
             "fine what is written is read back",
             "fine scripts run",
             "fine a limit of two allows two and refuses the third",
+            "fine circuit breaker: commands are sent",
+            "fine invalidations: none is waiting to be delivered",
         ],
     );
     assert!(!visit.said.contains(gateway.token()), "{}", visit.said);
@@ -225,7 +228,7 @@ async fn a_token_that_is_refused_is_named_and_not_shown() {
     let gateway = gateway(needs_redis!()).await;
     let visit = Visit::with(&[(URL, &gateway.url()), (TOKEN, SECRET)]).await;
     let words = [
-        "WRONG the token was refused (WRONGPASS",
+        "a PING failed: the token was refused (WRONGPASS",
         "copy UPSTASH_REDIS_REST_TOKEN anew",
         "One thing is wrong.",
     ];

@@ -46,7 +46,63 @@ mod over_http {
         assert_eq!(health.state(), HealthState::Down);
         assert_eq!(health.engine().state(), HealthState::Down);
         let engine = health.engine().sentence();
-        assert!(engine.contains("it did not answer: "), "{engine}");
+        assert!(engine.contains("a PING failed: "), "{engine}");
+    }
+
+    #[cfg(feature = "axum")]
+    #[tokio::test]
+    async fn a_readiness_probe_is_answered_by_the_state_and_told_why() {
+        use axum::Router;
+        use axum::body::{Body, to_bytes};
+        use axum::http::{Request, StatusCode};
+        use axum::routing::get;
+        use tower::ServiceExt;
+
+        let gateway = gateway(needs_redis!()).await;
+        let clock = ManualClock::new();
+        let pond = builder(&gateway).retries(0).clock(clock.clone());
+        let pond = pond.build().unwrap();
+        let app = Router::new().route("/ready", get(millpond::readiness));
+        let app = app.layer(millpond::ScopeLayer::new(pond.clone()));
+        let ask = async || {
+            let request = Request::get("/ready").body(Body::empty()).unwrap();
+            let (head, body) = app.clone().oneshot(request).await.unwrap().into_parts();
+            let body = to_bytes(body, 10_000).await.unwrap();
+            assert_eq!(head.headers["cache-control"], "no-store");
+            (head.status, String::from_utf8(body.to_vec()).unwrap())
+        };
+        let (status, text) = ask().await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(text.lines().count(), 3, "{text}");
+
+        gateway.inject("SET", Fault::ResetAfter);
+        pond.delete("user:1").await.unwrap_err();
+        let (status, text) = ask().await;
+        assert_eq!(status, StatusCode::OK, "{text}");
+        assert!(text.contains("invalidations degraded: 1 waiting"), "{text}");
+
+        gateway.refuse().await;
+        let (status, text) = ask().await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{text}");
+        assert!(text.starts_with("engine down: "), "{text}");
+        assert!(!text.contains(gateway.token()), "{text}");
+        gateway.accept().await;
+        clock.advance(std::time::Duration::from_secs(60));
+        assert_eq!(ask().await.0, StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn what_failed_is_told_by_its_kind() {
+        let gateway = gateway(needs_redis!()).await;
+        let url = gateway.url();
+        let pond = millpond::Millpond::builder().upstash(&url, "not the token");
+        let health = pond.build().unwrap().health().probe().await;
+        assert_eq!(
+            health.engine().error_kind(),
+            Some(ErrorKind::Auth),
+            "{health}"
+        );
+        assert_eq!(health.circuit().error_kind(), None, "{health}");
     }
 
     #[tokio::test]

@@ -1,6 +1,10 @@
 //! Whether the cache works at the moment, for readiness checks and for people.
 
+#[cfg(feature = "axum")]
+mod response;
+
 use crate::client::Client;
+use crate::error::{Error, ErrorKind};
 use crate::store::command::{Command, Effect};
 use bytes::Bytes;
 use std::fmt;
@@ -46,6 +50,7 @@ impl fmt::Display for HealthState {
 pub struct HealthCheck {
     state: HealthState,
     sentence: String,
+    error: Option<ErrorKind>,
 }
 
 impl HealthCheck {
@@ -53,13 +58,15 @@ impl HealthCheck {
         Self {
             state: HealthState::Up,
             sentence: sentence.into(),
+            error: None,
         }
     }
 
-    fn down(sentence: impl Into<String>) -> Self {
+    fn down(sentence: impl Into<String>, error: &Error) -> Self {
         Self {
             state: HealthState::Down,
             sentence: sentence.into(),
+            error: Some(error.kind()),
         }
     }
 
@@ -81,6 +88,16 @@ impl HealthCheck {
     /// ```
     pub fn sentence(&self) -> &str {
         &self.sentence
+    }
+
+    /// The kind of the error that the sentence tells of, if it tells of one: what to do about a token that is refused is
+    /// something else than about a server that is away.
+    ///
+    /// ```
+    /// assert_eq!(millpond::Millpond::memory().health().engine().error_kind(), None);
+    /// ```
+    pub fn error_kind(&self) -> Option<ErrorKind> {
+        self.error
     }
 }
 
@@ -149,7 +166,7 @@ impl Health {
         let place = self.engine.sentence;
         let engine = match answer {
             Ok(_) => HealthCheck::up(format!("{place}; it answered in {took} ms")),
-            Err(error) => HealthCheck::down(format!("{place}; it did not answer: {error}")),
+            Err(error) => HealthCheck::down(format!("{place}; a PING failed: {error}"), &error),
         };
         Self {
             engine,
@@ -226,14 +243,14 @@ impl fmt::Debug for Health {
 fn engine(client: &Client) -> HealthCheck {
     match &client.store {
         Ok(store) => HealthCheck::up(store.place()),
-        Err(error) => HealthCheck::down(format!("not configured: {error}")),
+        Err(error) => HealthCheck::down(format!("not configured: {error}"), error),
     }
 }
 
 fn circuit(client: &Client) -> HealthCheck {
     match client.outage() {
         None => HealthCheck::up("commands are sent"),
-        Some(error) => HealthCheck::down(error.to_string()),
+        Some(error) => HealthCheck::down(error.to_string(), &error),
     }
 }
 
@@ -242,6 +259,7 @@ fn invalidations(client: &Client) -> HealthCheck {
         0 => HealthCheck::up("none is waiting to be delivered"),
         number => HealthCheck {
             state: HealthState::Degraded,
+            error: None,
             sentence: format!(
                 "{number} waiting to be delivered; until then this process ignores the stored values of their keys"
             ),

@@ -115,7 +115,7 @@
 //! - `compress` (default): the option `compress` of [`macro@cached`], gzip.
 //! - `encrypt` (default): the option `encrypt` of [`macro@cached`], AES-256-GCM.
 //! - `catalogue`: `millpond::catalogue()`, which lists what the binary caches, invalidates and limits by attributes.
-//! - `axum`: refusals of limits as responses, layers for routes, and the caller's address.
+//! - `axum`: refusals of limits as responses, layers for routes, the caller's address, and `readiness` for probes.
 //! - `metrics`: counters, gauges and histograms for the [`metrics`](https://docs.rs/metrics) crate, and through it for
 //!   Prometheus and others.
 //!
@@ -165,6 +165,8 @@ mod pattern;
 mod pipeline;
 mod pond;
 mod random;
+#[cfg(feature = "axum")]
+mod readiness;
 mod reply;
 mod runtime;
 mod scope;
@@ -340,6 +342,8 @@ pub use millpond_macros::tag;
 pub use pattern::Pattern;
 pub use pipeline::{Pipeline, Transaction};
 pub use pond::Millpond;
+#[cfg(feature = "axum")]
+pub use readiness::readiness;
 pub use reply::{FromReply, Reply};
 #[cfg(feature = "tower")]
 pub use scope::{ScopeFuture, ScopeLayer, ScopeService};

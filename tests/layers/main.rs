@@ -62,7 +62,15 @@ const RUNTIME: Layers = &[
     ),
     (
         "face",
-        &["pond", "builder", "scope", "limit/http", "__private", "lib"],
+        &[
+            "pond",
+            "builder",
+            "scope",
+            "readiness",
+            "limit/http",
+            "__private",
+            "lib",
+        ],
     ),
 ];
 

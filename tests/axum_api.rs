@@ -3,66 +3,10 @@
 
 mod support;
 
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
-use std::process::Stdio;
-use support::example::executable;
-use support::process::CONFIGURATION;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-
-struct Service {
-    url: String,
-    client: Client,
-    _process: Child,
-}
-
-impl Service {
-    /// Starts it as a reader of the example would, on a free port.
-    async fn start() -> Self {
-        let mut command = Command::new(executable("axum_api"));
-        for name in CONFIGURATION {
-            command.env_remove(name);
-        }
-        let mut process = command
-            .env("ADDRESS", "127.0.0.1:0")
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let line = lines
-            .next_line()
-            .await
-            .unwrap()
-            .expect("the example says where it listens");
-        let url = line.strip_prefix("listening on ").expect(&line).to_owned();
-        Self {
-            url,
-            client: Client::new(),
-            _process: process,
-        }
-    }
-
-    async fn get(&self, path: &str) -> String {
-        let response = self
-            .client
-            .get(format!("{}{path}", self.url))
-            .send()
-            .await
-            .unwrap();
-        assert_eq!(response.status(), StatusCode::OK, "{path}");
-        response.text().await.unwrap()
-    }
-
-    async fn draw(&self, user: &str) -> Response {
-        let request = self
-            .client
-            .post(format!("{}/images", self.url))
-            .header("x-user", user);
-        request.send().await.unwrap()
-    }
-}
+use support::service::Service;
+use tokio::process::Command;
 
 fn number(response: &Response, header: &str) -> u64 {
     let header = response
@@ -74,7 +18,7 @@ fn number(response: &Response, header: &str) -> u64 {
 
 #[tokio::test]
 async fn the_service_caches_reads_invalidates_on_writes_and_limits_each_user() {
-    let service = Service::start().await;
+    let service = Service::start(&[]).await;
 
     let ada = json!({"id": 1, "team": 1, "name": "Ada"});
     for _ in 0..3 {
@@ -85,15 +29,7 @@ async fn the_service_caches_reads_invalidates_on_writes_and_limits_each_user() {
     }
     assert_eq!(service.get("/queries").await, "1");
 
-    let rename = service
-        .client
-        .put(format!("{}/users/1", service.url))
-        .header("content-type", "application/json")
-        .body(r#"{"name":"Grace"}"#);
-    assert_eq!(
-        rename.send().await.unwrap().status(),
-        StatusCode::NO_CONTENT
-    );
+    assert_eq!(service.rename("Grace").await, StatusCode::NO_CONTENT);
     assert!(service.get("/users/1").await.contains("Grace"));
     assert_eq!(service.get("/queries").await, "2");
 
@@ -129,7 +65,7 @@ async fn the_service_caches_reads_invalidates_on_writes_and_limits_each_user() {
 
 #[tokio::test]
 async fn the_service_tells_prometheus_what_happened_and_a_probe_whether_it_works() {
-    let service = Service::start().await;
+    let service = Service::start(&[]).await;
     let page = service.get("/metrics").await;
     let has = |page: &str, line: &str| page.lines().any(|it| it == line);
     let declared = r#"millpond_cache_calls_total{prefix="user",result="miss"} 0"#;
@@ -220,7 +156,7 @@ impl Service {
 
 #[tokio::test]
 async fn behind_its_proxy_the_service_limits_logins_plans_and_addresses() {
-    let service = Service::start().await;
+    let service = Service::start(&[]).await;
 
     for _ in 0..10 {
         let answer = service.log_in("203.0.113.9", "correct horse").await;

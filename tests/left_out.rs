@@ -38,6 +38,11 @@ fn what_is_left_out_is_said_in_one_line() {
             met: worker,
             name: "a compiler for wasm32 and the npm packages of tests/edge",
         },
+        Need {
+            says: "needs_prometheus!(",
+            met: program::found("prometheus") && program::found("promtool"),
+            name: "prometheus",
+        },
     ];
     let tests = ["runtime/src", "tests"]
         .map(|folder| tests(&root.join(folder)).expect("the sources can be read"));

@@ -12,6 +12,7 @@ pub(crate) mod example;
 pub(crate) mod log;
 pub(crate) mod process;
 pub(crate) mod program;
+pub(crate) mod service;
 pub(crate) mod source;
 
 use millpond::{Builder, Millpond};

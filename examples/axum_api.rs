@@ -21,6 +21,7 @@ use millpond::metrics::BUCKETS;
 use millpond::{RateLimited, Tag, cached, invalidates, rate_limited, readiness};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::future::ready;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -218,7 +219,7 @@ fn metrics() -> Result<PrometheusHandle, Box<dyn std::error::Error>> {
     Ok(exporter)
 }
 
-async fn show_metrics(exporter: PrometheusHandle) -> String {
+fn show_metrics(exporter: &PrometheusHandle) -> String {
     millpond::metrics::publish();
     exporter.render()
 }
@@ -258,7 +259,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         // Everything together: two hundred a minute for each address.
         .layer(RateLimitLayer::new(limit::PUBLIC, client))
         // Not under the limits. A real service has these on a port that strangers do not reach.
-        .route("/metrics", get(move || show_metrics(exporter.clone())))
+        .route("/metrics", get(move || ready(show_metrics(&exporter))))
         .route("/ready", get(readiness))
         .with_state(db);
 

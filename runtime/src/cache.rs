@@ -10,6 +10,7 @@ mod cacheable;
 mod cached_function;
 mod call;
 pub(crate) mod call_mode;
+pub(crate) mod call_status;
 mod enter;
 mod fill;
 pub(crate) mod flight;
@@ -28,6 +29,7 @@ mod staleness;
 mod state;
 mod storable;
 mod value_tags;
+mod with_status;
 
 pub use answer::{Answer, never};
 pub(crate) use batch::Batch;
@@ -35,6 +37,7 @@ pub use cacheable::{CacheValue, Cacheable, CacheableKind, cacheable};
 pub use cached_function::{CachedFunction, check_prefix};
 pub(crate) use call::{CachedCall, Kept, Policy};
 pub use call_mode::{refresh, uncached};
+pub use call_status::{BatchStatus, BypassReason, CallStatus, Tier};
 pub(crate) use flight::SharedError;
 #[cfg(feature = "catalogue")]
 pub use function_site::FunctionSite;
@@ -48,3 +51,4 @@ pub use stale_answer::{Place, StaleAnswer, Started};
 pub(crate) use staleness::Freshness;
 pub(crate) use state::Cache;
 pub(crate) use storable::unstorable;
+pub use with_status::with_status;

@@ -222,7 +222,7 @@ macro_rules! __catalogued {
 pub mod __private;
 
 pub use builder::Builder;
-pub use cache::{refresh, uncached};
+pub use cache::{BatchStatus, BypassReason, CallStatus, Tier, refresh, uncached, with_status};
 #[cfg(feature = "catalogue")]
 pub use catalogue::catalogue;
 pub use clock::ManualClock;

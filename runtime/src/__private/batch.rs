@@ -4,11 +4,11 @@ mod batchable;
 mod collection;
 mod pass;
 
+use super::call::bypassed;
 use crate::cache::Batch;
 use crate::cache::call_mode::{self, CallMode};
-use crate::cache::{CachedCall, ReturnKind};
+use crate::cache::{BypassReason, CachedCall, CallStatus, ReturnKind};
 use crate::entry::{EntryRef, TypedEntryRef};
-use crate::scope;
 use crate::value::{self, ErasedValue, TypedValue};
 pub use batchable::{Batchable, batchable};
 use bytes::Bytes;
@@ -39,15 +39,18 @@ impl<T> BatchEntries<T> {
     }
 
     /// The calls for the distinct ones, unless the call goes around the cache.
-    fn begin(self, places: &[usize]) -> Option<Vec<CachedCall>> {
-        let mode = call_mode::take();
-        if !self.when || mode == Some(CallMode::Uncached) || scope::is_bypassed() {
-            return None;
+    fn begin(
+        self,
+        mode: Option<CallMode>,
+        places: &[usize],
+    ) -> Result<Vec<CachedCall>, BypassReason> {
+        if let Some(reason) = bypassed(mode, self.when) {
+            return Err(reason);
         }
         let refresh = mode == Some(CallMode::Refresh);
         let mut references = self.entries.into_iter().map(|entry| entry.reference);
         let Some(first) = references.next() else {
-            return Some(Vec::new());
+            return Ok(Vec::new());
         };
         let cache = Arc::clone(&first.cache);
         let registry = &cache.client.registry;
@@ -69,7 +72,7 @@ impl<T> BatchEntries<T> {
                 tracing::error!(prefix, %error, "a function runs uncached");
             }
             counters.bypassed.add(1);
-            return None;
+            return Err(BypassReason::NoEncryptionKey);
         }
         let mut distinct = Vec::new();
         for (at, reference) in std::iter::once(first.clone()).chain(references).enumerate() {
@@ -90,7 +93,7 @@ impl<T> BatchEntries<T> {
                 refresh,
             });
         }
-        Some(distinct)
+        Ok(distinct)
     }
 
     /// What the function for one does not store.
@@ -146,8 +149,13 @@ where
 {
     let (places, firsts) = entries.distinct();
     let unless = entries.unless();
-    let Some(calls) = entries.begin(&places) else {
-        return body(items).await;
+    let (mode, reporting) = call_mode::take();
+    let calls = match entries.begin(mode, &places) {
+        Ok(calls) => calls,
+        Err(reason) => {
+            reporting.bypassed(reason);
+            return body(items).await;
+        }
     };
     let repeats = places.len() > firsts.len();
     let Batchable {
@@ -168,15 +176,10 @@ where
     let once = body.as_ref().is_none_or(|body| again(body).is_none());
     let mut batch = Box::pin(Batch::enter(calls, unless, once)).await;
     loop {
-        for (at, plain, load) in batch.take_found() {
-            match slots[at].read(&plain, nulls, repeats) {
-                Ok(()) => {
-                    if let Some(load) = load {
-                        let null = value::is_null(&plain);
-                        load.hit(plain, null);
-                    }
-                }
-                Err(what) => batch.garbage(at, load, &what),
+        for found in batch.take_found() {
+            match slots[found.at].read(&found.plain, nulls, repeats) {
+                Ok(()) => batch.hit(found),
+                Err(what) => batch.garbage(found.at, found.load, &what),
             }
         }
         let missing = batch.missing();
@@ -202,6 +205,7 @@ where
         let value = match kind.split(returned) {
             Ok(value) => value,
             Err(error) => {
+                reporting.say(|| CallStatus::Batch(batch.status()));
                 batch.failed();
                 return kind.failure(error);
             }
@@ -226,6 +230,7 @@ where
         rest = Some(split.rest);
         batch = Box::pin(batch.store(given)).await;
     }
+    reporting.say(|| CallStatus::Batch(batch.status()));
     let values = slots.iter_mut().map(|slot| slot.value.take()).collect();
     let plain = |at: usize| slots[at].plain.clone();
     kind.success(join(rest, &items, &places, values, &plain))

@@ -1,8 +1,10 @@
 //! A call of a cached function, from its key to its return value.
 
 use crate::cache::call_mode::{self, CallMode};
+use crate::cache::call_status::Reporting;
 use crate::cache::{
-    Answer, Cacheable, CachedCall, CachedFunction, Place, Policy, ReturnKind, StaleAnswer, Started,
+    Answer, BypassReason, Cacheable, CachedCall, CachedFunction, Place, Policy, ReturnKind,
+    StaleAnswer, Started,
 };
 use crate::client::tags::Tags;
 use crate::entry::{AllEntries, Entry, EntryRef, Invalidation};
@@ -91,11 +93,25 @@ impl Call {
         }
     }
 
-    /// The call, unless it goes around the cache.
-    fn begin(mut self, value_type: &'static str) -> Option<CachedCall> {
-        let mode = call_mode::take();
-        if !self.when || mode == Some(CallMode::Uncached) || scope::is_bypassed() {
-            return None;
+    /// The call, unless it goes around the cache; and who wants to know what it comes to.
+    fn begin(self, value_type: &'static str) -> (Option<CachedCall>, Reporting) {
+        let (mode, reporting) = call_mode::take();
+        match self.begin_as(mode, value_type) {
+            Ok(call) => (Some(call), reporting),
+            Err(reason) => {
+                reporting.bypassed(reason);
+                (None, reporting)
+            }
+        }
+    }
+
+    fn begin_as(
+        mut self,
+        mode: Option<CallMode>,
+        value_type: &'static str,
+    ) -> Result<CachedCall, BypassReason> {
+        if let Some(reason) = bypassed(mode, self.when) {
+            return Err(reason);
         }
         let policy = self.policy();
         let tags = self.take_tags();
@@ -122,9 +138,9 @@ impl Call {
         let counters = Arc::clone(&function.counters);
         if lacks_key {
             counters.bypassed.add(1);
-            return None;
+            return Err(BypassReason::NoEncryptionKey);
         }
-        Some(CachedCall {
+        Ok(CachedCall {
             cache,
             key: self.key,
             policy,
@@ -133,6 +149,18 @@ impl Call {
             function: Some(function),
             refresh: mode == Some(CallMode::Refresh),
         })
+    }
+}
+
+/// Why a call goes around the cache, if it does.
+#[inline]
+pub(super) fn bypassed(mode: Option<CallMode>, when: bool) -> Option<BypassReason> {
+    if !when {
+        Some(BypassReason::When)
+    } else if mode == Some(CallMode::Uncached) {
+        Some(BypassReason::Uncached)
+    } else {
+        scope::is_bypassed().then_some(BypassReason::Scope)
     }
 }
 

@@ -1,8 +1,10 @@
 //! A call of a function with `local = "only"`, async or not.
 
+use super::call::bypassed;
 use crate::cache::call_mode::{self, CallMode};
-use crate::cache::only::{Loaded, OnlyCall, OnlyEntered, OnlyEntry, OnlyLoad, blocking};
-use crate::cache::{CacheableKind, CachedFunction, SharedError};
+use crate::cache::call_status::Reporting;
+use crate::cache::only::{Loaded, OnlyCall, OnlyEntered, OnlyEntry, OnlyLoad, Origin, blocking};
+use crate::cache::{BypassReason, CacheableKind, CachedFunction, CallStatus, Tier};
 use crate::client::tags::Tags;
 use crate::entry::{LocalEntries, LocalEntry, LocalInvalidation};
 use crate::key::{Key, Tag};
@@ -70,7 +72,8 @@ impl LocalCall {
         form: Form<K::Value>,
         pond: Option<&Millpond>,
     ) -> Option<K::Return> {
-        if !self.when || call_mode::is_requested() || self.key.is_broken() {
+        let request = call_mode::requested();
+        if !self.when || request.mode.is_some() || self.key.is_broken() {
             return None;
         }
         let name = Name {
@@ -83,6 +86,9 @@ impl LocalCall {
             Some(pond) => look(pond),
             None => scope::with_current(look),
         }?;
+        if request.reports {
+            report_hit(name, pond, (form.is_null)(&value));
+        }
         self.key.recycle();
         Some(kind.success(value))
     }
@@ -116,11 +122,12 @@ impl LocalCall {
         }
     }
 
-    /// The call, unless it goes around the cache.
-    fn begin(self, value_type: &'static str) -> Option<OnlyCall> {
-        let mode = call_mode::take();
-        if !self.when || mode == Some(CallMode::Uncached) || scope::is_bypassed() {
-            return None;
+    /// The call, unless it goes around the cache; and who wants to know what it comes to.
+    fn begin(self, value_type: &'static str) -> (Option<OnlyCall>, Reporting) {
+        let (mode, reporting) = call_mode::take();
+        if let Some(reason) = bypassed(mode, self.when) {
+            reporting.bypassed(reason);
+            return (None, reporting);
         }
         let owner = self.owner;
         let entry = self.into_entry();
@@ -131,12 +138,25 @@ impl LocalCall {
             .state(entry.function, value_type, owner, || {
                 registry.counters_of_function(entry.function.prefix)
             });
-        Some(OnlyCall {
+        let call = OnlyCall {
             entry,
             state,
             refresh: mode == Some(CallMode::Refresh),
-        })
+        };
+        (Some(call), reporting)
     }
+}
+
+/// A call was answered by what is kept, and its caller wants to know.
+#[cold]
+fn report_hit(name: Name<'_>, pond: Option<&Millpond>, is_null: bool) {
+    let age = |pond: &Millpond| pond.0.cache.local.known(name).map(|known| known.age);
+    let age = match pond {
+        Some(pond) => age(pond),
+        None => scope::with_current(age),
+    };
+    let (_, reporting) = call_mode::take();
+    reporting.say(|| CallStatus::found(is_null, Tier::Local, age));
 }
 
 /// What a function says of its values.
@@ -158,21 +178,42 @@ impl<K: CacheableKind> LocalRules<K> {
         Self { kind, form, unless }
     }
 
-    fn answered(&self, entered: OnlyEntered) -> Result<K::Return, Option<Box<OnlyLoad>>> {
-        let failed = |error: SharedError| K::take(&error).map(|error| self.kind.failure(error));
+    fn answered(
+        &self,
+        entered: OnlyEntered,
+        reporting: &Reporting,
+    ) -> Result<K::Return, Option<Box<OnlyLoad>>> {
         match entered {
-            OnlyEntered::Found(value) => {
-                let value = (self.form.restore)(value);
-                value.map(|value| self.kind.success(value)).ok_or(None)
+            OnlyEntered::Found(value, origin) => {
+                if let Some(value) = (self.form.restore)(value) {
+                    reporting.say(|| match origin {
+                        Origin::Flight => CallStatus::Shared,
+                        Origin::Tier(age) => {
+                            CallStatus::found((self.form.is_null)(&value), Tier::Local, age)
+                        }
+                    });
+                    return Ok(self.kind.success(value));
+                }
             }
-            OnlyEntered::Failed(error) => failed(error).ok_or(None),
-            OnlyEntered::Load(load) => Err(Some(Box::new(load))),
-            OnlyEntered::Alone => Err(None),
+            OnlyEntered::Failed(error) => {
+                if let Some(error) = K::take(&error) {
+                    reporting.say(|| CallStatus::Shared);
+                    return Ok(self.kind.failure(error));
+                }
+            }
+            OnlyEntered::Load(load) => return Err(Some(Box::new(load))),
+            OnlyEntered::Alone(reason) => {
+                reporting.bypassed(reason);
+                return Err(None);
+            }
         }
+        reporting.bypassed(BypassReason::Unusable);
+        Err(None)
     }
 
-    fn returned(&self, load: OnlyLoad, returned: K::Return) -> K::Return {
+    fn returned(&self, load: OnlyLoad, returned: K::Return, reporting: &Reporting) -> K::Return {
         load.end_body();
+        reporting.say(|| CallStatus::Loaded);
         match self.kind.split(returned) {
             Err(error) => {
                 load.failed(K::share(&error));
@@ -198,12 +239,12 @@ where
     K: CacheableKind,
     F: Future<Output = K::Return>,
 {
-    let Some(call) = call.begin(std::any::type_name::<K::Value>()) else {
+    let (Some(call), reporting) = call.begin(std::any::type_name::<K::Value>()) else {
         return body.await;
     };
     // Boxed: cached functions call cached functions, and each would hold all of it.
     let entered = Box::pin(call.enter(rules.form.fits)).await;
-    let load = match rules.answered(entered) {
+    let load = match rules.answered(entered, &reporting) {
         Ok(returned) => return returned,
         Err(None) => return body.await,
         Err(Some(load)) => load,
@@ -216,7 +257,7 @@ where
         polled
     });
     let returned = returned.await;
-    rules.returned(*load, returned)
+    rules.returned(*load, returned, &reporting)
 }
 
 /// The same on this thread.
@@ -232,12 +273,13 @@ pub fn kept_here<K>(
 where
     K: CacheableKind,
 {
-    let Some(call) = call.begin(std::any::type_name::<K::Value>()) else {
+    let (Some(call), reporting) = call.begin(std::any::type_name::<K::Value>()) else {
         return body();
     };
     let longest = call.entry.cache.client.settings.flight_wait;
     let entered = blocking::wait(call.enter(rules.form.fits), longest);
-    let load = match entered.map_or(Err(None), |entered| rules.answered(entered)) {
+    let entered = entered.unwrap_or(OnlyEntered::Alone(BypassReason::Waited));
+    let load = match rules.answered(entered, &reporting) {
         Ok(returned) => return returned,
         Err(None) => return body(),
         Err(Some(load)) => load,
@@ -246,7 +288,7 @@ where
     let watched = load.watch(&cx);
     let returned = body();
     watched.returned();
-    rules.returned(*load, returned)
+    rules.returned(*load, returned, &reporting)
 }
 
 /// The entry of a call.

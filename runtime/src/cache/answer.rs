@@ -6,6 +6,7 @@
 
 use super::cacheable::Cacheable;
 use super::call::CachedCall;
+use super::call_status::{self, BypassReason, CallStatus, Reporting, Tier};
 use super::flight::SharedError;
 use super::liveness::BodyPoll;
 use super::load::{Entered, Load};
@@ -38,7 +39,7 @@ pin_project! {
 impl<K: ReturnKind, F> Answer<K, F> {
     /// The answer to this call, or without one what the body returns.
     pub(crate) fn new(
-        call: Option<CachedCall>,
+        (call, reporting): (Option<CachedCall>, Reporting),
         Cacheable {
             kind,
             read,
@@ -52,6 +53,7 @@ impl<K: ReturnKind, F> Answer<K, F> {
         let call = TypedCall {
             // No function of its own: it would be called, and move the call twice.
             progress: Progress::Called(call),
+            reporting,
             kind,
             value: TypedValue::new(read, write),
             share,
@@ -93,6 +95,7 @@ impl<K: ReturnKind, F: Future<Output = K::Return>> Future for Answer<K, F> {
 /// What depends on the return type of the function, but not on its body.
 pub(super) struct TypedCall<K: ReturnKind> {
     pub(super) progress: Progress,
+    pub(super) reporting: Reporting,
     pub(super) kind: K,
     /// What was found, or what the body returned while it is being stored. Never an error: it need
     /// not be `Send`, so it does not outlive a poll.
@@ -105,12 +108,16 @@ pub(super) struct TypedCall<K: ReturnKind> {
 impl<K: ReturnKind> TypedCall<K> {
     /// Goes on with everything but the body; nothing comes back when the body is to be polled.
     pub(super) fn poll_cache(&mut self, cx: &mut Context<'_>) -> Option<Poll<K::Return>> {
-        match self.progress.poll(cx, &mut self.value) {
+        match self.progress.poll(cx, &mut self.value, &self.reporting) {
             Step::Pending => Some(Poll::Pending),
             Step::Body => None,
             Step::Answered => self.answer().map(Poll::Ready),
             Step::Failed(error) => {
-                let error = (self.take)(&error)?;
+                let Some(error) = (self.take)(&error) else {
+                    self.reporting.bypassed(BypassReason::Unusable);
+                    return None;
+                };
+                self.reporting.say(|| CallStatus::Shared);
                 Some(Poll::Ready(self.kind.failure(error)))
             }
         }
@@ -123,7 +130,7 @@ impl<K: ReturnKind> TypedCall<K> {
 
     /// The body returned; nothing comes back when its value is to be stored first.
     pub(super) fn returned(&mut self, returned: K::Return) -> Option<K::Return> {
-        let Some(load) = self.progress.end_load() else {
+        let Some(load) = self.progress.end_load(&self.reporting) else {
             return Some(returned);
         };
         match self.kind.split(returned) {
@@ -173,16 +180,27 @@ enum Step {
 }
 
 impl Progress {
-    fn poll(&mut self, cx: &mut Context<'_>, value: &mut dyn ErasedValue) -> Step {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        value: &mut dyn ErasedValue,
+        reporting: &Reporting,
+    ) -> Step {
         loop {
             match self {
                 Self::Called(called) => {
                     // A hit moves nothing.
                     if let Some(call) = called
-                        && let Some(plain) = call.peek()
-                        && value::read_plain(&plain, &mut |json| value.read(json)).is_ok()
+                        && let Some(opened) = call.peek()
+                        && value::read_plain(&opened.plain, &mut |json| value.read(json)).is_ok()
                     {
-                        call.counters.hit(value::is_null(&plain));
+                        let is_null = value::is_null(&opened.plain);
+                        call.counters.hit(is_null);
+                        reporting.say(|| {
+                            let now = call.cache.client.time().latest;
+                            let age = call_status::age(opened.times(), now);
+                            CallStatus::found(is_null, Tier::Store, age)
+                        });
                         return Step::Answered;
                     }
                     let Some(call) = called.take() else {
@@ -197,7 +215,7 @@ impl Progress {
                     Poll::Pending => return Step::Pending,
                     Poll::Ready(entered) => {
                         *self = Self::Alone;
-                        return self.entered(entered, value);
+                        return self.entered(entered, value, reporting);
                     }
                 },
                 Self::Loading(_) | Self::Alone | Self::Again(_) | Self::ToAwait(..) => {
@@ -207,9 +225,10 @@ impl Progress {
                     Poll::Pending => return Step::Pending,
                     Poll::Ready((caller, loaded)) => {
                         *self = Self::Alone;
-                        caller.awaited(loaded, &mut |plain| {
+                        let status = caller.awaited(loaded, &mut |plain| {
                             value::read_plain(plain, &mut |json| value.read(json)).is_ok()
                         });
+                        reporting.say(|| status);
                         return Step::Answered;
                     }
                 },
@@ -224,22 +243,33 @@ impl Progress {
         }
     }
 
-    fn entered(&mut self, entered: Entered, value: &mut dyn ErasedValue) -> Step {
+    fn entered(
+        &mut self,
+        entered: Entered,
+        value: &mut dyn ErasedValue,
+        reporting: &Reporting,
+    ) -> Step {
         let load = match entered {
             Entered::Load(load) => load,
-            Entered::Alone => return Step::Body,
+            Entered::Alone(reason) => {
+                reporting.bypassed(reason);
+                return Step::Body;
+            }
             Entered::Failed(error) => return Step::Failed(error),
-            Entered::Shared(plain) => {
-                return match value::read_plain(&plain, &mut |json| value.read(json)) {
-                    Ok(()) => Step::Answered,
-                    Err(_) => Step::Body,
-                };
+            Entered::Shared(plain, status) => {
+                if value::read_plain(&plain, &mut |json| value.read(json)).is_ok() {
+                    reporting.say(|| status);
+                    return Step::Answered;
+                }
+                reporting.bypassed(BypassReason::Unusable);
+                return Step::Body;
             }
             Entered::Found(plain, load) => {
                 match value::read_plain(&plain, &mut |json| value.read(json)) {
                     Ok(()) => match load.on_found() {
                         OnFound::Return => {
                             let null = value::is_null(&plain);
+                            reporting.say(|| load.found_status(null));
                             if let Some(again) = load.hit(plain, null) {
                                 *self = Self::Again(again);
                             }
@@ -272,10 +302,11 @@ impl Progress {
     }
 
     /// The load whose body returned, if it was one.
-    fn end_load(&mut self) -> Option<Box<Load>> {
+    fn end_load(&mut self, reporting: &Reporting) -> Option<Box<Load>> {
         match mem::replace(self, Self::Alone) {
             Self::Loading(load) => {
                 load.end_body();
+                reporting.say(|| load.loaded_status());
                 Some(load)
             }
             _ => None,
@@ -298,15 +329,16 @@ impl Progress {
     }
 
     /// Whether an old value stands in for the error of the body.
-    pub(super) fn fails_over(&mut self) -> bool {
+    pub(super) fn fails_over(&mut self, reporting: &Reporting) -> bool {
         let Self::Loading(load) = self else {
             return false;
         };
-        let fails_over = load.failed_over();
-        if fails_over {
-            *self = Self::Alone;
-        }
-        fails_over
+        let Some(status) = load.failed_over() else {
+            return false;
+        };
+        reporting.say(|| status);
+        *self = Self::Alone;
+        true
     }
 
     /// Stores what the body returned, or `keeps` it from being stored; whether there is something to

@@ -79,7 +79,7 @@ async fn read_again(load: Load, body: &mut Body) -> Option<Load> {
             (!(is_new && is_fresh && body.reads(&plain))).then_some(load)
         }
         Entered::Load(load) => Some(load),
-        Entered::Shared(_) | Entered::Failed(_) | Entered::Alone => None,
+        Entered::Shared(..) | Entered::Failed(_) | Entered::Alone(_) => None,
     }
 }
 

@@ -10,6 +10,7 @@ mod together;
 
 use super::cached_function::UnlessOf;
 use super::call::CachedCall;
+use super::call_status::BatchStatus;
 use super::flight::{FlightResult, Patience, Role, Waited, Waiter};
 use super::load::Load;
 use crate::key::FullKey;
@@ -21,8 +22,16 @@ use std::sync::Arc;
 use std::time::Duration;
 pub(crate) use together::Together;
 
-/// A value that was found, and the load that found it; without one, another caller's.
-pub(crate) type Found = (usize, Bytes, Option<Load>);
+/// A value that was found.
+pub(crate) struct Found {
+    /// Its place among the distinct items.
+    pub(crate) at: usize,
+    pub(crate) plain: Bytes,
+    /// The load that found it; without one, another caller's.
+    pub(crate) load: Option<Load>,
+    /// Whether it is an old one.
+    pub(crate) is_old: bool,
+}
 
 /// The keys of one call, by their place among its distinct items.
 pub(crate) struct Batch {
@@ -38,6 +47,7 @@ pub(crate) struct Batch {
     /// How long the call waits for others, and for the cache.
     until: Instant,
     budget: Duration,
+    status: BatchStatus,
 }
 
 impl Batch {
@@ -57,6 +67,7 @@ impl Batch {
             unless,
             until: now,
             budget: Duration::ZERO,
+            status: BatchStatus::default(),
         };
         let mut looks = true;
         for (at, call) in calls.into_iter().enumerate() {
@@ -91,6 +102,27 @@ impl Batch {
         mem::take(&mut self.found)
     }
 
+    /// What was found is returned.
+    pub(crate) fn hit(&mut self, found: Found) {
+        let is_null = value::is_null(&found.plain);
+        let status = &mut self.status;
+        let count = match found.load {
+            Some(_) if is_null => &mut status.nulls,
+            Some(_) => &mut status.hits,
+            None if found.is_old => &mut status.stale,
+            None => &mut status.shared,
+        };
+        *count += 1;
+        if let Some(load) = found.load {
+            load.hit(found.plain, is_null);
+        }
+    }
+
+    /// What the call has come to so far.
+    pub(crate) fn status(&self) -> BatchStatus {
+        self.status
+    }
+
     /// What was found is no value of the type.
     pub(crate) fn garbage(&mut self, at: usize, load: Option<Load>, what: &str) {
         match load {
@@ -109,6 +141,11 @@ impl Batch {
 
     /// The body is about to run.
     pub(crate) fn begin_body(&mut self) {
+        let asked = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let looked_up = |(_, load): &&(usize, Load)| load.observed.is_some();
+        let loaded = self.loads.iter().filter(looked_up).count();
+        self.status.loaded += asked(loaded);
+        self.status.bypassed += asked(self.missing().len() - loaded);
         let loads = mem::take(&mut self.loads).into_iter();
         self.loads = loads.map(|(at, load)| (at, load.begin_body())).collect();
     }
@@ -195,7 +232,11 @@ impl Batch {
                     }
                     Waited::Shared(FlightResult::Value(plain)) => {
                         load.counters.shared.add(1);
-                        self.found.push((at, plain, None));
+                        self.found.push(Found::elsewhere(at, plain, false));
+                    }
+                    Waited::Shared(FlightResult::Old(plain, _)) => {
+                        load.counters.shared.add(1);
+                        self.found.push(Found::elsewhere(at, plain, true));
                     }
                     // The error of a function for one need not be ours; what stays in this process has flights
                     // of its own.
@@ -215,6 +256,18 @@ impl Batch {
         }
         self.read(true).await;
         self
+    }
+}
+
+impl Found {
+    /// By another caller.
+    fn elsewhere(at: usize, plain: Bytes, is_old: bool) -> Self {
+        Self {
+            at,
+            plain,
+            load: None,
+            is_old,
+        }
     }
 }
 

@@ -197,7 +197,7 @@ impl Policy {
 impl CachedCall {
     /// What the embedded engine can say at once: there is nothing to wait for, nothing to share.
     /// Without an answer, [`enter`](Self::enter).
-    pub(crate) fn peek(&self) -> Option<Bytes> {
+    pub(crate) fn peek(&self) -> Option<Opened> {
         let Cache {
             client, flights, ..
         } = &*self.cache;
@@ -221,9 +221,9 @@ impl CachedCall {
         // What takes long is read again where others can run meanwhile.
         let opened = opened?.ok()?;
         if opened.members.is_none() && self.tags.is_empty() {
-            return Some(opened.plain);
+            return Some(opened);
         }
-        self.accepts(&opened, &**store).then_some(opened.plain)
+        self.accepts(&opened, &**store).then_some(opened)
     }
 
     /// Whether there is nothing to do about a value but to return it: it is fresh, and its tags are current.

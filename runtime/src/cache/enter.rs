@@ -1,6 +1,7 @@
 //! The beginning of a call: it looks the key up, or waits for another caller who does.
 
 use super::call::CachedCall;
+use super::call_status::{BypassReason, CallStatus};
 use super::flight::{FlightResult, Patience, Role, Waited};
 use super::load::{Entered, Load};
 use crate::runtime;
@@ -17,12 +18,12 @@ impl CachedCall {
                 tracing::debug!(prefix, %error, "called without the cache");
             }
             counters.bypassed.add(1);
-            return Entered::Alone;
+            return Entered::Alone(BypassReason::Key);
         }
         if !runtime::in_runtime() && self.cache.client.needs_runtime() {
             self.cache.warn_outside();
             counters.bypassed.add(1);
-            return Entered::Alone;
+            return Entered::Alone(BypassReason::NoRuntime);
         }
         self.cache.client.deliver_in_background();
         let full = self.cache.client.full(&self.key);
@@ -30,7 +31,7 @@ impl CachedCall {
         if self.cache.flights.leads(&name) {
             // The body of a load asks for the key that it is loading.
             counters.bypassed.add(1);
-            return Entered::Alone;
+            return Entered::Alone(BypassReason::OwnKey);
         }
         let load = Load::new(&self, full);
         if self.refresh || !self.policy.flight {
@@ -54,7 +55,7 @@ impl CachedCall {
                 // A wait has to have an end, and nothing keeps the time here.
                 self.cache.warn_outside();
                 self.counters.bypassed.add(1);
-                return Entered::Alone;
+                return Entered::Alone(BypassReason::NoRuntime);
             }
             Role::Wait(waiter) => {
                 let mut patience = Patience {
@@ -68,15 +69,20 @@ impl CachedCall {
                     Waited::Leads(leader) => leader,
                     Waited::GoesAlone => {
                         self.counters.bypassed.add(1);
-                        return Entered::Alone;
+                        return Entered::Alone(BypassReason::Waited);
                     }
                     Waited::Shared(result) => {
                         self.counters.shared.add(1);
                         return match result {
-                            FlightResult::Value(bytes) => Entered::Shared(bytes),
+                            FlightResult::Value(bytes) => {
+                                Entered::Shared(bytes, CallStatus::Shared)
+                            }
+                            FlightResult::Old(bytes, age) => {
+                                Entered::Shared(bytes, CallStatus::Stale { age })
+                            }
                             FlightResult::Error(error) => Entered::Failed(error),
                             // Those have flights of their own.
-                            FlightResult::Kept(_) => Entered::Alone,
+                            FlightResult::Kept(_) => Entered::Alone(BypassReason::Unusable),
                         };
                     }
                 }

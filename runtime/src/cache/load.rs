@@ -2,6 +2,7 @@
 
 use super::background::Begun;
 use super::call::{CachedCall, Policy};
+use super::call_status::{BypassReason, CallStatus};
 use super::flight::{Departure, FlightResult, Leader, SharedError};
 use super::known_functions::FunctionState;
 use super::liveness::{BodyPoll, Watch};
@@ -27,8 +28,8 @@ use std::time::Duration;
 
 /// What to do for one call.
 pub(crate) enum Entered {
-    /// The plain form of a value, from another caller's load.
-    Shared(Bytes),
+    /// The plain form of a value, from another caller's load, and what a call that returns it comes to.
+    Shared(Bytes, CallStatus),
     /// The error of another caller's load.
     Failed(SharedError),
     /// The plain form of a value. It was found by this call, which says whether it is one.
@@ -36,7 +37,7 @@ pub(crate) enum Entered {
     /// Run the body, and say what came of it.
     Load(Load),
     /// Run the body; nobody wants to know.
-    Alone,
+    Alone(BypassReason),
 }
 
 /// A body that is about to run, and everything its result needs.
@@ -275,7 +276,12 @@ impl Load {
         }
         let loads_again = matches!(freshness, Freshness::Ahead | Freshness::Revalidate);
         let again = loads_again.then(|| self.again()).flatten();
-        self.share(FlightResult::Value(bytes));
+        let result = if freshness.is_fresh() {
+            FlightResult::Value(bytes)
+        } else {
+            FlightResult::Old(bytes, self.found_age())
+        };
+        self.share(result);
         again
     }
 
@@ -334,6 +340,14 @@ impl Load {
         self.counters.load_times.record(took);
         #[cfg(feature = "metrics")]
         metrics::load_took(self.key.prefix(), self.counters.is_declared(), took);
+    }
+
+    /// What a call comes to whose body returned.
+    pub(super) fn loaded_status(&self) -> CallStatus {
+        match self.observed {
+            Some(_) => CallStatus::Loaded,
+            None => CallStatus::Bypassed(BypassReason::NoAnswer),
+        }
     }
 
     /// One poll of the body.

@@ -2,6 +2,7 @@
 //! for a body in the background.
 
 use super::background::Progress;
+use super::call_status::{self, CallStatus, Tier};
 use super::flight::{FlightResult, Leader};
 use super::load::Load;
 use super::staleness::Freshness;
@@ -77,25 +78,39 @@ impl Load {
     }
 
     /// The body failed. Where an old value may stand in, it does, and whoever waits gets it too.
-    pub(super) fn failed_over(&mut self) -> bool {
-        let Some(stale) = self.stale.take() else {
-            return false;
-        };
+    pub(super) fn failed_over(&mut self) -> Option<CallStatus> {
+        let stale = self.stale.take()?;
         self.note_failure();
         if !self.is_usable_for(Duration::ZERO) {
             self.counters.misses.add(1);
-            return false;
+            return None;
         }
         self.counters.load_errors.add(1);
-        self.give_stale(stale);
-        true
+        Some(self.give_stale(stale))
     }
 
     /// The old value is returned, and shared with those for whom it is as current as for this caller.
-    pub(super) fn give_stale(&mut self, stale: Bytes) {
+    pub(super) fn give_stale(&mut self, stale: Bytes) -> CallStatus {
         self.counters.stale.add(1);
+        let age = self.found_age();
         if let Some(leader) = self.leader.take() {
-            leader.share(FlightResult::Value(stale), self.found.read);
+            leader.share(FlightResult::Old(stale, age), self.found.read);
+        }
+        CallStatus::Stale { age }
+    }
+
+    /// How old the value is at most that was found.
+    pub(super) fn found_age(&self) -> Option<Duration> {
+        call_status::age(self.found.times, self.cache.client.time().latest)
+    }
+
+    /// What a call comes to that returns the value that was found.
+    pub(super) fn found_status(&self, is_null: bool) -> CallStatus {
+        let age = self.found_age();
+        if self.found.freshness.is_fresh() {
+            CallStatus::found(is_null, Tier::Store, age)
+        } else {
+            CallStatus::Stale { age }
         }
     }
 
@@ -132,12 +147,19 @@ impl Load {
     }
 
     /// The wait for the body is over: what was loaded is returned, or else the old value.
-    pub(super) fn awaited(mut self, loaded: Option<Bytes>, reads: &mut dyn FnMut(&[u8]) -> bool) {
+    pub(super) fn awaited(
+        mut self,
+        loaded: Option<Bytes>,
+        reads: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> CallStatus {
         if let Some(loaded) = loaded.filter(|loaded| reads(loaded)) {
             self.counters.misses.add(1);
             self.share(FlightResult::Value(loaded));
-        } else if let Some(stale) = self.stale.take() {
-            self.give_stale(stale);
+            return CallStatus::Loaded;
+        }
+        match self.stale.take() {
+            Some(stale) => self.give_stale(stale),
+            None => CallStatus::Loaded,
         }
     }
 }

@@ -8,6 +8,7 @@ mod load;
 
 use super::cached_function::CachedFunction;
 use super::call::Policy;
+use super::call_status::BypassReason;
 use super::flight::{FlightResult, Patience, Role, SharedError, Waited};
 use super::known_functions::FunctionState;
 use super::state::Cache;
@@ -18,6 +19,7 @@ use crate::runtime;
 pub(crate) use load::{Loaded, OnlyLoad};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One entry of such a function.
 #[derive(Clone)]
@@ -38,16 +40,24 @@ pub(crate) struct OnlyCall {
     pub(crate) refresh: bool,
 }
 
+/// Where a value comes from.
+pub(crate) enum Origin {
+    /// From another caller's load.
+    Flight,
+    /// It was kept, and is so old.
+    Tier(Option<Duration>),
+}
+
 /// What to do for one call.
 pub(crate) enum OnlyEntered {
-    /// A value: of another caller's load, or one that was kept meanwhile.
-    Found(Value),
+    /// A value: of another caller's load, or one that was kept meanwhile; and what a call that returns it comes to.
+    Found(Value, Origin),
     /// The error of another caller's load.
     Failed(SharedError),
     /// Run the body, and say what came of it.
     Load(OnlyLoad),
     /// Run the body; nobody wants to know.
-    Alone,
+    Alone(BypassReason),
 }
 
 impl fmt::Debug for OnlyEntry {
@@ -62,6 +72,12 @@ impl OnlyEntry {
             function: self.number,
             key: self.key.as_str(),
         }
+    }
+
+    /// How old the value is that is kept, if one is.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        let known = self.cache.local.known(self.name());
+        known.map(|known| known.age)
     }
 
     /// What flights of its key are called by: no key by hand begins like this.
@@ -105,14 +121,14 @@ impl OnlyCall {
                 tracing::debug!(prefix, %error, "called without the cache");
             }
             counters.bypassed.add(1);
-            return OnlyEntered::Alone;
+            return OnlyEntered::Alone(BypassReason::Key);
         }
         let flights = &entry.cache.flights;
         let flight = entry.flight();
         if flights.leads(&flight) {
             // The body of a load asks for the key that it is loading.
             counters.bypassed.add(1);
-            return OnlyEntered::Alone;
+            return OnlyEntered::Alone(BypassReason::OwnKey);
         }
         if self.refresh || !entry.policy().flight {
             return OnlyEntered::Load(OnlyLoad::new(self, None));
@@ -130,15 +146,17 @@ impl OnlyCall {
                     Waited::Leads(leader) => leader,
                     Waited::GoesAlone => {
                         counters.bypassed.add(1);
-                        return OnlyEntered::Alone;
+                        return OnlyEntered::Alone(BypassReason::Waited);
                     }
                     Waited::Shared(result) => {
                         counters.shared.add(1);
                         return match result {
-                            FlightResult::Kept(value) => OnlyEntered::Found(value),
+                            FlightResult::Kept(value) => OnlyEntered::Found(value, Origin::Flight),
                             FlightResult::Error(error) => OnlyEntered::Failed(error),
                             // Those have flights of their own.
-                            FlightResult::Value(_) => OnlyEntered::Alone,
+                            FlightResult::Value(_) | FlightResult::Old(..) => {
+                                OnlyEntered::Alone(BypassReason::Unusable)
+                            }
                         };
                     }
                 }
@@ -153,7 +171,7 @@ impl OnlyCall {
         match found {
             Some(value) => {
                 leader.share(FlightResult::Kept(Arc::clone(&value)), departed);
-                OnlyEntered::Found(value)
+                OnlyEntered::Found(value, Origin::Tier(entry.age()))
             }
             None => OnlyEntered::Load(OnlyLoad::new(self, Some(leader))),
         }

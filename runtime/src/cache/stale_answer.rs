@@ -7,6 +7,7 @@ use super::background::BackgroundTask;
 use super::background_load::{self, BackgroundBody, BodyEnd};
 use super::cacheable::Cacheable;
 use super::call::CachedCall;
+use super::call_status::Reporting;
 use super::load::Load;
 use super::return_kind::ReturnKind;
 use crate::runtime::{self, BoxFuture};
@@ -55,7 +56,7 @@ pin_project! {
 
 impl<K: ReturnKind, F, S> StaleAnswer<K, F, S> {
     pub(crate) fn new(
-        call: Option<CachedCall>,
+        (call, reporting): (Option<CachedCall>, Reporting),
         Cacheable {
             kind,
             read,
@@ -69,6 +70,7 @@ impl<K: ReturnKind, F, S> StaleAnswer<K, F, S> {
     ) -> Self {
         let call = TypedCall {
             progress: Progress::Called(call),
+            reporting,
             kind,
             value: TypedValue::new(read, write),
             share,
@@ -148,7 +150,7 @@ impl<K: ReturnKind> TypedCall<K> {
     fn returned_or_stale(&mut self, returned: K::Return) -> Option<K::Return> {
         match self.kind.split(returned) {
             Ok(value) => self.returned(self.kind.success(value)),
-            Err(_) if self.progress.fails_over() => self.answer(),
+            Err(_) if self.progress.fails_over(&self.reporting) => self.answer(),
             Err(error) => self.returned(self.kind.failure(error)),
         }
     }

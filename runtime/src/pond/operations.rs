@@ -2,7 +2,7 @@
 
 use super::Millpond;
 use crate::cache::call_mode::{self, CallMode};
-use crate::cache::{self, Answer, CachedCall, Policy};
+use crate::cache::{self, Answer, BypassReason, CachedCall, Policy};
 use crate::client::tags::Tags;
 use crate::error::Error;
 use crate::key::Key;
@@ -179,7 +179,7 @@ impl Millpond {
     {
         let key = key.into();
         let counters = self.0.client.registry.counters(key.prefix());
-        let mode = call_mode::take();
+        let (mode, reporting) = call_mode::take();
         let call = CachedCall {
             cache: Arc::clone(&self.0.cache),
             key,
@@ -189,7 +189,11 @@ impl Millpond {
             function: None,
             refresh: mode == Some(CallMode::Refresh),
         };
-        let call = (mode != Some(CallMode::Uncached)).then_some(call);
+        let is_uncached = mode == Some(CallMode::Uncached);
+        if is_uncached {
+            reporting.bypassed(BypassReason::Uncached);
+        }
+        let call = ((!is_uncached).then_some(call), reporting);
         let cacheable = cache::cacheable(cache::Fallible::new());
         // The closure is called only when its future is going to be polled.
         Answer::new(call, cacheable, cache::never, async { load().await }).await

@@ -1,8 +1,8 @@
 //! What is cached of a batch: the values, guards and tags of all keys in one command, or in several where they are
 //! very many.
 
-use super::Batch;
 use super::together::Together;
+use super::{Batch, Found};
 use crate::cache::flight::Leader;
 use crate::cache::load::Load;
 use crate::client::Client;
@@ -47,7 +47,12 @@ impl Batch {
         let mut missing = Vec::new();
         for (at, load, opened) in self.accepted(&client, opened).await {
             match opened {
-                Some(opened) => self.found.push((at, opened.plain, Some(load))),
+                Some(opened) => self.found.push(Found {
+                    at,
+                    plain: opened.plain,
+                    load: Some(load),
+                    is_old: false,
+                }),
                 None => missing.push((at, load)),
             }
         }

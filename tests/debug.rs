@@ -22,9 +22,12 @@ const SECRET: &str = "hunter2-hunter2-hunter2";
 /// What holds nothing of a user's: closed words, numbers, and what the code itself names (prefixes, kinds, lifetimes, and
 /// all that the catalogue lists).
 /// `Lookup` and `ClientIp` print the value that they hold, as `Option` does.
-const HOLD_NOTHING: [&str; 30] = [
+const HOLD_NOTHING: [&str; 34] = [
     "Algorithm",
+    "BatchStatus",
+    "BypassReason",
     "CacheStats",
+    "CallStatus",
     "CallerSession",
     "Certainty",
     "ClientAddress",
@@ -50,6 +53,7 @@ const HOLD_NOTHING: [&str; 30] = [
     "Reason",
     "StandardAnswer",
     "Target",
+    "Tier",
     "TimeLeft",
     "Unidentified",
     "ValueKind",

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use support::aged::age;
 use support::source::{Source, source};
 use support::{on_every_engine, within_a_minute};
 
@@ -190,25 +191,6 @@ impl Repo {
     async fn user(&self, id: u32) -> u32 {
         self.bodies.run() + 100 * id
     }
-}
-
-/// Makes what is stored under a key this much older, as if that time had passed.
-async fn age(pond: &Millpond, key: &str, by: Duration) {
-    let stored = pond.command(["GET", key]).await.unwrap();
-    let stored: String = stored.parse().unwrap();
-    let (header, payload) = stored.split_once('\n').unwrap();
-    let mut header: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(header).unwrap();
-    // What envelopes of this version begin with.
-    let version = header.remove("millpond").unwrap();
-    for name in ["until", "from"] {
-        let at = header[name].as_u64().unwrap() - u64::try_from(by.as_millis()).unwrap();
-        header.insert(name.to_owned(), at.into());
-    }
-    let members = serde_json::to_string(&header).unwrap();
-    let aged = format!("{{\"millpond\":{version},{}\n{payload}", &members[1..]);
-    let aged = ["SET", key, &aged, "KEEPTTL"];
-    pond.command(aged).await.unwrap();
 }
 
 const MINUTES: Duration = Duration::from_secs(5 * 60);

@@ -1,4 +1,4 @@
-use millpond::{ManualClock, Millpond, cached};
+use millpond::{CallStatus, ManualClock, Millpond, cached, with_status};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -39,7 +39,9 @@ async fn main() -> Result<(), millpond::Error> {
 
         RATE.store(112, Ordering::Relaxed);
         clock.advance(Duration::from_secs(61));
-        assert_eq!(exchange_rate("eur").await, Ok(110)); // at once
+        let (rate, status) = with_status(exchange_rate("eur")).await; // at once
+        assert_eq!((rate, status.as_str()), (Ok(110), "stale"));
+        assert_eq!(status.age(), Some(Duration::from_secs(61))); // for a header `Age`, or a note on the page
         pond.flush().await?; // waits for what runs in the background, as at the end of a process
         assert_eq!(exchange_rate("eur").await, Ok(112));
 
@@ -47,7 +49,9 @@ async fn main() -> Result<(), millpond::Error> {
         clock.advance(Duration::from_secs(2 * 3_600));
         assert_eq!(exchange_rate("eur").await, Ok(112)); // the body failed
         exchange_rate::invalidate("eur").await?;
-        assert!(exchange_rate("eur").await.is_err()); // what was invalidated is never returned
+        let (rate, status) = with_status(exchange_rate("eur")).await;
+        assert!(rate.is_err()); // what was invalidated is never returned
+        assert_eq!(status, CallStatus::Loaded);
 
         assert_eq!(pond.stats().prefix("rate").stale, 2);
         Ok(())

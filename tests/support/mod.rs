@@ -7,6 +7,7 @@
     reason = "every test binary uses its own part of it"
 )]
 
+pub(crate) mod aged;
 pub(crate) mod cluster;
 pub(crate) mod example;
 pub(crate) mod log;

@@ -33,10 +33,9 @@ pub(crate) async fn run(scene: &Scene, operation: Operation, fault: &Fault, mode
     scene.clear();
     let matcher = Matcher::when(move |request| operation.is_struck(request));
     // What happens to the server during a load happens after its read.
-    let read = (operation == Operation::MissFill
-        && fault.is_of_the_server()
-        && !fault.is_of_connections())
-    .then(|| scene.hold("MGET".into()));
+    let read =
+        (operation.is_about_the_fill() && fault.is_of_the_server() && !fault.is_of_connections())
+            .then(|| scene.hold("MGET".into()));
     let struck = match read {
         Some(_) => Struck::Done,
         None => fault.strike(scene, matcher, mode).await,

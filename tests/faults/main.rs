@@ -11,6 +11,7 @@ mod support;
 mod cell;
 mod events;
 mod fault;
+mod functions;
 mod operation;
 mod page;
 mod scene;

@@ -1,22 +1,28 @@
 //! What is done while something is wrong, and what must be true afterwards whatever it was.
 
+use crate::functions::{change, change_group, read, read_aged, read_grouped, read_many};
 use crate::scene::Scene;
-use crate::support::LONG;
+use crate::support::{LONG, aged::age};
 use millpond::limit::{Limit, OnOutage, Outcome};
-use millpond::{Error, ManualClock, Millpond, Tag, cached, invalidates, ttl};
+use millpond::{Error, Lookup, ManualClock, Millpond, ttl};
 use millpond_gateway::Request;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
+const TWO_HOURS: Duration = Duration::from_secs(2 * 60 * 60);
 const LIMIT: Limit = Limit::fixed_window("FAULTS", 10, MINUTE);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Operation {
     Hit,
     TaggedHit,
+    StaleHit,
     MissRead,
     MissFill,
+    Batch,
+    BatchFill,
     Invalidate,
     InvalidateTag,
     Put,
@@ -29,44 +35,24 @@ pub(crate) enum Operation {
     SessionDestroy,
 }
 
-#[cached(prefix = "faults", key = "<id>", skip(row))]
-async fn read(id: u32, row: &AtomicU32) -> u32 {
-    row.load(Ordering::SeqCst)
-}
-
-#[millpond::tag("group:<id>")]
-fn group(id: u32) -> Tag;
-
-#[cached(prefix = "grouped", key = "<id>", tags(group(id)), skip(row))]
-async fn read_grouped(id: u32, row: &AtomicU32) -> u32 {
-    row.load(Ordering::SeqCst)
-}
-
-#[invalidates(read(id))]
-async fn change(id: u32, row: &AtomicU32) -> u32 {
-    row.fetch_add(1, Ordering::SeqCst) + 1
-}
-
-#[invalidates(group(id))]
-async fn change_group(id: u32, row: &AtomicU32) -> u32 {
-    row.fetch_add(1, Ordering::SeqCst) + 1
-}
-
 /// What one operation works on.
 pub(crate) struct Subject {
     pub(crate) pond: Millpond,
-    row: AtomicU32,
+    row: Arc<AtomicU32>,
     session: Option<millpond::SessionId>,
     /// What the operation itself returned, if that was an error.
     error: Option<Error>,
 }
 
 impl Operation {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Hit,
         Self::TaggedHit,
+        Self::StaleHit,
         Self::MissRead,
         Self::MissFill,
+        Self::Batch,
+        Self::BatchFill,
         Self::Invalidate,
         Self::InvalidateTag,
         Self::Put,
@@ -84,6 +70,10 @@ impl Operation {
         match self {
             Self::Hit => ("hit", "A call of a cached function whose value is stored."),
             Self::TaggedHit => ("hit, with a tag", "The same for a function with `tags`."),
+            Self::StaleHit => (
+                "stale hit",
+                "A call of a function with `stale_while_revalidate` whose stored value is past its lifetime. What is sent is what the call sends; the load in the background comes after it.",
+            ),
             Self::MissRead => (
                 "miss, read struck",
                 "A call whose value is not stored; the fault meets its read.",
@@ -91,6 +81,14 @@ impl Operation {
             Self::MissFill => (
                 "miss, fill struck",
                 "The same; the fault meets what would store the value.",
+            ),
+            Self::Batch => (
+                "batch, read struck",
+                "A call of the batch form for two items, of which one is stored; the fault meets its read.",
+            ),
+            Self::BatchFill => (
+                "batch, fill struck",
+                "The same; the fault meets what would store the value of the other.",
             ),
             Self::Invalidate => ("`#[invalidates]`", "A mutation that names a stored entry."),
             Self::InvalidateTag => (
@@ -116,7 +114,17 @@ impl Operation {
 
     /// Which requests of the operation a fault is for.
     pub(crate) fn is_struck(self, request: &Request) -> bool {
-        self != Self::MissFill || !request.has_command("MGET")
+        !self.is_about_the_fill() || !request.has_command("MGET")
+    }
+
+    pub(crate) fn is_about_the_fill(self) -> bool {
+        matches!(self, Self::MissFill | Self::BatchFill)
+    }
+
+    /// Whether a call may return what was stored before the row changed.
+    fn may_be_old(self) -> bool {
+        use Operation::{Batch, BatchFill, Hit, StaleHit, TaggedHit};
+        matches!(self, Hit | TaggedHit | StaleHit | Batch | BatchFill)
     }
 
     fn limit(self) -> Limit {
@@ -129,13 +137,16 @@ impl Operation {
 
     /// The state of the store before; connections are open, and scripts are known.
     pub(crate) async fn prepare(self, pond: Millpond) -> Subject {
-        let row = AtomicU32::new(1);
+        let row = Arc::new(AtomicU32::new(1));
         let session = pond.scope(async {
             read(9, &row).await;
             read_grouped(9, &row).await;
+            read_aged(9, &row).await;
+            read_many(&[8, 7], &row).await;
             if !matches!(self, Self::MissRead | Self::MissFill) {
                 read(1, &row).await;
                 read_grouped(1, &row).await;
+                read_aged(1, &row).await;
             }
             read::entry(9).put(&1).await.unwrap();
             read::invalidate(9).await.unwrap();
@@ -150,7 +161,10 @@ impl Operation {
             pond.sessions::<u32>(ttl::LONG).create(&7).await.unwrap()
         });
         let session = session.await;
-        if matches!(self, Self::Hit | Self::TaggedHit) {
+        if self == Self::StaleHit {
+            age(&pond, "aged:1", TWO_HOURS).await;
+        }
+        if self.may_be_old() {
             // So that a call shows who answered it. Nobody has announced the change.
             row.store(2, Ordering::SeqCst);
         }
@@ -176,6 +190,18 @@ impl Operation {
             match self {
                 Self::Hit => of(read(1, &subject.row).await).to_owned(),
                 Self::TaggedHit => of(read_grouped(1, &subject.row).await).to_owned(),
+                Self::StaleHit => match read_aged(1, &subject.row).await {
+                    1 => "the old value".to_owned(),
+                    _ => of(2).to_owned(),
+                },
+                Self::Batch | Self::BatchFill => {
+                    let values = read_many(&[1, 2], &subject.row).await;
+                    assert_eq!((values.len(), values[&2]), (2, 2));
+                    match values[&1] {
+                        1 => "the stored value, and the body's".to_owned(),
+                        _ => "the body's values".to_owned(),
+                    }
+                }
                 Self::MissRead | Self::MissFill => {
                     assert_eq!(read(1, &subject.row).await, 1);
                     "the body's value".to_owned()
@@ -284,6 +310,24 @@ impl Operation {
                     assert!(value == current || (may_be_old && value == 1), "{value}");
                     is_cached_soon(async || read(1, row).await, row).await;
                 }
+                Self::StaleHit => {
+                    let value = read_aged(1, row).await;
+                    assert!(value == 1 || value == 2, "{value}");
+                    is_fresh_soon(&pond, row).await;
+                }
+                Self::Batch | Self::BatchFill => {
+                    let both = async || {
+                        let values = read_many(&[1, 2], row).await;
+                        (values[&1], values[&2])
+                    };
+                    let (old, loaded) = both().await;
+                    assert!(matches!((old, loaded), (1 | 2, 2)), "{old}, {loaded}");
+                    let sum = async || {
+                        let (one, other) = both().await;
+                        one + other
+                    };
+                    is_cached_soon(sum, row).await;
+                }
                 Self::TaggedHit | Self::InvalidateTag => {
                     let value = read_grouped(1, row).await;
                     assert!(value == 2 || self == Self::TaggedHit, "{value}");
@@ -328,6 +372,19 @@ async fn is_cached_soon(call: impl AsyncFn() -> u32, row: &AtomicU32) {
         }
     }
     panic!("nothing is cached any more");
+}
+
+/// The load in the background is made up for.
+async fn is_fresh_soon(pond: &Millpond, row: &Arc<AtomicU32>) {
+    for _ in 0..10 {
+        read_aged(1, row).await;
+        pond.flush().await.unwrap();
+        if let Lookup::Hit(value) = read_aged::entry(1).get().await.unwrap() {
+            assert_eq!(value, 2, "the old value, as if it were fresh");
+            return;
+        }
+    }
+    panic!("the value stays old");
 }
 
 impl Subject {

@@ -147,7 +147,9 @@ impl Page {
 fn short(gets: &str) -> String {
     let word = match gets {
         "the stored value" => "hit",
-        "the body's value" => "body",
+        "the old value" => "old",
+        "the stored value, and the body's" => "hit and body",
+        "the body's value" | "the body's values" => "body",
         "the body's value; invalidated" => "delivered",
         "the body's value; owed" => "owed",
         "the session" => "found",

@@ -26,6 +26,8 @@ pub(crate) enum Act {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Found(u64),
+    /// Past its lifetime.
+    Old(u64),
     Nothing,
     Done,
     Gone,
@@ -37,9 +39,17 @@ pub(crate) enum End {
 }
 
 impl End {
+    fn version(self) -> Option<u64> {
+        match self {
+            Self::Found(version) | Self::Old(version) => Some(version),
+            _ => None,
+        }
+    }
+
     pub(crate) fn parse(text: &str) -> Self {
         match text.split_once(' ') {
             Some(("found", version)) => Self::Found(version.parse().expect("a version")),
+            Some(("old", version)) => Self::Old(version.parse().expect("a version")),
             _ => match text {
                 "nothing" => Self::Nothing,
                 "done" => Self::Done,
@@ -88,6 +98,8 @@ struct State {
 pub(crate) struct Counts {
     pub(crate) reads: usize,
     pub(crate) found: usize,
+    /// Those among them that were past their lifetime, and current all the same.
+    pub(crate) old: usize,
     /// Reads that began after an acknowledged change.
     pub(crate) bound: usize,
     pub(crate) changes: usize,
@@ -184,12 +196,14 @@ impl Record {
         let mut complaint = None;
         if matches!(operation.act, Act::Read | Act::Get) {
             counts.reads += 1;
-            counts.found += usize::from(matches!(end, End::Found(_)));
-            counts.bound += usize::from(*floor > 0 && matches!(end, End::Found(_) | End::Nothing));
-            complaint = match end {
-                End::Found(found) if found < *floor => Some("an older version came back"),
-                End::Found(found) if found > state.newest => Some("a version that nobody wrote"),
-                End::Nothing
+            let found = end.version();
+            counts.found += usize::from(found.is_some());
+            counts.old += usize::from(matches!(end, End::Old(_)));
+            counts.bound += usize::from(*floor > 0 && (found.is_some() || end == End::Nothing));
+            complaint = match (found, end) {
+                (Some(found), _) if found < *floor => Some("an older version came back"),
+                (Some(found), _) if found > state.newest => Some("a version that nobody wrote"),
+                (None, End::Nothing)
                     if operation.newest_is_stored && state.newest == *newest && !state.may_miss =>
                 {
                     Some("an acknowledged write is lost")
@@ -211,7 +225,9 @@ impl Record {
             }
             let believed = match operation.act {
                 // `#[updates]` reads before its body runs; dropped then, it has changed nothing.
-                Act::Remove => !matches!(*verb, "update" | "update_page") || end != End::Dropped,
+                Act::Remove => {
+                    !matches!(*verb, "update" | "update_page" | "update_old") || end != End::Dropped
+                }
                 Act::Write => matches!(end, End::Done | End::Unknown | End::Dropped),
                 _ => delivered,
             };
@@ -264,6 +280,7 @@ mod tests {
     #[test]
     fn what_must_not_be_is_seen_and_what_may_be_is_not() {
         assert!(after(Act::Remove, End::Done, End::Found(1))[0].starts_with("an older version"));
+        assert!(after(Act::Remove, End::Done, End::Old(1))[0].starts_with("an older version"));
         assert!(after(Act::Write, End::Done, End::Found(1))[0].starts_with("an older version"));
         assert!(after(Act::Write, End::Done, End::Nothing)[0].starts_with("an acknowledged write"));
         assert!(
@@ -276,6 +293,7 @@ mod tests {
             (Act::Write, End::Failed, End::Found(1)),
             (Act::Remove, End::Done, End::Nothing),
             (Act::Remove, End::Unknown, End::Found(1)),
+            (Act::Remove, End::Unknown, End::Old(1)),
         ] {
             assert_eq!(
                 after(change, end, read),

@@ -1,10 +1,13 @@
 //! One process of the history: it runs what it is told, many orders at a time, and says how each ended.
 
+use crate::functions::{
+    Load, change, change_group, change_old, read, read_many, read_old, read_page, read_pages,
+    replace, replace_old, replace_page,
+};
 use crate::support::process::{orders, say};
-use millpond::{Entry, Error, Lookup, Millpond, SessionId, Tag, cached, invalidates, ttl, updates};
+use millpond::{CallStatus, Entry, Error, Lookup, Millpond, SessionId, ttl, with_status};
 use millpond_gateway::{Database, Reply};
-use std::collections::HashMap;
-use std::convert::Infallible;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,7 +16,7 @@ use std::time::Duration;
 pub(crate) struct Truth(Database);
 
 impl Truth {
-    async fn read(&self, name: &str) -> u64 {
+    pub(crate) async fn read(&self, name: &str) -> u64 {
         let reply = self.0.command(["GET", &format!("truth:{name}")]).await;
         let text = reply.expect("the database answers").text();
         text.map_or(0, |text| text.parse().expect("a version"))
@@ -26,62 +29,6 @@ impl Truth {
         let reply = self.0.command(["EVAL", RAISE, "1", &key, &version]).await;
         assert_eq!(reply.expect("the database answers"), Reply::Int(1));
     }
-}
-
-#[cached(prefix = "history", key = "<name>", ttl = "long", skip(load))]
-async fn read(name: &str, load: &Load<'_>) -> u64 {
-    load.load(name).await
-}
-
-/// The group of all pages of a name.
-#[millpond::tag("group:<name>")]
-fn group(name: &str) -> Tag;
-
-/// One page of a group, whose version is that of the name.
-#[cached(
-    prefix = "paged",
-    key = "<name>:<page>",
-    ttl = "long",
-    tags(group(name)),
-    skip(load)
-)]
-async fn read_page(name: &str, page: u128, load: &Load<'_>) -> u64 {
-    load.load(name).await
-}
-
-#[invalidates(group(name))]
-async fn change_group(name: &str) -> Result<(), Infallible> {
-    Ok(())
-}
-
-/// Stores one page, and moves the tag that this one and the others have.
-#[updates(read_page(name, page), group(name))]
-async fn replace_page(name: &str, page: u128, version: u64) -> u64 {
-    version
-}
-
-struct Load<'a> {
-    truth: &'a Truth,
-    pause: Duration,
-}
-
-impl Load<'_> {
-    async fn load(&self, name: &str) -> u64 {
-        let version = self.truth.read(name).await;
-        // A load that takes a while, so that changes happen meanwhile.
-        tokio::time::sleep(self.pause).await;
-        version
-    }
-}
-
-#[invalidates(read(name))]
-async fn change(name: &str) -> Result<(), Infallible> {
-    Ok(())
-}
-
-#[updates(read(name))]
-async fn replace(name: &str, version: u64) -> u64 {
-    version
 }
 
 /// What a worker is told: `number verb name version pause drop`, the last two in milliseconds.
@@ -119,11 +66,18 @@ struct Worker {
     pond: Millpond,
     truth: Truth,
     sessions: Arc<Mutex<HashMap<String, SessionId>>>,
+    /// What was read last, for batches.
+    recent: Arc<Mutex<VecDeque<String>>>,
 }
+
+/// How many items a batch has at most.
+const BATCH: usize = 4;
 
 /// What an order came to: a version that was found, nothing that was found, or that it was done.
 enum Found {
     Version(u64),
+    /// An old value, which is loaded again or stands in for a failure.
+    Old(u64),
     Nothing,
     Done,
     /// There was nothing to change.
@@ -141,6 +95,7 @@ pub(crate) async fn work(pond: Millpond, truth: Database) {
         pond,
         truth: Truth(truth),
         sessions: Arc::default(),
+        recent: Arc::default(),
     };
     let mut orders = orders();
     while let Some(line) = orders.recv().await {
@@ -155,7 +110,7 @@ pub(crate) async fn work(pond: Millpond, truth: Database) {
 
 impl Worker {
     async fn run(&self, order: &Order) -> String {
-        const TRUE_FIRST: [&str; 8] = [
+        const TRUE_FIRST: [&str; 10] = [
             "invalidate",
             "update",
             "put",
@@ -164,6 +119,8 @@ impl Worker {
             "delete",
             "invalidate_group",
             "update_page",
+            "invalidate_old",
+            "update_old",
         ];
         if TRUE_FIRST.contains(&&*order.verb) {
             // What is true changes first; what is cached of it is what the operation is about.
@@ -179,11 +136,52 @@ impl Worker {
         };
         match result {
             Ok(Found::Version(version)) => format!("found {version}"),
+            Ok(Found::Old(version)) => format!("old {version}"),
             Ok(Found::Nothing) => "nothing".to_owned(),
             Ok(Found::Done) => "done".to_owned(),
             Ok(Found::Gone) => "gone".to_owned(),
             Err(error) if error.may_have_run() => "unknown".to_owned(),
             Err(_) => "failed".to_owned(),
+        }
+    }
+
+    /// This name, and what was read before it.
+    fn batch_with(&self, name: &str) -> Vec<String> {
+        let mut recent = self.recent.lock().unwrap();
+        recent.retain(|other| other != name);
+        recent.push_front(name.to_owned());
+        recent.truncate(BATCH);
+        recent.iter().cloned().collect()
+    }
+
+    /// What concerns values that are past their lifetime for the most part.
+    async fn operate_on_old(&self, order: &Order, load: &Load) -> Result<Found, Error> {
+        let (name, version) = (order.name.as_str(), order.version);
+        let done = |()| Found::Done;
+        match order.verb.as_str() {
+            "read_old" => {
+                let (read, status) = with_status(read_old(name, load)).await;
+                Ok(match (read, status) {
+                    (Ok(version), CallStatus::Stale { .. }) => Found::Old(version),
+                    (Ok(version), _) => Found::Version(version),
+                    // The source is down, and there is no old value.
+                    (Err(_), _) => Found::Nothing,
+                })
+            }
+            "get_old" => Ok(match read_old::entry(name).get().await? {
+                Lookup::Hit(version) => Found::Version(version),
+                Lookup::Stale(version) => Found::Old(version),
+                _ => Found::Nothing,
+            }),
+            "invalidate_old" => {
+                let Ok(()) = change_old(name).await;
+                self.pond.flush().await.map(done)
+            }
+            "update_old" => {
+                replace_old(name, version).await.expect("it returns one");
+                self.pond.flush().await.map(done)
+            }
+            unknown => panic!("nobody taught me to {unknown}"),
         }
     }
 
@@ -196,22 +194,29 @@ impl Worker {
         let hash = self.pond.hash(format!("fields:{name}"));
         let sessions = self.pond.sessions::<u64>(ttl::LONG);
         let done = |()| Found::Done;
+        let load = Load {
+            truth: self.truth.clone(),
+            pause: order.pause,
+        };
         match order.verb.as_str() {
             "read" => {
-                let load = Load {
-                    truth: &self.truth,
-                    pause: order.pause,
-                };
+                self.batch_with(name);
                 let version = read(name, &load).await;
                 // A version from a body says nothing about the cache; the rules hold for it too.
                 Ok(Found::Version(version))
             }
-            "read_page" => {
-                let load = Load {
-                    truth: &self.truth,
-                    pause: order.pause,
-                };
-                Ok(Found::Version(read_page(name, page, &load).await))
+            "read_many" => {
+                let names = self.batch_with(name);
+                let versions = read_many(&names, &load).await;
+                Ok(versions.get(name).copied().into())
+            }
+            verb if verb.ends_with("_old") => self.operate_on_old(order, &load).await,
+            "read_page" => Ok(Found::Version(read_page(name, page, &load).await)),
+            "read_pages" => {
+                let versions = read_pages(name, &[0, 1], &load).await;
+                assert_eq!(versions.len(), 2, "a page is missing");
+                // What is too old is seen by the older one.
+                Ok(versions.into_values().min().into())
             }
             "get_page" => {
                 let page: Entry<u64> = read_page::entry(name, page);

@@ -163,6 +163,160 @@ fn a_function_is_described_with_everything_that_its_attribute_says() {
     );
 }
 
+/// Functions that have every option between them.
+#[cfg(all(feature = "compress", feature = "encrypt"))]
+mod every {
+    use millpond::{Millpond, Tag, cached};
+    use std::time::Duration;
+
+    #[allow(
+        clippy::ref_option,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "what the options take"
+    )]
+    mod of {
+        use super::{Duration, Tag};
+
+        pub(super) fn lifetime(value: &u64) -> Duration {
+            Duration::from_secs(*value)
+        }
+
+        pub(super) fn tags(value: &u64) -> Vec<Tag> {
+            vec![Tag::new(format!("even:{value}"))]
+        }
+
+        pub(super) fn is_odd(value: &u64) -> bool {
+            !value.is_multiple_of(2)
+        }
+    }
+
+    #[cached(
+        prefix = "every_option",
+        key = "<id>",
+        ttl = "1m",
+        null_ttl = "10s",
+        ttl_of = of::lifetime,
+        jitter = 0.2,
+        stale_while_revalidate = "1h",
+        stale_if_error = "1d",
+        soft_timeout = "200ms",
+        refresh_ahead = 0.8,
+        flight = "off",
+        compress,
+        encrypt,
+        when = id != 1,
+        unless = of::is_odd,
+        share_errors = false,
+        tags_of = of::tags,
+        all,
+        on = pond,
+        skip(pond)
+    )]
+    pub(crate) async fn first(pond: &Millpond, id: u64) -> Result<u64, std::fmt::Error> {
+        Ok(id)
+    }
+
+    #[cached(
+        prefix = "every_option",
+        key = "<id>",
+        null = false,
+        guard = false,
+        refresh_ahead = "xfetch",
+        shares = first,
+        version = 2
+    )]
+    pub(crate) async fn second(id: u64) -> Result<u64, std::fmt::Error> {
+        Ok(id)
+    }
+
+    #[cached(local = "only", key = "<id>", ttl_of = of::lifetime, unless = of::is_odd)]
+    pub(crate) fn third(id: u64) -> u64 {
+        id
+    }
+}
+
+#[cfg(all(feature = "compress", feature = "encrypt"))]
+#[test]
+fn every_option_that_is_not_the_default_is_listed() {
+    let catalogue = catalogue();
+    let options = |name: &str| catalogue.function(name).unwrap().options.clone();
+    let listed = [
+        options("every::first"),
+        options("every::second"),
+        options("every::third"),
+    ];
+    assert_eq!(
+        listed[0],
+        [
+            "null_ttl = \"10s\"",
+            "jitter = 0.2",
+            "stale_while_revalidate = \"1h\"",
+            "stale_if_error = \"1d\"",
+            "soft_timeout = \"200ms\"",
+            "refresh_ahead = 0.8",
+            "flight = \"off\"",
+            "all",
+            "compress",
+            "encrypt",
+            "ttl_of = of::lifetime",
+            "tags_of = of::tags",
+            "when = id != 1",
+            "unless = of::is_odd",
+            "share_errors = false",
+            "on = pond",
+        ]
+    );
+    assert_eq!(
+        listed[1],
+        [
+            "null = false",
+            "refresh_ahead = \"xfetch\"",
+            "guard = false",
+            "shares = first",
+        ]
+    );
+    assert_eq!(
+        listed[2],
+        [
+            "local = \"only\"",
+            "ttl_of = of::lifetime",
+            "unless = of::is_odd",
+        ]
+    );
+    // Those of the attribute, from its source: a new one is to be listed, too, and to stand above.
+    let model = include_str!("../macros/src/model/cache.rs");
+    let (_, given) = model.split_once("pub struct Given {").unwrap();
+    let (given, _) = given.split_once("\n    }").unwrap();
+    let names = given.lines().filter_map(|line| {
+        let (name, _) = line.trim().split_once(':')?;
+        Some(name.split(' ').next().unwrap_or(name))
+    });
+    let names: Vec<&str> = names.collect();
+    assert!(names.len() > 25, "{names:?}");
+    // In columns of their own, or about what stands beside the function and in its signature.
+    let elsewhere = [
+        "prefix",
+        "key",
+        "ttl",
+        "version",
+        "tags",
+        "skip",
+        "companion",
+        "invalidate",
+        "in_impl",
+        "runtime",
+    ];
+    let is_listed = |name: &str| {
+        let mut all = listed.iter().flatten();
+        all.any(|option| option.split(" = ").next() == Some(name))
+    };
+    let missing: Vec<_> = names
+        .into_iter()
+        .filter(|name| !elsewhere.contains(name) && !is_listed(name))
+        .collect();
+    assert_eq!(missing, [""; 0], "options that the catalogue does not list");
+}
+
 #[test]
 fn what_ends_a_value_is_found_by_function_tag_and_all() {
     let catalogue = catalogue();
@@ -349,6 +503,12 @@ async fn json_has_all_of_it_and_the_picture_escapes_what_others_wrote() {
         "{svg}"
     );
     // The rest of what is declared here is called, so that nothing of it is dead.
+    #[cfg(all(feature = "compress", feature = "encrypt"))]
+    {
+        every::first(&Millpond::memory(), 2).await.unwrap();
+        every::second(2).await.unwrap();
+        every::third(2);
+    }
     edit(1, 2).await.unwrap();
     relaunch().await;
     publish().await;

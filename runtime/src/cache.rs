@@ -34,6 +34,8 @@ mod with_status;
 pub use answer::{Answer, never};
 pub(crate) use batch::Batch;
 pub use cacheable::{CacheValue, Cacheable, CacheableKind, cacheable};
+#[cfg(feature = "catalogue")]
+pub(crate) use cached_function::Locality;
 pub use cached_function::{CachedFunction, check_prefix};
 pub(crate) use call::{CachedCall, Kept, Policy};
 pub use call_mode::{refresh, uncached};
@@ -49,6 +51,8 @@ pub(crate) use return_kind::Nested;
 pub use return_kind::{Fallible, Plain, ReturnKind, Shareable, Sourced};
 pub use stale_answer::{Place, StaleAnswer, Started};
 pub(crate) use staleness::Freshness;
+#[cfg(feature = "catalogue")]
+pub(crate) use staleness::{Ahead, Staleness};
 pub(crate) use state::Cache;
 pub(crate) use storable::unstorable;
 pub use with_status::with_status;

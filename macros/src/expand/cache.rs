@@ -12,7 +12,7 @@ use super::{
     stale,
 };
 use crate::model::{
-    cache::Cache,
+    cache::{Cache, SharedErrors},
     own_body::Body,
     spelling::{parts, value_type},
 };
@@ -31,7 +31,7 @@ pub fn expand(cache: &Cache) -> TokenStream {
         unless,
         compares_self,
         shares,
-        shares_errors,
+        errors,
         ..
     } = cache;
     let call = call(cache);
@@ -39,7 +39,7 @@ pub fn expand(cache: &Cache) -> TokenStream {
         .as_ref()
         .map(|when| quote_spanned!(Span::mixed_site()=> .when(#when)));
     let owner = compares_self.then(|| quote_spanned!(Span::mixed_site()=> .of::<Self>()));
-    let kind = if *shares_errors {
+    let kind = if *errors == SharedErrors::Cloned {
         "kind"
     } else {
         "kind_unshared"

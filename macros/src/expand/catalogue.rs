@@ -8,9 +8,10 @@ use super::callee::named_type;
 use crate::{
     model::{
         batch::Batch,
-        cache::Cache,
+        cache::{Cache, SharedErrors},
         callee::Callee,
         companion::Companion,
+        constants::Constants,
         duration::Length,
         key::{Part, Step},
         limit::Limited,
@@ -59,7 +60,7 @@ pub fn cached(cache: &Cache, description: Option<&Ident>) -> TokenStream {
             Length::Known(ttl) => format!("{}s", ttl.as_secs_f64()),
             Length::Const(expr) => text(expr),
         };
-        quote_spanned!(Span::mixed_site()=> written(#name, #prefix, #template, #ttl, #returns))
+        quote_spanned!(Span::mixed_site()=> by_text(#name, #prefix, #template, #ttl, #returns))
     };
     let companion = match &cache.companion {
         Companion::None => TokenStream::new(),
@@ -87,21 +88,40 @@ pub fn cached(cache: &Cache, description: Option<&Ident>) -> TokenStream {
     let tags: Vec<_> = tags.collect();
     let tags =
         (!tags.is_empty()).then(|| quote_spanned!(Span::mixed_site()=> .tags(&[#(#tags),*])));
-    let word = |name: &str, expr: Option<&Expr>| {
-        expr.map(|expr| {
-            let (name, text) = (Ident::new(name, Span::mixed_site()), text(expr));
-            quote_spanned!(Span::mixed_site()=> .#name(#text))
-        })
-    };
-    let on = word("on", cache.on.as_ref());
-    let when = word("when", cache.when.as_ref());
-    let unless = word("unless", cache.unless.as_ref());
+    let on = cache.on.as_ref().map(|on| {
+        let text = text(on);
+        quote_spanned!(Span::mixed_site()=> .on(#text))
+    });
+    let written = written(cache);
+    let written = (!written.is_empty())
+        .then(|| quote_spanned!(Span::mixed_site()=> .written(&[#(#written),*])));
     told(
         runtime,
         &quote_spanned! {Span::mixed_site()=>
-            #runtime::__private::FunctionSite::#described #companion #value #tags #on #when #unless
+            #runtime::__private::FunctionSite::#described #companion #value #tags #on #written
         },
     )
+}
+
+/// The options of which the description says nothing, or not how they were written.
+fn written(cache: &Cache) -> Vec<String> {
+    let Constants {
+        ttl_of, tags_of, ..
+    } = &cache.constants;
+    let named: [(&str, Option<&Expr>); 4] = [
+        ("ttl_of", ttl_of.as_ref()),
+        ("tags_of", tags_of.as_ref()),
+        ("when", cache.when.as_ref()),
+        ("unless", cache.unless.as_ref()),
+    ];
+    let named = named.into_iter();
+    let mut written: Vec<String> = named
+        .filter_map(|(name, expr)| Some(format!("{name} = {}", text(expr?))))
+        .collect();
+    if cache.errors == SharedErrors::Off {
+        written.push("share_errors = false".to_owned());
+    }
+    written
 }
 
 pub fn mutation(mutation: &Mutation) -> TokenStream {

@@ -10,7 +10,10 @@ use super::{
     spans::located,
     tag,
 };
-use crate::model::{cache::Cache, spelling::value_type};
+use crate::model::{
+    cache::{Cache, SharedErrors},
+    spelling::value_type,
+};
 
 pub fn expand(cache: &Cache) -> TokenStream {
     let Cache {
@@ -20,14 +23,14 @@ pub fn expand(cache: &Cache) -> TokenStream {
         when,
         unless,
         compares_self,
-        shares_errors,
+        errors,
         ..
     } = cache;
     let when = when
         .as_ref()
         .map(|when| quote_spanned!(Span::mixed_site()=> .when(#when)));
     let owner = compares_self.then(|| quote_spanned!(Span::mixed_site()=> .of::<Self>()));
-    let kind = if *shares_errors {
+    let kind = if *errors == SharedErrors::Cloned {
         "kind"
     } else {
         "kind_unshared"

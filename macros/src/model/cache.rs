@@ -86,8 +86,7 @@ pub struct Cache {
     pub shares: Option<Callee>,
     /// What only the type of the `impl` tells apart is compared when it runs.
     pub compares_self: bool,
-    /// Callers that wait may get a clone of the error: nothing in the type could be shorter-lived.
-    pub shares_errors: bool,
+    pub errors: SharedErrors,
     pub companion: Companion,
     pub tags: Vec<Tag>,
     /// Where the body may run in the background.
@@ -101,6 +100,27 @@ impl Cache {
     /// Whether values stay in this process.
     pub fn is_local(&self) -> bool {
         self.locality == Locality::Only
+    }
+}
+
+/// Whether callers that wait get a clone of the error.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SharedErrors {
+    /// Where it is `Clone`.
+    Cloned,
+    /// Something in the type could be shorter-lived.
+    Impossible,
+    /// The attribute says `share_errors = false`.
+    Off,
+}
+
+impl SharedErrors {
+    fn of(is_on: bool, outlives_calls: bool) -> Self {
+        match (is_on, outlives_calls) {
+            (false, _) => Self::Off,
+            (true, true) => Self::Cloned,
+            (true, false) => Self::Impossible,
+        }
     }
 }
 
@@ -187,7 +207,7 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
         && names_no_parameter(unless.as_ref(), place, &described_generics, scope);
     Ok(Cache {
         lasting_output: lasting(&output, place, scope),
-        shares_errors: scope.outlives_calls(&output) && !keeps_errors,
+        errors: SharedErrors::of(!keeps_errors, scope.outlives_calls(&output)),
         runtime,
         function,
         output,

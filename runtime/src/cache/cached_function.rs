@@ -333,8 +333,13 @@ impl CachedFunction {
 
     /// Whether this one uses the keys of the other on purpose.
     pub(crate) fn shares(&self, other: &Self) -> bool {
-        self.shared
-            .is_some_and(|shared| shared().name == other.name)
+        self.shares_with()
+            .is_some_and(|shared| shared.name == other.name)
+    }
+
+    /// The function whose keys this one uses on purpose.
+    pub(crate) fn shares_with(&self) -> Option<&'static Self> {
+        self.shared.map(|shared| shared())
     }
 }
 

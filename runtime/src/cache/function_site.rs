@@ -16,8 +16,8 @@ pub struct FunctionSite {
     pub(crate) value: Option<fn() -> &'static str>,
     pub(crate) tags: &'static [&'static str],
     pub(crate) on: Option<&'static str>,
-    pub(crate) when: Option<&'static str>,
-    pub(crate) unless: Option<&'static str>,
+    /// Options of which the description says nothing, or not how they were written.
+    pub(crate) written: &'static [&'static str],
 }
 
 /// What the compiler worked out, or the text of it where that depends on a type.
@@ -44,8 +44,7 @@ impl FunctionSite {
             value: None,
             tags: &[],
             on: None,
-            when: None,
-            unless: None,
+            written: &[],
         }
     }
 
@@ -55,7 +54,7 @@ impl FunctionSite {
     }
 
     /// A function whose prefix or lifetime depends on a type.
-    pub const fn written(
+    pub const fn by_text(
         name: &'static str,
         prefix: &'static str,
         template: &'static str,
@@ -106,17 +105,10 @@ impl FunctionSite {
         self
     }
 
-    /// When it uses the cache.
+    /// More options, as they were written.
     #[must_use]
-    pub const fn when(mut self, condition: &'static str) -> Self {
-        self.when = Some(condition);
-        self
-    }
-
-    /// What it does not store.
-    #[must_use]
-    pub const fn unless(mut self, predicate: &'static str) -> Self {
-        self.unless = Some(predicate);
+    pub const fn written(mut self, options: &'static [&'static str]) -> Self {
+        self.written = options;
         self
     }
 

@@ -121,16 +121,14 @@ fn instances(called: &Called) -> impl Iterator<Item = Instance> {
 fn add_site(shown: &mut Function, site: &FunctionSite) {
     site.returns.clone_into(&mut shown.returns);
     shown.tags = site.tags.iter().map(|&tag| tag.to_owned()).collect();
-    let texts = [
-        ("when", site.when),
-        ("unless", site.unless),
-        ("on", site.on),
-    ];
-    for (name, text) in texts {
-        shown
-            .options
-            .extend(text.map(|text| format!("{name} = {text}")));
+    for written in site.written {
+        // The description only says that there is one.
+        let name = written.split(" = ").next();
+        shown.options.retain(|option| Some(option.as_str()) != name);
+        shown.options.push((*written).to_owned());
     }
+    let on = site.on.map(|on| format!("on = {on}"));
+    shown.options.extend(on);
 }
 
 /// Seconds, or a path.

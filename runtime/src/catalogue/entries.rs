@@ -35,7 +35,8 @@ pub struct Function {
     pub version: Option<u32>,
     /// How long a value is fresh: `5m`, or `Self::TTL` until the first call.
     pub ttl: String,
-    /// Other options that are not the default, as they would be written.
+    /// Other options that are not the default, as they would be written. What names the companions, and which
+    /// arguments are skipped, is not among them.
     pub options: Vec<String>,
     /// The return type, as written.
     pub returns: String,

@@ -1,7 +1,7 @@
 //! Names, places and keys as the catalogue shows them.
 
 use super::entries::{Function, Place};
-use crate::cache::CachedFunction;
+use crate::cache::{Ahead, CachedFunction, Locality, Staleness};
 use std::time::Duration;
 
 /// `module::name (file:line)`
@@ -52,6 +52,7 @@ pub(super) fn described(function: &CachedFunction, name: String, place: Place) -
     if let Some(jitter) = function.jitter {
         options.push(format!("jitter = {jitter}"));
     }
+    options.extend(staleness(function));
     let words = [
         (function.ttl_of.is_some(), "ttl_of"),
         (function.tags_of.is_some(), "tags_of"),
@@ -60,9 +61,12 @@ pub(super) fn described(function: &CachedFunction, name: String, place: Place) -
         (function.all, "all"),
         (function.encoding.compress, "compress"),
         (function.encoding.encrypt, "encrypt"),
+        (function.locality == Locality::Only, "local = \"only\""),
     ];
     let words = words.into_iter().filter(|(is_on, _)| *is_on);
     options.extend(words.map(|(_, word)| word.to_owned()));
+    let shares = function.shares_with().map(|other| split(other.name).0);
+    options.extend(shares.map(|other| format!("shares = {}", last(&other))));
     Function {
         prefix: function.prefix.to_owned(),
         template: function.template.to_owned(),
@@ -71,6 +75,35 @@ pub(super) fn described(function: &CachedFunction, name: String, place: Place) -
         options,
         ..empty(name, place)
     }
+}
+
+/// For how long values are used after their lifetime, and when they are loaded again before.
+fn staleness(function: &CachedFunction) -> Vec<String> {
+    let Some(Staleness {
+        while_revalidate,
+        if_error,
+        soft_timeout,
+        ahead,
+    }) = function.staleness
+    else {
+        return Vec::new();
+    };
+    let window = |window: Duration| Some(window).filter(|window| !window.is_zero());
+    let lengths = [
+        ("stale_while_revalidate", window(while_revalidate)),
+        ("stale_if_error", window(if_error)),
+        ("soft_timeout", soft_timeout),
+    ];
+    let lengths = lengths.into_iter();
+    let mut options: Vec<String> = lengths
+        .filter_map(|(name, of)| Some(format!("{name} = \"{}\"", length(of?))))
+        .collect();
+    match ahead {
+        Ahead::Never => {}
+        Ahead::From(fraction) => options.push(format!("refresh_ahead = {fraction}")),
+        Ahead::AtRandom => options.push("refresh_ahead = \"xfetch\"".to_owned()),
+    }
+    options
 }
 
 /// The shortest way to write a duration.

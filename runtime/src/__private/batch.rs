@@ -164,6 +164,7 @@ where
         read,
         write,
         split,
+        add,
         join,
     } = batchable;
     let slot = |_| Slot {
@@ -171,7 +172,7 @@ where
         plain: None,
     };
     let mut slots: Vec<Slot<V>> = firsts.iter().map(slot).collect();
-    let mut rest = None;
+    let mut rest: Option<K::Value> = None;
     let mut body = Some(body);
     let once = body.as_ref().is_none_or(|body| again(body).is_none());
     let mut batch = Box::pin(Batch::enter(calls, unless, once)).await;
@@ -227,7 +228,10 @@ where
             slot.plain = plain.clone().filter(|_| repeats);
             given[at] = plain.filter(|_| item.is_sure);
         }
-        rest = Some(split.rest);
+        match &mut rest {
+            Some(rest) => add(rest, split.rest),
+            None => rest = Some(split.rest),
+        }
         batch = Box::pin(batch.store(given)).await;
     }
     reporting.say(|| CallStatus::Batch(batch.status()));

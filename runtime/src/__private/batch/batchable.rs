@@ -18,6 +18,7 @@ pub struct Batchable<K: ReturnKind, T, V> {
     pub(super) read: Read<V>,
     pub(super) write: Write<V>,
     pub(super) split: SplitBy<K::Value, T, V>,
+    pub(super) add: fn(&mut K::Value, K::Value),
     pub(super) join: Join<K::Value, T, V>,
 }
 
@@ -40,6 +41,7 @@ where
         read: value::read,
         write: value::write,
         split: K::Value::split,
+        add: K::Value::add,
         join: K::Value::join,
     }
 }

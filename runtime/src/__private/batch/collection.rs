@@ -38,6 +38,10 @@ pub trait BatchCollection<T>: Sized {
     type Value;
     #[doc(hidden)]
     fn split(self, asked: &[T]) -> Split<Self, Self::Value>;
+    /// Adds what a second body gave beyond what was asked of it; of what both gave, that of the second stays.
+    #[doc(hidden)]
+    fn add(&mut self, newer: Self);
+    /// Of the rest only what is no item of the call: what an item has is its value, or nothing.
     #[doc(hidden)]
     fn join(
         rest: Option<Self>,
@@ -105,6 +109,10 @@ macro_rules! maps {
                     Split { items, rest: self, is_odd: false }
                 }
 
+                fn add(&mut self, newer: Self) {
+                    self.extend(newer);
+                }
+
                 fn join(
                     rest: Option<Self>,
                     items: &[T],
@@ -113,6 +121,11 @@ macro_rules! maps {
                     _plain: Plain<'_>,
                 ) -> Self {
                     let mut map = rest.unwrap_or_else(|| $new);
+                    if !map.is_empty() {
+                        for item in items {
+                            map.remove(&item.clone().into());
+                        }
+                    }
                     for (item, &place) in items.iter().zip(places) {
                         if let Some(value) = values.get_mut(place).and_then(Option::take) {
                             map.insert(item.clone().into(), value);
@@ -172,6 +185,13 @@ where
         }
     }
 
+    fn add(&mut self, newer: Self) {
+        let known: HashSet<&K> = newer.iter().map(|(key, _)| key).collect();
+        self.retain(|(key, _)| !known.contains(key));
+        drop(known);
+        self.extend(newer);
+    }
+
     fn join(
         rest: Option<Self>,
         items: &[T],
@@ -179,9 +199,14 @@ where
         values: Vec<Option<V>>,
         plain: Plain<'_>,
     ) -> Self {
+        let mut rest = rest.unwrap_or_default();
+        if !rest.is_empty() {
+            let asked: HashSet<K> = items.iter().map(|item| item.clone().into()).collect();
+            rest.retain(|(key, _)| !asked.contains(key));
+        }
         let pairs = each(items, places, values, plain);
         let pairs = pairs.filter_map(|(item, value)| Some((item.clone().into(), value?)));
-        pairs.chain(rest.unwrap_or_default()).collect()
+        pairs.chain(rest).collect()
     }
 }
 
@@ -202,6 +227,8 @@ impl<V: DeserializeOwned, T> BatchCollection<T> for Vec<Option<V>> {
             is_odd,
         }
     }
+
+    fn add(&mut self, _newer: Self) {}
 
     fn join(
         _rest: Option<Self>,

@@ -5,7 +5,7 @@
 
 mod support;
 
-use millpond::{ManualClock, Millpond};
+use millpond::{ManualClock, Millpond, cached};
 use millpond_gateway::{RedisServer, needs_redis};
 use std::time::Duration;
 use support::log::Log;
@@ -26,7 +26,7 @@ fn infos(log: &Log, of: &str) -> usize {
     let text = log.text();
     let lines = text
         .lines()
-        .filter(|line| line.contains(" INFO millpond::"));
+        .filter(|line| line.contains(" INFO ") && line.contains(" millpond::"));
     lines.filter(|line| line.contains(of)).count()
 }
 
@@ -106,4 +106,71 @@ async fn a_server_without_memory_is_one_warning_that_says_so() {
         "{}",
         log.text()
     );
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Failed;
+
+#[cached(
+    prefix = "aging",
+    ttl = "1m",
+    key = "<id>",
+    skip(fails),
+    stale_if_error = "1d"
+)]
+async fn aging(id: u32, fails: bool) -> Result<u32, Failed> {
+    if fails { Err(Failed) } else { Ok(id) }
+}
+
+#[tokio::test]
+async fn a_source_that_is_down_is_one_warning_however_many_keys_have_old_values() {
+    let clock = ManualClock::new();
+    let pond = Millpond::builder().memory().clock(clock.clone());
+    let pond = pond.build().unwrap();
+    let (log, _guard) = Log::of_this_thread();
+    let call = async |fails| {
+        for id in 0..100 {
+            assert_eq!(pond.scope(aging(id, fails)).await, Ok(id));
+        }
+    };
+    call(false).await;
+    clock.advance(2 * MINUTE);
+    // The second hundred does not ask the source again so soon, and gets old values all the same.
+    call(true).await;
+    call(true).await;
+    let all = warnings(&log, "");
+    assert_eq!(all.len(), 1, "{all:#?}");
+    assert!(all[0].contains("a load failed, and an old value is used"));
+    assert!(all[0].contains(r#"prefix="aging""#));
+    clock.advance(MINUTE);
+    call(false).await;
+    assert_eq!(warnings(&log, "").len(), 1);
+    assert_eq!(infos(&log, "loads succeed again"), 1);
+    let over = r#"loads succeed again prefix="aging" failures=200"#;
+    assert_eq!(infos(&log, over), 1, "{}", log.text());
+}
+
+#[cfg(feature = "upstash")]
+#[tokio::test]
+async fn values_that_cannot_be_read_are_one_warning_for_each_prefix() {
+    let gateway = support::gateway(needs_redis!()).await;
+    let clock = ManualClock::new();
+    let builder = Millpond::builder().upstash(gateway.url(), gateway.token());
+    let pond = builder.clock(clock.clone()).build().unwrap();
+    let (log, _guard) = Log::of_this_thread();
+    for n in 0..100 {
+        for key in [format!("one:{n}"), format!("other:{n}")] {
+            let command = ["SET", &key, r#"{"no":"number"}"#];
+            gateway.database().command(command).await.unwrap();
+            load(&pond, &key).await;
+        }
+    }
+    assert_eq!(warnings(&log, "cannot be read").len(), 2);
+    clock.advance(MINUTE / 2);
+    for _ in 0..3 {
+        load(&pond, "one:1").await;
+    }
+    assert_eq!(infos(&log, "cached values can be read again"), 1);
+    let over = r#"cached values can be read again prefix="one" failures=100"#;
+    assert_eq!(infos(&log, over), 1, "{}", log.text());
 }

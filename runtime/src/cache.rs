@@ -24,6 +24,7 @@ mod old_value;
 pub(crate) mod only;
 mod retries;
 mod return_kind;
+mod span;
 mod stale_answer;
 mod staleness;
 mod state;

@@ -1,6 +1,7 @@
 //! Several values in one request.
 
 use crate::cache::Cache;
+use crate::client::outage::Step;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
 use crate::reply::{bulk, no_reply};
@@ -117,12 +118,14 @@ impl Cache {
         };
         match read {
             Err(error) if error.kind() == ErrorKind::Decode => {
-                let prefix = key.prefix();
-                tracing::warn!(
-                    prefix,
-                    "one of several values cannot be read and is left out"
-                );
+                let outages = &self.client.outages;
+                outages.failed_for(Step::Decode, key.prefix(), Some("one of several values"));
                 Ok(None)
+            }
+            Ok(Some(value)) => {
+                let outages = &self.client.outages;
+                outages.succeeded_for(Step::Decode, key.prefix());
+                Ok(Some(value))
             }
             read => read,
         }

@@ -200,7 +200,8 @@ where
             .map(|&at| items[firsts[at]].clone())
             .collect();
         batch.begin_body();
-        let returned = batch.watched(run(asked.clone())).await;
+        let running = batch.watched(run(asked.clone()));
+        let returned = batch.within(running).await;
         batch.end_body();
         // The error, which need not be `Send`, must be gone before the next `await`.
         let value = match kind.split(returned) {
@@ -235,6 +236,7 @@ where
         batch = Box::pin(batch.store(given)).await;
     }
     reporting.say(|| CallStatus::Batch(batch.status()));
+    batch.end();
     let values = slots.iter_mut().map(|slot| slot.value.take()).collect();
     let plain = |at: usize| slots[at].plain.clone();
     kind.success(join(rest, &items, &places, values, &plain))

@@ -344,10 +344,12 @@ impl Progress {
     /// Stores what the body returned, or `keeps` it from being stored; whether there is something to
     /// wait for.
     fn store(&mut self, load: Box<Load>, value: &dyn ErasedValue, keeps: bool) -> bool {
+        load.has_loaded();
+        let span = load.span.clone();
         match load.plain_form(value) {
             Some(plain) if keeps && !load.replaces_value() => load.keep(plain),
             Some(plain) => {
-                *self = Self::Storing(Box::pin(load.store(plain, keeps)));
+                *self = Self::Storing(Box::pin(span.around(load.store(plain, keeps))));
                 return true;
             }
             None => load.not_stored(),

@@ -32,7 +32,12 @@ type Body = dyn BackgroundBody + Send;
 type Body = dyn BackgroundBody;
 
 /// Loads the value again.
-pub(crate) async fn run(load: Box<Load>, mut body: Box<Body>) {
+pub(crate) async fn run(load: Box<Load>, body: Box<Body>) {
+    let span = load.span.clone();
+    span.around(run_within(load, body)).await;
+}
+
+async fn run_within(load: Box<Load>, mut body: Box<Body>) {
     let load = if load.observed.is_some() {
         // Its caller has just read it, and waits.
         *load
@@ -50,11 +55,16 @@ pub(crate) async fn run(load: Box<Load>, mut body: Box<Body>) {
     match end {
         BodyEnd::Failed => {
             load.counters.load_errors.add(1);
-            load.say_failed();
+            load.span.ends("error", "body");
+            load.say_load_failed();
         }
-        BodyEnd::Unstorable => load.resume(),
+        BodyEnd::Unstorable => {
+            load.resume();
+            load.has_loaded();
+        }
         BodyEnd::Returned { plain, keeps } => {
             load.resume();
+            load.has_loaded();
             if let Some(background) = &load.background {
                 background.loaded(plain.clone());
             }
@@ -76,7 +86,11 @@ async fn read_again(load: Load, body: &mut Body) -> Option<Load> {
         Entered::Found(plain, load) => {
             let is_new = load.found.times.map(|times| times.until) > before;
             let is_fresh = load.found.freshness.is_fresh();
-            (!(is_new && is_fresh && body.reads(&plain))).then_some(load)
+            if is_new && is_fresh && body.reads(&plain) {
+                load.ends_with_found("hit");
+                return None;
+            }
+            Some(load)
         }
         Entered::Load(load) => Some(load),
         Entered::Shared(..) | Entered::Failed(_) | Entered::Alone(_) => None,
@@ -91,12 +105,5 @@ impl Load {
 
     fn resume(&self) {
         self.cache.retries.forget(&self.full.text());
-    }
-
-    fn say_failed(&self) {
-        tracing::warn!(
-            prefix = self.key.prefix(),
-            "a load in the background failed, and an old value is used"
-        );
     }
 }

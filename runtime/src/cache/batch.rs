@@ -13,6 +13,7 @@ use super::call::CachedCall;
 use super::call_status::BatchStatus;
 use super::flight::{FlightResult, Patience, Role, Waited, Waiter};
 use super::load::Load;
+use super::span::LoadSpan;
 use crate::key::FullKey;
 use crate::runtime::{self, BoxFuture, Instant};
 use crate::value::{self, ErasedValue};
@@ -21,6 +22,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 pub(crate) use together::Together;
+use tracing::instrument::Instrumented;
 
 /// A value that was found.
 pub(crate) struct Found {
@@ -48,6 +50,9 @@ pub(crate) struct Batch {
     until: Instant,
     budget: Duration,
     status: BatchStatus,
+    span: LoadSpan,
+    /// What the span is to say of the call.
+    result: (&'static str, &'static str),
 }
 
 impl Batch {
@@ -57,6 +62,19 @@ impl Batch {
         calls: Vec<CachedCall>,
         unless: Option<UnlessOf>,
         once: bool,
+    ) -> Self {
+        let span = calls.first().map_or(LoadSpan::none(), |call| {
+            LoadSpan::begin(call.key.prefix()).of_keys(calls.len())
+        });
+        let joined = Self::join(calls, unless, once, span.clone());
+        span.around(joined).await
+    }
+
+    async fn join(
+        calls: Vec<CachedCall>,
+        unless: Option<UnlessOf>,
+        once: bool,
+        span: LoadSpan,
     ) -> Self {
         let now = runtime::now();
         let mut batch = Self {
@@ -68,6 +86,8 @@ impl Batch {
             until: now,
             budget: Duration::ZERO,
             status: BatchStatus::default(),
+            span,
+            result: ("hit", "store"),
         };
         let mut looks = true;
         for (at, call) in calls.into_iter().enumerate() {
@@ -146,6 +166,7 @@ impl Batch {
         let loaded = self.loads.iter().filter(looked_up).count();
         self.status.loaded += asked(loaded);
         self.status.bypassed += asked(self.missing().len() - loaded);
+        self.result = ("miss", "body");
         let loads = mem::take(&mut self.loads).into_iter();
         self.loads = loads.map(|(at, load)| (at, load.begin_body())).collect();
     }
@@ -157,13 +178,26 @@ impl Batch {
         }
     }
 
+    /// The call returns.
+    pub(crate) fn end(&self) {
+        let (result, tier) = self.result;
+        self.span.ends(result, tier);
+    }
+
+    /// What this step does is done in the span of the batch.
+    pub(crate) fn within<F>(&self, step: F) -> Instrumented<F> {
+        self.span.around(step)
+    }
+
     /// What shows to those who wait that this step is polled.
     pub(crate) fn watched<F>(&self, step: F) -> Together<F> {
         Together::new(self.loads.iter().map(|(_, load)| load), step)
     }
 
     /// The body returned an error. It may be that of one item, so nobody else gets it.
-    pub(crate) fn failed(self) {
+    pub(crate) fn failed(mut self) {
+        self.result = ("error", "body");
+        self.end();
         for (_, load) in self.loads {
             load.failed(None);
         }
@@ -206,7 +240,12 @@ impl Batch {
 
     /// Waits until the others are done, or until one key is this call's to load after all: then all that are left
     /// are, so that a call runs no more than two bodies.
-    pub(crate) async fn wait(mut self) -> Self {
+    pub(crate) async fn wait(self) -> Self {
+        let span = self.span.clone();
+        span.around(self.wait_for_others()).await
+    }
+
+    async fn wait_for_others(mut self) -> Self {
         let (until, cache) = (self.until, self.budget);
         let first = self.waiting.first();
         let began = first.map(|(_, load, _)| (Arc::clone(&load.cache), runtime::now()));
@@ -232,10 +271,16 @@ impl Batch {
                     }
                     Waited::Shared(FlightResult::Value(plain)) => {
                         load.counters.shared.add(1);
+                        if self.result.0 == "hit" {
+                            self.result = ("shared", "flight");
+                        }
                         self.found.push(Found::elsewhere(at, plain, false));
                     }
                     Waited::Shared(FlightResult::Old(plain, _)) => {
                         load.counters.shared.add(1);
+                        if self.result.0 == "hit" {
+                            self.result = ("shared", "flight");
+                        }
                         self.found.push(Found::elsewhere(at, plain, true));
                     }
                     // The error of a function for one need not be ours; what stays in this process has flights

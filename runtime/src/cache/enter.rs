@@ -4,6 +4,7 @@ use super::call::CachedCall;
 use super::call_status::{BypassReason, CallStatus};
 use super::flight::{FlightResult, Patience, Role, Waited};
 use super::load::{Entered, Load};
+use super::span::LoadSpan;
 use crate::runtime;
 
 impl CachedCall {
@@ -33,7 +34,13 @@ impl CachedCall {
             counters.bypassed.add(1);
             return Entered::Alone(BypassReason::OwnKey);
         }
-        let load = Load::new(&self, full);
+        let mut load = Load::new(&self, full);
+        load.span = LoadSpan::begin(self.key.prefix());
+        let span = load.span.clone();
+        span.around(self.load(&name, load)).await
+    }
+
+    async fn load(&self, name: &str, load: Load) -> Entered {
         if self.refresh || !self.policy.flight {
             let load = load.read(None).await;
             return if self.refresh {
@@ -42,7 +49,7 @@ impl CachedCall {
                 load.look().await
             };
         }
-        self.fly(&name, load).await
+        self.fly(name, load).await
     }
 
     /// Takes part in the flight of the key.
@@ -55,6 +62,7 @@ impl CachedCall {
                 // A wait has to have an end, and nothing keeps the time here.
                 self.cache.warn_outside();
                 self.counters.bypassed.add(1);
+                load.span.ends("bypass", "body");
                 return Entered::Alone(BypassReason::NoRuntime);
             }
             Role::Wait(waiter) => {
@@ -69,10 +77,12 @@ impl CachedCall {
                     Waited::Leads(leader) => leader,
                     Waited::GoesAlone => {
                         self.counters.bypassed.add(1);
+                        load.span.ends("bypass", "body");
                         return Entered::Alone(BypassReason::Waited);
                     }
                     Waited::Shared(result) => {
                         self.counters.shared.add(1);
+                        load.span.ends("shared", "flight");
                         return match result {
                             FlightResult::Value(bytes) => {
                                 Entered::Shared(bytes, CallStatus::Shared)

@@ -146,10 +146,8 @@ impl Fill {
             return Some(self);
         }
         load.counters.too_slow.add(1);
-        tracing::warn!(
-            prefix = load.key.prefix(),
-            "a load took too long to be cached safely"
-        );
+        let outages = &load.cache.client.outages;
+        outages.failed_for(Step::InTime, load.key.prefix(), None);
         self.load.keep(self.plain);
         None
     }
@@ -189,7 +187,9 @@ impl Fill {
         let stored = reply.and_then(stored);
         match stored {
             Ok(1) => {
-                load.cache.client.outages.succeeded(Step::Fill);
+                let outages = &load.cache.client.outages;
+                outages.succeeded(Step::Fill);
+                outages.succeeded_for(Step::InTime, load.key.prefix());
                 load.counters.stores.add(1);
                 // The script compared the guard and all tags, so the value was current when the fill left.
                 if is_guarded && apart.is_empty() {

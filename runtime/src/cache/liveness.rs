@@ -1,6 +1,7 @@
 //! Whether a leader is alive: it is when somebody polls it soon after it was woken. A future that
 //! `select!` keeps, or one on a runtime that nobody drives, is not.
 
+use super::span::LoadSpan;
 use crate::runtime::real_ms;
 use crate::sync;
 use pin_project_lite::pin_project;
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
+use tracing::span::Entered;
 
 thread_local! {
     /// The leaders that are being polled on this thread, outermost first.
@@ -141,6 +143,7 @@ impl Watch {
         BodyPoll {
             waker: &self.waker,
             polling: Some(Polling::start(&self.liveness)),
+            span: None,
         }
     }
 }
@@ -149,6 +152,7 @@ impl Watch {
 pub(crate) struct BodyPoll<'a> {
     waker: &'a Waker,
     polling: Option<Polling<'a>>,
+    span: Option<Entered<'a>>,
 }
 
 impl<'a> BodyPoll<'a> {
@@ -157,7 +161,14 @@ impl<'a> BodyPoll<'a> {
         Self {
             waker: cx.waker(),
             polling: None,
+            span: None,
         }
+    }
+
+    /// In the span of its load.
+    pub(crate) fn within(mut self, span: &'a LoadSpan) -> Self {
+        self.span = Some(span.enter());
+        self
     }
 
     pub(crate) fn context(&self) -> Context<'a> {

@@ -6,6 +6,7 @@ use super::call_status::{BypassReason, CallStatus};
 use super::flight::{Departure, FlightResult, Leader, SharedError};
 use super::known_functions::FunctionState;
 use super::liveness::{BodyPoll, Watch};
+use super::span::LoadSpan;
 use super::staleness::Freshness;
 use super::state::Cache;
 use crate::client::guard::{self, Observed};
@@ -70,6 +71,7 @@ pub(crate) struct Load {
     pub(super) began: Began,
     /// Where this runs in the background.
     pub(super) background: Option<Begun>,
+    pub(super) span: LoadSpan,
 }
 
 /// What is known of a value beside its plain form.
@@ -116,6 +118,7 @@ impl Load {
             stale: None,
             began: Began::default(),
             background: None,
+            span: LoadSpan::none(),
         }
     }
 
@@ -141,6 +144,7 @@ impl Load {
             stale: None,
             began: Began::default(),
             background: None,
+            span: LoadSpan::none(),
         }
     }
 
@@ -269,11 +273,22 @@ impl Load {
     /// comes back.
     pub(crate) fn hit(self, bytes: Bytes, null: bool) -> Option<Box<Self>> {
         let freshness = self.found.freshness;
+        let result = match (freshness.is_fresh(), null) {
+            (true, false) => "hit",
+            (true, true) => "null",
+            (false, _) => "stale",
+        };
         if freshness.is_fresh() {
             self.counters.hit(null);
         } else {
             self.counters.stale.add(1);
+            if self.is_pausing() && !self.is_loading_already() {
+                self.say_load_failed();
+            }
         }
+        self.ends_with_found(result);
+        let outages = &self.cache.client.outages;
+        outages.succeeded_for(Step::Decode, self.key.prefix());
         let loads_again = matches!(freshness, Freshness::Ahead | Freshness::Revalidate);
         let again = loads_again.then(|| self.again()).flatten();
         let result = if freshness.is_fresh() {
@@ -305,12 +320,8 @@ impl Load {
         if let Some(function) = &self.function {
             function.found_garbage();
         }
-        let prefix = self.key.prefix();
-        tracing::warn!(
-            prefix,
-            what,
-            "a cached value cannot be read and is loaded again"
-        );
+        let outages = &self.cache.client.outages;
+        outages.failed_for(Step::Decode, self.key.prefix(), Some(what));
     }
 
     /// The body is about to run.
@@ -350,17 +361,26 @@ impl Load {
         }
     }
 
+    /// The body returned a value.
+    pub(super) fn has_loaded(&self) {
+        let outages = &self.cache.client.outages;
+        outages.succeeded_for(Step::Load, self.key.prefix());
+        self.span.ends("miss", "body");
+    }
+
     /// One poll of the body.
     pub(crate) fn watch<'a>(&'a self, cx: &'a Context<'_>) -> BodyPoll<'a> {
-        match &self.watch {
+        let poll = match &self.watch {
             Some(watch) => watch.start(cx),
             None => BodyPoll::unwatched(cx),
-        }
+        };
+        poll.within(&self.span)
     }
 
     /// The body returned an error.
     pub(crate) fn failed(self, error: Option<SharedError>) {
         self.counters.load_errors.add(1);
+        self.span.ends("error", "body");
         match error {
             Some(error) => self.share(FlightResult::Error(error)),
             None => self.fail(),

@@ -5,7 +5,9 @@ use super::background::Progress;
 use super::call_status::{self, CallStatus, Tier};
 use super::flight::{FlightResult, Leader};
 use super::load::Load;
+use super::span::LoadSpan;
 use super::staleness::Freshness;
+use crate::client::outage::Step;
 use crate::runtime::{self, BoxFuture};
 use bytes::Bytes;
 use std::mem;
@@ -40,12 +42,12 @@ impl Load {
         }
     }
 
-    fn is_pausing(&self) -> bool {
+    pub(super) fn is_pausing(&self) -> bool {
         let now = self.cache.client.settings.clock.monotonic();
         self.cache.retries.is_pausing(&self.full.text(), now)
     }
 
-    fn is_loading_already(&self) -> bool {
+    pub(super) fn is_loading_already(&self) -> bool {
         self.cache.backgrounds.is_running(&self.full.text())
     }
 
@@ -67,6 +69,7 @@ impl Load {
         }
         let begun = self.cache.backgrounds.begin(&self.full.text())?;
         let mut again = self.without_leader();
+        again.span = LoadSpan::behind(self.key.prefix(), &self.span);
         again.background = Some(begun);
         Some(Box::new(again))
     }
@@ -89,10 +92,17 @@ impl Load {
         Some(self.give_stale(stale))
     }
 
+    /// The call ends with the value that was found.
+    pub(super) fn ends_with_found(&self, result: &'static str) {
+        self.span.found(|| self.found_age());
+        self.span.ends(result, "store");
+    }
+
     /// The old value is returned, and shared with those for whom it is as current as for this caller.
     pub(super) fn give_stale(&mut self, stale: Bytes) -> CallStatus {
         self.counters.stale.add(1);
         let age = self.found_age();
+        self.ends_with_found("stale");
         if let Some(leader) = self.leader.take() {
             leader.share(FlightResult::Old(stale, age), self.found.read);
         }
@@ -117,13 +127,14 @@ impl Load {
     /// The next try comes after a pause.
     pub(super) fn note_failure(&self) {
         let now = self.cache.client.settings.clock.monotonic();
-        let is_first = self.cache.retries.failed(&self.full.text(), now);
-        let prefix = self.key.prefix();
-        if is_first {
-            tracing::warn!(prefix, "a load failed, and an old value is used");
-        } else {
-            tracing::debug!(prefix, "a load failed again, and an old value is used");
-        }
+        self.cache.retries.failed(&self.full.text(), now);
+        self.say_load_failed();
+    }
+
+    /// A body failed, or has just failed and is not tried: the call returns an old value.
+    pub(super) fn say_load_failed(&self) {
+        let outages = &self.cache.client.outages;
+        outages.failed_for(Step::Load, self.key.prefix(), None);
     }
 }
 
@@ -154,6 +165,7 @@ impl Load {
     ) -> CallStatus {
         if let Some(loaded) = loaded.filter(|loaded| reads(loaded)) {
             self.counters.misses.add(1);
+            self.span.ends("miss", "body");
             self.share(FlightResult::Value(loaded));
             return CallStatus::Loaded;
         }
@@ -170,7 +182,8 @@ pub(super) struct Awaiting(BoxFuture<(Load, Option<Bytes>)>);
 impl Awaiting {
     /// Waits no longer than this.
     pub(super) fn new(caller: Load, mut follow: watch::Receiver<Progress>, soft: Duration) -> Self {
-        Self(Box::pin(async move {
+        let span = caller.span.clone();
+        Self(Box::pin(span.around(async move {
             let is_over = |progress: &Progress| matches!(progress, Progress::Done(_));
             let over = async {
                 // An error says that the load is over.
@@ -183,7 +196,7 @@ impl Awaiting {
                 Progress::Running | Progress::Done(None) => None,
             };
             (caller, loaded)
-        }))
+        })))
     }
 
     pub(super) fn poll(

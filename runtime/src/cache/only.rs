@@ -11,6 +11,7 @@ use super::call::Policy;
 use super::call_status::BypassReason;
 use super::flight::{FlightResult, Patience, Role, SharedError, Waited};
 use super::known_functions::FunctionState;
+use super::span::LoadSpan;
 use super::state::Cache;
 use crate::client::tags::Tags;
 use crate::key::Key;
@@ -130,11 +131,20 @@ impl OnlyCall {
             counters.bypassed.add(1);
             return OnlyEntered::Alone(BypassReason::OwnKey);
         }
+        let span = LoadSpan::begin(entry.key.prefix());
+        let load = self.load(&flight, fits, &span);
+        span.around(load).await
+    }
+
+    async fn load(&self, flight: &str, fits: fn(&Value) -> bool, span: &LoadSpan) -> OnlyEntered {
+        let counters = &self.state.counters;
+        let entry = &self.entry;
+        let flights = &entry.cache.flights;
         if self.refresh || !entry.policy().flight {
-            return OnlyEntered::Load(OnlyLoad::new(self, None));
+            return OnlyEntered::Load(OnlyLoad::new(self, None, span));
         }
         let now = runtime::now();
-        let leader = match flights.join(&flight, now) {
+        let leader = match flights.join(flight, now) {
             Role::Lead(leader) => leader,
             Role::Wait(waiter) => {
                 let settings = &entry.cache.client.settings;
@@ -146,10 +156,12 @@ impl OnlyCall {
                     Waited::Leads(leader) => leader,
                     Waited::GoesAlone => {
                         counters.bypassed.add(1);
+                        span.ends("bypass", "body");
                         return OnlyEntered::Alone(BypassReason::Waited);
                     }
                     Waited::Shared(result) => {
                         counters.shared.add(1);
+                        span.ends("shared", "flight");
                         return match result {
                             FlightResult::Kept(value) => OnlyEntered::Found(value, Origin::Flight),
                             FlightResult::Error(error) => OnlyEntered::Failed(error),
@@ -170,10 +182,11 @@ impl OnlyCall {
         });
         match found {
             Some(value) => {
+                span.ends("local", "local");
                 leader.share(FlightResult::Kept(Arc::clone(&value)), departed);
                 OnlyEntered::Found(value, Origin::Tier(entry.age()))
             }
-            None => OnlyEntered::Load(OnlyLoad::new(self, Some(leader))),
+            None => OnlyEntered::Load(OnlyLoad::new(self, Some(leader), span)),
         }
     }
 }

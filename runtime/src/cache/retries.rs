@@ -29,20 +29,19 @@ impl Retries {
         failed.is_some_and(|failed| now < failed.until)
     }
 
-    /// A try failed; each pause is twice the one before. Whether it was the first.
-    pub(crate) fn failed(&self, key: &str, now: Duration) -> bool {
+    /// A try failed; each pause is twice the one before.
+    pub(crate) fn failed(&self, key: &str, now: Duration) {
         let mut failed = sync::lock(&self.0);
         let before = failed.get(key).copied();
         if before.is_none() && failed.len() >= MOST {
             failed.retain(|_, failed| now < failed.until);
             if failed.len() >= MOST {
-                return true;
+                return;
             }
         }
         let pause = before.map_or(FIRST_PAUSE, |before| (before.pause * 2).min(LONGEST_PAUSE));
         let until = now.saturating_add(pause);
         failed.insert(key.into(), Failed { pause, until });
-        before.is_none()
     }
 
     /// A try succeeded, or the key was invalidated.

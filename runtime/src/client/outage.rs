@@ -6,19 +6,23 @@ use crate::error::{Error, ErrorKind};
 use crate::sync;
 use std::fmt;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 /// How long a degradation must not have been seen before a success counts as its end: values that are
 /// refused and values that are stored may well alternate.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// The most kinds that are told apart. Texts of a server are among them, and what it says has no bound.
+/// The most kinds that are told apart, of the store and of prefixes. Texts of a server are among them, and what it says
+/// has no bound.
 const MOST_KINDS: usize = 64;
+
+/// What has not been seen for so long makes room for others.
+const FORGOTTEN: Duration = Duration::from_secs(3_600);
 
 /// What was to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
+#[repr(u16)]
 pub(crate) enum Step {
     Read = 1,
     Fill = 2,
@@ -26,6 +30,12 @@ pub(crate) enum Step {
     Limit = 8,
     Lock = 16,
     Analytics = 32,
+    /// The body of a function that has old values to return.
+    Load = 64,
+    /// Making a value of what is stored.
+    Decode = 128,
+    /// A load that ends while its guard lives.
+    InTime = 256,
 }
 
 /// Why it was not done, as far as it makes a difference to whoever reads the log.
@@ -36,6 +46,8 @@ enum Cause {
     /// The server refused it, with this word (`OOM`, `READONLY`, …).
     Refused(String),
     Other(ErrorKind),
+    /// The store has nothing to do with it; it is about this prefix.
+    Prefix(String),
 }
 
 impl Cause {
@@ -67,7 +79,7 @@ struct Outage {
 pub(crate) struct OutageLog {
     clock: Clock,
     /// The steps that have one, so that a success costs a look at a byte.
-    steps: AtomicU8,
+    steps: AtomicU16,
     outages: Mutex<Vec<Outage>>,
 }
 
@@ -81,7 +93,7 @@ impl OutageLog {
     pub(crate) fn new(clock: Clock) -> Self {
         Self {
             clock,
-            steps: AtomicU8::new(0),
+            steps: AtomicU16::new(0),
             outages: Mutex::default(),
         }
     }
@@ -102,19 +114,56 @@ impl OutageLog {
         }
     }
 
+    /// A step that is of the prefix alone failed, and a call noticed.
+    pub(crate) fn failed_for(&self, step: Step, prefix: &str, what: Option<&str>) {
+        if self.is_new(step, Cause::Prefix(prefix.to_owned())) {
+            let began = began_for(step);
+            tracing::warn!(
+                prefix,
+                what,
+                "{began}; further calls like this one are counted"
+            );
+        } else {
+            tracing::debug!(prefix, ?step, what, "still failing");
+        }
+    }
+
     /// A step succeeded, which ends what has not been seen for a moment.
     pub(crate) fn succeeded(&self, step: Step) {
-        if self.steps.load(Ordering::Relaxed) & step as u8 == 0 {
-            return;
+        if self.has(step) {
+            self.say_over(step, |_| true);
         }
+    }
+
+    /// The same of a step that is of the prefix alone.
+    pub(crate) fn succeeded_for(&self, step: Step, prefix: &str) {
+        if self.has(step) {
+            self.say_over(
+                step,
+                |cause| matches!(cause, Cause::Prefix(of) if of == prefix),
+            );
+        }
+    }
+
+    fn has(&self, step: Step) -> bool {
+        self.steps.load(Ordering::Relaxed) & step as u16 != 0
+    }
+
+    fn say_over(&self, step: Step, ends: impl Fn(&Cause) -> bool) {
         let now = self.clock.monotonic();
         for Outage {
-            failures, since, ..
-        } in self.end(step, now)
+            cause,
+            failures,
+            since,
+            ..
+        } in self.end(step, now, ends)
         {
             let lasted_ms = now.saturating_sub(since).as_millis();
             let is_over = is_over(step);
-            tracing::info!(failures, lasted_ms, "{is_over}");
+            match cause {
+                Cause::Prefix(prefix) => tracing::info!(prefix, failures, lasted_ms, "{is_over}"),
+                _ => tracing::info!(failures, lasted_ms, "{is_over}"),
+            }
         }
     }
 
@@ -127,8 +176,15 @@ impl OutageLog {
             outage.last = now;
             return false;
         }
-        if outages.len() >= MOST_KINDS {
-            return false;
+        let is_of_prefix = |cause: &Cause| matches!(cause, Cause::Prefix(_));
+        let alike = |it: &Outage| is_of_prefix(&it.cause) == is_of_prefix(&cause);
+        if outages.iter().filter(|it| alike(it)).count() >= MOST_KINDS {
+            let is_kept = |it: &Outage| !alike(it) || now.saturating_sub(it.last) < FORGOTTEN;
+            let before = outages.len();
+            outages.retain(is_kept);
+            if outages.len() == before {
+                return false;
+            }
         }
         outages.push(Outage {
             step,
@@ -137,16 +193,18 @@ impl OutageLog {
             since: now,
             last: now,
         });
-        self.steps.fetch_or(step as u8, Ordering::Relaxed);
+        self.steps.fetch_or(step as u16, Ordering::Relaxed);
         true
     }
 
-    fn end(&self, step: Step, now: Duration) -> Vec<Outage> {
+    fn end(&self, step: Step, now: Duration, ends: impl Fn(&Cause) -> bool) -> Vec<Outage> {
         let mut outages = sync::lock(&self.outages);
-        let is_over = |it: &mut Outage| it.step == step && now.saturating_sub(it.last) >= QUIET;
+        let is_over = |it: &mut Outage| {
+            it.step == step && ends(&it.cause) && now.saturating_sub(it.last) >= QUIET
+        };
         let over = outages.extract_if(.., is_over).collect();
         if outages.iter().all(|it| it.step != step) {
-            self.steps.fetch_and(!(step as u8), Ordering::Relaxed);
+            self.steps.fetch_and(!(step as u16), Ordering::Relaxed);
         }
         over
     }
@@ -171,6 +229,16 @@ fn began(step: Step, error: &Error) -> &'static str {
         Step::Limit => "limits cannot be checked; on_outage decides",
         Step::Lock => "a lock was not extended yet",
         Step::Analytics => "analytics of limits were lost",
+        Step::Load | Step::Decode | Step::InTime => began_for(step),
+    }
+}
+
+/// The same of a step that is of a prefix alone.
+fn began_for(step: Step) -> &'static str {
+    match step {
+        Step::Load => "a load failed, and an old value is used",
+        Step::Decode => "a cached value cannot be read and is loaded again",
+        _ => "a load took too long to be cached safely",
     }
 }
 
@@ -183,6 +251,9 @@ fn is_over(step: Step) -> &'static str {
         Step::Limit => "limits are counted by the store again",
         Step::Lock => "locks are extended again",
         Step::Analytics => "analytics of limits are sent again",
+        Step::Load => "loads succeed again",
+        Step::Decode => "cached values can be read again",
+        Step::InTime => "loads end in time again",
     }
 }
 
@@ -213,16 +284,13 @@ mod tests {
         assert!(log.is_new(Step::Fill, replica));
         assert!(!log.is_new(Step::Fill, full));
         let now = || Duration::from_millis(clock.unix_ms() - ManualClock::new().unix_ms());
-        assert!(log.end(Step::Fill, now()).is_empty(), "too early");
+        let end = |step| log.end(step, now(), |_| true);
+        assert!(end(Step::Fill).is_empty(), "too early");
         clock.advance(QUIET);
-        let ended: Vec<_> = log
-            .end(Step::Fill, now())
-            .iter()
-            .map(|it| it.failures)
-            .collect();
+        let ended: Vec<_> = end(Step::Fill).iter().map(|it| it.failures).collect();
         assert_eq!(ended, [2, 1]);
-        assert_eq!(log.end(Step::Read, now()).len(), 1);
-        assert_eq!(log.steps.load(Ordering::Relaxed), Step::Limit as u8);
+        assert_eq!(end(Step::Read).len(), 1);
+        assert_eq!(log.steps.load(Ordering::Relaxed), Step::Limit as u16);
     }
 
     #[test]
@@ -233,5 +301,26 @@ mod tests {
             log.failed(Step::Fill, "p", &error(ErrorKind::Server, &text));
         }
         assert_eq!(log.outages.lock().unwrap().len(), MOST_KINDS);
+    }
+
+    #[test]
+    fn what_is_of_one_prefix_takes_the_place_of_no_other_outage_and_ends_alone() {
+        let clock = ManualClock::new();
+        let log = OutageLog::new(Clock::Manual(clock.clone()));
+        for n in 0..1_000 {
+            log.failed_for(Step::Decode, &format!("prefix {n}"), None);
+        }
+        let down = Cause::of(&error(ErrorKind::Timeout, "late"));
+        assert!(log.is_new(Step::Read, down));
+        assert_eq!(log.outages.lock().unwrap().len(), MOST_KINDS + 1);
+        clock.advance(QUIET);
+        log.succeeded_for(Step::Decode, "prefix 7");
+        log.succeeded_for(Step::Decode, "prefix 700");
+        log.succeeded_for(Step::Load, "prefix 8");
+        assert_eq!(log.outages.lock().unwrap().len(), MOST_KINDS);
+        clock.advance(FORGOTTEN);
+        log.failed_for(Step::Decode, "prefix 700", None);
+        log.failed_for(Step::Decode, "prefix 701", None);
+        assert_eq!(log.outages.lock().unwrap().len(), 3);
     }
 }

@@ -21,7 +21,12 @@ const MOST_BYTES: usize = 512 * 1024;
 
 impl Batch {
     /// Stores what the body gave, by the places of the items; what is not given, nobody else can use.
-    pub(crate) async fn store(mut self, mut given: Vec<Option<Bytes>>) -> Self {
+    pub(crate) async fn store(self, given: Vec<Option<Bytes>>) -> Self {
+        let span = self.span.clone();
+        span.around(self.store_within(given)).await
+    }
+
+    async fn store_within(mut self, mut given: Vec<Option<Bytes>>) -> Self {
         self.alone.clear();
         let mut fills: Vec<BoxFuture<Option<Fill>>> = Vec::new();
         for (at, load) in mem::take(&mut self.loads) {

@@ -4,6 +4,7 @@ use super::{OnlyCall, OnlyEntry};
 use crate::cache::flight::{Departure, FlightResult, Leader, SharedError};
 use crate::cache::known_functions::FunctionState;
 use crate::cache::liveness::{BodyPoll, Watch};
+use crate::cache::span::LoadSpan;
 use crate::local::{Keep, Sample, Value};
 #[cfg(feature = "metrics")]
 use crate::metrics;
@@ -22,6 +23,7 @@ pub(crate) struct OnlyLoad {
     watch: Option<Watch>,
     /// When the body began.
     runs_since: Instant,
+    span: LoadSpan,
 }
 
 /// What the body returned.
@@ -37,7 +39,7 @@ pub(crate) struct Loaded {
 
 impl OnlyLoad {
     /// The body is about to run.
-    pub(super) fn new(call: OnlyCall, leader: Option<Leader>) -> Self {
+    pub(super) fn new(call: &OnlyCall, leader: Option<Leader>, span: &LoadSpan) -> Self {
         let OnlyCall { entry, state, .. } = call;
         state.counters.misses.add(1);
         state.counters.loads.add(1);
@@ -50,18 +52,20 @@ impl OnlyLoad {
             runs_since: runtime::now(),
             // A tag that is invalidated from here on makes a miss of what the body returns.
             sample: entry.sample(),
-            entry,
-            state,
+            entry: entry.clone(),
+            state: Arc::clone(state),
             leader,
+            span: span.clone(),
         }
     }
 
     /// One poll of the body, or all of a sync one: where others wait for it, they see that it runs.
     pub(crate) fn watch<'a>(&'a self, cx: &'a Context<'_>) -> BodyPoll<'a> {
-        match &self.watch {
+        let poll = match &self.watch {
             Some(watch) => watch.start(cx),
             None => BodyPoll::unwatched(cx),
-        }
+        };
+        poll.within(&self.span)
     }
 
     /// The body returned.
@@ -75,6 +79,7 @@ impl OnlyLoad {
     /// The body returned an error.
     pub(crate) fn failed(self, error: Option<SharedError>) {
         self.state.counters.load_errors.add(1);
+        self.span.ends("error", "body");
         match (self.leader, error) {
             (Some(leader), Some(error)) => leader.share(FlightResult::Error(error), self.departed),
             (Some(leader), None) => leader.fail(),
@@ -84,6 +89,7 @@ impl OnlyLoad {
 
     /// The body returned a value: it is kept, unless something was moved meanwhile, and shared.
     pub(crate) fn ended(mut self, loaded: Loaded) {
+        self.span.ends("miss", "body");
         let Loaded {
             value,
             is_null,

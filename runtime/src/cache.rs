@@ -24,6 +24,7 @@ mod old_value;
 pub(crate) mod only;
 mod retries;
 mod return_kind;
+#[cfg_attr(target_arch = "wasm32", path = "cache/no_span.rs")]
 mod span;
 mod stale_answer;
 mod staleness;

@@ -201,7 +201,7 @@ impl<K: CacheableKind> LocalRules<K> {
                     return Ok(self.kind.failure(error));
                 }
             }
-            OnlyEntered::Load(load) => return Err(Some(Box::new(load))),
+            OnlyEntered::Load(load) => return Err(Some(load)),
             OnlyEntered::Alone(reason) => {
                 reporting.bypassed(reason);
                 return Err(None);

@@ -13,7 +13,7 @@ use super::call::CachedCall;
 use super::call_status::BatchStatus;
 use super::flight::{FlightResult, Patience, Role, Waited, Waiter};
 use super::load::Load;
-use super::span::LoadSpan;
+use super::span::{LoadSpan, Within};
 use crate::key::FullKey;
 use crate::runtime::{self, BoxFuture, Instant};
 use crate::value::{self, ErasedValue};
@@ -22,7 +22,6 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 pub(crate) use together::Together;
-use tracing::instrument::Instrumented;
 
 /// A value that was found.
 pub(crate) struct Found {
@@ -185,7 +184,7 @@ impl Batch {
     }
 
     /// What this step does is done in the span of the batch.
-    pub(crate) fn within<F>(&self, step: F) -> Instrumented<F> {
+    pub(crate) fn within<F>(&self, step: F) -> Within<F> {
         self.span.around(step)
     }
 

@@ -1,7 +1,7 @@
 //! Whether a leader is alive: it is when somebody polls it soon after it was woken. A future that
 //! `select!` keeps, or one on a runtime that nobody drives, is not.
 
-use super::span::LoadSpan;
+use super::span::{Entered, LoadSpan};
 use crate::runtime::real_ms;
 use crate::sync;
 use pin_project_lite::pin_project;
@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
-use tracing::span::Entered;
 
 thread_local! {
     /// The leaders that are being polled on this thread, outermost first.

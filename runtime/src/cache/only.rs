@@ -56,7 +56,7 @@ pub(crate) enum OnlyEntered {
     /// The error of another caller's load.
     Failed(SharedError),
     /// Run the body, and say what came of it.
-    Load(OnlyLoad),
+    Load(Box<OnlyLoad>),
     /// Run the body; nobody wants to know.
     Alone(BypassReason),
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 use tracing::field::Empty;
-use tracing::instrument::Instrumented;
-use tracing::span::Entered;
+pub(crate) use tracing::instrument::Instrumented as Within;
+pub(crate) use tracing::span::Entered;
 use tracing::{Instrument, Span};
 
 /// What a filter calls it by, so that it can be had without the events of this level.
@@ -69,7 +69,7 @@ impl LoadSpan {
     }
 
     /// What this future does is done in the span.
-    pub(crate) fn around<F>(&self, future: F) -> Instrumented<F> {
+    pub(crate) fn around<F>(&self, future: F) -> Within<F> {
         future.instrument(self.0.clone())
     }
 

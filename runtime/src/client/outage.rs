@@ -160,10 +160,11 @@ impl OutageLog {
         {
             let lasted_ms = now.saturating_sub(since).as_millis();
             let is_over = is_over(step);
-            match cause {
-                Cause::Prefix(prefix) => tracing::info!(prefix, failures, lasted_ms, "{is_over}"),
-                _ => tracing::info!(failures, lasted_ms, "{is_over}"),
-            }
+            let prefix = match cause {
+                Cause::Prefix(prefix) => Some(prefix),
+                _ => None,
+            };
+            tracing::info!(prefix, failures, lasted_ms, "{is_over}");
         }
     }
 

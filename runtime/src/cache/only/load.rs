@@ -39,11 +39,11 @@ pub(crate) struct Loaded {
 
 impl OnlyLoad {
     /// The body is about to run.
-    pub(super) fn new(call: &OnlyCall, leader: Option<Leader>, span: &LoadSpan) -> Self {
+    pub(super) fn new(call: &OnlyCall, leader: Option<Leader>, span: &LoadSpan) -> Box<Self> {
         let OnlyCall { entry, state, .. } = call;
         state.counters.misses.add(1);
         state.counters.loads.add(1);
-        Self {
+        Box::new(Self {
             departed: leader
                 .as_ref()
                 .map(Leader::body_departs)
@@ -56,7 +56,7 @@ impl OnlyLoad {
             state: Arc::clone(state),
             leader,
             span: span.clone(),
-        }
+        })
     }
 
     /// One poll of the body, or all of a sync one: where others wait for it, they see that it runs.

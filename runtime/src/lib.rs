@@ -125,12 +125,15 @@
 //! counts what happened, by prefix. [`limit::Decision::reason`] says why a check was refused or degraded.
 //! `cargo run --example doctor`, in the repository, checks the environment, the database and the clocks.
 //!
-//! # Logging
+//! # Logs and traces
 //!
 //! Events go to [`tracing`](https://docs.rs/tracing) under the target `millpond`: a warning when nothing is
 //! configured (`Missing Upstash Redis credentials`), when the cache did not answer, when a value could not be
 //! read or stored, when two functions can use the same keys; an error when the configuration is wrong, when two functions cache different types under
 //! the same keys, and when a function with `encrypt` has no key. Events name prefixes, never keys or values.
+//! A load is a span under the target `millpond::load`, below the span of the call and above those of the body; the
+//! [guide](https://docs.rs/millpond/latest/millpond/guide/#logs-and-traces) has its fields, and what is said once for each
+//! outage.
 //!
 //! # The way through the code
 //!

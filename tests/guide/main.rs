@@ -110,6 +110,7 @@ fn the_chapters_are_those_of_the_typescript_guide() {
     assert_eq!(chapters[..CHAPTERS.len()], CHAPTERS);
     let others = [
         "What to alert on, and what to do",
+        "Logs and traces",
         "From TypeScript to Rust",
     ];
     assert_eq!(chapters[CHAPTERS.len()..], others);
@@ -137,7 +138,7 @@ programs! {
     quick_start configuration cache_aside basic_operations hash_operations counter_operations convenience_functions
     rate_limits middleware own_limits invalidation groups old_values in_this_process own_constants domain_functions testing database_queries
     api_responses outage_of_a_limit distributed_lock null_results ai_responses sessions page_views batches several_commands
-    explaining_a_miss asking_a_limit quick_reference
+    explaining_a_miss asking_a_limit quick_reference traces
 }
 
 /// The guide with the programs as they are in their files, and the names of the files in the order of the guide.

@@ -16,10 +16,12 @@ mod fill;
 pub(crate) mod flight;
 #[cfg(feature = "catalogue")]
 mod function_site;
+mod keep;
 mod key_form;
 mod known_functions;
 mod liveness;
 mod load;
+mod near;
 mod old_value;
 pub(crate) mod only;
 mod retries;
@@ -47,8 +49,10 @@ pub(crate) use flight::SharedError;
 pub use function_site::FunctionSite;
 #[cfg(feature = "catalogue")]
 pub(crate) use function_site::{Called, Described, called_functions, reported, sites};
+pub(crate) use keep::KEEPER;
 #[cfg(feature = "catalogue")]
 pub(crate) use key_form::KeyForm;
+pub(crate) use load::Keeper;
 pub(crate) use return_kind::Nested;
 pub use return_kind::{Fallible, Plain, ReturnKind, Shareable, Sourced};
 pub use stale_answer::{Place, StaleAnswer, Started};

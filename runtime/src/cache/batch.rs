@@ -133,7 +133,7 @@ impl Batch {
         };
         *count += 1;
         if let Some(load) = found.load {
-            load.hit(found.plain, is_null);
+            load.hit(found.plain, is_null, None);
         }
     }
 

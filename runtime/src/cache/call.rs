@@ -2,6 +2,7 @@
 
 use super::cached_function::{CachedFunction, LifetimeOf};
 use super::known_functions::FunctionState;
+use super::load::Keeper;
 use super::staleness::{Freshness, Staleness};
 use super::state::Cache;
 use crate::client::Client;
@@ -31,6 +32,8 @@ pub(crate) struct CachedCall {
     pub(crate) function: Option<Arc<FunctionState>>,
     /// Load and store anew, whatever is there.
     pub(crate) refresh: bool,
+    /// How this process keeps values too, if it does.
+    pub(crate) keeper: Option<&'static Keeper>,
 }
 
 /// The rules of one cached function.
@@ -47,6 +50,8 @@ pub(crate) struct Policy {
     pub(crate) guard: bool,
     /// For how long values are used after their lifetime, if they are.
     pub(crate) staleness: Option<&'static Staleness>,
+    /// The function, if this process keeps its values too.
+    pub(crate) near: Option<&'static CachedFunction>,
 }
 
 impl Policy {
@@ -72,6 +77,7 @@ impl Policy {
             ttl_of,
             guard,
             staleness: staleness.as_ref(),
+            near: function.near().map(|_| function),
         }
     }
 
@@ -86,6 +92,7 @@ impl Policy {
             ttl_of: None,
             guard: true,
             staleness: None,
+            near: None,
         }
     }
 }
@@ -202,7 +209,9 @@ impl CachedCall {
             client, flights, ..
         } = &*self.cache;
         let Client { store, pending, .. } = &**client;
-        if self.refresh || pending.len() > 0 || self.key.check().is_err() {
+        // What it finds is to be kept, which `enter` sees to.
+        let is_kept = self.keeper.is_some();
+        if is_kept || self.refresh || pending.len() > 0 || self.key.check().is_err() {
             return None;
         }
         let name = self.cache.client.name(&self.key);

@@ -35,6 +35,9 @@ impl CachedCall {
             return Entered::Alone(BypassReason::OwnKey);
         }
         let mut load = Load::new(&self, full);
+        if self.refresh {
+            self.cache.forget(&name);
+        }
         load.span = LoadSpan::begin(self.key.prefix());
         let span = load.span.clone();
         span.around(self.load(&name, load)).await

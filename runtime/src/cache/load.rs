@@ -6,6 +6,7 @@ use super::call_status::{BypassReason, CallStatus};
 use super::flight::{Departure, FlightResult, Leader, SharedError};
 use super::known_functions::FunctionState;
 use super::liveness::{BodyPoll, Watch};
+use super::near::Near;
 use super::span::LoadSpan;
 use super::staleness::Freshness;
 use super::state::Cache;
@@ -17,6 +18,7 @@ use crate::clock::Moment;
 use crate::codec::Times;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
+use crate::local::Value;
 #[cfg(feature = "metrics")]
 use crate::metrics;
 use crate::runtime::{self, Instant};
@@ -72,6 +74,23 @@ pub(crate) struct Load {
     /// Where this runs in the background.
     pub(super) background: Option<Begun>,
     pub(super) span: LoadSpan,
+    /// How this process keeps the value too, if it does.
+    pub(super) keeper: Option<&'static Keeper>,
+    pub(super) near: Option<Near>,
+    /// What is loaded takes the place of what is there, which may be fresh.
+    pub(super) refresh: bool,
+}
+
+/// What a function adds to its loads whose values this process keeps too. It is reached by these pointers alone, so that
+/// a program without such a function does not contain it: at the edge each KB counts.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    /// The read is about to leave.
+    pub(super) sample: fn(&mut Load),
+    /// What was found is kept.
+    pub(super) keep_found: fn(&mut Load, &[u8], Option<Value>),
+    /// What the body returned is stored: it is kept in the place of what this process had.
+    pub(super) keep_stored: fn(&mut Load, &[u8]),
 }
 
 /// What is known of a value beside its plain form.
@@ -119,6 +138,9 @@ impl Load {
             began: Began::default(),
             background: None,
             span: LoadSpan::none(),
+            keeper: call.keeper,
+            near: None,
+            refresh: call.refresh,
         }
     }
 
@@ -145,6 +167,9 @@ impl Load {
             began: Began::default(),
             background: None,
             span: LoadSpan::none(),
+            keeper: self.keeper,
+            near: None,
+            refresh: false,
         }
     }
 
@@ -161,6 +186,9 @@ impl Load {
             return self;
         }
         self.departed = self.departs(Leader::read_departs);
+        if let Some(keeper) = self.keeper {
+            (keeper.sample)(&mut self);
+        }
         let clock = &self.cache.client.settings.clock;
         self.read_at = clock.now();
         let started = runtime::now();
@@ -271,8 +299,18 @@ impl Load {
 
     /// What was found is a value of the right type, and is returned. Where it is to be loaded again, that load
     /// comes back.
-    pub(crate) fn hit(self, bytes: Bytes, null: bool) -> Option<Box<Self>> {
+    pub(crate) fn hit(
+        mut self,
+        bytes: Bytes,
+        null: bool,
+        value: Option<Value>,
+    ) -> Option<Box<Self>> {
         let freshness = self.found.freshness;
+        if freshness == Freshness::Fresh
+            && let Some(keeper) = self.keeper
+        {
+            (keeper.keep_found)(&mut self, &bytes, value);
+        }
         let result = match (freshness.is_fresh(), null) {
             (true, false) => "hit",
             (true, true) => "null",

@@ -92,6 +92,11 @@ async fn read_near(id: u32) -> u32 {
     id
 }
 
+#[updates(read_near(id))]
+async fn replace_near(id: u32) -> u32 {
+    id
+}
+
 #[cached(local = "only", key = "<id>")]
 async fn read_here(id: u32) -> u32 {
     id
@@ -261,6 +266,7 @@ async fn each_event_costs_what_the_table_says() {
         buckets(costs, &pond).await;
         several_limits(costs, &pond).await;
         analytics(costs, &counted).await;
+        kept_values(costs, &pond).await;
         costs.every_row_has_a_case();
     }))
     .await;
@@ -305,11 +311,7 @@ async fn calls(costs: &mut Costs, pond: &Millpond) {
     costs.of(event, read_here(1)).await;
     costs.of(event, read_here(1)).await;
     costs.of(event, read_here::invalidate(1)).await;
-    costs.of("miss and fill", read_near(1)).await;
-    let event = "hit in this process, `local = \"5s\"`";
-    costs.of(event, read_near(1)).await;
     let event = "`invalidate`, `delete`, `#[invalidates]`, per key";
-    costs.of(event, read_near::invalidate(1)).await;
     costs.of(event, read::invalidate(1)).await;
     costs.of(event, pond.delete("cost:2")).await;
     costs.of(event, change(3)).await;
@@ -365,6 +367,28 @@ async fn calls(costs: &mut Costs, pond: &Millpond) {
     costs.of("`get`", read::entry(1).get()).await;
     costs.of("`exists`", read::entry(1).exists()).await;
     costs.of("`ttl`", read::entry(1).ttl()).await;
+}
+
+/// Last of all: from here on, this process tells others of tags too.
+async fn kept_values(costs: &mut Costs, pond: &Millpond) {
+    // Its first value makes a process subscribe, once.
+    read_near(0).await;
+    while pond.health().backplane().sentence() != "invalidations of other processes are heard" {
+        tokio::task::yield_now().await;
+    }
+    costs.of("miss and fill", read_near(1)).await;
+    let event = "hit in this process, `local = \"5s\"`";
+    costs.of(event, read_near(1)).await;
+    let event = "`invalidate`, `#[invalidates]` of a function with `local`, per key";
+    costs.of(event, read_near::invalidate(1)).await;
+    costs
+        .of("`put`, `local = \"5s\"`", read_near::entry(1).put(&1))
+        .await;
+    costs
+        .of("`#[updates]`, `local = \"5s\"`", replace_near(1))
+        .await;
+    let event = "`invalidate` of a tag by a process that keeps values";
+    costs.of(event, group::invalidate(1)).await;
 }
 
 async fn waiters(costs: &mut Costs, pond: &Millpond) {

@@ -225,6 +225,52 @@ impl Builder {
         self
     }
 
+    /// Whether this process tells others of what it invalidates and stores, so that they forget what they keep of it
+    /// with `local`. Unless this is said, it tells of functions with `local` (whether it calls them or not), and of tags
+    /// once it keeps values itself. `true` tells of everything, for a process that changes by hand (`delete`, `set`)
+    /// or by tags what others keep; each request that moves something then has one more command, a `PUBLISH`. `false`
+    /// tells nobody and listens to nobody. What is told is in `docs/interop.md` in the repository.
+    ///
+    /// ```
+    /// let pond = millpond::Millpond::builder().backplane(true).build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn backplane(mut self, backplane: bool) -> Self {
+        self.settings.backplane = Some(backplane);
+        self
+    }
+
+    /// For how long this process trusts that it hears of invalidations after a proof: an answer that came through its
+    /// subscription. 5 s by default, 60 s over Upstash; a proof is asked for twice in that time while values are kept
+    /// with `local`, which over Upstash costs one command each time. After that time without a proof, values are
+    /// used up to the age of [`local_unverified`](Self::local_unverified).
+    ///
+    /// # Errors
+    /// [`build`](Self::build) fails if it is under 100 ms, or over an hour.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let error = millpond::Millpond::builder().backplane_silence(Duration::ZERO).build();
+    /// assert!(error.unwrap_err().to_string().contains("backplane_silence"));
+    /// ```
+    pub fn backplane_silence(mut self, silence: Duration) -> Self {
+        self.settings.backplane_silence = Some(silence);
+        self
+    }
+
+    /// Up to which age a value that is kept with `local` is used while nothing proves that this process hears of
+    /// invalidations. An older one is read from the store again. 1 s by default; zero uses none.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let pond = millpond::Millpond::builder().local_unverified(Duration::from_millis(200)).build()?;
+    /// # Ok::<_, millpond::Error>(())
+    /// ```
+    pub fn local_unverified(mut self, age: Duration) -> Self {
+        self.settings.local_unverified = age;
+        self
+    }
+
     /// The key that encrypts and decrypts the values of functions with the option `encrypt`: 32 bytes in
     /// base64, as `openssl rand -base64 32` prints them, or in hexadecimal. Its id, 1 to 64 characters of
     /// `A-Z a-z 0-9 - _ .`, is stored with each value.
@@ -318,6 +364,16 @@ impl Builder {
         }
         if !(0.0..=1.0).contains(&self.settings.ttl_jitter) {
             return wrong("ttl_jitter is no fraction between 0 and 1; choose one such as 0.1");
+        }
+        let silences = Duration::from_millis(100)..=Duration::from_secs(3_600);
+        if self
+            .settings
+            .backplane_silence
+            .is_some_and(|it| !silences.contains(&it))
+        {
+            return wrong(
+                "backplane_silence is under 100 ms or over an hour; choose one such as 5 s",
+            );
         }
         if self.settings.budget.is_zero() {
             return wrong("budget is zero; no request could be answered in time");

@@ -1,6 +1,7 @@
 //! What every feature is built on: names in a namespace, commands on keys, counters, and the
 //! invalidations that this process still owes the server.
 
+pub(crate) mod backplane;
 pub(crate) mod delivery;
 pub(crate) mod guard;
 mod learn_time;
@@ -23,6 +24,7 @@ use crate::settings::Settings;
 use crate::stats::{Counters, Registry};
 use crate::store::command::{Command, Effect, Reply};
 use crate::store::{Batch, Store};
+use backplane::Backplane;
 use outage::OutageLog;
 use owed::{Pending, Ticket};
 use server_time::ServerTime;
@@ -49,6 +51,7 @@ pub(crate) struct Client {
     pub(crate) cluster: bool,
     started: Moment,
     server_time: ServerTime,
+    pub(crate) backplane: Arc<Backplane>,
     /// At the first command, one line goes to the log.
     in_use: Once,
     namespace: Option<String>,
@@ -73,6 +76,12 @@ impl Client {
         let named = namespace.as_ref().map_or(0, |name| name.len() + 1);
         Self {
             codec: Codec::new(&settings, store.as_ref().err().cloned()),
+            backplane: Arc::new(Backplane::new(
+                namespace.as_deref(),
+                &store
+                    .as_ref()
+                    .map_or_else(|_| String::new(), |store| store.channel_suffix()),
+            )),
             namespace,
             outages: OutageLog::new(settings.clock.clone()),
             started: settings.clock.now(),
@@ -95,8 +104,13 @@ impl Client {
     }
 
     fn changed(&self, key: &FullKey) {
+        self.name_changed(&key.text());
+    }
+
+    /// The same for a key or a tag as the server knows it.
+    fn name_changed(&self, name: &str) {
         if let Some(told) = self.on_change.get() {
-            told(&key.text());
+            told(name);
         }
     }
 
@@ -250,11 +264,40 @@ impl Client {
         reply.map_err(advised)
     }
 
+    /// The same with a command that moves keys, of which others are told: where that fails, it is the error.
+    pub(crate) async fn settled_and_told(
+        &self,
+        full: &FullKey,
+        told: &[FullKey],
+        counters: &Counters,
+        command: Command,
+        within: Duration,
+    ) -> Result<Reply, Error> {
+        let keys = std::slice::from_ref(full);
+        let replies = self.settled_and_all_told(keys, told, counters, vec![command], within);
+        let reply = replies.await?.pop();
+        reply
+            .unwrap_or_else(|| Err(reply::no_reply()))
+            .map_err(advised)
+    }
+
     /// Sends commands on keys. What is owed for them goes in front; where one of those fails, that is the error
     /// of all.
     pub(crate) async fn settled_all(
         &self,
         keys: &[FullKey],
+        counters: &Counters,
+        commands: Vec<Command>,
+        within: Duration,
+    ) -> Result<Vec<Result<Reply, Error>>, Error> {
+        self.settled_and_all_told(keys, &[], counters, commands, within)
+            .await
+    }
+
+    async fn settled_and_all_told(
+        &self,
+        keys: &[FullKey],
+        told: &[FullKey],
         counters: &Counters,
         commands: Vec<Command>,
         within: Duration,
@@ -281,11 +324,14 @@ impl Client {
         let changes = commands.iter().any(|it| it.effect != Effect::Read);
         all.extend(commands);
         counters.commands.add(all.len() as u64);
-        let mut replies = self.send(all, within).await;
+        let owed = tickets.iter().map(|ticket| &ticket.owed.key);
+        let keys = owed.chain(told);
+        let (mut replies, told) = self.send_and_tell(all, keys, within).await;
         let answers = replies.split_off(first);
         // In front of what is owed may stand what moves the family.
         let owed = replies.split_off(first - tickets.len());
         let family = replies.into_iter().map(|reply| reply::done(&reply?));
+        let family = family.chain(std::iter::once(told));
         let settled = tickets
             .iter()
             .zip(owed)

@@ -4,6 +4,7 @@
 mod response;
 
 use crate::client::Client;
+use crate::client::backplane::BackplaneState;
 use crate::error::{Error, ErrorKind};
 use crate::store::command::{Command, Effect};
 use bytes::Bytes;
@@ -129,6 +130,7 @@ pub struct Health {
     engine: HealthCheck,
     circuit: HealthCheck,
     invalidations: HealthCheck,
+    backplane: HealthCheck,
 }
 
 impl Health {
@@ -137,6 +139,7 @@ impl Health {
             engine: engine(&client),
             circuit: circuit(&client),
             invalidations: invalidations(&client),
+            backplane: backplane(&client),
             client,
         }
     }
@@ -181,7 +184,12 @@ impl Health {
     /// assert_eq!(Millpond::memory().health().state(), HealthState::Up);
     /// ```
     pub fn state(&self) -> HealthState {
-        let parts = [&self.engine, &self.circuit, &self.invalidations];
+        let parts = [
+            &self.engine,
+            &self.circuit,
+            &self.invalidations,
+            &self.backplane,
+        ];
         let states = parts.map(|part| part.state);
         states.into_iter().max().unwrap_or(HealthState::Up)
     }
@@ -220,13 +228,26 @@ impl Health {
     pub fn invalidations(&self) -> &HealthCheck {
         &self.invalidations
     }
+
+    /// Whether this process hears of the invalidations of others, where it keeps values with `local`. While it does
+    /// not, such values are used up to the age of [`Builder::local_unverified`](crate::Builder::local_unverified), and
+    /// otherwise read from the store.
+    ///
+    /// ```
+    /// let health = millpond::Millpond::memory().health();
+    /// assert_eq!(health.backplane().sentence(), "not used");
+    /// ```
+    pub fn backplane(&self) -> &HealthCheck {
+        &self.backplane
+    }
 }
 
 impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "engine {}", self.engine)?;
         writeln!(f, "circuit {}", self.circuit)?;
-        write!(f, "invalidations {}", self.invalidations)
+        writeln!(f, "invalidations {}", self.invalidations)?;
+        write!(f, "backplane {}", self.backplane)
     }
 }
 
@@ -236,6 +257,7 @@ impl fmt::Debug for Health {
             .field("engine", &self.engine)
             .field("circuit", &self.circuit)
             .field("invalidations", &self.invalidations)
+            .field("backplane", &self.backplane)
             .finish_non_exhaustive()
     }
 }
@@ -264,5 +286,25 @@ fn invalidations(client: &Client) -> HealthCheck {
                 "{number} waiting to be delivered; until then this process ignores the stored values of their keys"
             ),
         },
+    }
+}
+
+fn backplane(client: &Client) -> HealthCheck {
+    match client.backplane.state() {
+        BackplaneState::Unused => HealthCheck::up("not used"),
+        BackplaneState::Trusted => HealthCheck::up("invalidations of other processes are heard"),
+        BackplaneState::Untrusted(error) => {
+            let age = client.settings.local_unverified;
+            let kind = error.as_ref().map(Error::kind);
+            let why = error.map(|error| format!(" ({error})")).unwrap_or_default();
+            HealthCheck {
+                state: HealthState::Degraded,
+                error: kind,
+                sentence: format!(
+                    "nothing proves that invalidations of other processes are heard{why}; local values are used up to \
+                     an age of {age:?}"
+                ),
+            }
+        }
     }
 }

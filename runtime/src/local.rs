@@ -12,6 +12,7 @@ mod stripes;
 mod tags;
 mod within;
 
+use crate::client::backplane::Trust;
 use crate::clock::{Clock, Coarse};
 use crate::sync;
 pub use form::Form;
@@ -50,6 +51,9 @@ pub(crate) struct Local {
     /// Where values are kept that are in the store too.
     shared: OnceLock<&'static Shared>,
     hits: Arc<LocalHits>,
+    trust: Arc<Trust>,
+    /// Up to which age values that others could change are used without trust; nothing where there are no others.
+    unverified: Option<Duration>,
 }
 
 /// How often values were found, by prefix. It may outlive the values.
@@ -70,6 +74,9 @@ struct Kept {
     since: Coarse,
     /// Up to which age the function that kept it uses it.
     within: Within,
+    /// From when on it is used only if this process hears of invalidations; the subscription under which it was read.
+    doubted: Option<Coarse>,
+    subscription: u64,
     bytes: u64,
 }
 
@@ -92,6 +99,8 @@ pub(crate) struct Sample {
     family: Option<TagSample>,
     /// What is kept is as old as this says.
     at: Coarse,
+    /// The subscription that stood then.
+    subscription: u64,
 }
 
 /// What is to be kept.
@@ -113,7 +122,12 @@ pub(crate) struct Known {
 }
 
 impl Local {
-    pub(crate) fn new(clock: Clock, bytes: u64) -> Self {
+    pub(crate) fn new(
+        clock: Clock,
+        bytes: u64,
+        trust: Arc<Trust>,
+        unverified: Option<Duration>,
+    ) -> Self {
         Self {
             clock,
             bytes,
@@ -122,6 +136,8 @@ impl Local {
             tags: TagTable::default(),
             shared: OnceLock::new(),
             hits: Arc::default(),
+            trust,
+            unverified,
         }
     }
 
@@ -135,7 +151,10 @@ impl Local {
     ) -> Option<T> {
         let kept = self.values.get()?.get(&name)?;
         let now = self.clock.coarse();
-        if kept.is_over(now) || within < kept.within && kept.is_older(within, now) {
+        if kept.is_over(now)
+            || within < kept.within && kept.is_older(within, now)
+            || kept.is_doubted(now) && !self.trust.holds(kept.subscription, now)
+        {
             return None;
         }
         let value = restored(kept.value)?;
@@ -165,6 +184,7 @@ impl Local {
             tags: (tags.len() > 0).then(|| tags.map(|tag| self.tags.sample(tag)).collect()),
             family: None,
             at: self.clock.coarse(),
+            subscription: self.trust.subscription(),
         }
     }
 
@@ -230,6 +250,11 @@ impl Local {
             tags: sample.tags,
             since: sample.at,
             within: Within::of(keep.within),
+            doubted: self
+                .unverified
+                .filter(|_| name.is_shared())
+                .map(|age| self.clock.end_of(sample.at, age)),
+            subscription: sample.subscription,
             bytes: u64::try_from(keep.bytes).unwrap_or(u64::MAX),
         };
         let values = self.values.get_or_init(|| values(self.bytes));
@@ -291,6 +316,11 @@ impl Kept {
     #[cold]
     fn is_older(&self, within: Within, now: Coarse) -> bool {
         within.is_past(now.since(self.since))
+    }
+
+    #[inline]
+    fn is_doubted(&self, now: Coarse) -> bool {
+        self.doubted.is_some_and(|at| at.is_past(now))
     }
 
     #[inline]

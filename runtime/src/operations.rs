@@ -263,8 +263,13 @@ impl Cache {
         encoding: Encoding,
         tags: &Tags,
     ) -> Result<(), Error> {
-        let full = self.client.full(&key);
-        let Kept { life, lasts, times } = kept;
+        let Kept {
+            life,
+            lasts,
+            times,
+            is_near,
+        } = kept;
+        let full = self.client.full(&key).near(is_near);
         let counters = self.client.registry.counters(key.prefix());
         let mut members = self
             .members_to_put(&key, tags, &plain, &lasts, &counters)

@@ -2,8 +2,8 @@
 
 use crate::cache::Cache;
 use crate::error::{Error, ErrorKind};
-use crate::key::{Key, is_beside};
-use crate::reply::int;
+use crate::key::{FullKey, Key, is_beside};
+use crate::reply::{int, no_reply};
 use crate::store::command::{Command, Effect};
 use crate::store::glob;
 use bytes::Bytes;
@@ -143,11 +143,14 @@ impl Cache {
             doomed.retain(|key| !is_beside(&String::from_utf8_lossy(key)));
             if !doomed.is_empty() {
                 let name = Bytes::from_static(b"DEL");
+                let told: Vec<FullKey> = doomed.iter().map(full).collect();
                 let words = std::iter::once(name).chain(doomed);
-                let reply = self
-                    .client
-                    .one(Command::new(Effect::Repeatable, words))
-                    .await?;
+                let delete = vec![Command::new(Effect::Repeatable, words)];
+                let within = self.client.settings.budget;
+                let (mut replies, told) =
+                    self.client.send_and_tell(delete, told.iter(), within).await;
+                let reply = replies.pop().unwrap_or_else(|| Err(no_reply()))?;
+                told?;
                 removed += u64::try_from(int(&reply)?).unwrap_or(0);
                 // Those who came before the answer may have read what is gone now.
                 detach();
@@ -158,4 +161,9 @@ impl Cache {
             cursor = next;
         }
     }
+}
+
+/// A key as a server lists it.
+fn full(key: &Bytes) -> FullKey {
+    FullKey::new(String::from_utf8_lossy(key))
 }

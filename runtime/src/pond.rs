@@ -110,6 +110,7 @@ impl Millpond {
         let local = &self.0.cache.local;
         stats.local_values = local.len() as u64;
         stats.local_bytes = local.bytes();
+        stats.backplane_foreign = self.0.client.backplane.foreign.get();
         for (prefix, hits) in local.hits().by_prefix() {
             stats.add_local_hits(prefix, hits);
         }

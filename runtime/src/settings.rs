@@ -56,6 +56,12 @@ pub(crate) struct Settings {
     pub(crate) memory: usize,
     /// How much the local tier holds.
     pub(crate) local: u64,
+    /// Whether invalidations are told to other processes; nothing where the functions say.
+    pub(crate) backplane: Option<bool>,
+    /// For how long a proof of the subscription counts; nothing where the engine says.
+    pub(crate) backplane_silence: Option<Duration>,
+    /// Up to which age a local value is used while the subscription is not proved.
+    pub(crate) local_unverified: Duration,
     pub(crate) keys: Keyring,
 }
 
@@ -76,6 +82,9 @@ impl Default for Settings {
             plain_http: false,
             memory: 64 << 20,
             local: 64 << 20,
+            backplane: None,
+            backplane_silence: None,
+            local_unverified: Duration::from_secs(1),
             keys: Keyring::default(),
         }
     }

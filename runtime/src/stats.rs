@@ -189,6 +189,8 @@ pub struct Stats {
     pub local_values: u64,
     /// About how many bytes they take; see [`Builder::local_bytes`](crate::Builder::local_bytes).
     pub local_bytes: u64,
+    /// Messages on the channel of the backplane that were none of its form, and so ignored.
+    pub backplane_foreign: u64,
     prefixes: HashMap<String, CacheStats>,
     load_times: HashMap<String, Durations>,
     pub(crate) kinds: HashMap<String, LimitStats>,

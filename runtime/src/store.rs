@@ -28,6 +28,11 @@ mod respite;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod sequence;
 mod server_error;
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+pub(crate) mod subscription;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod this_machine;
 #[cfg(all(

@@ -250,6 +250,7 @@ pub fn all_entries(function: &'static CachedFunction, pond: Option<&Millpond>) -
     AllEntries {
         cache: Arc::clone(&pond.0.cache),
         tag: function.all_tag(),
+        is_near: function.near().is_some(),
     }
 }
 

@@ -101,13 +101,14 @@ impl<R> Target for Entry<R> {
 impl Target for Tag {
     fn into_target(self) -> IntoTarget {
         let cache = Arc::clone(&scope::current().0.cache);
-        shared((cache, Invalidated::Tag(self)))
+        shared((cache, self.into()))
     }
 }
 
 impl Target for AllEntries {
     fn into_target(self) -> IntoTarget {
-        shared((self.cache, Invalidated::Tag(self.tag)))
+        let target = self.invalidated();
+        shared((self.cache, target))
     }
 }
 

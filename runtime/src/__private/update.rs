@@ -13,8 +13,22 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-fn tag_target((cache, tag): &(Arc<Cache>, Tag)) -> (Arc<Cache>, Invalidated) {
-    (Arc::clone(cache), Invalidated::Tag(tag.clone()))
+/// A tag in a cache, and whether processes keep what it is for.
+#[derive(Debug)]
+struct TagIn {
+    cache: Arc<Cache>,
+    tag: Tag,
+    is_near: bool,
+}
+
+fn tag_target(tag: &TagIn) -> (Arc<Cache>, Invalidated) {
+    let TagIn {
+        cache,
+        tag,
+        is_near,
+    } = tag;
+    let (tag, is_near) = (tag.clone(), *is_near);
+    (Arc::clone(cache), Invalidated::Tag { tag, is_near })
 }
 
 type Form<V> = fn(&V) -> Result<Bytes, crate::Error>;
@@ -24,7 +38,7 @@ pub struct EntryRefs<K: ReturnKind> {
     kind: K,
     entries: Vec<(EntryRef, Form<K::Value>)>,
     /// What else is invalidated: tags, and other entries.
-    tags: Vec<(Arc<Cache>, Tag)>,
+    tags: Vec<TagIn>,
     others: Targets,
     /// Those that only this process keeps.
     local: Vec<(OnlyEntry, KeepLocally<K::Value>)>,
@@ -48,7 +62,13 @@ impl<K: ReturnKind> EntryRefs<K> {
     /// Something that the same call invalidates.
     pub fn also(&mut self, target: impl Target) {
         match target.into_target().0 {
-            OneTarget::Shared((cache, Invalidated::Tag(tag))) => self.tags.push((cache, tag)),
+            OneTarget::Shared((cache, Invalidated::Tag { tag, is_near })) => {
+                self.tags.push(TagIn {
+                    cache,
+                    tag,
+                    is_near,
+                });
+            }
             OneTarget::Shared(other) => self.others.shared.push(other),
             OneTarget::Local(other) => self.others.local.push(other),
         }
@@ -83,26 +103,34 @@ impl<T: 'static> LocalEntryRef<T> {
 
 /// A tag in the list of `#[updates]`.
 #[derive(Debug)]
-pub struct TagRef(Arc<Cache>, Tag);
+pub struct TagRef(TagIn);
 
 impl TagRef {
     /// Lets a call invalidate this tag.
     pub fn add_to<K: ReturnKind>(self, entries: &mut EntryRefs<K>) {
-        entries.tags.push((self.0, self.1));
+        entries.tags.push(self.0);
     }
 }
 
 impl Tag {
     #[doc(hidden)]
     pub fn entry_ref(self) -> TagRef {
-        TagRef(Arc::clone(&scope::current().0.cache), self)
+        TagRef(TagIn {
+            cache: Arc::clone(&scope::current().0.cache),
+            tag: self,
+            is_near: false,
+        })
     }
 }
 
 impl AllEntries {
     #[doc(hidden)]
     pub fn entry_ref(self) -> TagRef {
-        TagRef(self.cache, self.tag)
+        TagRef(TagIn {
+            cache: self.cache,
+            tag: self.tag,
+            is_near: self.is_near,
+        })
     }
 }
 
@@ -169,7 +197,7 @@ where
 /// What a call updates, apart from the types of its values.
 struct Update {
     entries: Vec<EntryRef>,
-    tags: Vec<(Arc<Cache>, Tag)>,
+    tags: Vec<TagIn>,
     others: Targets,
 }
 
@@ -205,13 +233,13 @@ impl Update {
             let left = left.saturating_sub(start.elapsed());
             // Those of its own move together with the value: in two steps, another's invalidation could get lost.
             // One that may come from a value has a family, which is no tag of the entry and moves before it.
-            let is_own = |(cache, tag): &(Arc<Cache>, Tag)| {
+            let is_own = |TagIn { cache, tag, .. }: &TagIn| {
                 Arc::ptr_eq(cache, &entry.cache)
                     && !tag.may_come_from_a_value()
                     && entry.tags.iter().any(|own| own == tag)
             };
             let own = unmoved.iter().filter(|tag| is_own(tag));
-            let own: Vec<Tag> = own.map(|(_, tag)| tag.clone()).collect();
+            let own: Vec<Tag> = own.map(|own| own.tag.clone()).collect();
             if entry.update(bytes, observed, &own, left).await {
                 unmoved.retain(|tag| !is_own(tag));
             } else {

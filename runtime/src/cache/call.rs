@@ -104,6 +104,8 @@ pub(crate) struct Kept {
     /// In ms.
     pub(crate) lasts: Bytes,
     pub(crate) times: Option<Times>,
+    /// Whether processes keep it too.
+    pub(crate) is_near: bool,
 }
 
 impl Kept {
@@ -114,6 +116,7 @@ impl Kept {
             lasts: life.clone(),
             life,
             times: None,
+            is_near: false,
         })
     }
 }
@@ -167,6 +170,7 @@ impl Policy {
             life,
             lasts,
             times: Some(times),
+            is_near: false,
         })
     }
 

@@ -59,6 +59,7 @@ impl Load {
         };
         if let Some((sample, keep)) = self.to_keep(near.sample, value, plain, times) {
             self.cache.local.keep(Self::name(&self.key), sample, keep);
+            self.cache.client.listens();
         }
     }
 
@@ -76,6 +77,9 @@ impl Load {
         };
         if is_newer && !is_kept {
             local.remove(name);
+        }
+        if is_kept {
+            self.cache.client.listens();
         }
     }
 

@@ -37,7 +37,13 @@ impl Cache {
     pub(crate) fn new(client: Arc<Client>) -> Self {
         let flights = Flights::new();
         let settings = &client.settings;
-        let local = Arc::new(Local::new(settings.clock.clone(), settings.local));
+        let unverified = (!client.is_embedded()).then_some(settings.local_unverified);
+        let local = Arc::new(Local::new(
+            settings.clock.clone(),
+            settings.local,
+            Arc::clone(&client.backplane.trust),
+            unverified,
+        ));
         let (backgrounds, retries) = (Backgrounds::default(), Arc::<Retries>::default());
         let (flown, begun, paused) = (flights.clone(), backgrounds.clone(), Arc::clone(&retries));
         let moved = Arc::clone(&local);

@@ -29,33 +29,45 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(crate) enum Invalidated {
     /// A value with a guard.
-    Key(Key),
+    Key { key: Key, is_near: bool },
     /// A value of a function with `guard = false`.
-    Unguarded(Key),
-    /// Every value that was stored under a tag.
-    Tag(Tag),
+    Unguarded { key: Key, is_near: bool },
+    /// Every value that was stored under a tag. `is_near`, here too: processes keep such values, so they are told.
+    Tag { tag: Tag, is_near: bool },
 }
 
 impl Invalidated {
     pub(crate) fn key(&self) -> &Key {
         match self {
-            Self::Key(key) | Self::Unguarded(key) => key,
-            Self::Tag(tag) => tag.key(),
+            Self::Key { key, .. } | Self::Unguarded { key, .. } => key,
+            Self::Tag { tag, .. } => tag.key(),
         }
     }
 
     /// Why it cannot be invalidated, if so.
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self {
-            Self::Key(key) | Self::Unguarded(key) => key.check(),
-            Self::Tag(tag) => tag.check(),
+            Self::Key { key, .. } | Self::Unguarded { key, .. } => key.check(),
+            Self::Tag { tag, .. } => tag.check(),
         }
     }
 }
 
 impl From<Key> for Invalidated {
     fn from(key: Key) -> Self {
-        Self::Key(key)
+        Self::Key {
+            key,
+            is_near: false,
+        }
+    }
+}
+
+impl From<Tag> for Invalidated {
+    fn from(tag: Tag) -> Self {
+        Self::Tag {
+            tag,
+            is_near: false,
+        }
     }
 }
 
@@ -63,10 +75,6 @@ impl From<Key> for Invalidated {
 pub(super) fn moved(reply: Option<Result<Reply, Error>>) -> Result<(), Error> {
     let reply = reply.unwrap_or_else(|| Err(reply::no_reply()));
     reply.and_then(|reply| reply::done(&reply))
-}
-
-fn is_tag(kind: KeyKind) -> bool {
-    matches!(kind, KeyKind::Tag | KeyKind::TagOfValue)
 }
 
 /// How many commands the first try takes.
@@ -156,9 +164,9 @@ impl Client {
 
     fn target_key(&self, target: &Invalidated) -> FullKey {
         match target {
-            Invalidated::Key(key) => self.full(key),
-            Invalidated::Unguarded(key) => self.full(key).unguarded(),
-            Invalidated::Tag(tag) => self.tag_key(tag),
+            Invalidated::Key { key, is_near } => self.full(key).near(*is_near),
+            Invalidated::Unguarded { key, is_near } => self.full(key).unguarded().near(*is_near),
+            Invalidated::Tag { tag, is_near } => self.tag_key(tag).near(*is_near),
         }
     }
 
@@ -191,7 +199,7 @@ impl Client {
 
     /// The command that delivers what is owed.
     pub(super) fn given_up(&self, owed: &Owed) -> Command {
-        if is_tag(owed.key.kind) {
+        if owed.key.is_tag() {
             return tags::invalidation(&owed.key, self.settings.guard_life);
         }
         let writer = self.writes.numbered(owed.number);
@@ -235,7 +243,9 @@ impl Client {
                 Some(ticket) => commands.push(self.given_up(&owed.with(&ticket.owed))),
             }
         }
-        let mut replies = self.send(commands, within).await.into_iter();
+        let keys = owed.iter().map(|owed| &owed.key);
+        let (replies, told) = self.send_and_tell(commands, keys, within).await;
+        let mut replies = replies.into_iter();
         let mut next = || replies.next().unwrap_or_else(|| Err(reply::no_reply()));
         if moves_family && !self.cluster {
             family = moved(Some(next())).err();
@@ -249,6 +259,11 @@ impl Client {
             let mut count = next().and_then(|reply| owed.delivered(&reply));
             if let Some(error) = &family
                 && owed.key.moves_family()
+            {
+                count = Err(error.clone());
+            }
+            if let Err(error) = &told
+                && self.is_told(&owed.key)
             {
                 count = Err(error.clone());
             }

@@ -36,6 +36,7 @@ pub(crate) enum Step {
     Decode = 128,
     /// A load that ends while its guard lives.
     InTime = 256,
+    Publication = 512,
 }
 
 /// Why it was not done, as far as it makes a difference to whoever reads the log.
@@ -230,6 +231,9 @@ fn began(step: Step, error: &Error) -> &'static str {
         Step::Limit => "limits cannot be checked; on_outage decides",
         Step::Lock => "a lock was not extended yet",
         Step::Analytics => "analytics of limits were lost",
+        Step::Publication => {
+            "other processes could not be told of an invalidation; what they keep is used for as long as `local` says"
+        }
         Step::Load | Step::Decode | Step::InTime => began_for(step),
     }
 }
@@ -252,6 +256,7 @@ fn is_over(step: Step) -> &'static str {
         Step::Limit => "limits are counted by the store again",
         Step::Lock => "locks are extended again",
         Step::Analytics => "analytics of limits are sent again",
+        Step::Publication => "other processes are told of invalidations again",
         Step::Load => "loads succeed again",
         Step::Decode => "cached values can be read again",
         Step::InTime => "loads end in time again",

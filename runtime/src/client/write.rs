@@ -102,8 +102,12 @@ impl Client {
             let unanswered = Unanswered::new(self, &writer, keys, true);
             counters.commands.add(commands.len() as u64);
             let left = self.settings.budget.saturating_sub(start.elapsed());
-            let mut replies = self.send(commands, left).await.into_iter();
-            let mut is_unknown = false;
+            let keys = groups.iter().flatten().map(|(key, _)| key);
+            let (replies, told) = self.send_and_tell(commands, keys, left).await;
+            let mut replies = replies.into_iter();
+            // Of a value that others were not told of, they may believe the older one.
+            let mut is_unknown = told.is_err();
+            failed = failed.or(told.err());
             let mut refused = Vec::new();
             for (group, tickets) in std::mem::take(&mut groups).into_iter().zip(tickets) {
                 let reply = replies.next().unwrap_or_else(|| Err(reply::no_reply()));

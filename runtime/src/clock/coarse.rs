@@ -1,7 +1,7 @@
 //! Both clocks as they stood at the last tick of the system: a few nanoseconds to read, some milliseconds old.
 
 use super::Clock;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How far the clocks may lag behind: the tick of a system that was built with 100 Hz.
@@ -30,6 +30,29 @@ impl Coarse {
     pub(crate) fn until(self, then: Self) -> Duration {
         let monotonic = then.monotonic.saturating_sub(self.monotonic);
         Duration::from_nanos(monotonic.min(then.wall.saturating_sub(self.wall)))
+    }
+}
+
+/// A time that is replaced as a whole by one of its writers. A reader may see one clock of an older time beside the
+/// other one of a newer.
+#[derive(Debug, Default)]
+pub(crate) struct AtomicCoarse {
+    monotonic: AtomicU64,
+    wall: AtomicU64,
+}
+
+impl AtomicCoarse {
+    #[inline]
+    pub(crate) fn load(&self) -> Coarse {
+        Coarse {
+            monotonic: self.monotonic.load(Ordering::Acquire),
+            wall: self.wall.load(Ordering::Acquire),
+        }
+    }
+
+    pub(crate) fn store(&self, time: Coarse) {
+        self.monotonic.store(time.monotonic, Ordering::Release);
+        self.wall.store(time.wall, Ordering::Release);
     }
 }
 

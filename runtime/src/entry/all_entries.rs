@@ -32,9 +32,19 @@ use std::sync::Arc;
 pub struct AllEntries {
     pub(crate) cache: Arc<Cache>,
     pub(crate) tag: Tag,
+    /// Whether processes keep them.
+    pub(crate) is_near: bool,
 }
 
 impl AllEntries {
+    /// As an invalidation names them.
+    pub(crate) fn invalidated(&self) -> Invalidated {
+        Invalidated::Tag {
+            tag: self.tag.clone(),
+            is_near: self.is_near,
+        }
+    }
+
     /// Invalidates all of them with one command. The future is `'static` and can be spawned.
     ///
     /// # Errors
@@ -50,9 +60,8 @@ impl AllEntries {
     /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
     /// ```
     pub fn invalidate(&self) -> Invalidation {
-        let Self { cache, tag } = self.clone();
+        let (cache, target) = (Arc::clone(&self.cache), self.invalidated());
         Invalidation(Box::pin(async move {
-            let target = Invalidated::Tag(tag);
             cache.client.invalidate_all([target]).await.map(drop)
         }))
     }

@@ -86,11 +86,11 @@ impl EntryRef {
 
     /// As an invalidation names it.
     pub(crate) fn invalidated(&self) -> Invalidated {
-        let key = self.key.clone();
+        let (key, is_near) = (self.key.clone(), self.policy.near.is_some());
         if self.policy.guard {
-            Invalidated::Key(key)
+            Invalidated::Key { key, is_near }
         } else {
-            Invalidated::Unguarded(key)
+            Invalidated::Unguarded { key, is_near }
         }
     }
 
@@ -108,6 +108,10 @@ impl EntryRef {
         let from = client.time().earliest;
         let Some(kept) = self.policy.kept(client, ttl, from, None) else {
             return Kept::for_all_of(ttl).map(drop);
+        };
+        let kept = Kept {
+            is_near: self.policy.near.is_some(),
+            ..kept
         };
         if !self.policy.guard {
             return self.put_unguarded(plain, kept).await;
@@ -138,10 +142,15 @@ impl EntryRef {
             .stored_form(&full, plain, encoding, members)
             .await?;
         self.cache.forget(&full.text());
+        self.key.check()?;
         let command = guard::set_unguarded(&full, stored, kept.life);
-        client.on_key(&self.key, &full, command).await?;
+        let counters = client.registry.counters(self.key.prefix());
+        let within = client.settings.budget;
+        let told = [full.clone().near(self.policy.near.is_some())];
+        let stored = client.settled_and_told(&full, &told, &counters, command, within);
+        stored.await.inspect_err(|_| counters.errors.add(1))?;
         self.cache.changed(&full.text());
-        client.registry.counters(self.key.prefix()).stores.add(1);
+        counters.stores.add(1);
         Ok(())
     }
 }
@@ -303,10 +312,12 @@ impl EntryRef {
         let command = guard::update(
             &writer, &full, &tags, &observed, stored, kept.life, guard_life,
         );
-        let reply = self
-            .cache
-            .client
-            .settled(&full, &counters, command, within)
+        let is_near = self.policy.near.is_some();
+        let tags = moved.iter().map(|(_, tag, _)| tag);
+        let told = std::iter::once(&full).chain(tags);
+        let told: Vec<FullKey> = told.map(|key| key.clone().near(is_near)).collect();
+        let reply = client
+            .settled_and_told(&full, &told, &counters, command, within)
             .await;
         let stored = reply
             .and_then(|reply| reply::int(&reply))

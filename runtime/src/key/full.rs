@@ -9,6 +9,8 @@ pub(crate) struct FullKey {
     pub(crate) value: Bytes,
     pub(crate) guard: Bytes,
     pub(crate) kind: KeyKind,
+    /// Whether processes keep what stands under it, so that they are to be told when it moves.
+    pub(crate) is_near: bool,
 }
 
 /// What stands under a key, which decides how it is invalidated.
@@ -30,6 +32,7 @@ impl FullKey {
             guard: beside(&name, GUARD).into(),
             value: name.into_owned().into(),
             kind: KeyKind::Guarded,
+            is_near: false,
         }
     }
 
@@ -43,12 +46,23 @@ impl FullKey {
             } else {
                 KeyKind::Tag
             },
+            is_near: false,
         }
+    }
+
+    /// Whether it is the key of a tag.
+    pub(crate) fn is_tag(&self) -> bool {
+        matches!(self.kind, KeyKind::Tag | KeyKind::TagOfValue)
     }
 
     /// Whether the family of the tags that come from values has to move before this does.
     pub(crate) fn moves_family(&self) -> bool {
         self.kind == KeyKind::TagOfValue
+    }
+
+    /// The same, of a value that processes keep.
+    pub(crate) fn near(self, is_near: bool) -> Self {
+        Self { is_near, ..self }
     }
 
     /// The same, of a value without a guard.

@@ -1,67 +1,16 @@
 //! What a check answers.
 
+mod outcome;
+mod policy;
+
 use super::Limit;
-use super::algorithm::{LAST_TIME, Verdict};
+use super::algorithm::LAST_TIME;
 use super::receipt::Receipt;
 use crate::error::ErrorKind;
+pub use outcome::{Outcome, Reason};
+pub(crate) use policy::{BudgetName, Counted, Policy};
 use std::borrow::Cow;
-use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// The outcome of a check.
-///
-/// ```
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// use millpond::limit::{Limit, Outcome, Reason};
-/// use std::time::Duration;
-///
-/// const ONE: Limit = Limit::fixed_window("ONE", 1, Duration::from_secs(3_600));
-/// let limiter = millpond::Millpond::memory().limiter(&ONE);
-/// assert_eq!(limiter.check("ada").await?.outcome(), Outcome::Allowed);
-/// let refused = limiter.check("ada").await?;
-/// assert_eq!((refused.outcome(), refused.reason()), (Outcome::Refused, Some(Reason::Exhausted)));
-/// # Ok::<_, millpond::Error>(()) }).unwrap();
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// The units were taken.
-    Allowed,
-    /// Too few units were left; nothing was taken.
-    Refused,
-    /// The store did not answer, and [`OnOutage`](super::OnOutage) decided; see [`Decision::is_allowed`].
-    /// There is no budget to report.
-    Degraded,
-}
-
-/// Why a call was refused, or a decision is degraded.
-///
-/// ```
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// use millpond::limit::{Limit, Outcome, Reason};
-/// use std::time::Duration;
-///
-/// const ONE: Limit = Limit::fixed_window("ONE", 1, Duration::from_secs(3_600));
-/// let limiter = millpond::Millpond::memory().limiter(&ONE);
-/// assert_eq!(limiter.check("ada").await?.outcome(), Outcome::Allowed);
-/// let refused = limiter.check("ada").await?;
-/// assert_eq!((refused.outcome(), refused.reason()), (Outcome::Refused, Some(Reason::Exhausted)));
-/// # Ok::<_, millpond::Error>(()) }).unwrap();
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Reason {
-    /// The store has too few units left.
-    Exhausted,
-    /// An earlier refusal showed that the units cannot be available yet; no command was sent.
-    Blocked,
-    /// The call costs more than the whole limit, so waiting does not help.
-    CostAboveLimit,
-    /// The identifier of the call is empty or does not display, so that nobody can be counted. Only
-    /// annotated functions refuse for this; [`Limiter`](super::Limiter) has an error for it.
-    NoIdentifier,
-    /// The store did not answer, for this reason.
-    Outage(ErrorKind),
-}
 
 /// The result of a check.
 ///
@@ -89,46 +38,6 @@ pub struct Decision {
     receipt: Option<Receipt>,
 }
 
-/// One of the limits that a call had to pass, and what was found of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Policy {
-    pub(crate) limit: Limit,
-    /// The name of the budget in the store.
-    pub(crate) name: BudgetName,
-    /// `None` if nobody counted.
-    pub(crate) counted: Option<Counted>,
-}
-
-/// What was found of a budget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Counted {
-    pub(crate) allowed: bool,
-    pub(crate) remaining: u64,
-    pub(crate) reset: u64,
-    pub(crate) retry_at: Option<u64>,
-}
-
-impl From<Verdict> for Counted {
-    fn from(verdict: Verdict) -> Self {
-        Self {
-            allowed: verdict.allowed,
-            remaining: verdict.remaining,
-            reset: verdict.reset,
-            retry_at: verdict.retry_at.filter(|_| !verdict.allowed),
-        }
-    }
-}
-
-/// The name of a budget in the store. It holds the identifier, which can be a secret.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct BudgetName(pub(crate) Box<str>);
-
-impl fmt::Debug for BudgetName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("BudgetName(..)")
-    }
-}
-
 impl Decision {
     /// What the store, or what is known of it, says of these budgets: the refusal that lasts longest, else
     /// the limit with the fewest units left. `None` if nobody counted.
@@ -137,7 +46,7 @@ impl Decision {
             .iter()
             .filter_map(|policy| Some((policy.limit, policy.counted?)));
         let (limit, budget) = found.reduce(|strict, other| {
-            if is_stricter(&other.1, &strict.1) {
+            if other.1.is_stricter_than(&strict.1) {
                 other
             } else {
                 strict
@@ -252,7 +161,7 @@ impl Decision {
             (true, false) => false,
             (false, true) => true,
             _ => match (&self.budget, &other.budget) {
-                (Some(this), Some(other)) => is_stricter(this, other),
+                (Some(this), Some(other)) => this.is_stricter_than(other),
                 // Nobody counted in a decision that was made without the store.
                 (None, Some(_)) => !self.allowed && self.retry_at.is_none(),
                 (Some(_), None) => self.allowed,
@@ -429,20 +338,6 @@ impl Decision {
     pub(crate) fn now_ms(&self) -> u64 {
         self.now
     }
-}
-
-/// Whether this is rather to be reported than the other.
-fn is_stricter(this: &Counted, other: &Counted) -> bool {
-    let until = |counted: &Counted| match counted.retry_at {
-        _ if counted.allowed => 0,
-        Some(at) => at,
-        None => u64::MAX,
-    };
-    if this.allowed && other.allowed {
-        let left = |counted: &Counted| (counted.remaining, u64::MAX - counted.reset);
-        return left(this) < left(other);
-    }
-    until(this) > until(other)
 }
 
 fn time(ms: u64) -> SystemTime {

@@ -66,6 +66,10 @@ impl<'a> Name<'a> {
 }
 
 impl Name<'_> {
+    pub(super) fn is_shared(self) -> bool {
+        self.function == SHARED
+    }
+
     pub(super) fn owned(self) -> OwnedName {
         OwnedName {
             function: self.function,

@@ -39,11 +39,12 @@ pub(super) const CHECKS: &str = "millpond_limit_checks_total";
 pub(super) const PENDING: &str = "millpond_invalidations_pending";
 pub(super) const CIRCUIT_OPEN: &str = "millpond_circuit_open";
 pub(super) const CIRCUIT_OPENED: &str = "millpond_circuit_opened_total";
+pub(super) const BACKPLANE_TRUSTED: &str = "millpond_backplane_trusted";
 pub(super) const LOCAL_BYTES: &str = "millpond_local_bytes";
 pub(super) const COMMANDS: &str = "millpond_commands_total";
 pub(super) const REQUESTS: &str = "millpond_requests_total";
 
-pub(super) const ALL: [Description; 12] = [
+pub(super) const ALL: [Description; 13] = [
     Description {
         name: CALLS,
         of: Type::Counter,
@@ -97,6 +98,12 @@ pub(super) const ALL: [Description; 12] = [
         of: Type::Counter,
         unit: Unit::Count,
         text: "How often the circuit breaker opened",
+    },
+    Description {
+        name: BACKPLANE_TRUSTED,
+        of: Type::Gauge,
+        unit: Unit::Count,
+        text: "0 while invalidations of other processes may not be heard, though values are kept in this one",
     },
     Description {
         name: LOCAL_BYTES,

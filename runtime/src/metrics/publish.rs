@@ -2,8 +2,9 @@
 
 use super::labels;
 use super::names::{
-    ALL, CALLS, CHECKS, CIRCUIT_OPEN, CIRCUIT_OPENED, COMMANDS, FAILURE_KINDS, FAILURES,
-    LOAD_TIMES, LOCAL_BYTES, OUTCOMES, PENDING, REQUESTS, RESULTS, STORE_TIMES, Type, WAIT_TIMES,
+    ALL, BACKPLANE_TRUSTED, CALLS, CHECKS, CIRCUIT_OPEN, CIRCUIT_OPENED, COMMANDS, FAILURE_KINDS,
+    FAILURES, LOAD_TIMES, LOCAL_BYTES, OUTCOMES, PENDING, REQUESTS, RESULTS, STORE_TIMES, Type,
+    WAIT_TIMES,
 };
 use super::source::totals;
 use crate::clock::Clock;
@@ -53,6 +54,7 @@ pub fn publish() {
     counter!(REQUESTS).absolute(totals.requests);
     counter!(CIRCUIT_OPENED).absolute(totals.circuit_opened);
     gauge!(CIRCUIT_OPEN).set(f64::from(u8::from(totals.circuit_open)));
+    gauge!(BACKPLANE_TRUSTED).set(f64::from(u8::from(!totals.backplane_untrusted)));
     #[expect(
         clippy::cast_precision_loss,
         reason = "both are of what is in memory, so they are far below 2^53"

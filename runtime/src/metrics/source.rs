@@ -32,6 +32,8 @@ pub(crate) struct Totals {
     pub(crate) pending: usize,
     /// Of any.
     pub(crate) circuit_open: bool,
+    /// Of any: it should hear of the invalidations of others, and may not.
+    pub(crate) backplane_untrusted: bool,
     /// Of all together.
     pub(crate) local_bytes: u64,
 }

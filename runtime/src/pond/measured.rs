@@ -1,6 +1,7 @@
 //! What the recorder of the process learns of one `Millpond`.
 
 use crate::client::Client;
+use crate::client::backplane::BackplaneState;
 use crate::local::{Local, LocalHits};
 use crate::metrics::{Source, Totals, add};
 use crate::stats::{LimitRegistry, Registry};
@@ -40,6 +41,8 @@ impl Source for Measured {
         if let Some(client) = self.client.upgrade() {
             totals.pending += client.pending.len();
             totals.circuit_open |= client.outage().is_some();
+            let backplane = client.backplane.state();
+            totals.backplane_untrusted |= matches!(backplane, BackplaneState::Untrusted(_));
         }
         if let Some(local) = self.local.upgrade() {
             totals.local_bytes += local.bytes();

@@ -21,7 +21,7 @@ impl Millpond {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub async fn invalidate_tag(&self, tag: impl Into<Tag>) -> Result<(), Error> {
-        let target = Invalidated::Tag(tag.into());
+        let target = Invalidated::from(tag.into());
         self.0.client.invalidate_all([target]).await.map(drop)
     }
 }

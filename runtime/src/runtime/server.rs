@@ -110,3 +110,21 @@ pub(crate) type InRequest<F> = F;
 pub(crate) fn in_request<F: Future>(future: F) -> InRequest<F> {
     future
 }
+
+/// Which of two futures was ready first.
+#[cfg(any(feature = "upstash", feature = "redis"))]
+pub(crate) enum First<A, B> {
+    A(A),
+    B(B),
+}
+
+/// Waits for either future. Where both are ready it is the first; the other one is dropped.
+#[cfg(any(feature = "upstash", feature = "redis"))]
+pub(crate) async fn first<A: Future, B: Future>(a: A, b: B) -> First<A::Output, B::Output> {
+    let (mut a, mut b) = (std::pin::pin!(a), std::pin::pin!(b));
+    std::future::poll_fn(|cx| match a.as_mut().poll(cx) {
+        std::task::Poll::Ready(output) => std::task::Poll::Ready(First::A(output)),
+        std::task::Poll::Pending => b.as_mut().poll(cx).map(First::B),
+    })
+    .await
+}

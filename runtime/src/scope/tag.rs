@@ -20,7 +20,7 @@ impl Tag {
     /// # Ok::<_, millpond::Error>(()) }).await }).unwrap();
     /// ```
     pub fn invalidate(&self) -> Invalidation {
-        let target = Invalidated::Tag(self.clone());
+        let target = Invalidated::from(self.clone());
         let client = Arc::clone(&current().0.client);
         Invalidation(Box::pin(async move {
             client.invalidate_all([target]).await.map(drop)

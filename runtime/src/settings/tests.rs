@@ -52,6 +52,9 @@ fn code() -> BTreeMap<String, String> {
         plain_http,
         memory,
         local,
+        backplane,
+        backplane_silence,
+        local_unverified,
         keys,
     } = Settings::default();
     let limits = LimitSettings::default();
@@ -104,6 +107,15 @@ fn code() -> BTreeMap<String, String> {
             "local_bytes",
             size(usize::try_from(local).unwrap_or(usize::MAX)),
         ),
+        (
+            "backplane",
+            backplane.map_or("for functions with `local`".to_owned(), switch),
+        ),
+        (
+            "backplane_silence",
+            backplane_silence.map_or("5 s; 1 min over Upstash".to_owned(), time),
+        ),
+        ("local_unverified", time(local_unverified)),
         ("clock", system_or_other(&clock)),
         ("limit_prefix", format!("`{prefix}`")),
         ("limit_budget", time(limit_budget)),

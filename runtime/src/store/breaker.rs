@@ -5,6 +5,8 @@ mod circuit;
 
 use super::command::Reply;
 use super::respite;
+#[cfg(not(target_arch = "wasm32"))]
+use super::subscription::Listener;
 use super::{Batch, Store};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
@@ -52,6 +54,19 @@ impl<S: Store> Store for Breaker<S> {
             passage.leave(&replies);
             replies
         })
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn listen(&self, listener: Listener) -> BoxFuture<Error> {
+        self.store.listen(listener)
+    }
+
+    fn channel_suffix(&self) -> String {
+        self.store.channel_suffix()
+    }
+
+    fn silence(&self) -> Duration {
+        self.store.silence()
     }
 
     fn outage(&self) -> Option<Error> {

@@ -1,6 +1,11 @@
 //! What every engine is: something that sends batches.
 
 use super::command::{Command, Reply};
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+use super::subscription::{Listener, unsupported};
 use crate::error::Error;
 use crate::runtime::BoxFuture;
 use bytes::Bytes;
@@ -18,6 +23,26 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// The commands of one batch stay together and in order. Dropping the future stops the waiting,
     /// never a request that others share.
     fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>>;
+
+    /// Listens to a channel until that ends, and returns why. Dropped, it listens no more.
+    #[cfg(all(
+        any(feature = "upstash", feature = "redis"),
+        not(target_arch = "wasm32")
+    ))]
+    fn listen(&self, _listener: Listener) -> BoxFuture<Error> {
+        Box::pin(std::future::ready(unsupported()))
+    }
+
+    /// What stands behind the name of a channel, where several databases of a server share their channels.
+    fn channel_suffix(&self) -> String {
+        String::new()
+    }
+
+    /// For how long a proof of a subscription counts, unless settings say otherwise: where each costs a command, for
+    /// longer.
+    fn silence(&self) -> Duration {
+        Duration::from_secs(5)
+    }
 
     /// Why nothing is sent at the moment, where that is so.
     fn outage(&self) -> Option<Error> {

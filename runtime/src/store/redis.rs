@@ -6,6 +6,7 @@ mod connection;
 mod failure;
 mod frames;
 mod link;
+mod listen;
 mod socket;
 mod transport;
 mod watched;
@@ -21,6 +22,7 @@ use crate::runtime::BoxFuture;
 use crate::secret::Secret;
 use crate::stats::Meter;
 use crate::store::request_limits::RequestLimits;
+use crate::store::subscription::Listener;
 use crate::store::this_machine::is_this_machine;
 use ::redis::cluster::ClusterClientBuilder;
 use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
@@ -28,6 +30,7 @@ use connection::Dial;
 use link::Link;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use transport::RespTransport;
 use watched::LARGEST_REPLY;
@@ -90,6 +93,10 @@ pub(crate) struct Redis(Arc<Inner>);
 
 struct Inner {
     dial: Dial,
+    /// Where a subscription may be made: any node of a cluster hears what is published at any.
+    addresses: Vec<ConnectionInfo>,
+    /// How many subscriptions were begun: each at another node.
+    subscriptions: AtomicUsize,
     host: Arc<str>,
     pipelines: PerRuntime<AutoPipeline<RespTransport>>,
     limits: RequestLimits,
@@ -102,9 +109,11 @@ struct Inner {
 impl Redis {
     /// Checks the configuration; it connects at the first command.
     pub(crate) fn new(config: &RedisConfig, meter: Arc<Meter>) -> Result<Self, Error> {
-        let (dial, host) = dial(config)?;
+        let (dial, addresses, host) = dial(config)?;
         Ok(Self(Arc::new(Inner {
             dial,
+            addresses,
+            subscriptions: AtomicUsize::new(0),
             host: host.into(),
             pipelines: PerRuntime::default(),
             limits: limits(config),
@@ -166,6 +175,32 @@ impl Store for Redis {
     fn place(&self) -> String {
         format!("Redis at {}", self.0.host)
     }
+
+    fn channel_suffix(&self) -> String {
+        let first = self.0.addresses.first();
+        match first.map_or(0, |address| address.redis_settings().db()) {
+            0 => String::new(),
+            number => format!("@{number}"),
+        }
+    }
+
+    fn listen(&self, listener: Listener) -> BoxFuture<Error> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let turn = inner.subscriptions.fetch_add(1, Ordering::Relaxed);
+            let next = inner.addresses.iter().cycle();
+            let Some(address) = next.skip(turn % inner.addresses.len().max(1)).next() else {
+                return wrong("is missing");
+            };
+            listen::listen(
+                address.clone(),
+                &inner.host,
+                inner.connect_timeout,
+                listener,
+            )
+            .await
+        })
+    }
 }
 
 impl fmt::Debug for Redis {
@@ -177,7 +212,7 @@ impl fmt::Debug for Redis {
 }
 
 /// The clients for these URLs, and the address of the first for error texts.
-fn dial(config: &RedisConfig) -> Result<(Dial, String), Error> {
+fn dial(config: &RedisConfig) -> Result<(Dial, Vec<ConnectionInfo>, String), Error> {
     #[cfg(not(any(feature = "tls", feature = "tls-ring")))]
     if config.has_tls() {
         return Err(super::missing_tls("rediss"));
@@ -229,12 +264,12 @@ fn dial(config: &RedisConfig) -> Result<(Dial, String), Error> {
             repeating: Box::new(nodes().retries(config.retries).build().map_err(unusable)?),
             once: Box::new(nodes().retries(0).build().map_err(unusable)?),
         };
-        return Ok((dial, host));
+        return Ok((dial, infos, host));
     }
     if infos.len() > 1 {
         return Err(wrong("is one of several, which only a cluster has"));
     }
-    Ok((Dial::Single(Box::new(first.clone())), host))
+    Ok((Dial::Single(Box::new(first.clone())), infos, host))
 }
 
 /// Whether a password goes to another machine in plain text.

@@ -7,9 +7,13 @@ mod body;
 mod client;
 mod config;
 mod endpoint;
+#[cfg(not(target_arch = "wasm32"))]
+mod events;
 mod http;
 #[cfg(target_arch = "wasm32")]
 mod js_url;
+#[cfg(not(target_arch = "wasm32"))]
+mod listen;
 mod transport;
 
 use super::auto_pipeline::AutoPipeline;
@@ -21,10 +25,13 @@ use crate::error::Error;
 use crate::runtime::BoxFuture;
 use crate::stats::Meter;
 use crate::store::request_limits::RequestLimits;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::store::subscription::Listener;
 pub(crate) use config::UpstashConfig;
 use http::Endpoint;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 use transport::HttpTransport;
 
 /// Most commands that leave together; the number of the official SDK.
@@ -89,6 +96,15 @@ impl Store for Upstash {
 
     fn place(&self) -> String {
         format!("Upstash at {}", self.0.endpoint.host())
+    }
+
+    fn silence(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn listen(&self, listener: Listener) -> BoxFuture<Error> {
+        Box::pin(listen::listen(Arc::clone(&self.0.endpoint), listener))
     }
 }
 

@@ -5,23 +5,38 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 /// Sends what a subscribed connection receives until either side goes away.
-pub(crate) async fn forward(mut connection: Connection, lines: mpsc::Sender<Bytes>) {
+/// `suffix`: what stands behind the names of channels on the server.
+pub(crate) async fn forward(
+    mut connection: Connection,
+    suffix: String,
+    lines: mpsc::Sender<Bytes>,
+) {
     loop {
         let reply = tokio::select! {
             reply = connection.receive() => reply,
             () = lines.closed() => return,
         };
         let Ok(reply) = reply else { return };
-        if lines.send(event(&reply)).await.is_err() {
+        if lines.send(event(&reply, &suffix)).await.is_err() {
             return;
         }
     }
 }
 
 // `message,<channel>,<payload>`: commas and no JSON, and never base64. A status is quoted.
-fn event(reply: &Reply) -> Bytes {
+fn event(reply: &Reply, suffix: &str) -> Bytes {
     let text = match reply {
-        Reply::Array(items) => items.iter().map(part).collect::<Vec<_>>().join(","),
+        Reply::Array(items) => {
+            let mut parts: Vec<String> = items.iter().map(part).collect();
+            // All that is neither the kind of the event nor what was published.
+            let channels = 1..parts.len().saturating_sub(1).max(1);
+            for channel in parts.get_mut(channels).into_iter().flatten() {
+                if let Some(name) = channel.strip_suffix(suffix) {
+                    *channel = name.to_owned();
+                }
+            }
+            parts.join(",")
+        }
         Reply::Status(text) if text == "OK" => "\"OK\"".to_owned(),
         other => part(other),
     };

@@ -196,6 +196,11 @@ impl Database {
         Self::at(port, self.number)
     }
 
+    /// The port of its server.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The address for a RESP client: `redis://127.0.0.1:<port>/<number>`.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/{}", self.port, self.number)
@@ -215,6 +220,20 @@ impl Database {
             .map(|argument| Bytes::copy_from_slice(argument.as_ref()))
             .collect();
         self.connect().await?.call(&command).await
+    }
+
+    /// What a channel of this database is called on the server, which knows no databases there. An Upstash database
+    /// shares its channels with no other.
+    pub(crate) fn channel(&self, name: &Bytes) -> Bytes {
+        [&name[..], self.suffix().as_bytes()].concat().into()
+    }
+
+    /// What stands behind the names of its channels.
+    pub(crate) fn suffix(&self) -> String {
+        match self.number {
+            0 => String::new(),
+            number => format!("@{number}"),
+        }
     }
 
     pub(crate) async fn connect(&self) -> io::Result<Connection> {

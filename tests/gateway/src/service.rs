@@ -282,9 +282,14 @@ impl Service {
             )));
         }
         let mut connection = self.database.connect().await?;
+        let mut command = command.clone();
+        for channel in command.iter_mut().skip(1) {
+            *channel = self.database.channel(channel);
+        }
         connection.send(&[command]).await?;
         let (lines, receiver) = mpsc::channel(64);
-        tokio::spawn(crate::events::forward(connection, lines));
+        let suffix = self.database.suffix();
+        tokio::spawn(crate::events::forward(connection, suffix, lines));
         Ok(Outcome::Events(receiver))
     }
 
@@ -312,7 +317,15 @@ impl Service {
             Some(connection) => connection,
             None => self.database.connect().await?,
         };
-        let replies = converse(&mut connection, commands).await;
+        let mut commands = commands.to_vec();
+        for command in &mut commands {
+            if rules::name(command) == "PUBLISH"
+                && let Some(channel) = command.get_mut(1)
+            {
+                *channel = self.database.channel(channel);
+            }
+        }
+        let replies = converse(&mut connection, &commands).await;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if replies.is_ok() {
             idle.push(connection);

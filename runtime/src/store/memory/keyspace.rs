@@ -1,10 +1,13 @@
-//! Keys with their values and deadlines: lookup, expiry, and the bound on bytes.
+//! Keys with their values and deadlines.
 
-use super::budgets::{self, Budgets};
+mod eviction;
+mod expiry;
+
+use super::budgets::Budgets;
 use super::deadline::{Deadline, Now};
 use super::index::{Index, index};
 use super::value::{Collection, Value, detached, scan};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::store::command::Purpose;
 use crate::store::server_error::server_error;
 use bytes::Bytes;
@@ -13,19 +16,6 @@ use std::collections::BinaryHeap;
 
 /// What a key weighs beside its bytes: the record, its place in the index and in the deadlines.
 const KEY: usize = 256;
-
-/// What one argument may add beside its bytes; see `value::ITEM`.
-const ARGUMENT: usize = 96;
-
-/// Keys looked at to find one that was not used for long. Redis takes 5 and calls 10 "very close".
-const SAMPLE: usize = 8;
-
-/// Expired keys removed at most in passing, so that no caller pays for everybody's.
-const REAPED_PER_BATCH: usize = 32;
-
-/// How far in ms the wall clock may run ahead of the monotonic one before keys are looked for in passing
-/// whose time is over by it alone. A key that is asked for is looked at in any case.
-const AHEAD: i128 = 1_000;
 
 pub(crate) struct Keyspace {
     records: Index<Record>,
@@ -82,13 +72,6 @@ impl Keyspace {
             // Fixed, so that a test under a manual clock sees the same evictions each time.
             dice: 0x9e37_79b9_7f4a_7c15,
         }
-    }
-
-    /// A batch starts: its commands share one reading of the clock, and clear a few expired keys.
-    pub(crate) fn begin(&mut self, now: Now) {
-        self.now = now;
-        self.follow_wall_clock(AHEAD);
-        self.reap(REAPED_PER_BATCH);
     }
 
     /// What is touched from here on is not evicted before the next command, and what is made is for this.
@@ -250,87 +233,6 @@ impl Keyspace {
         (next, alive.map(|(key, record)| (key, &record.value)))
     }
 
-    /// An error if these arguments, on top of what `grows` already holds, can never fit.
-    pub(crate) fn admit(&mut self, args: &[Bytes], grows: Option<&Bytes>) -> Result<(), Error> {
-        let held = grows
-            .and_then(|key| self.value(key))
-            .map_or(0, Value::bytes);
-        let added: usize = args.iter().map(|arg| arg.len() + ARGUMENT).sum();
-        let needed = KEY + held + added;
-        let is_new = grows.is_none_or(|key| !self.records.contains_key(key));
-        if self.bytes > self.max_bytes && is_new && !self.may_shrink {
-            // Room was made before, so what is left stays.
-            return Err(Error::new(
-                ErrorKind::TooLarge,
-                "OOM command not allowed: the embedded engine is full of locks, sessions and used-up budgets; raise \
-                 its bound",
-            ));
-        }
-        if needed <= self.max_bytes {
-            return Ok(());
-        }
-        Err(Error::new(
-            ErrorKind::TooLarge,
-            format!(
-                "OOM command not allowed: it needs {needed} bytes and the embedded engine holds at \
-                 most {}; raise its bound or store less",
-                self.max_bytes
-            ),
-        ))
-    }
-
-    /// Removes expired keys, then values not used for long, then budgets that have most left, until what is left is
-    /// within the bound. Locks, sessions and used-up budgets stay.
-    pub(crate) fn make_room(&mut self) {
-        if self.bytes <= self.max_bytes {
-            return;
-        }
-        self.follow_wall_clock(0);
-        self.reap(usize::MAX);
-        while self.bytes > self.max_bytes {
-            if let Some(coldest) = self.coldest() {
-                self.remove_at(coldest);
-            } else if !self.forget_weakest_budget() {
-                return;
-            }
-        }
-    }
-
-    /// Whether a check may take from this budget: it is there, or there is room for it.
-    pub(crate) fn has_room_for_budget(&mut self, key: &[u8]) -> bool {
-        if self.contains(key) {
-            return true;
-        }
-        if self.is_full_of_budgets() {
-            self.reap(usize::MAX);
-        }
-        !self.is_full_of_budgets()
-    }
-
-    fn is_full_of_budgets(&self) -> bool {
-        let is_full = self.bytes > self.max_bytes || self.budgets.len() >= budgets::MOST;
-        is_full && self.budgets.weakest(0).is_none()
-    }
-
-    /// Notes how much of a budget is used.
-    pub(crate) fn hold_budget(&mut self, key: &Bytes, level: usize) {
-        let Some((_, key, record)) = self.records.get_full_mut(key) else {
-            return;
-        };
-        let key = key.clone();
-        if let Some(before) = record.level.replace(level) {
-            self.budgets.remove(&key, before);
-        }
-        self.budgets.put(&key, level);
-        while self.budgets.len() > budgets::MOST && self.forget_weakest_budget() {}
-    }
-
-    fn forget_weakest_budget(&mut self) -> bool {
-        let number = self.roll();
-        let weakest = self.budgets.weakest(number);
-        weakest.is_some_and(|weakest| self.remove(&weakest))
-    }
-
     /// The bytes as kept up to date, and as counted anew.
     #[cfg(test)]
     pub(crate) fn weigh(&self) -> (usize, usize) {
@@ -367,95 +269,6 @@ impl Keyspace {
             .bytes
             .saturating_sub(KEY + key.len() + record.value.bytes());
         true
-    }
-
-    fn remember_deadline(&mut self, key: &Bytes) {
-        let Some((_, key, record)) = self.records.get_full_mut(key) else {
-            return;
-        };
-        let Some(deadline) = record.deadline else {
-            return;
-        };
-        record.due = deadline.due(self.now, record.purpose);
-        self.deadlines.push(Reverse((record.due, key.clone())));
-        // Each overwrite leaves a stale deadline behind; together they stay fewer than the keys.
-        if self.deadlines.len() > 2 * self.records.len() + 64 {
-            self.gather_deadlines();
-        }
-    }
-
-    /// Makes the deadlines anew where the wall clock, so many ms ahead, says that some are earlier.
-    fn follow_wall_clock(&mut self, ahead: i128) {
-        let now = self.now.wall_ahead();
-        if now > self.wall_ahead + ahead {
-            self.wall_ahead = now;
-            self.gather_deadlines();
-        }
-    }
-
-    fn gather_deadlines(&mut self) {
-        let now = self.now;
-        self.deadlines = self
-            .records
-            .iter_mut()
-            .filter_map(|(key, record)| {
-                record.due = record.deadline?.due(now, record.purpose);
-                Some(Reverse((record.due, key.clone())))
-            })
-            .collect();
-    }
-
-    fn reap(&mut self, at_most: usize) {
-        for _ in 0..at_most {
-            let next = self.deadlines.peek();
-            if next.is_none_or(|Reverse((due, _))| !self.now.is_due(*due)) {
-                return;
-            }
-            let Some(Reverse((due, key))) = self.deadlines.pop() else {
-                return;
-            };
-            match self.records.get(&key) {
-                Some(record) if record.due != due => {}
-                Some(record) if record.is_over(self.now) => _ = self.remove(&key),
-                // The wall clock went back since.
-                Some(_) => self.remember_deadline(&key),
-                None => {}
-            }
-        }
-    }
-
-    fn coldest(&mut self) -> Option<usize> {
-        if self.values == 0 {
-            return None;
-        }
-        let candidates: [usize; SAMPLE] = std::array::from_fn(|_| self.roll());
-        let idle = |index: &usize| self.idle_since(*index);
-        candidates
-            .into_iter()
-            .filter(|index| idle(index).is_some())
-            .min_by_key(idle)
-            .or_else(|| {
-                // Few keys, nearly all of them touched by this very command.
-                (0..self.records.len())
-                    .filter(|index| idle(index).is_some())
-                    .min_by_key(idle)
-            })
-    }
-
-    /// When the key was last touched; none for a key that the running command touches, or that is to stay.
-    fn idle_since(&self, index: usize) -> Option<u64> {
-        let (_, record) = self.records.get_index(index)?;
-        let may_go = record.touched < self.tick && record.purpose != Purpose::Held;
-        may_go.then_some(record.touched)
-    }
-
-    /// A place among the keys, by xorshift64.
-    fn roll(&mut self) -> usize {
-        self.dice ^= self.dice << 13;
-        self.dice ^= self.dice >> 7;
-        self.dice ^= self.dice << 17;
-        let keys = u64::try_from(self.records.len()).unwrap_or(u64::MAX).max(1);
-        usize::try_from(self.dice % keys).unwrap_or(0)
     }
 }
 

@@ -4,7 +4,8 @@
 use super::frames::{Frames, TooLarge};
 use super::socket::Socket;
 use crate::runtime;
-use redis::aio::{ConnectionLike, MultiplexedConnection};
+use crate::store::subscription::LONGEST_MESSAGE;
+use redis::aio::{ConnectionLike, MultiplexedConnection, PubSub, PubSubSink, PubSubStream};
 use redis::cluster_async::Connect;
 use redis::{
     AsyncConnectionConfig, Cmd, ConnectionInfo, IntoConnectionInfo, Pipeline, RedisError,
@@ -33,6 +34,22 @@ pub(crate) struct WatchedConnection {
     commands: MultiplexedConnection,
     traffic: Arc<Traffic>,
     _driver: Arc<Driver>,
+}
+
+/// Opens a connection that does nothing but listen to a channel.
+pub(super) async fn subscribe(
+    address: &ConnectionInfo,
+    channel: &str,
+) -> Result<(PubSubSink, PubSubStream), RedisError> {
+    let stream = WatchedStream {
+        socket: Socket::connect(address.addr()).await?,
+        frames: Frames::new(LONGEST_MESSAGE),
+        traffic: Arc::default(),
+        has_read: false,
+    };
+    let (mut sink, messages) = PubSub::new(address.redis_settings(), stream).await?.split();
+    sink.subscribe(channel).await?;
+    Ok((sink, messages))
 }
 
 /// What happened on a socket.

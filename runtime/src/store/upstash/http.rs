@@ -18,6 +18,8 @@ use crate::store::transport::Kind;
 use crate::store::waiting::runtime_gone;
 use crate::sync;
 use http::StatusCode;
+#[cfg(not(target_arch = "wasm32"))]
+use http::header::ACCEPT;
 use http::header::{
     AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
@@ -147,6 +149,30 @@ impl Endpoint {
         let answer = runtime::offload(body.len(), move || decode(&body)).await;
         let answer = answer.unwrap_or_else(|| Err(runtime_gone()));
         self.judge(status, wait, answer)
+    }
+
+    /// Begins to listen to channels. The answer goes on until either side ends it.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) async fn subscribe(
+        &self,
+        client: &HttpClient,
+        channels: &[&str],
+    ) -> Result<Incoming, Failure> {
+        let mut url = self.pipeline.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop().push("subscribe").extend(channels);
+        }
+        let events = HeaderValue::from_static("text/event-stream");
+        let response = client.post(&url, Some((ACCEPT, events)), b"[]".to_vec());
+        let response = response.await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let wait = wait(&response);
+        let body = self.read(Kind::Reads, response).await?;
+        let refused = self.judge(status, wait, decode(&body)).err();
+        Err(refused.unwrap_or_else(|| Failure::garbled(protocol("the subscription was refused"))))
     }
 
     fn remember_sync_token(&self, response: &Incoming) {

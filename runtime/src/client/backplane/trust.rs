@@ -1,0 +1,60 @@
+//! Whether this process hears of every invalidation.
+
+use crate::clock::{AtomicCoarse, Clock, Coarse};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Which subscription stands, and until when its last proof counts. Asked by every local hit.
+#[derive(Debug, Default)]
+pub(crate) struct Trust {
+    /// 0 without one.
+    subscription: AtomicU64,
+    until: AtomicCoarse,
+    /// How many there were.
+    last: AtomicU64,
+}
+
+impl Trust {
+    /// The subscription that stands, 0 without one. What is read from now on is read after it was confirmed.
+    pub(crate) fn subscription(&self) -> u64 {
+        self.subscription.load(Ordering::SeqCst)
+    }
+
+    /// Whether what was read under that subscription can be believed without a look at the store.
+    #[inline]
+    pub(crate) fn holds(&self, subscription: u64, now: Coarse) -> bool {
+        subscription != 0
+            && self.subscription.load(Ordering::Acquire) == subscription
+            && !self.until.load().is_past(now)
+    }
+
+    /// Whether a subscription stands and is proved.
+    pub(crate) fn stands_at(&self, now: Coarse) -> bool {
+        self.holds(self.subscription(), now)
+    }
+
+    /// What was read before may have been moved.
+    pub(super) fn begin_anew(&self) {
+        if self.subscription() != 0 {
+            let number = self.last.fetch_add(1, Ordering::SeqCst) + 1;
+            self.subscription.store(number, Ordering::SeqCst);
+        }
+    }
+
+    /// A subscription was confirmed that was asked for at this time.
+    pub(super) fn begin(&self, clock: &Clock, departed: Coarse, silence: Duration) {
+        self.until.store(clock.end_of(departed, silence));
+        let number = self.last.fetch_add(1, Ordering::SeqCst) + 1;
+        self.subscription.store(number, Ordering::SeqCst);
+    }
+
+    /// A proof came that was asked for at this time.
+    pub(super) fn prove(&self, clock: &Clock, departed: Coarse, silence: Duration) {
+        self.until.store(clock.end_of(departed, silence));
+    }
+
+    /// It ended, or something was heard that is not understood: what was read before is to be looked at again.
+    pub(super) fn end(&self) {
+        self.subscription.store(0, Ordering::SeqCst);
+    }
+}

@@ -14,6 +14,8 @@ mod within;
 
 use crate::client::backplane::Trust;
 use crate::clock::{Clock, Coarse};
+#[cfg(feature = "dashboard")]
+use crate::stats::Windows;
 use crate::sync;
 pub use form::Form;
 pub(crate) use form::Value;
@@ -54,6 +56,8 @@ pub(crate) struct Local {
     trust: Arc<Trust>,
     /// Up to which age values that others could change are used without trust; nothing where there are no others.
     unverified: Option<Duration>,
+    #[cfg(feature = "dashboard")]
+    windows: Arc<Windows>,
 }
 
 /// How often values were found, by prefix. It may outlive the values.
@@ -138,7 +142,16 @@ impl Local {
             hits: Arc::default(),
             trust,
             unverified,
+            #[cfg(feature = "dashboard")]
+            windows: Arc::default(),
         }
+    }
+
+    /// The same, counted in these windows.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn in_windows(self, windows: &Arc<Windows>) -> Self {
+        let windows = Arc::clone(windows);
+        Self { windows, ..self }
     }
 
     /// The value that is kept under a name, where `restored` can use it. Counts a hit.
@@ -158,6 +171,8 @@ impl Local {
             return None;
         }
         let value = restored(kept.value)?;
+        #[cfg(feature = "dashboard")]
+        self.windows.begin(now);
         self.hits.lanes.add(kept.counter);
         Some(value)
     }

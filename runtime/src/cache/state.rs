@@ -38,12 +38,15 @@ impl Cache {
         let flights = Flights::new();
         let settings = &client.settings;
         let unverified = (!client.is_embedded()).then_some(settings.local_unverified);
-        let local = Arc::new(Local::new(
+        let local = Local::new(
             settings.clock.clone(),
             settings.local,
             Arc::clone(&client.backplane.trust),
             unverified,
-        ));
+        );
+        #[cfg(feature = "dashboard")]
+        let local = local.in_windows(&client.registry.windows);
+        let local = Arc::new(local);
         let (backgrounds, retries) = (Backgrounds::default(), Arc::<Retries>::default());
         let (flown, begun, paused) = (flights.clone(), backgrounds.clone(), Arc::clone(&retries));
         let moved = Arc::clone(&local);

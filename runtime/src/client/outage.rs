@@ -1,9 +1,16 @@
 //! What does not work at the moment, logged once when it begins and once when it is over. With the server
 //! away every call fails alike, and a line for each would drown whatever else the log has to say.
 
+#[cfg(feature = "dashboard")]
+mod recent;
+
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::sync;
+#[cfg(feature = "dashboard")]
+pub(crate) use recent::Degradation;
+#[cfg(feature = "dashboard")]
+use recent::{Recent, wall_ms};
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -74,6 +81,9 @@ struct Outage {
     since: Duration,
     /// When it was last seen.
     last: Duration,
+    /// What has begun.
+    #[cfg(feature = "dashboard")]
+    began: &'static str,
 }
 
 /// The degradations that have begun and are not over.
@@ -82,6 +92,8 @@ pub(crate) struct OutageLog {
     /// The steps that have one, so that a success costs a look at a byte.
     steps: AtomicU16,
     outages: Mutex<Vec<Outage>>,
+    #[cfg(feature = "dashboard")]
+    recent: Mutex<Recent>,
 }
 
 impl fmt::Debug for OutageLog {
@@ -96,6 +108,8 @@ impl OutageLog {
             clock,
             steps: AtomicU16::new(0),
             outages: Mutex::default(),
+            #[cfg(feature = "dashboard")]
+            recent: Mutex::default(),
         }
     }
 
@@ -107,8 +121,8 @@ impl OutageLog {
             (Step::Fill, Cause::NoAnswer) => Step::Read,
             _ => step,
         };
-        if self.is_new(step, cause) {
-            let began = began(step, error);
+        let began = began(step, &cause);
+        if self.is_new(step, cause, began) {
             tracing::warn!(prefix, %error, "{began}; further failures of this kind are counted");
         } else {
             tracing::debug!(prefix, ?step, %error, "still failing");
@@ -117,8 +131,8 @@ impl OutageLog {
 
     /// A step that is of the prefix alone failed, and a call noticed.
     pub(crate) fn failed_for(&self, step: Step, prefix: &str, what: Option<&str>) {
-        if self.is_new(step, Cause::Prefix(prefix.to_owned())) {
-            let began = began_for(step);
+        let began = began_for(step);
+        if self.is_new(step, Cause::Prefix(prefix.to_owned()), began) {
             tracing::warn!(
                 prefix,
                 what,
@@ -169,7 +183,12 @@ impl OutageLog {
         }
     }
 
-    fn is_new(&self, step: Step, cause: Cause) -> bool {
+    fn is_new(
+        &self,
+        step: Step,
+        cause: Cause,
+        #[cfg_attr(not(feature = "dashboard"), expect(unused_variables))] began: &'static str,
+    ) -> bool {
         let now = self.clock.monotonic();
         let mut outages = sync::lock(&self.outages);
         let same = |it: &&mut Outage| it.step == step && it.cause == cause;
@@ -194,6 +213,8 @@ impl OutageLog {
             failures: 1,
             since: now,
             last: now,
+            #[cfg(feature = "dashboard")]
+            began,
         });
         self.steps.fetch_or(step as u16, Ordering::Relaxed);
         true
@@ -204,20 +225,48 @@ impl OutageLog {
         let is_over = |it: &mut Outage| {
             it.step == step && ends(&it.cause) && now.saturating_sub(it.last) >= QUIET
         };
-        let over = outages.extract_if(.., is_over).collect();
+        let over: Vec<Outage> = outages.extract_if(.., is_over).collect();
+        #[cfg(feature = "dashboard")]
+        for outage in &over {
+            let degradation = self.degradation(outage, true);
+            sync::lock(&self.recent).push(degradation);
+        }
         if outages.iter().all(|it| it.step != step) {
             self.steps.fetch_and(!(step as u16), Ordering::Relaxed);
         }
         over
     }
+
+    /// The degradations that last, and the latest that are over; the latest last.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn recent(&self) -> Vec<Degradation> {
+        let mut all: Vec<_> = sync::lock(&self.recent).all().cloned().collect();
+        let outages = sync::lock(&self.outages);
+        all.extend(outages.iter().map(|it| self.degradation(it, false)));
+        drop(outages);
+        all.sort_by_key(|it| it.began_ms);
+        all
+    }
+
+    #[cfg(feature = "dashboard")]
+    fn degradation(&self, outage: &Outage, is_over: bool) -> Degradation {
+        let now = self.clock.now();
+        Degradation {
+            text: outage.began,
+            began_ms: wall_ms(now, outage.since),
+            last_ms: wall_ms(now, outage.last),
+            is_over,
+            failures: outage.failures,
+            is_silence: outage.step == Step::Read && outage.cause == Cause::NoAnswer,
+        }
+    }
 }
 
 /// What has begun.
-fn began(step: Step, error: &Error) -> &'static str {
-    let cause = Cause::of(error);
+fn began(step: Step, cause: &Cause) -> &'static str {
     // An answer that cannot be read need not be the server's.
-    let is_unreadable = cause == Cause::Other(ErrorKind::Protocol);
-    let is_refusal = !is_unreadable && cause != Cause::NoAnswer;
+    let is_unreadable = *cause == Cause::Other(ErrorKind::Protocol);
+    let is_refusal = !is_unreadable && *cause != Cause::NoAnswer;
     match step {
         Step::Read if is_refusal => "the server refused to read for the cache",
         Step::Read if is_unreadable => "the cache gave no answer that can be read",
@@ -280,15 +329,15 @@ mod tests {
         let gone = Cause::of(&error(ErrorKind::OutcomeUnknown, "gone"));
         let full = Cause::of(&error(ErrorKind::Server, "OOM command not allowed"));
         let replica = Cause::of(&error(ErrorKind::Server, "READONLY You can't"));
-        assert!(log.is_new(Step::Read, down.clone()));
+        assert!(log.is_new(Step::Read, down.clone(), ""));
         assert!(
-            !log.is_new(Step::Read, gone),
+            !log.is_new(Step::Read, gone, ""),
             "the same to whoever reads it"
         );
-        assert!(log.is_new(Step::Limit, down));
-        assert!(log.is_new(Step::Fill, full.clone()));
-        assert!(log.is_new(Step::Fill, replica));
-        assert!(!log.is_new(Step::Fill, full));
+        assert!(log.is_new(Step::Limit, down, ""));
+        assert!(log.is_new(Step::Fill, full.clone(), ""));
+        assert!(log.is_new(Step::Fill, replica, ""));
+        assert!(!log.is_new(Step::Fill, full, ""));
         let now = || Duration::from_millis(clock.unix_ms() - ManualClock::new().unix_ms());
         let end = |step| log.end(step, now(), |_| true);
         assert!(end(Step::Fill).is_empty(), "too early");

@@ -157,6 +157,7 @@ fn description(cache: &Cache) -> TokenStream {
     let version = version.map(|version| quote_spanned!(Span::mixed_site()=> .version(#version)));
     let flight = match flight {
         Flight::Process => TokenStream::new(),
+        Flight::Cluster => quote_spanned!(Span::mixed_site()=> .cluster_flight()),
         Flight::Off => quote_spanned!(Span::mixed_site()=> .no_flight()),
     };
     let compress = compress.then(|| quote_spanned!(Span::mixed_site()=> .compress()));

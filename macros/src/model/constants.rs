@@ -47,8 +47,9 @@ choice! {
     pub enum Flight {
         Process = "process",
         Off = "off",
+        Cluster = "cluster",
     }
-    later ["cluster"]
+    later []
 }
 
 /// The options that become constants, before they are judged.

@@ -44,15 +44,19 @@ pub(crate) async fn run(load: Box<Load>, mut body: Box<Body>) {
     };
     // As if it failed, until it returns: it may panic, or never end.
     load.pause();
-    let load = load.begin_body();
+    let mut load = load.begin_body();
     let end = poll_fn(|cx| body.poll(cx, &load)).await;
     load.end_body();
     match end {
         BodyEnd::Failed => {
             load.counters.load_errors.add(1);
+            load.has_no_value();
             load.say_failed();
         }
-        BodyEnd::Unstorable => load.resume(),
+        BodyEnd::Unstorable => {
+            load.has_no_value();
+            load.resume();
+        }
         BodyEnd::Returned { plain, keeps } => {
             load.resume();
             if let Some(background) = &load.background {
@@ -64,7 +68,10 @@ pub(crate) async fn run(load: Box<Load>, mut body: Box<Body>) {
 }
 
 /// The load as of a second read; nothing if there is nothing left to do.
-async fn read_again(load: Load, body: &mut Body) -> Option<Load> {
+async fn read_again(mut load: Load, body: &mut Body) -> Option<Load> {
+    if load.is_loaded_elsewhere().await {
+        return None;
+    }
     let before = load.found.times.map(|times| times.until);
     let load = load.read(None).await;
     if load.observed.is_none() {

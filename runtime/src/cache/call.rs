@@ -39,6 +39,8 @@ pub(crate) struct Policy {
     pub(crate) ttl: Duration,
     pub(crate) null_ttl: Option<Duration>,
     pub(crate) flight: bool,
+    /// Whether one load serves all processes.
+    pub(crate) cluster_flight: bool,
     pub(crate) encoding: Encoding,
     /// Up to which fraction of a lifetime is taken off; nothing for that of the settings.
     pub(crate) jitter: Option<f64>,
@@ -56,6 +58,7 @@ impl Policy {
             ttl,
             null_ttl,
             flight,
+            cluster_flight,
             encoding,
             guard,
             jitter,
@@ -67,6 +70,7 @@ impl Policy {
             ttl,
             null_ttl,
             flight,
+            cluster_flight,
             encoding,
             jitter,
             ttl_of,
@@ -81,6 +85,7 @@ impl Policy {
             ttl,
             null_ttl: Some(ttl.min(crate::ttl::SHORT)),
             flight: true,
+            cluster_flight: false,
             encoding: Encoding::default(),
             jitter: Some(0.0),
             ttl_of: None,

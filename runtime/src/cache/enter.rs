@@ -48,6 +48,7 @@ impl CachedCall {
     async fn fly(&self, name: &str, mut load: Load) -> Entered {
         let settings = &self.cache.client.settings;
         let now = runtime::now();
+        let until = now + settings.flight_wait;
         let leader = match self.cache.flights.join(name, now) {
             Role::Lead(leader) => leader,
             Role::Wait(_) if !runtime::in_runtime() => {
@@ -58,7 +59,7 @@ impl CachedCall {
             }
             Role::Wait(waiter) => {
                 let mut patience = Patience {
-                    until: now + settings.flight_wait,
+                    until,
                     cache: load.budget,
                 };
                 let end = waiter.wait(&mut patience).await;
@@ -82,6 +83,10 @@ impl CachedCall {
                 }
             }
         };
-        load.read(Some(leader)).await.look().await
+        let load = load.read(Some(leader)).await;
+        if self.policy.cluster_flight && !self.cache.client.is_embedded() {
+            return Box::pin(load.look_under_lease(until)).await;
+        }
+        load.look().await
     }
 }

@@ -200,6 +200,7 @@ impl Fill {
             Ok(_) => {
                 load.counters.refused.add(1);
                 load.learn(learned);
+                load.has_no_value();
                 load.restart();
             }
             Err(error) => {

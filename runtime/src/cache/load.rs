@@ -2,6 +2,7 @@
 
 use super::background::Begun;
 use super::call::{CachedCall, Policy};
+use super::cluster_flight::Lease;
 use super::flight::{Departure, FlightResult, Leader, SharedError};
 use super::known_functions::FunctionState;
 use super::liveness::{BodyPoll, Watch};
@@ -57,6 +58,10 @@ pub(crate) struct Load {
     pub(super) sampled: Sampled,
     pub(super) budget: Duration,
     pub(super) read_at: Moment,
+    /// Held while this is the load of the key in all processes.
+    pub(super) lease: Option<Lease>,
+    /// Whether a read is a part of the wait for another process's body, and not of that for the cache.
+    pub(super) waits: bool,
     /// What shows to waiters that the body is polled.
     watch: Option<Watch>,
     /// When the body began, by the clock of this process, which no test moves.
@@ -105,6 +110,8 @@ impl Load {
             sampled: Sampled::new(),
             budget: call.cache.client.settings.budget,
             read_at: Moment::default(),
+            lease: None,
+            waits: false,
             watch: None,
             runs_since: None,
             found: Found {
@@ -134,6 +141,8 @@ impl Load {
             sampled: Sampled::new(),
             budget: self.cache.client.settings.budget,
             read_at: self.read_at,
+            lease: None,
+            waits: false,
             watch: None,
             runs_since: None,
             found: self.found,
@@ -155,7 +164,12 @@ impl Load {
         if self.budget.is_zero() {
             return self;
         }
-        self.departed = self.departs(Leader::read_departs);
+        let step = if self.waits {
+            Leader::body_departs
+        } else {
+            Leader::read_departs
+        };
+        self.departed = self.departs(step);
         let clock = &self.cache.client.settings.clock;
         self.read_at = clock.now();
         let started = runtime::now();
@@ -184,71 +198,6 @@ impl Load {
                 None
             }
         };
-        self
-    }
-
-    /// Opens what the read found. What is compared at the fill stays as it was found.
-    pub(super) async fn look(mut self) -> Entered {
-        let Some(stored) = self
-            .observed
-            .as_ref()
-            .and_then(|observed| observed.value.clone())
-        else {
-            return self.begin().await;
-        };
-        let encrypted = self.policy.encoding.encrypt;
-        let codec = &self.cache.client.codec;
-        let opened = codec.open(&self.full.value, stored, encrypted);
-        match self.watched(opened).await {
-            Ok(opened) => {
-                self.found_times(opened.times());
-                if self.found.freshness != Freshness::Expired && self.accepts(&opened).await {
-                    Entered::Found(opened.plain, self)
-                } else {
-                    self.begin().await
-                }
-            }
-            Err(what) => Entered::Load(self.with_all_tags().await.garbage(&what)),
-        }
-    }
-
-    /// A value was found.
-    pub(super) fn found_times(&mut self, times: Option<Times>) {
-        self.found = Found {
-            freshness: self.policy.judge(times, &self.cache.client),
-            times,
-            read: self.departed,
-        };
-    }
-
-    /// Counts a miss; the body comes next.
-    pub(super) async fn begin(self) -> Entered {
-        self.missed();
-        Entered::Load(self.with_all_tags().await)
-    }
-
-    /// Makes the tags that the read did not find, before the body runs. Without all of them nothing is stored.
-    async fn with_all_tags(mut self) -> Self {
-        if self.tags.of_value().is_some() && self.sampled.is_empty() {
-            self.sample().await;
-        }
-        let Some(mut observed) = self.observed.take() else {
-            return self;
-        };
-        if observed.tags.iter().any(Option::is_none) {
-            let client = &self.cache.client;
-            let keys = client.tag_keys(&self.tags);
-            let started = runtime::now();
-            let nonces = &mut observed.tags;
-            let make = client.make_absent_tags(&keys, nonces, &self.counters, self.budget);
-            let outcome = self.watched(Box::pin(make)).await;
-            self.budget = self.budget.saturating_sub(started.elapsed());
-            if let Err(error) = outcome {
-                self.report(Step::Read, &error);
-                return self;
-            }
-        }
-        self.observed = Some(observed);
         self
     }
 
@@ -287,7 +236,7 @@ impl Load {
     }
 
     /// Counts a miss, unless this runs in the background of a call that was answered.
-    fn missed(&self) {
+    pub(super) fn missed(&self) {
         if self.background.is_none() {
             self.counters.misses.add(1);
         }
@@ -345,8 +294,9 @@ impl Load {
     }
 
     /// The body returned an error.
-    pub(crate) fn failed(self, error: Option<SharedError>) {
+    pub(crate) fn failed(mut self, error: Option<SharedError>) {
         self.counters.load_errors.add(1);
+        self.has_no_value();
         match error {
             Some(error) => self.share(FlightResult::Error(error)),
             None => self.fail(),
@@ -354,7 +304,8 @@ impl Load {
     }
 
     /// The body returned something that is not to be stored, but may be shared.
-    pub(crate) fn keep(self, bytes: Bytes) {
+    pub(crate) fn keep(mut self, bytes: Bytes) {
+        self.has_no_value();
         self.share(FlightResult::Value(bytes));
     }
 
@@ -364,7 +315,8 @@ impl Load {
     }
 
     /// What the body returned is not stored and cannot be shared.
-    pub(crate) fn not_stored(self) {
+    pub(crate) fn not_stored(mut self) {
+        self.has_no_value();
         self.fail();
     }
 

@@ -2,6 +2,7 @@
 //! for a body in the background.
 
 use super::background::Progress;
+use super::cluster_flight::Lease;
 use super::flight::{FlightResult, Leader};
 use super::load::Load;
 use super::staleness::Freshness;
@@ -81,6 +82,7 @@ impl Load {
         let Some(stale) = self.stale.take() else {
             return false;
         };
+        self.has_no_value();
         self.note_failure();
         if !self.is_usable_for(Duration::ZERO) {
             self.counters.misses.add(1);
@@ -127,6 +129,7 @@ impl Load {
         let follow = background.follow();
         load.observed = self.observed.take();
         load.sampled = mem::take(&mut self.sampled);
+        load.lease = self.lease.take().map(Lease::in_background);
         self.departed = self.departs(Leader::body_departs);
         Ok((load, Awaiting::new(*self, follow, soft)))
     }

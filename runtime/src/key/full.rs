@@ -77,6 +77,9 @@ const DOUBT: &str = "doubt";
 /// What the key is called that holds the number of a lock's last holder.
 pub(crate) const FENCE: &str = "fence";
 
+/// What the key is called that holds who loads a value for all processes.
+pub(crate) const LEASE: &str = "lease";
+
 /// The name of a key that goes with another one, in the same slot of a cluster.
 pub(crate) fn beside(key: &str, what: &str) -> String {
     // On the way of every call, so it is put together in one piece.
@@ -105,7 +108,7 @@ pub(super) fn ends_reserved(key: &str) -> bool {
         && RESERVED.iter().any(|word| key.ends_with(word))
 }
 
-const RESERVED: [&str; 3] = [GUARD, DOUBT, FENCE];
+const RESERVED: [&str; 4] = [GUARD, DOUBT, FENCE, LEASE];
 
 /// Whether Redis Cluster takes only a part of this key for its slot.
 /// Source: <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags>.

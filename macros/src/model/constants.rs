@@ -46,8 +46,8 @@ choice! {
     /// Who loads a cold key.
     pub enum Flight {
         Process = "process",
-        Off = "off",
         Cluster = "cluster",
+        Off = "off",
     }
     later []
 }

@@ -90,7 +90,7 @@ pub(crate) fn beside(key: &str, what: &str) -> String {
     }
 }
 
-/// Whether a name that a server lists is that of a guard, of a doubt, or of a lock's number.
+/// Whether a name that a server lists is that of a guard, of a doubt, of a lease, or of a lock's number.
 pub(crate) fn is_beside(name: &str) -> bool {
     name.rsplit_once(':')
         .is_some_and(|(key, what)| is_reserved(what) && has_hash_tag(key))

@@ -35,11 +35,14 @@ pub fn call(cache: &Cache) -> TokenStream {
         let pond = borrowed_pond(on);
         quote_spanned!(Span::mixed_site()=> .on(#pond))
     });
+    // On the call, not in the description: what it reaches is left out of a program that never calls it.
+    let in_cluster = (cache.constants.flight == Flight::Cluster)
+        .then(|| quote_spanned!(Span::mixed_site()=> .in_cluster()));
     quote_spanned! {Span::mixed_site()=>
         {
             let function = #function;
             let key = #key;
-            #runtime::__private::Call::new(function, key) #on #(.tag(#tags))*
+            #runtime::__private::Call::new(function, key) #on #(.tag(#tags))* #in_cluster
         }
     }
 }
@@ -156,8 +159,7 @@ fn description(cache: &Cache) -> TokenStream {
     };
     let version = version.map(|version| quote_spanned!(Span::mixed_site()=> .version(#version)));
     let flight = match flight {
-        Flight::Process => TokenStream::new(),
-        Flight::Cluster => quote_spanned!(Span::mixed_site()=> .cluster_flight()),
+        Flight::Process | Flight::Cluster => TokenStream::new(),
         Flight::Off => quote_spanned!(Span::mixed_site()=> .no_flight()),
     };
     let compress = compress.then(|| quote_spanned!(Span::mixed_site()=> .compress()));

@@ -88,6 +88,7 @@ impl<T> BatchEntries<T> {
                 counters: Arc::clone(&counters),
                 function: function.clone(),
                 refresh,
+                cluster: None,
             });
         }
         Some(distinct)

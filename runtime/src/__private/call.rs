@@ -2,7 +2,8 @@
 
 use crate::cache::call_mode::{self, CallMode};
 use crate::cache::{
-    Answer, Cacheable, CachedCall, CachedFunction, Place, Policy, ReturnKind, StaleAnswer, Started,
+    Answer, CLUSTER, Cacheable, CachedCall, CachedFunction, ClusterFlight, Place, Policy,
+    ReturnKind, StaleAnswer, Started,
 };
 use crate::client::tags::Tags;
 use crate::entry::{AllEntries, Entry, EntryRef, Invalidation};
@@ -24,6 +25,7 @@ pub struct Call {
     owner: Option<&'static str>,
     when: bool,
     tags: Vec<Tag>,
+    cluster: Option<&'static ClusterFlight>,
 }
 
 impl Call {
@@ -36,6 +38,7 @@ impl Call {
             owner: None,
             when: true,
             tags: Vec::new(),
+            cluster: None,
         }
     }
 
@@ -64,6 +67,13 @@ impl Call {
     #[must_use]
     pub fn tag(mut self, tag: Tag) -> Self {
         self.tags.push(tag);
+        self
+    }
+
+    /// One load of the key serves all processes.
+    #[must_use]
+    pub fn in_cluster(mut self) -> Self {
+        self.cluster = Some(&CLUSTER);
         self
     }
 
@@ -132,6 +142,7 @@ impl Call {
             counters,
             function: Some(function),
             refresh: mode == Some(CallMode::Refresh),
+            cluster: self.cluster,
         })
     }
 }

@@ -37,7 +37,7 @@ pub(crate) async fn run(load: Box<Load>, mut body: Box<Body>) {
         // Its caller has just read it, and waits.
         *load
     } else {
-        let Some(load) = read_again(*load, &mut *body).await else {
+        let Some(load) = read_again(load, &mut *body).await else {
             return;
         };
         load
@@ -68,10 +68,11 @@ pub(crate) async fn run(load: Box<Load>, mut body: Box<Body>) {
 }
 
 /// The load as of a second read; nothing if there is nothing left to do.
-async fn read_again(mut load: Load, body: &mut Body) -> Option<Load> {
-    if load.is_loaded_elsewhere().await {
-        return None;
-    }
+async fn read_again(load: Box<Load>, body: &mut Body) -> Option<Load> {
+    let load = match load.cluster {
+        Some(cluster) => (cluster.background)(load).await?,
+        None => load,
+    };
     let before = load.found.times.map(|times| times.until);
     let load = load.read(None).await;
     if load.observed.is_none() {

@@ -68,7 +68,7 @@ impl Batch {
                 batch.alone.push(at);
                 continue;
             };
-            let mut load = Load::new(&call, full);
+            let mut load = call.load(full);
             if call.refresh || !call.policy.flight {
                 batch.loads.push((at, load));
                 continue;

@@ -32,7 +32,6 @@ pub struct CachedFunction {
     pub(crate) null_ttl: Option<Duration>,
     pub(crate) version: Option<u32>,
     pub(crate) flight: bool,
-    pub(crate) cluster_flight: bool,
     pub(crate) encoding: Encoding,
     pub(crate) jitter: Option<f64>,
     pub(crate) ttl_of: Option<LifetimeOf>,
@@ -131,7 +130,6 @@ impl CachedFunction {
             null_ttl,
             version: None,
             flight: true,
-            cluster_flight: false,
             encoding: Encoding {
                 compress: false,
                 encrypt: false,
@@ -174,13 +172,6 @@ impl CachedFunction {
     #[must_use]
     pub const fn no_flight(mut self) -> Self {
         self.flight = false;
-        self
-    }
-
-    /// One caller in all processes loads.
-    #[must_use]
-    pub const fn cluster_flight(mut self) -> Self {
-        self.cluster_flight = true;
         self
     }
 

@@ -6,8 +6,9 @@
 //! would fail one after another.
 
 use super::flight::Leader;
+use super::lease::EndsLease;
 use super::liveness::Liveness;
-use super::load::{Entered, Load};
+use super::load::{ClusterFlight, Entered, Load};
 use super::look::Looked;
 use super::old_value::OnFound;
 use super::staleness::Freshness;
@@ -46,10 +47,16 @@ enum Holder {
     Everyone,
 }
 
+/// What generated code names for `flight = "cluster"`.
+pub(crate) static CLUSTER: ClusterFlight = ClusterFlight {
+    look: |load, until| Box::pin(load.look_under_lease(until)),
+    background: |load| Box::pin(load.unless_another_loads()),
+};
+
 impl Load {
     /// Looks at what the read found. If it is to be loaded, takes the lease, or waits for the value of whoever has it,
     /// but no longer than until then.
-    pub(super) async fn look_under_lease(mut self, until: Instant) -> Entered {
+    async fn look_under_lease(mut self, until: Instant) -> Entered {
         let mut pause = FIRST_PAUSE;
         let mut soft_until = None;
         loop {
@@ -92,11 +99,9 @@ impl Load {
         }
     }
 
-    /// Takes the lease for a load in the background, before its second read; whether another process has it, and loads.
-    pub(super) async fn is_loaded_elsewhere(&mut self) -> bool {
-        self.policy.cluster_flight
-            && !self.cache.client.is_embedded()
-            && self.take_lease().await == Holder::Another
+    /// Takes the lease before the second read of a load in the background; nothing if another process has it, and loads.
+    async fn unless_another_loads(mut self: Box<Self>) -> Option<Box<Self>> {
+        (self.take_lease().await != Holder::Another).then_some(self)
     }
 
     /// A read that was not this call's to wait for has a budget of its own.
@@ -116,7 +121,7 @@ impl Load {
         let (key, token) = (self.lease_key(), Bytes::from(random::nonce()));
         match self.try_lease(&key, &token).await {
             Ok(Holder::This) => {
-                self.lease = Some(Lease::held(self, key, token));
+                self.lease = Some(Box::new(HeldLease::new(self, key, token)));
                 Holder::This
             }
             Ok(holder) => holder,
@@ -154,17 +159,10 @@ impl Load {
         self.budget = self.budget.saturating_sub(started.elapsed());
         replies.pop().unwrap_or_else(|| Err(reply::no_reply()))
     }
-
-    /// The load ends without a value that others find.
-    pub(super) fn has_no_value(&mut self) {
-        if let Some(lease) = &mut self.lease {
-            lease.has_value = false;
-        }
-    }
 }
 
 /// The lease of a load. Dropped, it ends.
-pub(super) struct Lease {
+struct HeldLease {
     client: Arc<Client>,
     key: Bytes,
     token: Bytes,
@@ -174,8 +172,8 @@ pub(super) struct Lease {
     renewal: Option<oneshot::Sender<()>>,
 }
 
-impl Lease {
-    fn held(load: &Load, key: Bytes, token: Bytes) -> Self {
+impl HeldLease {
+    fn new(load: &Load, key: Bytes, token: Bytes) -> Self {
         let mut lease = Self {
             client: Arc::clone(&load.cache.client),
             key,
@@ -188,13 +186,6 @@ impl Lease {
         lease
     }
 
-    /// For a body that runs in a task of its own, which is polled.
-    pub(super) fn in_background(mut self) -> Self {
-        self.liveness = None;
-        self.renew();
-        self
-    }
-
     /// Begins to renew it, in the place of what renewed it before.
     fn renew(&mut self) {
         let (renewal, ended) = oneshot::channel();
@@ -204,6 +195,18 @@ impl Lease {
         let (client, liveness) = (Arc::clone(&self.client), self.liveness.clone());
         runtime::spawn_unawaited(renew(client, extend, liveness, ended));
         self.renewal = Some(renewal);
+    }
+}
+
+impl EndsLease for HeldLease {
+    fn without_value(&mut self) {
+        self.has_value = false;
+    }
+
+    fn in_background(&mut self) {
+        // The task is polled.
+        self.liveness = None;
+        self.renew();
     }
 }
 
@@ -228,7 +231,7 @@ async fn renew(
     }
 }
 
-impl Drop for Lease {
+impl Drop for HeldLease {
     fn drop(&mut self) {
         let panicked = self.liveness.as_ref().is_some_and(|it| it.has_panicked());
         let words: &[&'static [u8]] = if self.has_value && !panicked {

@@ -32,7 +32,7 @@ impl CachedCall {
             counters.bypassed.add(1);
             return Entered::Alone;
         }
-        let load = Load::new(&self, full);
+        let load = self.load(full);
         if self.refresh || !self.policy.flight {
             let load = load.read(None).await;
             return if self.refresh {
@@ -84,9 +84,9 @@ impl CachedCall {
             }
         };
         let load = load.read(Some(leader)).await;
-        if self.policy.cluster_flight && !self.cache.client.is_embedded() {
-            return Box::pin(load.look_under_lease(until)).await;
+        match load.cluster {
+            Some(cluster) => (cluster.look)(load, until).await,
+            None => load.look().await,
         }
-        load.look().await
     }
 }

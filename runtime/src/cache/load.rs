@@ -1,11 +1,11 @@
 //! One load: the read, the body that runs if it found nothing, and the guarded fill.
 
 use super::background::Begun;
-use super::call::{CachedCall, Policy};
-use super::cluster_flight::Lease;
 use super::flight::{Departure, FlightResult, Leader, SharedError};
 use super::known_functions::FunctionState;
+use super::lease::Lease;
 use super::liveness::{BodyPoll, Watch};
+use super::policy::Policy;
 use super::staleness::Freshness;
 use super::state::Cache;
 use crate::client::guard::{self, Observed};
@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
 #[cfg(feature = "metrics")]
 use crate::metrics;
-use crate::runtime::{self, Instant};
+use crate::runtime::{self, BoxFuture, Instant};
 use crate::stats::Counters;
 use bytes::Bytes;
 use std::future::Future;
@@ -58,8 +58,10 @@ pub(crate) struct Load {
     pub(super) sampled: Sampled,
     pub(super) budget: Duration,
     pub(super) read_at: Moment,
+    /// How one load serves all processes, if it does.
+    pub(super) cluster: Option<&'static ClusterFlight>,
     /// Held while this is the load of the key in all processes.
-    pub(super) lease: Option<Lease>,
+    pub(super) lease: Option<Box<Lease>>,
     /// Whether a read is a part of the wait for another process's body, and not of that for the cache.
     pub(super) waits: bool,
     /// What shows to waiters that the body is polled.
@@ -74,6 +76,16 @@ pub(crate) struct Load {
     pub(super) began: Began,
     /// Where this runs in the background.
     pub(super) background: Option<Begun>,
+}
+
+/// What a function adds to its loads of which one serves all processes. It is reached by these pointers alone, so that
+/// a program without such a function does not contain it: at the edge each KB counts.
+#[derive(Debug)]
+pub(crate) struct ClusterFlight {
+    /// Looks at what the read found, and takes the lease or waits for whoever has it.
+    pub(super) look: fn(Load, Instant) -> BoxFuture<Entered>,
+    /// Takes the lease for a load in the background; nothing if another process has it.
+    pub(super) background: fn(Box<Load>) -> BoxFuture<Option<Box<Load>>>,
 }
 
 /// What is known of a value beside its plain form.
@@ -95,21 +107,31 @@ pub(super) struct Began {
 }
 
 impl Load {
-    pub(super) fn new(call: &CachedCall, full: FullKey) -> Self {
+    pub(super) fn new(
+        cache: Arc<Cache>,
+        key: Key,
+        full: FullKey,
+        counters: Arc<Counters>,
+        function: Option<Arc<FunctionState>>,
+        policy: Policy,
+        tags: Tags,
+    ) -> Self {
+        let budget = cache.client.settings.budget;
         Self {
-            cache: Arc::clone(&call.cache),
-            key: call.key.clone(),
+            cache,
+            key,
             full,
-            counters: Arc::clone(&call.counters),
-            function: call.function.clone(),
-            policy: call.policy,
-            tags: call.tags.clone(),
+            counters,
+            function,
+            policy,
+            tags,
             leader: None,
             departed: Departure::default(),
             observed: None,
             sampled: Sampled::new(),
-            budget: call.cache.client.settings.budget,
+            budget,
             read_at: Moment::default(),
+            cluster: None,
             lease: None,
             waits: false,
             watch: None,
@@ -127,29 +149,19 @@ impl Load {
 
     /// Another load of the same key, which nobody waits for.
     pub(super) fn without_leader(&self) -> Self {
-        Self {
-            cache: Arc::clone(&self.cache),
-            key: self.key.clone(),
-            full: self.full.clone(),
-            counters: Arc::clone(&self.counters),
-            function: self.function.clone(),
-            policy: self.policy,
-            tags: self.tags.clone(),
-            leader: None,
-            departed: Departure::default(),
-            observed: None,
-            sampled: Sampled::new(),
-            budget: self.cache.client.settings.budget,
-            read_at: self.read_at,
-            lease: None,
-            waits: false,
-            watch: None,
-            runs_since: None,
-            found: self.found,
-            stale: None,
-            began: Began::default(),
-            background: None,
-        }
+        let mut other = Self::new(
+            Arc::clone(&self.cache),
+            self.key.clone(),
+            self.full.clone(),
+            Arc::clone(&self.counters),
+            self.function.clone(),
+            self.policy,
+            self.tags.clone(),
+        );
+        other.read_at = self.read_at;
+        other.found = self.found;
+        other.cluster = self.cluster;
+        other
     }
 
     /// Reads the value and the guard; neither, where the call has waited for the cache long enough.
@@ -290,6 +302,13 @@ impl Load {
         match &self.watch {
             Some(watch) => watch.start(cx),
             None => BodyPoll::unwatched(cx),
+        }
+    }
+
+    /// The load ends without a value that other processes find.
+    pub(super) fn has_no_value(&mut self) {
+        if let Some(lease) = &mut self.lease {
+            lease.without_value();
         }
     }
 

@@ -2,7 +2,6 @@
 //! for a body in the background.
 
 use super::background::Progress;
-use super::cluster_flight::Lease;
 use super::flight::{FlightResult, Leader};
 use super::load::Load;
 use super::staleness::Freshness;
@@ -129,7 +128,10 @@ impl Load {
         let follow = background.follow();
         load.observed = self.observed.take();
         load.sampled = mem::take(&mut self.sampled);
-        load.lease = self.lease.take().map(Lease::in_background);
+        load.lease = self.lease.take();
+        if let Some(lease) = &mut load.lease {
+            lease.in_background();
+        }
         self.departed = self.departs(Leader::body_departs);
         Ok((load, Awaiting::new(*self, follow, soft)))
     }

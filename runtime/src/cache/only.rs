@@ -7,9 +7,9 @@ pub(crate) mod blocking;
 mod load;
 
 use super::cached_function::CachedFunction;
-use super::call::Policy;
 use super::flight::{FlightResult, Patience, Role, SharedError, Waited};
 use super::known_functions::FunctionState;
+use super::policy::Policy;
 use super::state::Cache;
 use crate::client::tags::Tags;
 use crate::key::Key;

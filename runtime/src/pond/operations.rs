@@ -188,6 +188,7 @@ impl Millpond {
             counters,
             function: None,
             refresh: mode == Some(CallMode::Refresh),
+            cluster: None,
         };
         let call = (mode != Some(CallMode::Uncached)).then_some(call);
         let cacheable = cache::cacheable(cache::Fallible::new());

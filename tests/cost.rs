@@ -56,6 +56,11 @@ async fn read_slowly(id: u32, source: &Source<u32>) -> u32 {
     source.answer().await
 }
 
+#[cached(prefix = "clustered", key = "<id>", flight = "cluster")]
+async fn read_in_cluster(id: u32) -> u32 {
+    id
+}
+
 #[cached(prefix = "unguarded", key = "<id>", guard = false)]
 async fn read_unguarded(id: u32) -> u32 {
     id
@@ -255,6 +260,7 @@ async fn each_event_costs_what_the_table_says() {
         first_uses(costs, &pond).await;
         calls(costs, &pond).await;
         waiters(costs, &pond).await;
+        processes(costs, &pond).await;
         values(costs, &pond).await;
         several_values(costs, &pond).await;
         counters(costs, &pond).await;
@@ -417,6 +423,36 @@ async fn waiters(costs: &mut Costs, pond: &Millpond) {
     assert_eq!(pond.stats().prefix("shared").shared, 9);
     let event = "hit by a caller who waited for another's load";
     costs.holds(event, &Cost::default());
+}
+
+/// One process loads a key for all, and another waits for it.
+async fn processes(costs: &mut Costs, pond: &Millpond) {
+    let event = "miss and fill, `flight = \"cluster\"`";
+    let gateway = &costs.gateway;
+    let cost = costs.measure(async {
+        read_in_cluster(1).await;
+        // The lease is given back in the background.
+        gateway.wait_for(|requests| requests.len() >= 5).await;
+    });
+    let cost = cost.await;
+    costs.holds(event, &cost);
+    costs.of("hit", read_in_cluster(1)).await;
+    let other = costs.gateway.database();
+    let lease = "{clustered:2}:lease";
+    other.command(["SET", lease, "taken"]).await.unwrap();
+    let look = costs.gateway.hold("GET");
+    let cost = costs.measure(async {
+        let call = pond.spawn(read_in_cluster(2));
+        look.arrived().await;
+        other.command(["SET", "clustered:2", "2"]).await.unwrap();
+        look.release();
+        call.await.unwrap()
+    });
+    let mut cost = cost.await;
+    // What the other process stored.
+    cost.executed -= 1;
+    let event = "miss that another process loads, `flight = \"cluster\"`, found at the first look";
+    costs.holds(event, &cost);
 }
 
 async fn values(costs: &mut Costs, pond: &Millpond) {

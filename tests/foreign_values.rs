@@ -172,19 +172,19 @@ async fn field(id: u32, field: &str) -> String {
 
 async fn data_never_names_what_stands_beside_a_key(pond: &Millpond) {
     pond.scope(async {
-        for name in ["guard", "fence", "doubt", "gua"] {
+        for name in ["guard", "fence", "doubt", "lease", "gua"] {
             let wanted = format!("{name} of 7");
             assert_eq!(field(7, name).await, wanted);
             assert_eq!(field(7, name).await, wanted);
             assert!(field::entry(7, name).exists().await.unwrap());
         }
         // Each was loaded once, although the guards of the others stand beside.
-        assert_eq!(pond.stats().prefix("row").loads, 4);
+        assert_eq!(pond.stats().prefix("row").loads, 5);
         let removed = pond
             .invalidate_pattern(Pattern::under("row"))
             .await
             .unwrap();
-        assert_eq!(removed, 4);
+        assert_eq!(removed, 5);
         assert!(!field::entry(7, "guard").exists().await.unwrap());
     })
     .await;

@@ -54,7 +54,7 @@ mod tokens;
 /// | `soft_timeout = "200ms"`, as `ttl` | the old value of `stale_if_error` is returned if the body takes longer, too; it goes on in the background and its value is stored | none |
 /// | `refresh_ahead = 0.8`, or `"xfetch"` | from that fraction of the lifetime on, one caller starts a load in the background; `"xfetch"`: at random, the likelier the longer the body takes | off |
 /// | `skip(pool, trace_id)` | arguments, generic parameters, `self` and `Self` that are deliberately not in the key; nothing is asked of their types | none |
-/// | `flight = "process"` or `"off"` | who loads a cold key: one caller per process, or everyone | `"process"` |
+/// | `flight = "process"`, `"cluster"` or `"off"` | who loads a cold key: one caller per process, one in all processes of a database, or everyone | `"process"` |
 /// | `compress` | a value of 1 KiB of JSON or more is stored as gzip, where that makes it smaller | off |
 /// | `encrypt` | every value, a `None` too, is stored encrypted (AES-256-GCM), and only such a value is read; needs a key, see below | off |
 /// | `when = expr` | uses the cache only if this, over the arguments, is true | always |

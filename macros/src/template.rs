@@ -111,8 +111,8 @@ fn segments(source: &str, literal: &LitStr, errors: &mut Errors) -> Vec<Segment>
 }
 
 /// What the names of keys that belong to another one end in: that of a guard, of a lock's number, of a write
-/// of unknown outcome.
-const RESERVED: [&str; 3] = ["guard", "fence", "doubt"];
+/// of unknown outcome, of a load for all processes.
+const RESERVED: [&str; 4] = ["guard", "fence", "doubt", "lease"];
 
 /// Text that would make a key look like what data is kept from being: an encoded part, or a key that belongs
 /// to another one.

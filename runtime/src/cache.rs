@@ -11,6 +11,7 @@ mod cached_function;
 mod call;
 pub(crate) mod call_mode;
 pub(crate) mod call_status;
+mod cluster_flight;
 mod enter;
 mod fill;
 pub(crate) mod flight;
@@ -19,11 +20,14 @@ mod function_site;
 mod keep;
 mod key_form;
 mod known_functions;
+mod lease;
 mod liveness;
 mod load;
+mod look;
 mod near;
 mod old_value;
 pub(crate) mod only;
+mod policy;
 mod retries;
 mod return_kind;
 #[cfg_attr(target_arch = "wasm32", path = "cache/no_span.rs")]
@@ -41,9 +45,10 @@ pub use cacheable::{CacheValue, Cacheable, CacheableKind, cacheable};
 #[cfg(feature = "catalogue")]
 pub(crate) use cached_function::Locality;
 pub use cached_function::{CachedFunction, check_prefix};
-pub(crate) use call::{CachedCall, Kept, Policy};
+pub(crate) use call::CachedCall;
 pub use call_mode::{refresh, uncached};
 pub use call_status::{BatchStatus, BypassReason, CallStatus, Tier};
+pub(crate) use cluster_flight::CLUSTER;
 pub(crate) use flight::SharedError;
 #[cfg(feature = "catalogue")]
 pub use function_site::FunctionSite;
@@ -52,7 +57,9 @@ pub(crate) use function_site::{Called, Described, called_functions, reported, si
 pub(crate) use keep::KEEPER;
 #[cfg(feature = "catalogue")]
 pub(crate) use key_form::KeyForm;
+pub(crate) use load::ClusterFlight;
 pub(crate) use load::Keeper;
+pub(crate) use policy::{Kept, Policy};
 pub(crate) use return_kind::Nested;
 pub use return_kind::{Fallible, Plain, ReturnKind, Shareable, Sourced};
 pub use stale_answer::{Place, StaleAnswer, Started};

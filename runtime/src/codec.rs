@@ -76,8 +76,8 @@ impl Codec {
         if std::str::from_utf8(&full.value).is_ok_and(key::is_beside) {
             return Err(Error::new(
                 ErrorKind::InvalidKey,
-                "the key ends in `:guard`, `:fence` or `:doubt` behind a hash tag, which is the name of a key that \
-                 belongs to another one; end the key differently",
+                "the key ends in `:guard`, `:fence`, `:doubt` or `:lease` behind a hash tag, which is the name of a \
+                 key that belongs to another one; end the key differently",
             ));
         }
         let most = self.most;

@@ -8,7 +8,7 @@ mod writer;
 
 use crate::error::{Error, ErrorKind};
 pub(crate) use escape::{encoded, is_encoded_in_parts};
-pub(crate) use full::{FENCE, FullKey, KeyKind, beside, is_beside};
+pub(crate) use full::{FENCE, FullKey, KeyKind, LEASE, beside, is_beside};
 use std::fmt;
 pub(crate) use tag::TAG;
 pub use tag::Tag;

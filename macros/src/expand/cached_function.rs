@@ -65,7 +65,10 @@ pub fn rest_of_call(cache: &Cache) -> TokenStream {
         let pond = borrowed_pond(on);
         quote_spanned!(Span::mixed_site()=> .on(#pond))
     });
-    quote_spanned!(Span::mixed_site()=> #on #(.tag(#tags))*)
+    // On the call, not in the description: what it reaches is left out of a program that never calls it.
+    let in_cluster = (cache.constants.flight == Flight::Cluster)
+        .then(|| quote_spanned!(Span::mixed_site()=> .in_cluster()));
+    quote_spanned!(Span::mixed_site()=> #on #(.tag(#tags))* #in_cluster)
 }
 
 /// The description, from the companion where there is one.
@@ -181,7 +184,7 @@ fn description(cache: &Cache) -> TokenStream {
     };
     let version = version.map(|version| quote_spanned!(Span::mixed_site()=> .version(#version)));
     let flight = match flight {
-        Flight::Process => TokenStream::new(),
+        Flight::Process | Flight::Cluster => TokenStream::new(),
         Flight::Off => quote_spanned!(Span::mixed_site()=> .no_flight()),
     };
     let compress = compress.then(|| quote_spanned!(Span::mixed_site()=> .compress()));

@@ -243,6 +243,7 @@ fn locality(given: &Given, function: &Function, errors: &mut Errors) -> (Localit
         given.local_plain.name(),
     ];
     local::check_alone(&others, errors);
+    local::check_flight(&given.flight, errors);
     if let Some(name) = given.tags_of.name() {
         let message = format!(
             "`{name}` is not supported beside local = \"only\"; write tags(..), or leave it out"

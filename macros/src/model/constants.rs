@@ -48,9 +48,10 @@ choice! {
     /// Who loads a cold key.
     pub enum Flight {
         Process = "process",
+        Cluster = "cluster",
         Off = "off",
     }
-    later ["cluster"]
+    later []
 }
 
 /// The options that become constants, before they are judged.

@@ -4,6 +4,7 @@ use proc_macro2::Ident;
 use syn::{Meta, MetaNameValue};
 
 use super::{
+    constants::Flight,
     duration::Length,
     option::{Opt, name_of, ungrouped, wrong},
     value::string,
@@ -53,6 +54,20 @@ pub fn check_alone(others: &[Option<&Ident>], errors: &mut Errors) {
             "`{name}` has no effect beside local = \"only\", which keeps values in this process as they are; leave one of them out"
         );
         errors.on(name, message);
+    }
+}
+
+/// One load for all processes, of a value that only one of them sees.
+pub fn check_flight(flight: &Opt<Flight>, errors: &mut Errors) {
+    if let Opt::Given {
+        name,
+        value: Flight::Cluster,
+    } = flight
+    {
+        errors.on(
+            name,
+            "flight = \"cluster\" has no effect beside local = \"only\", which keeps values in this process; leave one of them out",
+        );
     }
 }
 

@@ -92,6 +92,7 @@ impl<T> BatchEntries<T> {
                 function: function.clone(),
                 refresh,
                 keeper: None,
+                cluster: None,
             });
         }
         Ok(distinct)

@@ -4,8 +4,8 @@ use super::local::report_hit;
 use crate::cache::call_mode::{self, CallMode};
 use crate::cache::call_status::Reporting;
 use crate::cache::{
-    Answer, BypassReason, Cacheable, CachedCall, CachedFunction, KEEPER, Keeper, Place, Policy,
-    ReturnKind, StaleAnswer, Started,
+    Answer, BypassReason, CLUSTER, Cacheable, CachedCall, CachedFunction, ClusterFlight, KEEPER,
+    Keeper, Place, Policy, ReturnKind, StaleAnswer, Started,
 };
 use crate::client::tags::Tags;
 use crate::entry::{AllEntries, Entry, EntryRef, Invalidation};
@@ -29,6 +29,7 @@ pub struct Call {
     when: bool,
     tags: Vec<Tag>,
     keeper: Option<&'static Keeper>,
+    cluster: Option<&'static ClusterFlight>,
 }
 
 impl Call {
@@ -43,6 +44,7 @@ impl Call {
             when: true,
             tags: Vec::new(),
             keeper: None,
+            cluster: None,
         }
     }
 
@@ -99,6 +101,13 @@ impl Call {
     #[must_use]
     pub fn tag(mut self, tag: Tag) -> Self {
         self.tags.push(tag);
+        self
+    }
+
+    /// One load of the key serves all processes.
+    #[must_use]
+    pub fn in_cluster(mut self) -> Self {
+        self.cluster = Some(&CLUSTER);
         self
     }
 
@@ -182,6 +191,7 @@ impl Call {
             function: Some(function),
             refresh: mode == Some(CallMode::Refresh),
             keeper: self.keeper,
+            cluster: self.cluster,
         })
     }
 }

@@ -42,23 +42,25 @@ async fn run_within(load: Box<Load>, mut body: Box<Body>) {
         // Its caller has just read it, and waits.
         *load
     } else {
-        let Some(load) = read_again(*load, &mut *body).await else {
+        let Some(load) = read_again(load, &mut *body).await else {
             return;
         };
         load
     };
     // As if it failed, until it returns: it may panic, or never end.
     load.pause();
-    let load = load.begin_body();
+    let mut load = load.begin_body();
     let end = poll_fn(|cx| body.poll(cx, &load)).await;
     load.end_body();
     match end {
         BodyEnd::Failed => {
             load.counters.load_errors.add(1);
+            load.has_no_value();
             load.span.ends("error", "body");
             load.say_load_failed();
         }
         BodyEnd::Unstorable => {
+            load.has_no_value();
             load.resume();
             load.has_loaded();
         }
@@ -74,7 +76,11 @@ async fn run_within(load: Box<Load>, mut body: Box<Body>) {
 }
 
 /// The load as of a second read; nothing if there is nothing left to do.
-async fn read_again(load: Load, body: &mut Body) -> Option<Load> {
+async fn read_again(load: Box<Load>, body: &mut Body) -> Option<Load> {
+    let load = match load.cluster {
+        Some(cluster) => (cluster.background)(load).await?,
+        None => load,
+    };
     let before = load.found.times.map(|times| times.until);
     let load = load.read(None).await;
     if load.observed.is_none() {

@@ -98,7 +98,7 @@ impl Batch {
                 batch.alone.push(at);
                 continue;
             };
-            let mut load = Load::new(&call, full);
+            let mut load = call.new_load(full);
             if call.refresh || !call.policy.flight {
                 batch.loads.push((at, load));
                 continue;

@@ -34,7 +34,7 @@ impl CachedCall {
             counters.bypassed.add(1);
             return Entered::Alone(BypassReason::OwnKey);
         }
-        let mut load = Load::new(&self, full);
+        let mut load = self.new_load(full);
         if self.refresh {
             self.cache.forget(&name);
         }
@@ -59,6 +59,7 @@ impl CachedCall {
     async fn fly(&self, name: &str, mut load: Load) -> Entered {
         let settings = &self.cache.client.settings;
         let now = runtime::now();
+        let until = now + settings.flight_wait;
         let leader = match self.cache.flights.join(name, now) {
             Role::Lead(leader) => leader,
             Role::Wait(_) if !runtime::in_runtime() => {
@@ -70,7 +71,7 @@ impl CachedCall {
             }
             Role::Wait(waiter) => {
                 let mut patience = Patience {
-                    until: now + settings.flight_wait,
+                    until,
                     cache: load.budget,
                 };
                 let end = waiter.wait(&mut patience).await;
@@ -101,6 +102,10 @@ impl CachedCall {
                 }
             }
         };
-        load.read(Some(leader)).await.look().await
+        let load = load.read(Some(leader)).await;
+        match load.cluster {
+            Some(cluster) => (cluster.look)(load, until).await,
+            None => load.look().await,
+        }
     }
 }

@@ -214,6 +214,7 @@ impl Fill {
                 load.counters.refused.add(1);
                 load.outdate_near();
                 load.learn(learned);
+                load.has_no_value();
                 load.restart();
             }
             Err(error) => {

@@ -1,12 +1,13 @@
 //! One load: the read, the body that runs if it found nothing, and the guarded fill.
 
 use super::background::Begun;
-use super::call::{CachedCall, Policy};
 use super::call_status::{BypassReason, CallStatus};
 use super::flight::{Departure, FlightResult, Leader, SharedError};
 use super::known_functions::FunctionState;
+use super::lease::Lease;
 use super::liveness::{BodyPoll, Watch};
 use super::near::Near;
+use super::policy::Policy;
 use super::span::LoadSpan;
 use super::staleness::Freshness;
 use super::state::Cache;
@@ -21,7 +22,7 @@ use crate::key::{FullKey, Key};
 use crate::local::Value;
 #[cfg(feature = "metrics")]
 use crate::metrics;
-use crate::runtime::{self, Instant};
+use crate::runtime::{self, BoxFuture, Instant};
 use crate::stats::Counters;
 use bytes::Bytes;
 use std::future::Future;
@@ -61,6 +62,12 @@ pub(crate) struct Load {
     pub(super) sampled: Sampled,
     pub(super) budget: Duration,
     pub(super) read_at: Moment,
+    /// How one load serves all processes, if it does.
+    pub(super) cluster: Option<&'static ClusterFlight>,
+    /// Held while this is the load of the key in all processes.
+    pub(super) lease: Option<Box<Lease>>,
+    /// Whether a read is a part of the wait for another process's body, and not of that for the cache.
+    pub(super) waits: bool,
     /// What shows to waiters that the body is polled.
     watch: Option<Watch>,
     /// When the body began, by the clock of this process, which no test moves.
@@ -93,6 +100,16 @@ pub(crate) struct Keeper {
     pub(super) keep_stored: fn(&mut Load, &[u8]),
 }
 
+/// What a function adds to its loads of which one serves all processes. It is reached by these pointers alone, so that
+/// a program without such a function does not contain it: at the edge each KB counts.
+#[derive(Debug)]
+pub(crate) struct ClusterFlight {
+    /// Looks at what the read found, and takes the lease or waits for whoever has it.
+    pub(super) look: fn(Load, Instant) -> BoxFuture<Entered>,
+    /// Takes the lease for a load in the background; nothing if another process has it.
+    pub(super) background: fn(Box<Load>) -> BoxFuture<Option<Box<Load>>>,
+}
+
 /// What is known of a value beside its plain form.
 #[derive(Clone, Copy)]
 pub(super) struct Found {
@@ -112,21 +129,33 @@ pub(super) struct Began {
 }
 
 impl Load {
-    pub(super) fn new(call: &CachedCall, full: FullKey) -> Self {
+    pub(super) fn new(
+        cache: Arc<Cache>,
+        key: Key,
+        full: FullKey,
+        counters: Arc<Counters>,
+        function: Option<Arc<FunctionState>>,
+        policy: Policy,
+        tags: Tags,
+    ) -> Self {
+        let budget = cache.client.settings.budget;
         Self {
-            cache: Arc::clone(&call.cache),
-            key: call.key.clone(),
+            cache,
+            key,
             full,
-            counters: Arc::clone(&call.counters),
-            function: call.function.clone(),
-            policy: call.policy,
-            tags: call.tags.clone(),
+            counters,
+            function,
+            policy,
+            tags,
             leader: None,
             departed: Departure::default(),
             observed: None,
             sampled: Sampled::new(),
-            budget: call.cache.client.settings.budget,
+            budget,
             read_at: Moment::default(),
+            cluster: None,
+            lease: None,
+            waits: false,
             watch: None,
             runs_since: None,
             found: Found {
@@ -138,39 +167,28 @@ impl Load {
             began: Began::default(),
             background: None,
             span: LoadSpan::none(),
-            keeper: call.keeper,
+            keeper: None,
             near: None,
-            refresh: call.refresh,
+            refresh: false,
         }
     }
 
     /// Another load of the same key, which nobody waits for.
     pub(super) fn without_leader(&self) -> Self {
-        Self {
-            cache: Arc::clone(&self.cache),
-            key: self.key.clone(),
-            full: self.full.clone(),
-            counters: Arc::clone(&self.counters),
-            function: self.function.clone(),
-            policy: self.policy,
-            tags: self.tags.clone(),
-            leader: None,
-            departed: Departure::default(),
-            observed: None,
-            sampled: Sampled::new(),
-            budget: self.cache.client.settings.budget,
-            read_at: self.read_at,
-            watch: None,
-            runs_since: None,
-            found: self.found,
-            stale: None,
-            began: Began::default(),
-            background: None,
-            span: LoadSpan::none(),
-            keeper: self.keeper,
-            near: None,
-            refresh: false,
-        }
+        let mut other = Self::new(
+            Arc::clone(&self.cache),
+            self.key.clone(),
+            self.full.clone(),
+            Arc::clone(&self.counters),
+            self.function.clone(),
+            self.policy,
+            self.tags.clone(),
+        );
+        other.read_at = self.read_at;
+        other.found = self.found;
+        other.cluster = self.cluster;
+        other.keeper = self.keeper;
+        other
     }
 
     /// Reads the value and the guard; neither, where the call has waited for the cache long enough.
@@ -185,7 +203,12 @@ impl Load {
         if self.budget.is_zero() {
             return self;
         }
-        self.departed = self.departs(Leader::read_departs);
+        let step = if self.waits {
+            Leader::body_departs
+        } else {
+            Leader::read_departs
+        };
+        self.departed = self.departs(step);
         if let Some(keeper) = self.keeper {
             (keeper.sample)(&mut self);
         }
@@ -217,71 +240,6 @@ impl Load {
                 None
             }
         };
-        self
-    }
-
-    /// Opens what the read found. What is compared at the fill stays as it was found.
-    pub(super) async fn look(mut self) -> Entered {
-        let Some(stored) = self
-            .observed
-            .as_ref()
-            .and_then(|observed| observed.value.clone())
-        else {
-            return self.begin().await;
-        };
-        let encrypted = self.policy.encoding.encrypt;
-        let codec = &self.cache.client.codec;
-        let opened = codec.open(&self.full.value, stored, encrypted);
-        match self.watched(opened).await {
-            Ok(opened) => {
-                self.found_times(opened.times());
-                if self.found.freshness != Freshness::Expired && self.accepts(&opened).await {
-                    Entered::Found(opened.plain, self)
-                } else {
-                    self.begin().await
-                }
-            }
-            Err(what) => Entered::Load(self.with_all_tags().await.garbage(&what)),
-        }
-    }
-
-    /// A value was found.
-    pub(super) fn found_times(&mut self, times: Option<Times>) {
-        self.found = Found {
-            freshness: self.policy.judge(times, &self.cache.client),
-            times,
-            read: self.departed,
-        };
-    }
-
-    /// Counts a miss; the body comes next.
-    pub(super) async fn begin(self) -> Entered {
-        self.missed();
-        Entered::Load(self.with_all_tags().await)
-    }
-
-    /// Makes the tags that the read did not find, before the body runs. Without all of them nothing is stored.
-    async fn with_all_tags(mut self) -> Self {
-        if self.tags.of_value().is_some() && self.sampled.is_empty() {
-            self.sample().await;
-        }
-        let Some(mut observed) = self.observed.take() else {
-            return self;
-        };
-        if observed.tags.iter().any(Option::is_none) {
-            let client = &self.cache.client;
-            let keys = client.tag_keys(&self.tags);
-            let started = runtime::now();
-            let nonces = &mut observed.tags;
-            let make = client.make_absent_tags(&keys, nonces, &self.counters, self.budget);
-            let outcome = self.watched(Box::pin(make)).await;
-            self.budget = self.budget.saturating_sub(started.elapsed());
-            if let Err(error) = outcome {
-                self.report(Step::Read, &error);
-                return self;
-            }
-        }
-        self.observed = Some(observed);
         self
     }
 
@@ -346,7 +304,7 @@ impl Load {
     }
 
     /// Counts a miss, unless this runs in the background of a call that was answered.
-    fn missed(&self) {
+    pub(super) fn missed(&self) {
         if self.background.is_none() {
             self.counters.misses.add(1);
         }
@@ -415,10 +373,18 @@ impl Load {
         poll.within(&self.span)
     }
 
+    /// The load ends without a value that other processes find.
+    pub(super) fn has_no_value(&mut self) {
+        if let Some(lease) = &mut self.lease {
+            lease.without_value();
+        }
+    }
+
     /// The body returned an error.
-    pub(crate) fn failed(self, error: Option<SharedError>) {
+    pub(crate) fn failed(mut self, error: Option<SharedError>) {
         self.counters.load_errors.add(1);
         self.span.ends("error", "body");
+        self.has_no_value();
         match error {
             Some(error) => self.share(FlightResult::Error(error)),
             None => self.fail(),
@@ -426,7 +392,8 @@ impl Load {
     }
 
     /// The body returned something that is not to be stored, but may be shared.
-    pub(crate) fn keep(self, bytes: Bytes) {
+    pub(crate) fn keep(mut self, bytes: Bytes) {
+        self.has_no_value();
         self.share(FlightResult::Value(bytes));
     }
 
@@ -436,7 +403,8 @@ impl Load {
     }
 
     /// What the body returned is not stored and cannot be shared.
-    pub(crate) fn not_stored(self) {
+    pub(crate) fn not_stored(mut self) {
+        self.has_no_value();
         self.fail();
     }
 

@@ -83,6 +83,7 @@ impl Load {
     /// The body failed. Where an old value may stand in, it does, and whoever waits gets it too.
     pub(super) fn failed_over(&mut self) -> Option<CallStatus> {
         let stale = self.stale.take()?;
+        self.has_no_value();
         self.note_failure();
         if !self.is_usable_for(Duration::ZERO) {
             self.counters.misses.add(1);
@@ -153,6 +154,10 @@ impl Load {
         let follow = background.follow();
         load.observed = self.observed.take();
         load.sampled = mem::take(&mut self.sampled);
+        load.lease = self.lease.take();
+        if let Some(lease) = &mut load.lease {
+            lease.in_background();
+        }
         self.departed = self.departs(Leader::body_departs);
         Ok((load, Awaiting::new(*self, follow, soft)))
     }

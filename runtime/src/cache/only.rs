@@ -7,10 +7,10 @@ pub(crate) mod blocking;
 mod load;
 
 use super::cached_function::CachedFunction;
-use super::call::Policy;
 use super::call_status::BypassReason;
 use super::flight::{FlightResult, Patience, Role, SharedError, Waited};
 use super::known_functions::FunctionState;
+use super::policy::Policy;
 use super::span::LoadSpan;
 use super::state::Cache;
 use crate::client::tags::Tags;

@@ -91,6 +91,9 @@ const DOUBT: &str = "doubt";
 /// What the key is called that holds the number of a lock's last holder.
 pub(crate) const FENCE: &str = "fence";
 
+/// What the key is called that holds who loads a value for all processes.
+pub(crate) const LEASE: &str = "lease";
+
 /// The name of a key that goes with another one, in the same slot of a cluster.
 pub(crate) fn beside(key: &str, what: &str) -> String {
     // On the way of every call, so it is put together in one piece.
@@ -101,7 +104,7 @@ pub(crate) fn beside(key: &str, what: &str) -> String {
     }
 }
 
-/// Whether a name that a server lists is that of a guard, of a doubt, or of a lock's number.
+/// Whether a name that a server lists is that of a guard, of a doubt, of a lease, or of a lock's number.
 pub(crate) fn is_beside(name: &str) -> bool {
     name.rsplit_once(':')
         .is_some_and(|(key, what)| is_reserved(what) && has_hash_tag(key))
@@ -119,7 +122,7 @@ pub(super) fn ends_reserved(key: &str) -> bool {
         && RESERVED.iter().any(|word| key.ends_with(word))
 }
 
-const RESERVED: [&str; 3] = [GUARD, DOUBT, FENCE];
+const RESERVED: [&str; 4] = [GUARD, DOUBT, FENCE, LEASE];
 
 /// Whether Redis Cluster takes only a part of this key for its slot.
 /// Source: <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags>.

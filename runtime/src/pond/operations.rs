@@ -189,6 +189,7 @@ impl Millpond {
             function: None,
             refresh: mode == Some(CallMode::Refresh),
             keeper: None,
+            cluster: None,
         };
         let is_uncached = mode == Some(CallMode::Uncached);
         if is_uncached {

@@ -29,7 +29,7 @@ fn same(one: &str, other: &str, are_equal: bool) {
             if key.ends_with(":end") { 3 } else { 2 },
             "{key}"
         );
-        for word in ["guard", "fence", "doubt"] {
+        for word in ["guard", "fence", "doubt", "lease"] {
             assert!(!key.ends_with(&format!(":{word}")), "{key}");
         }
         assert!(key.len() < 2 * 3 * 256 + 100, "{key}");

@@ -58,6 +58,11 @@ impl Leader {
         self.flight.is_out_of_date(&self.liveness)
     }
 
+    /// What shows whether the load is polled.
+    pub(crate) fn liveness(&self) -> Arc<Liveness> {
+        Arc::clone(&self.liveness)
+    }
+
     /// Whether anybody waits.
     pub(crate) fn has_waiters(&self) -> bool {
         self.flight.has_waiters()

@@ -1,8 +1,0 @@
-use millpond::cached;
-
-#[cached(prefix = "user", flight = "cluster")]
-async fn get_user(user_id: u64) -> u64 {
-    user_id
-}
-
-fn main() {}

@@ -206,11 +206,15 @@ const CHANGES: [Change; 11] = [
     },
     |pond, database, value| {
         database.set(value);
-        Box::pin(async { drop(pond.delete("plain:1").await.unwrap()) })
+        Box::pin(async {
+            let _ = pond.delete("plain:1").await.unwrap();
+        })
     },
     |pond, database, value| {
         database.set(value);
-        Box::pin(async { drop(pond.delete_many(["plain:1", "plain:2"]).await.unwrap()) })
+        Box::pin(async {
+            let _ = pond.delete_many(["plain:1", "plain:2"]).await.unwrap();
+        })
     },
     |pond, database, value| {
         database.set(value);
@@ -219,7 +223,9 @@ const CHANGES: [Change; 11] = [
     },
     |pond, database, value| {
         database.set(value);
-        Box::pin(async { drop(pond.invalidate_pattern("plain:*").await.unwrap()) })
+        Box::pin(async {
+            let _ = pond.invalidate_pattern("plain:*").await.unwrap();
+        })
     },
     |_, database, value| {
         // Dropped after its first poll: the change may have been made.
@@ -547,8 +553,6 @@ async fn an_invalidation_that_is_not_delivered_removes_what_is_kept() {
     gateway.refuse().await;
     database.set(2);
     let invalidated = pond.scope(async { plain::invalidate(1).await });
-    let short = support::builder(&gateway).budget(SECOND / 10);
-    drop(short);
     let _ = tokio::time::timeout(SECOND / 10, invalidated).await;
     let read = pond.scope(plain(1, &database));
     assert_eq!(within_a_minute(read).await, 2);

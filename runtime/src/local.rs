@@ -25,7 +25,6 @@ pub(crate) use name::Name;
 use name::OwnedName;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
-use shared::Shared;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -51,13 +50,20 @@ pub(crate) struct Local {
     stripes: Stripes,
     tags: TagTable,
     /// Where values are kept that are in the store too.
-    shared: OnceLock<&'static Shared>,
+    shared: OnceLock<&'static SharedCode>,
     hits: Arc<LocalHits>,
     trust: Arc<Trust>,
     /// Up to which age values that others could change are used without trust; nothing where there are no others.
     unverified: Option<Duration>,
     #[cfg(feature = "dashboard")]
     windows: Arc<Windows>,
+}
+
+/// What is done to values that are in the store too, see [`shared`].
+struct SharedCode {
+    forget: fn(&Local, &str),
+    outdate: fn(&Local, &str),
+    forget_where: fn(&Local, &dyn Fn(&str) -> bool),
 }
 
 /// How often values were found, by prefix. It may outlive the values.

@@ -1,16 +1,10 @@
 //! The values that are in the store too: whoever writes there removes them here. All of it is reached by pointers that
 //! a function with `local = "5s"` sets before its first load, so that a program without one does not contain it.
 
-use super::Local;
 use super::name::{Name, OwnedName};
+use super::{Local, SharedCode};
 
-pub(super) struct Shared {
-    forget: fn(&Local, &str),
-    outdate: fn(&Local, &str),
-    forget_where: fn(&Local, &dyn Fn(&str) -> bool),
-}
-
-static SHARED: Shared = Shared {
+static SHARED: SharedCode = SharedCode {
     forget: |local, key| local.remove(Name::shared(key)),
     outdate: |local, key| {
         let name = Name::shared(key);

@@ -87,6 +87,11 @@ async fn replace_grouped(id: u32) -> u32 {
     id
 }
 
+#[cached(prefix = "near", key = "<id>", local = "1m")]
+async fn read_near(id: u32) -> u32 {
+    id
+}
+
 #[cached(local = "only", key = "<id>")]
 async fn read_here(id: u32) -> u32 {
     id
@@ -300,7 +305,11 @@ async fn calls(costs: &mut Costs, pond: &Millpond) {
     costs.of(event, read_here(1)).await;
     costs.of(event, read_here(1)).await;
     costs.of(event, read_here::invalidate(1)).await;
+    costs.of("miss and fill", read_near(1)).await;
+    let event = "hit in this process, `local = \"5s\"`";
+    costs.of(event, read_near(1)).await;
     let event = "`invalidate`, `delete`, `#[invalidates]`, per key";
+    costs.of(event, read_near::invalidate(1)).await;
     costs.of(event, read::invalidate(1)).await;
     costs.of(event, pond.delete("cost:2")).await;
     costs.of(event, change(3)).await;

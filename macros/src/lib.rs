@@ -65,6 +65,8 @@ mod tokens;
 /// | `tags_of = path` | a `fn(&T)` that gives tags (a `Vec<Tag>`, an `Option<Tag>`, an array): groups that the value itself names, such as the authors of a post, see below | none |
 /// | `all` | the function gets `invalidate_all()`, and a method `get_user_all(..)` | off |
 /// | `batch = ids, of = get_user(ids)` | the batch form of another cached function, see below; of the other options it takes `when` and `crate` | |
+/// | `local = "5s"`, as `ttl` | this process also keeps the value itself, for at most that long, see below | off |
+/// | `local_plain` | with `local = "5s"` and `encrypt`: decrypted values may be in the memory of this process | |
 /// | `local = "only"` | values stay in this process as they are, see below | off |
 /// | `version = 2` | goes into the key, so that a new type starts cold | none |
 /// | `on = expr` | the `Millpond` to use, such as `self.pond` | the current one |
@@ -166,6 +168,22 @@ mod tokens;
 /// and its error is the answer, whatever was cached. Items that it does not return are cached as `None`, where the
 /// function for one caches that. Order and duplicates of the list are kept. An item that is returned twice, and a
 /// list of another length, are not stored, which is logged once. Around the cache, the body gets the list as it is.
+///
+/// # Values that this process keeps, too
+///
+/// With `local = "5s"`, this process keeps what it read or stored, as it is: a hit sends and decodes nothing and clones the
+/// value, or the `Arc` it is behind. The value needs `Clone + Send + Sync + 'static`, beside serde. It is used for at most
+/// that long, counted from when its read or its store left, by the larger of the wall clock and the monotonic one, and
+/// never for longer than its lifetime counted from there. `None`s are kept too.
+///
+/// What this process changes, it never sees as it was: an invalidation (of the entry, a tag, `all`, a pattern, by
+/// `#[invalidates]` or by hand), a `put`, `#[updates]` or `refresh` removes what is kept before it is sent and again when
+/// it is answered, and what was read meanwhile is not kept. What *another* process changes is seen when `local` is over.
+/// Raw commands (`command`, pipelines) count as those of another process. The methods of an entry, such as `get`, and the
+/// batch form of the function read the store.
+///
+/// Windows of old values begin as ever: nothing old is kept, nor anything that `refresh_ahead` would load again. All that
+/// a `Millpond` keeps shares one bound, `Builder::local_bytes`; a value counts with its length as JSON.
 ///
 /// # Values that stay in this process
 ///

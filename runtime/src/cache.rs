@@ -16,12 +16,15 @@ mod fill;
 pub(crate) mod flight;
 #[cfg(feature = "catalogue")]
 mod function_site;
+mod keep;
 mod key_form;
 mod known_functions;
 mod liveness;
 mod load;
+mod near;
 mod old_value;
 pub(crate) mod only;
+mod policy;
 mod retries;
 mod return_kind;
 #[cfg_attr(target_arch = "wasm32", path = "cache/no_span.rs")]
@@ -39,7 +42,7 @@ pub use cacheable::{CacheValue, Cacheable, CacheableKind, cacheable};
 #[cfg(feature = "catalogue")]
 pub(crate) use cached_function::Locality;
 pub use cached_function::{CachedFunction, check_prefix};
-pub(crate) use call::{CachedCall, Kept, Policy};
+pub(crate) use call::CachedCall;
 pub use call_mode::{refresh, uncached};
 pub use call_status::{BatchStatus, BypassReason, CallStatus, Tier};
 pub(crate) use flight::SharedError;
@@ -47,8 +50,11 @@ pub(crate) use flight::SharedError;
 pub use function_site::FunctionSite;
 #[cfg(feature = "catalogue")]
 pub(crate) use function_site::{Called, Described, called_functions, reported, sites};
+pub(crate) use keep::KEEPER;
 #[cfg(feature = "catalogue")]
 pub(crate) use key_form::KeyForm;
+pub(crate) use load::Keeper;
+pub(crate) use policy::{Kept, Policy};
 pub(crate) use return_kind::Nested;
 pub use return_kind::{Fallible, Plain, ReturnKind, Shareable, Sourced};
 pub use stale_answer::{Place, StaleAnswer, Started};

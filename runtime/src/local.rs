@@ -7,8 +7,10 @@
 mod form;
 mod lanes;
 mod name;
+mod shared;
 mod stripes;
 mod tags;
+mod within;
 
 use crate::clock::{Clock, Coarse};
 use crate::sync;
@@ -25,6 +27,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use stripes::{Moves, Stripes};
 use tags::{TagSample, TagTable};
+pub(crate) use within::Within;
 
 /// What an entry takes beside its key and its value: the entry itself, its place in the table, and the queue
 /// that says which one goes first.
@@ -43,7 +46,16 @@ pub(crate) struct Local {
     values: OnceLock<Values>,
     stripes: Stripes,
     tags: TagTable,
+    /// Where values are kept that are in the store too.
+    shared: OnceLock<&'static SharedCode>,
     hits: Arc<LocalHits>,
+}
+
+/// What is done to values that are in the store too, see [`shared`].
+struct SharedCode {
+    forget: fn(&Local, &str),
+    outdate: fn(&Local, &str),
+    forget_where: fn(&Local, &dyn Fn(&str) -> bool),
 }
 
 /// How often values were found, by prefix. It may outlive the values.
@@ -62,6 +74,8 @@ struct Kept {
     counter: u32,
     tags: Option<Arc<[TagSample]>>,
     since: Coarse,
+    /// Up to which age the function that kept it uses it.
+    within: Within,
     bytes: u64,
 }
 
@@ -80,6 +94,9 @@ impl Weighter<OwnedName, Kept> for ByBytes {
 pub(crate) struct Sample {
     moved: u64,
     tags: Option<Arc<[TagSample]>>,
+    /// Where more tags come from the value: what moves with each of those.
+    family: Option<TagSample>,
+    /// What is kept is as old as this says.
     at: Coarse,
 }
 
@@ -87,6 +104,8 @@ pub(crate) struct Sample {
 pub(crate) struct Keep {
     pub(crate) value: Value,
     pub(crate) life: Duration,
+    /// Up to which age the function uses it: others that share its key may use it for longer, or for less long.
+    pub(crate) within: Duration,
     pub(crate) bytes: usize,
     pub(crate) prefix: &'static str,
 }
@@ -107,6 +126,7 @@ impl Local {
             values: OnceLock::new(),
             stripes: Stripes::default(),
             tags: TagTable::default(),
+            shared: OnceLock::new(),
             hits: Arc::default(),
         }
     }
@@ -116,10 +136,12 @@ impl Local {
     pub(crate) fn get<T>(
         &self,
         name: Name<'_>,
+        within: Within,
         restored: impl FnOnce(Value) -> Option<T>,
     ) -> Option<T> {
         let kept = self.values.get()?.get(&name)?;
-        if kept.is_over(self.clock.coarse()) {
+        let now = self.clock.coarse();
+        if kept.is_over(now) || within < kept.within && kept.is_older(within, now) {
             return None;
         }
         let value = restored(kept.value)?;
@@ -147,8 +169,44 @@ impl Local {
         Sample {
             moved: self.stripes.moved(name),
             tags: (tags.len() > 0).then(|| tags.map(|tag| self.tags.sample(tag)).collect()),
+            family: None,
             at: self.clock.coarse(),
         }
+    }
+
+    /// The same where more tags come from the value, each of which moves this one too.
+    pub(crate) fn sample_with_family<'a>(
+        &self,
+        name: Name<'_>,
+        tags: impl ExactSizeIterator<Item = &'a str>,
+        family: &str,
+    ) -> Sample {
+        let family = Some(self.tags.sample(family));
+        Sample {
+            family,
+            ..self.sample(name, tags)
+        }
+    }
+
+    /// The sample with tags that came from the value; nothing if one of them may have moved since it was taken.
+    pub(crate) fn tagged<'a>(
+        &self,
+        sample: Sample,
+        more: impl Iterator<Item = &'a str>,
+    ) -> Option<Sample> {
+        let more = more.map(|tag| self.tags.sample(tag));
+        let known = sample.tags.iter().flat_map(|tags| tags.iter().cloned());
+        let tags: Arc<[TagSample]> = known.chain(more).collect();
+        let is_current = sample.family.as_ref().is_none_or(TagSample::is_current);
+        is_current.then(|| Sample {
+            tags: Some(tags),
+            ..sample
+        })
+    }
+
+    /// What is kept is as old as if its load had begun now.
+    pub(crate) fn departs(&self, sample: &mut Sample) {
+        sample.at = self.clock.coarse();
     }
 
     /// Keeps a value that was loaded, unless its key or a tag was moved since the sample was taken; whether it did.
@@ -161,6 +219,12 @@ impl Local {
         self.insert(name, sample, keep, Moves::Yes)
     }
 
+    /// Whether there is a value, whatever its age.
+    pub(crate) fn is_there(&self, name: Name<'_>) -> bool {
+        let values = self.values.get();
+        values.is_some_and(|values| values.contains_key(&name))
+    }
+
     fn insert(&self, name: Name<'_>, sample: Sample, keep: Keep, moves: Moves) -> bool {
         if sample.tags.iter().any(|tags| !are_current(tags)) {
             return false;
@@ -171,6 +235,7 @@ impl Local {
             counter: self.hits.counter(keep.prefix),
             tags: sample.tags,
             since: sample.at,
+            within: Within::of(keep.within),
             bytes: u64::try_from(keep.bytes).unwrap_or(u64::MAX),
         };
         let values = self.values.get_or_init(|| values(self.bytes));
@@ -229,6 +294,11 @@ impl LocalHits {
 }
 
 impl Kept {
+    #[cold]
+    fn is_older(&self, within: Within, now: Coarse) -> bool {
+        within.is_past(now.since(self.since))
+    }
+
     #[inline]
     fn is_over(&self, now: Coarse) -> bool {
         self.until.is_past(now) || self.tags.iter().any(|tags| !are_current(tags))

@@ -75,6 +75,9 @@ impl Cache {
             .client
             .registry
             .counters(keys.first().map_or("", Key::prefix));
+        for full in &fulls {
+            self.forget(&full.text());
+        }
         let stored = self.client.put(entries, &life, &counters).await;
         stored.inspect_err(|_| counters.errors.add(1))?;
         for (key, full) in keys.iter().zip(&fulls) {

@@ -109,7 +109,9 @@ impl Cache {
             life: None,
             purpose: Purpose::Value,
         };
+        self.forget(&full.text());
         let reply = self.client.change(&key, &full, change, false).await?;
+        self.forget(&full.text());
         Ok(int(&reply)? > 0)
     }
 
@@ -276,6 +278,7 @@ impl Cache {
                 .await?,
         );
         key.check()?;
+        self.forget(&full.text());
         let stored = self.client.put(vec![entry], &life, &counters).await;
         stored.inspect_err(|_| counters.errors.add(1))?;
         self.changed(&full.text());

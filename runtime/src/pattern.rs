@@ -133,6 +133,8 @@ impl Cache {
             let matching = |key: &str| glob::matches(pattern.as_bytes(), key.as_bytes());
             self.flights.detach_where(matching);
             self.backgrounds.detach_where(matching);
+            let named = |key: &str| matching(&self.client.named(key));
+            self.local.forget_where(named);
         };
         detach();
         let (mut cursor, mut removed) = ("0".to_owned(), 0);

@@ -6,7 +6,7 @@ mod erased;
 use crate::error::{Error, ErrorKind};
 use crate::json::{self, JsonError, JsonText, Order};
 use bytes::Bytes;
-pub(crate) use erased::{ErasedValue, Read, TypedValue, Write, read, write};
+pub(crate) use erased::{ErasedValue, Read, Share, Shared, TypedValue, Write, read, write};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::borrow::Cow;

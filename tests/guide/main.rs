@@ -136,7 +136,7 @@ macro_rules! programs {
 
 programs! {
     quick_start configuration cache_aside basic_operations hash_operations counter_operations convenience_functions
-    rate_limits middleware own_limits invalidation groups old_values in_this_process own_constants domain_functions testing database_queries
+    rate_limits middleware own_limits invalidation groups old_values hot_values in_this_process own_constants domain_functions testing database_queries
     api_responses outage_of_a_limit distributed_lock null_results ai_responses sessions page_views batches several_commands
     explaining_a_miss asking_a_limit quick_reference traces
 }

@@ -34,7 +34,6 @@ pub fn expand(cache: &Cache) -> TokenStream {
         errors,
         ..
     } = cache;
-    let call = call(cache);
     let when = when
         .as_ref()
         .map(|when| quote_spanned!(Span::mixed_site()=> .when(#when)));
@@ -89,14 +88,33 @@ pub fn expand(cache: &Cache) -> TokenStream {
         let gives_tags = located(gives_tags, tags_of.span());
         quote_spanned!(Span::mixed_site()=> let _ = || #gives_tags(kind, #tags_of);)
     });
+    let look = local::look(cache, owner.as_ref(), when.as_ref());
+    let kept = look
+        .is_some()
+        .then(|| quote_spanned!(Span::mixed_site()=> .kept(form)));
+    // Most calls end with a look at what this process keeps.
+    let call = look.map_or_else(
+        || {
+            let call = call(cache);
+            quote_spanned! {Span::mixed_site()=>
+                let call = #call #owner #when;
+                let kind = #kind;
+            }
+        },
+        |look| {
+            quote_spanned! {Span::mixed_site()=>
+                let kind = #kind;
+                #look
+            }
+        },
+    );
     let before = quote_spanned! {Span::mixed_site()=>
-        let call = #call #owner #when;
-        let kind = #kind;
+        #call
         #shares
         #ttl_of
         #tags_of
         #blamed
-        let cacheable = #cacheable;
+        let cacheable = #cacheable #kept;
     };
     let function = if let Some(body) = &cache.body {
         may_be_stale(cache, body, &before, &unless)

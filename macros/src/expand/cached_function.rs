@@ -24,24 +24,48 @@ use crate::{
 
 /// The call of one set of arguments: function, key, and the `Millpond` to use.
 pub fn call(cache: &Cache) -> TokenStream {
-    let Cache { runtime, on, .. } = cache;
-    let function = referred(cache);
+    let rest = rest_of_call(cache);
+    let runtime = &cache.runtime;
     let key = key::written(
         &quote_spanned!(Span::mixed_site()=> #runtime::__private::KeyWriter::new(function)),
         &cache.key.steps,
     );
+    let function = referred(cache);
+    quote_spanned! {Span::mixed_site()=>
+        {
+            let function = #function;
+            let key = #key;
+            #runtime::__private::Call::new(function, key) #rest
+        }
+    }
+}
+
+/// Function and key of one set of arguments, which most calls only look at.
+pub fn new_call(cache: &Cache) -> TokenStream {
+    let runtime = &cache.runtime;
+    let key = key::written(
+        &quote_spanned!(Span::mixed_site()=> #runtime::__private::KeyWriter::reused(function)),
+        &cache.key.steps,
+    );
+    let function = referred(cache);
+    quote_spanned! {Span::mixed_site()=>
+        {
+            let function = #function;
+            let key = #key;
+            #runtime::__private::Call::new(function, key)
+        }
+    }
+}
+
+/// What only a load needs to know: the cache that it belongs to, and the tags.
+pub fn rest_of_call(cache: &Cache) -> TokenStream {
+    let Cache { runtime, on, .. } = cache;
     let tags = cache.tags.iter().map(|tag| tag::value(runtime, tag));
     let on = on.as_ref().map(|on| {
         let pond = borrowed_pond(on);
         quote_spanned!(Span::mixed_site()=> .on(#pond))
     });
-    quote_spanned! {Span::mixed_site()=>
-        {
-            let function = #function;
-            let key = #key;
-            #runtime::__private::Call::new(function, key) #on #(.tag(#tags))*
-        }
-    }
+    quote_spanned!(Span::mixed_site()=> #on #(.tag(#tags))*)
 }
 
 /// The description, from the companion where there is one.
@@ -139,6 +163,7 @@ fn description(cache: &Cache) -> TokenStream {
                 ttl_of,
                 tags_of,
                 windows,
+                near,
             },
         ..
     } = cache;
@@ -193,6 +218,10 @@ fn description(cache: &Cache) -> TokenStream {
     let local = cache
         .is_local()
         .then(|| quote_spanned!(Span::mixed_site()=> .local_only()));
+    let near = near.as_ref().map(|near| {
+        let time = length(&near.time);
+        quote_spanned!(Span::mixed_site()=> .local(#time))
+    });
     let windows = windows.as_ref().map(staleness);
     let all = cache.all.is_some();
     let all = all.then(|| quote_spanned!(Span::mixed_site()=> .all()));
@@ -204,7 +233,7 @@ fn description(cache: &Cache) -> TokenStream {
             #template,
             #ttl,
         )
-        #null #version #flight #compress #encrypt #jitter #ttl_of #unless #tags_of #guard #all #local #windows #sharing
+        #null #version #flight #compress #encrypt #jitter #ttl_of #unless #tags_of #guard #all #local #near #windows #sharing
     }
 }
 

@@ -5,10 +5,9 @@ use syn::spanned::Spanned;
 
 use super::{
     body::{body, borrowed_pond, closure, return_kind, with_body},
-    cached_function::referred,
+    cached_function::{self, referred, rest_of_call},
     function_number, key,
     spans::located,
-    tag,
 };
 use crate::model::{
     cache::{Cache, SharedErrors},
@@ -45,10 +44,7 @@ pub fn expand(cache: &Cache) -> TokenStream {
         .as_ref()
         .map_or_else(never, ToTokens::to_token_stream);
     let call = new_call(cache);
-    let pond = cache.on.as_ref().map(borrowed_pond).map_or_else(
-        || quote_spanned!(Span::mixed_site()=> ::core::option::Option::None),
-        |pond| quote_spanned!(Span::mixed_site()=> ::core::option::Option::Some(#pond)),
-    );
+    let pond = own_pond(cache);
     let rest = rest_of_call(cache);
     let run = if function.sig.asyncness.is_some() {
         let body = body(function, Some(output));
@@ -124,12 +120,38 @@ fn new_call(cache: &Cache) -> TokenStream {
     }
 }
 
-/// What only a load needs to know: the cache that it belongs to, and the tags.
-fn rest_of_call(cache: &Cache) -> TokenStream {
-    let tags = cache.tags.iter().map(|tag| tag::value(&cache.runtime, tag));
-    let on = cache.on.as_ref().map(|on| {
-        let pond = borrowed_pond(on);
-        quote_spanned!(Span::mixed_site()=> .on(#pond))
-    });
-    quote_spanned!(Span::mixed_site()=> #on #(.tag(#tags))*)
+/// A look at what this process keeps of a value that is in the store too, for the beginning of a call. Nothing comes
+/// back where it keeps nothing.
+pub fn look(
+    cache: &Cache,
+    owner: Option<&TokenStream>,
+    when: Option<&TokenStream>,
+) -> Option<TokenStream> {
+    cache.constants.near.as_ref()?;
+    let runtime = &cache.runtime;
+    // A value that cannot be kept is reported where the return type stands.
+    let local_type = quote_spanned!(Span::mixed_site()=> #runtime::__private::local_type(kind));
+    let local_type = located(local_type, value_type(&cache.output).span());
+    let call = cached_function::new_call(cache);
+    let rest = rest_of_call(cache);
+    let pond = own_pond(cache);
+    Some(quote_spanned! {Span::mixed_site()=>
+        let form = {
+            use #runtime::__private::forms::*;
+            (&&&&#local_type).form()
+        };
+        let mut call = #call #owner #when;
+        if let ::core::option::Option::Some(returned) = call.hit(kind, form, #pond) {
+            return returned;
+        }
+        let call = call #rest;
+    })
+}
+
+/// The cache that the function says it uses.
+fn own_pond(cache: &Cache) -> TokenStream {
+    cache.on.as_ref().map(borrowed_pond).map_or_else(
+        || quote_spanned!(Span::mixed_site()=> ::core::option::Option::None),
+        |pond| quote_spanned!(Span::mixed_site()=> ::core::option::Option::Some(#pond)),
+    )
 }

@@ -56,6 +56,7 @@ options! {
         tags: TagList, also ["tag", "groups", "group"];
         all: Word;
         local: Local, also ["in_process", "in_memory", "memory", "l1", "near", "local_ttl"];
+        local_plain: Word, also ["plain", "local_decrypted"];
         on: Pond, also ["pond", "client", "store", "redis", "pool", "backend", "connection", "conn", "db", "database", "with"];
         shares: Shared, also ["share", "shared_with", "shares_with", "same_as"];
         companion: Beside;
@@ -231,7 +232,7 @@ pub fn check(tokens: TokenStream, function: Function) -> Result<Cache, Refused> 
 /// Where values are, and whether the rest of the signature is worth a look.
 fn locality(given: &Given, function: &Function, errors: &mut Errors) -> (Locality, bool) {
     let locality = Locality::of(&given.local, errors);
-    if locality == Locality::Shared {
+    if matches!(locality, Locality::Shared | Locality::Near) {
         return (locality, signature::check_async(function, "cached", errors));
     }
     let others = [
@@ -239,6 +240,7 @@ fn locality(given: &Given, function: &Function, errors: &mut Errors) -> (Localit
         given.encrypt.name(),
         given.guard.name(),
         given.shares.name(),
+        given.local_plain.name(),
     ];
     local::check_alone(&others, errors);
     if let Some(name) = given.tags_of.name() {
@@ -285,7 +287,9 @@ fn constants(given: &mut Given, locality: Locality) -> constants::Given {
             soft_timeout: mem::take(&mut given.soft_timeout),
             ahead: mem::take(&mut given.refresh_ahead),
         },
-        is_local: locality != Locality::Shared,
+        is_local: !matches!(locality, Locality::Shared | Locality::Near),
+        local: mem::take(&mut given.local),
+        local_plain: mem::take(&mut given.local_plain),
     }
 }
 

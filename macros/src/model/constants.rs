@@ -7,6 +7,7 @@ use syn::{Expr, LitStr};
 use super::{
     choice::choice,
     duration::{self, Length},
+    local::{self, Local, Near},
     names::stem,
     option::Opt,
     prefix::Prefix,
@@ -33,6 +34,7 @@ pub struct Constants {
     pub ttl_of: Option<Expr>,
     pub tags_of: Option<Expr>,
     pub windows: Option<Windows>,
+    pub near: Option<Near>,
 }
 
 pub enum Null {
@@ -67,6 +69,8 @@ pub struct Given {
     pub tags_of: Opt<ValueTags>,
     /// Values stay in this process, where the prefix serves nothing but statistics.
     pub is_local: bool,
+    pub local: Opt<Local>,
+    pub local_plain: Opt<Word>,
     pub windows: staleness::Given,
 }
 
@@ -81,6 +85,18 @@ pub fn check(
     if given.prefix.is_absent() && !is_partial && !given.is_local {
         missing_prefix(name, errors);
     }
+    let near = local::near(given.local);
+    let is_plain = given.local_plain.name().cloned();
+    given.local_plain.value(errors);
+    if !given.is_local {
+        local::check_plain(
+            near.as_ref(),
+            given.encrypt.name(),
+            is_plain.as_ref(),
+            errors,
+        );
+    }
+    let is_ttl_broken = given.ttl.is_broken();
     // Where there has to be one and is none, there is an error, and nothing is made of this.
     let none = || Prefix::Literal(LitStr::new(stem(&plain(name)), name.span()));
     let constants = Constants {
@@ -102,7 +118,11 @@ pub fn check(
             .map(|ValueTags(tags_of)| tags_of),
         windows: staleness::check(given.windows, errors),
         guard: given.guard.value(errors).is_none_or(|Switch(is_on)| is_on),
+        near,
     };
+    if !is_ttl_broken {
+        local::check_length(constants.near.as_ref(), &constants.ttl, errors);
+    }
     check_known_early(&constants, arguments, errors);
     constants
 }
@@ -172,6 +192,7 @@ impl Constants {
             .into_iter()
             .chain(null)
             .chain(self.windows.iter().flat_map(Windows::lengths))
+            .chain(self.near.iter().map(|near| &near.time))
             .filter_map(|length| match length {
                 Length::Const(expr) => Some(&**expr),
                 Length::Known(_) => None,

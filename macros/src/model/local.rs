@@ -8,12 +8,12 @@ use super::{
     option::{Opt, name_of, ungrouped, wrong},
     value::string,
 };
-use crate::errors::Errors;
+use crate::{errors::Errors, nearest::nearest};
 
 /// `local = "only"`, `local = "5s"`
 pub enum Local {
     Only,
-    For,
+    For(Length),
 }
 
 const ONLY: &str = "only";
@@ -22,8 +22,16 @@ impl FromMeta for Local {
     fn from_meta(item: &Meta) -> darling::Result<Self> {
         if let Meta::NameValue(MetaNameValue { value, .. }) = item {
             let value = ungrouped(value);
-            if string(value).is_some_and(|word| word.value() == ONLY) {
+            let word = string(value).map(|word| word.value());
+            if word.as_deref() == Some(ONLY) {
                 return Ok(Self::Only);
+            }
+            if let Some(word) = word
+                && nearest(&word.to_lowercase(), [ONLY]).is_some()
+            {
+                return Err(wrong(format!(
+                    "there is no duration \"{word}\"; write \"{ONLY}\""
+                )));
             }
             if let syn::Expr::Path(path) = value
                 && path.path.is_ident(ONLY)
@@ -34,7 +42,7 @@ impl FromMeta for Local {
                 )));
             }
         }
-        Length::from_meta(item).map(|_| Self::For)
+        Length::from_meta(item).map(Self::For)
     }
 }
 
@@ -53,6 +61,8 @@ pub fn check_alone(others: &[Option<&Ident>], errors: &mut Errors) {
 pub enum Locality {
     /// In the store of the `Millpond`.
     Shared,
+    /// There, and in this process for a while.
+    Near,
     /// In this process, and nowhere else.
     Only,
     /// What was written could not be read, and is reported.
@@ -68,20 +78,69 @@ impl Locality {
                 value: Local::Only, ..
             } => Self::Only,
             Opt::Given {
-                name,
-                value: Local::For,
-            } => {
-                errors.on(
-                    name,
-                    "`local` with a duration is not supported yet; write local = \"only\", or leave it out",
-                );
-                Self::Shared
-            }
+                value: Local::For(_),
+                ..
+            } => Self::Near,
             Opt::Failed { error, .. } => {
                 errors.add(error.clone());
                 Self::Unknown
             }
             Opt::Lost => Self::Unknown,
         }
+    }
+}
+
+/// For how long this process keeps values that are in the store too.
+pub struct Near {
+    pub option: Ident,
+    pub time: Length,
+}
+
+/// What was given is reported by [`Locality::of`].
+pub fn near(local: Opt<Local>) -> Option<Near> {
+    match local {
+        Opt::Given {
+            name,
+            value: Local::For(time),
+        } => Some(Near { option: name, time }),
+        _ => None,
+    }
+}
+
+/// What was encrypted, this process keeps as it was.
+pub fn check_plain(
+    near: Option<&Near>,
+    encrypt: Option<&Ident>,
+    plain: Option<&Ident>,
+    errors: &mut Errors,
+) {
+    match (near, encrypt, plain) {
+        (Some(near), Some(_), None) => {
+            let option = &near.option;
+            let message = format!(
+                "`{option}` keeps decrypted values in the memory of this process; add local_plain if they may be there, or leave `{option}` out"
+            );
+            errors.on(option, message);
+        }
+        (Some(_), Some(_), Some(_)) | (_, _, None) => {}
+        (_, _, Some(plain)) => {
+            let message =
+                format!("`{plain}` has no effect without encrypt and local = \"5s\"; leave it out");
+            errors.on(plain, message);
+        }
+    }
+}
+
+/// What lives for less long cannot be kept for longer.
+pub fn check_length(near: Option<&Near>, ttl: &Length, errors: &mut Errors) {
+    if let Some(Near { option, time }) = near
+        && let (Length::Known(time), Length::Known(ttl)) = (time, ttl)
+        && time > ttl
+    {
+        let message = format!(
+            "`{option}` is longer than the lifetime, which is {} s; write a shorter one, or a longer ttl",
+            ttl.as_secs_f64()
+        );
+        errors.on(option, message);
     }
 }

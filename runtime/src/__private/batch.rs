@@ -91,6 +91,7 @@ impl<T> BatchEntries<T> {
                 counters: Arc::clone(&counters),
                 function: function.clone(),
                 refresh,
+                keeper: None,
             });
         }
         Ok(distinct)

@@ -1,14 +1,16 @@
 //! A call of a cached function, from its key to its return value.
 
+use super::local::report_hit;
 use crate::cache::call_mode::{self, CallMode};
 use crate::cache::call_status::Reporting;
 use crate::cache::{
-    Answer, BypassReason, Cacheable, CachedCall, CachedFunction, Place, Policy, ReturnKind,
-    StaleAnswer, Started,
+    Answer, BypassReason, Cacheable, CachedCall, CachedFunction, KEEPER, Keeper, Place, Policy,
+    ReturnKind, StaleAnswer, Started,
 };
 use crate::client::tags::Tags;
 use crate::entry::{AllEntries, Entry, EntryRef, Invalidation};
 use crate::key::{Key, Tag};
+use crate::local::{Form, Name, Within};
 use crate::pond::Millpond;
 use crate::scope;
 use crate::value;
@@ -26,10 +28,12 @@ pub struct Call {
     owner: Option<&'static str>,
     when: bool,
     tags: Vec<Tag>,
+    keeper: Option<&'static Keeper>,
 }
 
 impl Call {
     /// A call of this function for this key, in the current cache.
+    #[inline]
     pub fn new(function: &'static CachedFunction, key: Key) -> Self {
         Self {
             function,
@@ -38,7 +42,36 @@ impl Call {
             owner: None,
             when: true,
             tags: Vec::new(),
+            keeper: None,
         }
+    }
+
+    /// The value that this process keeps, in this cache or the current one.
+    #[inline]
+    pub fn hit<K: ReturnKind>(
+        &mut self,
+        kind: K,
+        form: Form<K::Value>,
+        pond: Option<&Millpond>,
+    ) -> Option<K::Return> {
+        self.keeper = Some(&KEEPER);
+        let request = call_mode::requested();
+        if !self.when || request.mode.is_some() || self.key.is_broken() {
+            return None;
+        }
+        let within = Within::of(self.function.near()?);
+        let name = Name::shared(self.key.as_str());
+        let look = |pond: &Millpond| pond.0.cache.local.get(name, within, form.restore);
+        let value = match pond {
+            Some(_) if scope::is_bypassed() => None,
+            Some(pond) => look(pond),
+            None => scope::with_current(look),
+        }?;
+        if request.reports {
+            report_hit(name, pond, (form.is_null)(&value));
+        }
+        self.key.recycle();
+        Some(kind.success(value))
     }
 
     /// In this cache instead.
@@ -148,6 +181,7 @@ impl Call {
             counters,
             function: Some(function),
             refresh: mode == Some(CallMode::Refresh),
+            keeper: self.keeper,
         })
     }
 }

@@ -8,7 +8,7 @@ use crate::cache::{BypassReason, CacheableKind, CachedFunction, CallStatus, Tier
 use crate::client::tags::Tags;
 use crate::entry::{LocalEntries, LocalEntry, LocalInvalidation};
 use crate::key::{Key, Tag};
-use crate::local::{Form, FunctionNumber, Name};
+use crate::local::{Form, FunctionNumber, Name, Within};
 use crate::pond::Millpond;
 use crate::scope;
 use std::fmt;
@@ -80,7 +80,7 @@ impl LocalCall {
             function: self.number.get(),
             key: self.key.as_str(),
         };
-        let look = |pond: &Millpond| pond.0.cache.local.get(name, form.restore);
+        let look = |pond: &Millpond| pond.0.cache.local.get(name, Within::ANY, form.restore);
         let value = match pond {
             Some(_) if scope::is_bypassed() => None,
             Some(pond) => look(pond),
@@ -149,7 +149,7 @@ impl LocalCall {
 
 /// A call was answered by what is kept, and its caller wants to know.
 #[cold]
-fn report_hit(name: Name<'_>, pond: Option<&Millpond>, is_null: bool) {
+pub(super) fn report_hit(name: Name<'_>, pond: Option<&Millpond>, is_null: bool) {
     let age = |pond: &Millpond| pond.0.cache.local.known(name).map(|known| known.age);
     let age = match pond {
         Some(pond) => age(pond),

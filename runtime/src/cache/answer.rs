@@ -44,6 +44,7 @@ impl<K: ReturnKind, F> Answer<K, F> {
             kind,
             read,
             write,
+            keep,
             share,
             take,
         }: Cacheable<K>,
@@ -55,7 +56,7 @@ impl<K: ReturnKind, F> Answer<K, F> {
             progress: Progress::Called(call),
             reporting,
             kind,
-            value: TypedValue::new(read, write),
+            value: TypedValue::shared_as(read, write, keep),
             share,
             take,
             unless,
@@ -270,7 +271,7 @@ impl Progress {
                         OnFound::Return => {
                             let null = value::is_null(&plain);
                             reporting.say(|| load.found_status(null));
-                            if let Some(again) = load.hit(plain, null) {
+                            if let Some(again) = load.hit(plain, null, value.shared()) {
                                 *self = Self::Again(again);
                             }
                             return Step::Answered;
@@ -343,9 +344,10 @@ impl Progress {
 
     /// Stores what the body returned, or `keeps` it from being stored; whether there is something to
     /// wait for.
-    fn store(&mut self, load: Box<Load>, value: &dyn ErasedValue, keeps: bool) -> bool {
+    fn store(&mut self, mut load: Box<Load>, value: &dyn ErasedValue, keeps: bool) -> bool {
         load.has_loaded();
         let span = load.span.clone();
+        load.will_keep(value.shared());
         match load.plain_form(value) {
             Some(plain) if keeps && !load.replaces_value() => load.keep(plain),
             Some(plain) => {

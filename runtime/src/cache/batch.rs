@@ -98,7 +98,7 @@ impl Batch {
                 batch.alone.push(at);
                 continue;
             };
-            let mut load = Load::new(&call, full);
+            let mut load = call.to_load(full);
             if call.refresh || !call.policy.flight {
                 batch.loads.push((at, load));
                 continue;
@@ -133,7 +133,7 @@ impl Batch {
         };
         *count += 1;
         if let Some(load) = found.load {
-            load.hit(found.plain, is_null);
+            load.hit(found.plain, is_null, None);
         }
     }
 

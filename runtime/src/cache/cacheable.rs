@@ -2,10 +2,12 @@
 
 use super::flight::SharedError;
 use super::return_kind::{Fallible, Nested, Plain, ReturnKind, Shareable};
+use crate::local::Form;
 use crate::sync;
 use crate::value;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::any::Any;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
@@ -40,6 +42,8 @@ pub struct Cacheable<K: ReturnKind> {
     pub(super) kind: K,
     pub(super) read: value::Read<K::Value>,
     pub(super) write: value::Write<K::Value>,
+    /// How this process keeps values, where it does.
+    pub(super) keep: Option<value::Share<K::Value>>,
     pub(super) share: fn(&K::Error) -> Option<SharedError>,
     pub(super) take: fn(&SharedError) -> Option<K::Error>,
 }
@@ -60,8 +64,23 @@ where
         kind,
         read: value::read,
         write: value::write,
+        keep: None,
         share: K::share,
         take: K::take,
+    }
+}
+
+impl<K: ReturnKind> Cacheable<K> {
+    /// Kept in this process, too. The form is one of the value, or there is an error that blames a part of it, and no
+    /// second one is to say so.
+    #[must_use]
+    pub fn kept<T: 'static>(mut self, form: Form<T>) -> Self
+    where
+        K::Value: 'static,
+    {
+        let keep: &dyn Any = &form.keep;
+        self.keep = keep.downcast_ref().copied();
+        self
     }
 }
 

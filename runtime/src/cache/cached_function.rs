@@ -17,6 +17,8 @@ pub(crate) type UnlessOf = fn(&[u8]) -> bool;
 pub(crate) enum Locality {
     /// In the store.
     Shared,
+    /// In the store, and in this process for at most so long.
+    Near(Duration),
     /// In this process, and nowhere else.
     Only,
 }
@@ -282,6 +284,30 @@ impl CachedFunction {
     pub const fn local_only(mut self) -> Self {
         self.locality = Locality::Only;
         self
+    }
+
+    /// Values stay in this process for at most so long, too.
+    #[must_use]
+    pub const fn local(mut self, time: Duration) -> Self {
+        assert!(
+            time.as_millis() > 0,
+            "`local` is under 1 ms; write a longer one, or leave it out"
+        );
+        assert!(
+            time.as_nanos() <= self.ttl.as_nanos(),
+            "`local` is longer than the lifetime; write a shorter one, or a longer ttl"
+        );
+        self.locality = Locality::Near(time);
+        self
+    }
+
+    /// For how long values stay in this process, where they are in the store too.
+    #[inline]
+    pub(crate) const fn near(&self) -> Option<Duration> {
+        match self.locality {
+            Locality::Near(time) => Some(time),
+            Locality::Shared | Locality::Only => None,
+        }
     }
 
     /// The tag of all entries: the prefix and the template, without the names in it.

@@ -34,7 +34,10 @@ impl CachedCall {
             counters.bypassed.add(1);
             return Entered::Alone(BypassReason::OwnKey);
         }
-        let mut load = Load::new(&self, full);
+        let mut load = self.to_load(full);
+        if self.refresh {
+            self.cache.forget(&name);
+        }
         load.span = LoadSpan::begin(self.key.prefix());
         let span = load.span.clone();
         span.around(self.load(&name, load)).await

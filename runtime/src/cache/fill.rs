@@ -7,8 +7,10 @@ use crate::client::Client;
 use crate::client::guard::{self, Observed};
 use crate::client::outage::Step;
 use crate::client::value_tags::StoredUnder;
+use crate::codec::Times;
 use crate::error::Error;
 use crate::key::{FullKey, Tag};
+use crate::local::Value;
 use crate::reply;
 use crate::store::command::{Command, Reply};
 use bytes::Bytes;
@@ -77,6 +79,7 @@ impl Load {
             self.keep(plain);
             return None;
         };
+        self.will_last(kept.times);
         let encoding = self.policy.encoding;
         let under = self.stored_under(&plain, &observed.tags, &kept.lasts);
         let Some(under) = under.await else {
@@ -139,10 +142,16 @@ impl Load {
 impl Fill {
     /// The last thing before it leaves: it must arrive while the guard lives that the read saw, also where this
     /// process stood still meanwhile.
-    pub(super) fn in_time(self) -> Option<Self> {
-        let load = &self.load;
+    pub(super) fn in_time(mut self) -> Option<Self> {
+        let load = &mut self.load;
         let settings = &load.cache.client.settings;
-        if !load.policy.guard || settings.clock.age(load.read_at) <= settings.guard_life / 2 {
+        if !load.policy.guard {
+            return Some(self);
+        }
+        if settings.clock.age(load.read_at) <= settings.guard_life / 2 {
+            if self.apart.is_empty() {
+                load.near_departs();
+            }
             return Some(self);
         }
         load.counters.too_slow.add(1);
@@ -195,15 +204,21 @@ impl Fill {
                 if is_guarded && apart.is_empty() {
                     load.departed = filled;
                 }
+                match load.keeper {
+                    Some(keeper) => (keeper.keep_stored)(&mut load, &plain),
+                    None => load.outdate_near(),
+                }
                 load.share(FlightResult::Value(plain));
             }
             Ok(_) => {
                 load.counters.refused.add(1);
+                load.outdate_near();
                 load.learn(learned);
                 load.restart();
             }
             Err(error) => {
                 load.report(Step::Fill, &error);
+                load.outdate_near();
                 load.keep(plain);
             }
         }
@@ -231,12 +246,46 @@ impl Load {
         let (Some(_), Some(old)) = (self.policy.staleness, observed.value.clone()) else {
             return;
         };
+        self.outdate_near();
         let remove = guard::remove_if_equal(&self.full, old);
         self.counters.commands.add(1);
         let within = self.budget.max(Duration::from_millis(1));
         let replies = self.watched(self.cache.client.send(vec![remove], within));
         if let Some(Err(error)) = replies.await.into_iter().next() {
             self.report(Step::Fill, &error);
+        }
+        self.outdate_near();
+    }
+}
+
+impl Load {
+    /// This is to be kept, once it is stored.
+    pub(super) fn will_keep(&mut self, value: Option<Value>) {
+        if let Some(near) = &mut self.near {
+            near.value = value;
+        }
+    }
+
+    /// It is about to be stored, and then is good for as long as these say.
+    pub(super) fn will_last(&mut self, times: Option<Times>) {
+        if let Some(near) = &mut self.near {
+            near.times = times;
+        }
+    }
+
+    /// The step leaves that finds out whether the value is current.
+    pub(super) fn near_departs(&mut self) {
+        if let Some(near) = &mut self.near {
+            self.cache.local.departs(&mut near.sample);
+        }
+    }
+
+    /// Another value is in the store, or none: what this process keeps is old.
+    pub(super) fn outdate_near(&self) {
+        if self.refresh {
+            self.cache.local.forget(self.key.as_str());
+        } else {
+            self.cache.local.outdate(self.key.as_str());
         }
     }
 }

@@ -141,7 +141,7 @@ impl KnownFunctions {
             #[cfg(feature = "catalogue")]
             function_site::called(function, owner, value_type);
             // What stays in this process never shares an entry with another function.
-            if function.locality == Locality::Shared {
+            if function.locality != Locality::Only {
                 self.compare(function, value_type);
             }
             if let Some(owner) = owner {

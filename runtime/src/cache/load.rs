@@ -1,11 +1,12 @@
 //! One load: the read, the body that runs if it found nothing, and the guarded fill.
 
 use super::background::Begun;
-use super::call::{CachedCall, Policy};
 use super::call_status::{BypassReason, CallStatus};
 use super::flight::{Departure, FlightResult, Leader, SharedError};
 use super::known_functions::FunctionState;
 use super::liveness::{BodyPoll, Watch};
+use super::near::Near;
+use super::policy::Policy;
 use super::span::LoadSpan;
 use super::staleness::Freshness;
 use super::state::Cache;
@@ -17,6 +18,7 @@ use crate::clock::Moment;
 use crate::codec::Times;
 use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key};
+use crate::local::Value;
 #[cfg(feature = "metrics")]
 use crate::metrics;
 use crate::runtime::{self, Instant};
@@ -72,6 +74,23 @@ pub(crate) struct Load {
     /// Where this runs in the background.
     pub(super) background: Option<Begun>,
     pub(super) span: LoadSpan,
+    /// How this process keeps the value too, if it does.
+    pub(super) keeper: Option<&'static Keeper>,
+    pub(super) near: Option<Near>,
+    /// What is loaded takes the place of what is there, which may be fresh.
+    pub(super) refresh: bool,
+}
+
+/// What a function adds to its loads whose values this process keeps too. It is reached by these pointers alone, so that
+/// a program without such a function does not contain it: at the edge each KB counts.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    /// The read is about to leave.
+    pub(super) sample: fn(&mut Load),
+    /// What was found is kept.
+    pub(super) keep_found: fn(&mut Load, &[u8], Option<Value>),
+    /// What the body returned is stored: it is kept in the place of what this process had.
+    pub(super) keep_stored: fn(&mut Load, &[u8]),
 }
 
 /// What is known of a value beside its plain form.
@@ -93,20 +112,29 @@ pub(super) struct Began {
 }
 
 impl Load {
-    pub(super) fn new(call: &CachedCall, full: FullKey) -> Self {
+    pub(super) fn new(
+        cache: Arc<Cache>,
+        key: Key,
+        full: FullKey,
+        counters: Arc<Counters>,
+        function: Option<Arc<FunctionState>>,
+        policy: Policy,
+        tags: Tags,
+    ) -> Self {
+        let budget = cache.client.settings.budget;
         Self {
-            cache: Arc::clone(&call.cache),
-            key: call.key.clone(),
+            cache,
+            key,
             full,
-            counters: Arc::clone(&call.counters),
-            function: call.function.clone(),
-            policy: call.policy,
-            tags: call.tags.clone(),
+            counters,
+            function,
+            policy,
+            tags,
             leader: None,
             departed: Departure::default(),
             observed: None,
             sampled: Sampled::new(),
-            budget: call.cache.client.settings.budget,
+            budget,
             read_at: Moment::default(),
             watch: None,
             runs_since: None,
@@ -119,33 +147,27 @@ impl Load {
             began: Began::default(),
             background: None,
             span: LoadSpan::none(),
+            keeper: None,
+            near: None,
+            refresh: false,
         }
     }
 
     /// Another load of the same key, which nobody waits for.
     pub(super) fn without_leader(&self) -> Self {
-        Self {
-            cache: Arc::clone(&self.cache),
-            key: self.key.clone(),
-            full: self.full.clone(),
-            counters: Arc::clone(&self.counters),
-            function: self.function.clone(),
-            policy: self.policy,
-            tags: self.tags.clone(),
-            leader: None,
-            departed: Departure::default(),
-            observed: None,
-            sampled: Sampled::new(),
-            budget: self.cache.client.settings.budget,
-            read_at: self.read_at,
-            watch: None,
-            runs_since: None,
-            found: self.found,
-            stale: None,
-            began: Began::default(),
-            background: None,
-            span: LoadSpan::none(),
-        }
+        let mut other = Self::new(
+            Arc::clone(&self.cache),
+            self.key.clone(),
+            self.full.clone(),
+            Arc::clone(&self.counters),
+            self.function.clone(),
+            self.policy,
+            self.tags.clone(),
+        );
+        other.read_at = self.read_at;
+        other.found = self.found;
+        other.keeper = self.keeper;
+        other
     }
 
     /// Reads the value and the guard; neither, where the call has waited for the cache long enough.
@@ -161,6 +183,9 @@ impl Load {
             return self;
         }
         self.departed = self.departs(Leader::read_departs);
+        if let Some(keeper) = self.keeper {
+            (keeper.sample)(&mut self);
+        }
         let clock = &self.cache.client.settings.clock;
         self.read_at = clock.now();
         let started = runtime::now();
@@ -271,8 +296,18 @@ impl Load {
 
     /// What was found is a value of the right type, and is returned. Where it is to be loaded again, that load
     /// comes back.
-    pub(crate) fn hit(self, bytes: Bytes, null: bool) -> Option<Box<Self>> {
+    pub(crate) fn hit(
+        mut self,
+        bytes: Bytes,
+        null: bool,
+        value: Option<Value>,
+    ) -> Option<Box<Self>> {
         let freshness = self.found.freshness;
+        if freshness == Freshness::Fresh
+            && let Some(keeper) = self.keeper
+        {
+            (keeper.keep_found)(&mut self, &bytes, value);
+        }
         let result = match (freshness.is_fresh(), null) {
             (true, false) => "hit",
             (true, true) => "null",

@@ -7,15 +7,15 @@ pub(crate) mod blocking;
 mod load;
 
 use super::cached_function::CachedFunction;
-use super::call::Policy;
 use super::call_status::BypassReason;
 use super::flight::{FlightResult, Patience, Role, SharedError, Waited};
 use super::known_functions::FunctionState;
+use super::policy::Policy;
 use super::span::LoadSpan;
 use super::state::Cache;
 use crate::client::tags::Tags;
 use crate::key::Key;
-use crate::local::{Name, Sample, Value};
+use crate::local::{Name, Sample, Value, Within};
 use crate::runtime;
 pub(crate) use load::{Loaded, OnlyLoad};
 use std::fmt;
@@ -176,7 +176,7 @@ impl OnlyCall {
         };
         // Another load may have ended between the first look and the lead.
         let departed = leader.read_departs();
-        let found = entry.cache.local.get(entry.name(), |value| {
+        let found = entry.cache.local.get(entry.name(), Within::ANY, |value| {
             let fits = fits(&value);
             fits.then_some(value)
         });

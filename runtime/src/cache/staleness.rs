@@ -92,6 +92,22 @@ impl Staleness {
         }
     }
 
+    /// For how long a value with these times is plainly fresh.
+    pub(crate) fn plainly_fresh_for(&self, times: Times, now: TimeRange) -> Duration {
+        let until = match self.ahead {
+            Ahead::Never => times.until,
+            Ahead::From(fraction) => times.from.map_or(times.until, |from| {
+                let life = Duration::from_millis(times.until.saturating_sub(from));
+                from.saturating_add(ms(life.mul_f64(fraction)))
+            }),
+            Ahead::AtRandom => {
+                let took = times.took.unwrap_or(0).saturating_mul(MOST_AHEAD);
+                times.until.saturating_sub(took)
+            }
+        };
+        Duration::from_millis(until.saturating_sub(now.latest))
+    }
+
     fn loads_ahead(&self, times: Times, now: u64) -> bool {
         match self.ahead {
             Ahead::Never => false,

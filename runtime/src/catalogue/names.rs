@@ -53,6 +53,9 @@ pub(super) fn described(function: &CachedFunction, name: String, place: Place) -
         options.push(format!("jitter = {jitter}"));
     }
     options.extend(staleness(function));
+    let near = function.near().map(length);
+    let is_plain = near.is_some() && function.encoding.encrypt;
+    options.extend(near.map(|time| format!("local = \"{time}\"")));
     let words = [
         (function.ttl_of.is_some(), "ttl_of"),
         (function.tags_of.is_some(), "tags_of"),
@@ -61,6 +64,7 @@ pub(super) fn described(function: &CachedFunction, name: String, place: Place) -
         (function.all, "all"),
         (function.encoding.compress, "compress"),
         (function.encoding.encrypt, "encrypt"),
+        (is_plain, "local_plain"),
         (function.locality == Locality::Only, "local = \"only\""),
     ];
     let words = words.into_iter().filter(|(is_on, _)| *is_on);

@@ -62,7 +62,7 @@ impl Tags {
     }
 
     /// Those that a value remembers.
-    pub(super) fn remembered(&self) -> &[Tag] {
+    pub(crate) fn remembered(&self) -> &[Tag] {
         let all = self.all();
         let family = usize::from(self.of_value().is_some());
         &all[..all.len() - family]

@@ -6,7 +6,7 @@ mod invalidation;
 use super::Lookup;
 use crate::cache::only::OnlyEntry;
 use crate::key::Key;
-use crate::local::{Form, Keep};
+use crate::local::{Form, Keep, Within};
 use crate::time_left::TimeLeft;
 pub use explanation::LocalExplanation;
 pub use invalidation::{LocalEntries, LocalInvalidation};
@@ -70,7 +70,11 @@ impl LocalRef {
             return Lookup::Miss;
         };
         let entry = &self.entry;
-        match entry.cache.local.get(entry.name(), form.restore) {
+        match entry
+            .cache
+            .local
+            .get(entry.name(), Within::ANY, form.restore)
+        {
             Some(value) if (form.is_null)(&value) => Lookup::Null,
             Some(value) => Lookup::Hit(value),
             None => Lookup::Miss,
@@ -104,6 +108,7 @@ pub(crate) fn keep<T>(
         value: (form.keep)(value),
         life,
         bytes: (form.bytes)(value),
+        within: life,
         prefix: entry.function.prefix,
     };
     let is_kept = entry.cache.local.replace(entry.name(), sample, keep);

@@ -137,6 +137,7 @@ impl EntryRef {
             .codec
             .stored_form(&full, plain, encoding, members)
             .await?;
+        self.cache.forget(&full.text());
         let command = guard::set_unguarded(&full, stored, kept.life);
         client.on_key(&self.key, &full, command).await?;
         self.cache.changed(&full.text());
@@ -296,6 +297,7 @@ impl EntryRef {
         if settings.clock.age(at) > settings.guard_life / 2 {
             return false;
         }
+        self.forget_here(&full, &moved);
         let writer = self.cache.client.writes.next();
         let guard_life = settings.guard_life;
         let command = guard::update(
@@ -311,8 +313,17 @@ impl EntryRef {
             .is_ok_and(|stored| stored == 1);
         if stored {
             self.cache.changed(&full.text());
+            self.forget_here(&full, &moved);
             counters.stores.add(1);
         }
         stored
+    }
+
+    /// The value is replaced and the tags are moved by one script: this process keeps nothing of theirs.
+    fn forget_here(&self, full: &FullKey, moved: &[(&Tag, FullKey, String)]) {
+        self.cache.forget(&full.text());
+        for (_, key, _) in moved {
+            self.cache.local.move_tag(&key.text());
+        }
     }
 }

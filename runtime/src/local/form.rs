@@ -1,11 +1,7 @@
 //! A value without its type, and the way back.
 
-use std::any::Any;
-use std::sync::Arc;
+pub(crate) use crate::value::Shared as Value;
 use std::time::Duration;
-
-/// A value of any type.
-pub(crate) type Value = Arc<dyn Any + Send + Sync>;
 
 /// How values of one type are kept and given back.
 pub struct Form<T> {

@@ -51,6 +51,20 @@ pub(crate) struct Name<'a> {
     pub(crate) key: &'a str,
 }
 
+/// The values that are in the store too belong to the key, whichever function it is.
+const SHARED: u32 = 0;
+
+impl<'a> Name<'a> {
+    /// The entry of a value that is in the store too.
+    #[inline]
+    pub(crate) fn shared(key: &'a str) -> Self {
+        Self {
+            function: SHARED,
+            key,
+        }
+    }
+}
+
 impl Name<'_> {
     pub(super) fn owned(self) -> OwnedName {
         OwnedName {
@@ -82,6 +96,22 @@ pub(super) struct OwnedName {
 }
 
 impl OwnedName {
+    pub(super) fn is_shared(&self) -> bool {
+        self.function == SHARED
+    }
+
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    pub(super) fn borrowed(&self) -> Name<'_> {
+        let Self { function, key } = self;
+        Name {
+            function: *function,
+            key,
+        }
+    }
+
     pub(super) fn bytes(&self) -> u64 {
         u64::try_from(self.key.len()).unwrap_or(u64::MAX)
     }
@@ -89,11 +119,6 @@ impl OwnedName {
 
 impl Hash for OwnedName {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { function, key } = self;
-        Name {
-            function: *function,
-            key,
-        }
-        .hash(state);
+        self.borrowed().hash(state);
     }
 }

@@ -59,6 +59,14 @@ impl Stripes {
         Some(act())
     }
 
+    /// Moves all keys.
+    pub(super) fn move_all(&self) {
+        for moved in &self.moved {
+            let mut moved = sync::lock(moved);
+            *moved = moved.wrapping_add(1);
+        }
+    }
+
     /// Moves a key, and does something before anybody else looks at it.
     pub(super) fn move_on<T>(&self, name: Name<'_>, act: impl FnOnce() -> T) -> T {
         let mut moved = sync::lock(self.stripe(name));

@@ -20,6 +20,7 @@ struct Known {
 }
 
 /// A tag, and the number that it had.
+#[derive(Clone)]
 pub(super) struct TagSample {
     number: Arc<AtomicU64>,
     was: u64,

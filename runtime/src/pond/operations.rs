@@ -188,6 +188,7 @@ impl Millpond {
             counters,
             function: None,
             refresh: mode == Some(CallMode::Refresh),
+            keeper: None,
         };
         let is_uncached = mode == Some(CallMode::Uncached);
         if is_uncached {

@@ -4,6 +4,14 @@
 use crate::json::{JsonError, JsonText, Writer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::any::Any;
+use std::sync::Arc;
+
+/// A value of any type that callers share.
+pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
+
+/// Makes a value one that callers share.
+pub(crate) type Share<T> = fn(&T) -> Shared;
 
 /// Reads a value into its place.
 pub(crate) type Read<T> = fn(&mut JsonText<'_>, &mut Option<T>) -> Result<(), serde_json::Error>;
@@ -31,6 +39,8 @@ pub(crate) trait ErasedValue {
     fn read(&mut self, json: &mut JsonText<'_>) -> Result<(), serde_json::Error>;
     /// Writes what is here.
     fn write(&self, writer: &mut Writer) -> Result<(), JsonError>;
+    /// What callers share of it, where they do.
+    fn shared(&self) -> Option<Shared>;
     /// Lends an empty place for the same type.
     fn lend_empty(&self, use_it: &mut dyn FnMut(&mut dyn ErasedValue));
 }
@@ -40,14 +50,21 @@ pub(crate) struct TypedValue<T> {
     value: Option<T>,
     read: Read<T>,
     write: Write<T>,
+    share: Option<Share<T>>,
 }
 
 impl<T> TypedValue<T> {
     pub(crate) fn new(read: Read<T>, write: Write<T>) -> Self {
+        Self::shared_as(read, write, None)
+    }
+
+    /// A value that callers may share.
+    pub(crate) fn shared_as(read: Read<T>, write: Write<T>, share: Option<Share<T>>) -> Self {
         Self {
             value: None,
             read,
             write,
+            share,
         }
     }
 
@@ -70,6 +87,11 @@ impl<T> ErasedValue for TypedValue<T> {
             Some(value) => (self.write)(value, writer),
             None => Ok(()),
         }
+    }
+
+    fn shared(&self) -> Option<Shared> {
+        let (value, share) = (self.value.as_ref()?, self.share?);
+        Some(share(value))
     }
 
     fn lend_empty(&self, use_it: &mut dyn FnMut(&mut dyn ErasedValue)) {

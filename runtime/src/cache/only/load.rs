@@ -105,6 +105,7 @@ impl OnlyLoad {
             let keep = Keep {
                 value: Arc::clone(&value),
                 life,
+                within: life,
                 bytes,
                 prefix: entry.function.prefix,
             };

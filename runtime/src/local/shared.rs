@@ -1,0 +1,60 @@
+//! The values that are in the store too: whoever writes there removes them here. All of it is reached by pointers that
+//! a function with `local = "5s"` sets before its first load, so that a program without one does not contain it.
+
+use super::name::{Name, OwnedName};
+use super::{Local, SharedCode};
+
+static SHARED: SharedCode = SharedCode {
+    forget: |local, key| local.remove(Name::shared(key)),
+    outdate: |local, key| {
+        let name = Name::shared(key);
+        if local.is_there(name) {
+            local.remove(name);
+        }
+    },
+    forget_where: Local::remove_shared_where,
+};
+
+impl Local {
+    /// From here on values are kept that are in the store too. To be called before the sample of the first: what is
+    /// written before that is seen by its read, or is answered later.
+    pub(crate) fn keeps_shared(&self) {
+        self.shared.get_or_init(|| &SHARED);
+    }
+
+    /// Removes the value of this key, and keeps loads that are under way from being kept.
+    pub(crate) fn forget(&self, key: &str) {
+        if let Some(shared) = self.shared.get() {
+            (shared.forget)(self, key);
+        }
+    }
+
+    /// Removes the value of this key where there is one, since a newer one is in the store.
+    pub(crate) fn outdate(&self, key: &str) {
+        if let Some(shared) = self.shared.get() {
+            (shared.outdate)(self, key);
+        }
+    }
+
+    /// Removes every value whose key this holds for, and keeps loads that are under way from being kept.
+    pub(crate) fn forget_where(&self, matches: impl Fn(&str) -> bool) {
+        if let Some(shared) = self.shared.get() {
+            (shared.forget_where)(self, &matches);
+        }
+    }
+
+    fn remove_shared_where(&self, matches: &dyn Fn(&str) -> bool) {
+        self.stripes.move_all();
+        let Some(values) = self.values.get() else {
+            return;
+        };
+        let names = values.iter().map(|(name, _)| name);
+        let names: Vec<OwnedName> = names
+            .filter(|name| name.is_shared() && matches(name.key()))
+            .collect();
+        // One by one, so that destructors of the user's run without a lock.
+        for name in names {
+            values.remove(&name.borrowed());
+        }
+    }
+}

@@ -105,6 +105,7 @@ on_every_engine! {
     a_pattern_removes_what_is_kept
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what the function returns")]
 fn some(value: u64) -> Result<Option<Arc<u64>>, String> {
     Ok(Some(Arc::new(value)))
 }

@@ -63,8 +63,10 @@ pub(crate) struct Local {
 struct SharedCode {
     forget: fn(&Local, &str),
     outdate: fn(&Local, &str),
-    forget_where: fn(&Local, &dyn Fn(&str) -> bool),
+    forget_where: ForgetWhere,
 }
+
+type ForgetWhere = fn(&Local, &dyn Fn(&str) -> bool);
 
 /// How often values were found, by prefix. It may outlive the values.
 #[derive(Default)]
@@ -233,7 +235,7 @@ impl Local {
         let known = sample.tags.iter().flat_map(|tags| tags.iter().cloned());
         let tags: Arc<[TagSample]> = known.chain(more).collect();
         let is_current = sample.family.as_ref().is_none_or(TagSample::is_current);
-        is_current.then(|| Sample {
+        is_current.then_some(Sample {
             tags: Some(tags),
             ..sample
         })

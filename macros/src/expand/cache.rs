@@ -30,7 +30,6 @@ pub fn expand(cache: &Cache) -> TokenStream {
         when,
         unless,
         compares_self,
-        shares,
         errors,
         ..
     } = cache;
@@ -64,6 +63,54 @@ pub fn expand(cache: &Cache) -> TokenStream {
     }
     let cacheable = quote_spanned!(Span::mixed_site()=> #runtime::__private::cacheable(kind));
     let cacheable = located(cacheable, value.span());
+    let fitting = what_fits(cache);
+    let look = local::look(cache, owner.as_ref(), when.as_ref());
+    let kept = look
+        .is_some()
+        .then(|| quote_spanned!(Span::mixed_site()=> .kept(form)));
+    // Most calls end with a look at what this process keeps.
+    let call = look.map_or_else(
+        || {
+            let call = call(cache);
+            quote_spanned! {Span::mixed_site()=>
+                let call = #call #owner #when;
+                let kind = #kind;
+            }
+        },
+        |look| {
+            quote_spanned! {Span::mixed_site()=>
+                let kind = #kind;
+                #look
+            }
+        },
+    );
+    let before = quote_spanned! {Span::mixed_site()=>
+        #call
+        #fitting
+        #blamed
+        let cacheable = #cacheable #kept;
+    };
+    let function = if let Some(body) = &cache.body {
+        may_be_stale(cache, body, &before, &unless)
+    } else {
+        let body = future(function, Some(output));
+        with_body(
+            function,
+            &quote_spanned! {Span::mixed_site()=>
+                #before
+                #runtime::__private::cached(call, cacheable, #unless, #body).await
+            },
+        )
+    };
+    let companion = companion::expand(cache);
+    quote!(#function #companion)
+}
+
+/// What the compiler checks of the functions that the options name: that their types are those of the value.
+fn what_fits(cache: &Cache) -> TokenStream {
+    let Cache {
+        runtime, shares, ..
+    } = cache;
     let shares = shares.as_ref().map(|shares| {
         let returns = member(shares, Member::Returns);
         let same = quote_spanned!(Span::mixed_site()=> #runtime::__private::same_value);
@@ -88,48 +135,7 @@ pub fn expand(cache: &Cache) -> TokenStream {
         let gives_tags = located(gives_tags, tags_of.span());
         quote_spanned!(Span::mixed_site()=> let _ = || #gives_tags(kind, #tags_of);)
     });
-    let look = local::look(cache, owner.as_ref(), when.as_ref());
-    let kept = look
-        .is_some()
-        .then(|| quote_spanned!(Span::mixed_site()=> .kept(form)));
-    // Most calls end with a look at what this process keeps.
-    let call = look.map_or_else(
-        || {
-            let call = call(cache);
-            quote_spanned! {Span::mixed_site()=>
-                let call = #call #owner #when;
-                let kind = #kind;
-            }
-        },
-        |look| {
-            quote_spanned! {Span::mixed_site()=>
-                let kind = #kind;
-                #look
-            }
-        },
-    );
-    let before = quote_spanned! {Span::mixed_site()=>
-        #call
-        #shares
-        #ttl_of
-        #tags_of
-        #blamed
-        let cacheable = #cacheable #kept;
-    };
-    let function = if let Some(body) = &cache.body {
-        may_be_stale(cache, body, &before, &unless)
-    } else {
-        let body = future(function, Some(output));
-        with_body(
-            function,
-            &quote_spanned! {Span::mixed_site()=>
-                #before
-                #runtime::__private::cached(call, cacheable, #unless, #body).await
-            },
-        )
-    };
-    let companion = companion::expand(cache);
-    quote!(#function #companion)
+    quote!(#shares #ttl_of #tags_of)
 }
 
 /// A function that may return an old value while, or because, its body runs.

@@ -23,7 +23,7 @@ impl FromMeta for Local {
     fn from_meta(item: &Meta) -> darling::Result<Self> {
         if let Meta::NameValue(MetaNameValue { value, .. }) = item {
             let value = ungrouped(value);
-            let word = string(value).map(|word| word.value());
+            let word = string(value).map(syn::LitStr::value);
             if word.as_deref() == Some(ONLY) {
                 return Ok(Self::Only);
             }

@@ -287,6 +287,9 @@ impl CachedFunction {
     }
 
     /// Values stay in this process for at most so long, too.
+    ///
+    /// # Panics
+    /// In a `const`, the build fails instead: the time is under 1 ms, or longer than the lifetime.
     #[must_use]
     pub const fn local(mut self, time: Duration) -> Self {
         assert!(

@@ -115,8 +115,7 @@ impl Task {
                 return;
             };
             let error = match first(listening, self.ask(&ask, &asked)).await {
-                First::A(error) => error,
-                First::B(Some(error)) => error,
+                First::A(error) | First::B(Some(error)) => error,
                 First::B(None) => return,
             };
             if asked.was_confirmed() {
@@ -226,7 +225,7 @@ impl Asked {
             .waiting
             .iter()
             .position(|(waiting, _)| *waiting == number)?;
-        let taken = asked.waiting.drain(..=at).last();
+        let taken = asked.waiting.drain(..=at).next_back();
         asked.is_confirmed = true;
         taken.map(|(_, departed)| departed)
     }

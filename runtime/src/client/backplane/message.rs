@@ -96,6 +96,14 @@ pub(super) fn publish<'a, 'b>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::command::Call;
+
+    fn words(command: &Command) -> &[Bytes] {
+        match &command.call {
+            Call::Plain(words) => words,
+            other => panic!("{other:?}"),
+        }
+    }
 
     fn key(name: &str) -> FullKey {
         FullKey::new(name.into())
@@ -108,7 +116,7 @@ mod tests {
         let [command] = &commands[..] else {
             panic!("{commands:?}")
         };
-        let words = command.args().to_vec();
+        let words = words(command);
         assert_eq!(&words[..2], [&b"PUBLISH"[..], &b"millpond:moved"[..]]);
         let said = Said::Moved(vec!["user:7".to_owned(), "user:\"ü\"".to_owned()]);
         assert_eq!(read(&words[2], "another"), said);
@@ -122,7 +130,7 @@ mod tests {
         assert!(commands.len() > 1);
         let mut read_back = Vec::new();
         for command in &commands {
-            let message = &command.args()[2];
+            let message = &words(command)[2];
             assert!(message.len() < 2 * MOST_BYTES, "{}", message.len());
             let Said::Moved(keys) = read(message, "another") else {
                 panic!("{message:?}")

@@ -9,6 +9,9 @@ const LEFT: f64 = 70.0;
 const PANEL: f64 = 110.0;
 const GAP: f64 = 34.0;
 
+/// About as many as there are pixels for two each; of what lies between, the most is shown.
+const POINTS: usize = 320;
+
 const STYLE: &str = "\
 .text { fill: #1f2328; font: 12px system-ui, sans-serif } .grid { stroke: #d0d7de } .fault { fill: #cf222e; opacity: .12 } \
 .line { fill: none; stroke: #0969da; stroke-width: 1.4 } \
@@ -35,12 +38,19 @@ pub(crate) fn of(samples: &[Sample]) -> String {
         let top = f64::from(number) * (PANEL + GAP) + 22.0;
         let most = samples.iter().map(of).fold(1.0, f64::max);
         let y = |value: f64| top + PANEL - value / most * PANEL;
-        for pair in samples.windows(2).filter(|pair| !pair[0].is_well) {
-            let (from, to) = (x(&pair[0]), x(&pair[1]));
-            let width = to - from;
-            writeln!(svg, "<rect class=\"fault\" x=\"{from:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{PANEL}\"/>")
+        let mut faults = String::new();
+        for phase in samples.chunk_by(|one, other| one.is_well == other.is_well) {
+            let (first, last) = (x(&phase[0]), x(&phase[phase.len() - 1]));
+            if !phase[0].is_well {
+                write!(
+                    faults,
+                    "M{first:.1} {top}V{:.0}H{last:.1}V{top}z",
+                    top + PANEL
+                )
                 .unwrap();
+            }
         }
+        writeln!(svg, "<path class=\"fault\" d=\"{faults}\"/>").unwrap();
         let bottom = top + PANEL;
         writeln!(
             svg,
@@ -72,7 +82,12 @@ pub(crate) fn of(samples: &[Sample]) -> String {
         )
         .unwrap();
         let points: Vec<_> = samples
-            .iter()
+            .chunks(samples.len().div_ceil(POINTS).max(1))
+            .filter_map(|chunk| {
+                chunk
+                    .iter()
+                    .max_by(|one, other| of(one).total_cmp(&of(other)))
+            })
             .map(|it| format!("{:.1},{:.1}", x(it), y(of(it))))
             .collect();
         writeln!(

@@ -3,6 +3,7 @@
 use crate::support::process::say;
 use millpond::limit::Limit;
 use millpond::{Millpond, Tag, cached, invalidates, ttl, updates};
+use std::collections::HashMap;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,6 +26,32 @@ async fn page(id: u64) -> Result<Vec<String>, std::fmt::Error> {
         return Err(std::fmt::Error);
     }
     Ok(vec![format!("line {id}"); 40])
+}
+
+#[cached(batch = ids, of = page(*ids))]
+async fn pages(ids: &[u64]) -> Result<HashMap<u64, Vec<String>>, std::fmt::Error> {
+    tokio::task::yield_now().await;
+    Ok(ids
+        .iter()
+        .map(|id| (*id, vec![format!("many {id}"); 40]))
+        .collect())
+}
+
+/// Old for the most part, so that bodies run in the background.
+#[cached(
+    prefix = "soak-old",
+    key = "<id>",
+    ttl = "1s",
+    stale_while_revalidate = "5s",
+    stale_if_error = "1m",
+    soft_timeout = "20ms"
+)]
+async fn old(id: u64) -> Result<u64, std::fmt::Error> {
+    tokio::time::sleep(Duration::from_millis(id % 40)).await;
+    if id.is_multiple_of(7) {
+        return Err(std::fmt::Error);
+    }
+    Ok(id)
 }
 
 #[invalidates(page(id))]
@@ -92,7 +119,7 @@ async fn act(pond: &Millpond, dice: u64) {
     let id = (dice >> 8) % KEYS;
     let name = format!("soak-{id}");
     // Failures are what this is about.
-    match (dice >> 40) % 16 {
+    match (dice >> 40) % 20 {
         0..=6 => drop(page(id).await),
         7 => change(id).await,
         8 => change_group(id % 10).await,
@@ -111,7 +138,9 @@ async fn act(pond: &Millpond, dice: u64) {
                 drop(sessions.destroy(&id).await);
             }
         }
-        14 => drop(pond.increment(&name, 1, ttl::SHORT).await),
+        14 => drop(pages(&[id, id + 1, id + 2, id + 3]).await),
+        15..=17 => drop(old(id).await),
+        18 => drop(pond.increment(&name, 1, ttl::SHORT).await),
         _ => drop(
             pond.hash(&name)
                 .expires_in(MINUTE)

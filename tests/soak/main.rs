@@ -1,7 +1,8 @@
 //! A mixed load with faults that come and go: memory, tasks and sockets of the process stay flat, and when the load
 //! ends, so does everything that it began.
 //!
-//! Seconds long. For ten minutes and a chart of them: `MILLPOND_SOAK_SECONDS=600 MILLPOND_SOAK_CHART=soak.svg cargo test --all-features --test soak -- --nocapture`.
+//! Seconds long. For ten minutes and the chart of docs/faults.md: `MILLPOND_SOAK_SECONDS=600 MILLPOND_SOAK_CHART=docs/soak.svg
+//! cargo test --all-features --test soak -- --nocapture`.
 
 #![cfg(all(feature = "upstash", feature = "redis", target_os = "linux"))]
 

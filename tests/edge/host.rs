@@ -5,7 +5,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
@@ -75,10 +75,23 @@ pub(crate) fn is_ready() -> bool {
     ready
 }
 
+/// What of the Worker is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Build {
+    Plain,
+    /// With the feature `one-load`.
+    OneLoad,
+}
+
 /// The folder of the Worker, built once.
-pub(crate) fn built() -> &'static Path {
-    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    match BUILT.get_or_init(build) {
+pub(crate) fn built(what: Build) -> &'static Path {
+    static PLAIN: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    static ONE_LOAD: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = match what {
+        Build::Plain => PLAIN.get_or_init(|| build(None)),
+        Build::OneLoad => ONE_LOAD.get_or_init(|| build(Some("one-load"))),
+    };
+    match built {
         Ok(folder) => folder,
         Err(said) => panic!("the Worker was not built without a warning:\n{said}"),
     }
@@ -89,7 +102,10 @@ fn edge() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("../edge")
 }
 
-fn build() -> Result<PathBuf, String> {
+fn build(feature: Option<&str>) -> Result<PathBuf, String> {
+    // Both builds put the module into the same place before it is made smaller.
+    static BUILDS: Mutex<()> = Mutex::new(());
+    let _alone = BUILDS.lock().unwrap_or_else(PoisonError::into_inner);
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("..");
     let mut build = std::process::Command::new(folder().join("build"));
     // Of the package that is being tested; they would confuse the other one.
@@ -99,13 +115,15 @@ fn build() -> Result<PathBuf, String> {
             build.env_remove(&name);
         }
     }
-    let output = build.env("CARGO_TARGET_DIR", target).output();
+    let build = build.args(feature).env("CARGO_TARGET_DIR", target);
+    let output = build.output();
     let output = output.map_err(|error| error.to_string())?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if !output.status.success() || said.contains("warning") {
         return Err(said);
     }
-    Ok(edge().join("worker"))
+    let name = feature.map_or("worker".to_owned(), |feature| format!("worker-{feature}"));
+    Ok(edge().join(name))
 }
 
 /// The bindings for this gateway.
@@ -121,6 +139,17 @@ pub(crate) fn bindings(gateway: &Gateway, origin: &str) -> Value {
 impl Worker {
     /// Starts the Worker with these bindings, and KV namespaces under these names.
     pub(crate) async fn start(host: Host, bindings: &Value, namespaces: &[&str]) -> Self {
+        Self::start_built(Build::Plain, host, bindings, namespaces).await
+    }
+
+    /// The same, of this build.
+    pub(crate) async fn start_built(
+        build: Build,
+        host: Host,
+        bindings: &Value,
+        namespaces: &[&str],
+    ) -> Self {
+        let module = built(build);
         let mut command = Command::new(match host {
             Host::Workerd | Host::Node => "node".into(),
             Host::Deno => deno().expect("npm has installed it"),
@@ -129,7 +158,7 @@ impl Worker {
         match host {
             Host::Workerd => {
                 let options = json!({
-                    "folder": built(),
+                    "folder": module,
                     "bindings": bindings,
                     "namespaces": namespaces,
                 });
@@ -137,13 +166,13 @@ impl Worker {
                 command.arg(options.to_string());
             }
             Host::Node => {
-                command.arg(built().join("node.mjs"));
+                command.arg(module.join("node.mjs"));
             }
             Host::Deno => {
                 command.args(["run", "--quiet", "--no-lock", "--no-config", "--allow-net"]);
                 command
                     .args(["--allow-env", "--allow-read"])
-                    .arg(built().join("deno.mjs"));
+                    .arg(module.join("deno.mjs"));
             }
         }
         for (name, value) in environment {
@@ -151,7 +180,7 @@ impl Worker {
         }
         let mut process = command
             // workerd finds no module outside of the folder that it is started in.
-            .current_dir(built())
+            .current_dir(module)
             .env("PORT", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

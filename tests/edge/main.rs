@@ -9,15 +9,16 @@ mod origin;
 mod support;
 
 use futures_util::future::join_all;
-use host::{Host, Worker, bindings, built};
+use host::{Build, Host, Worker, bindings, built};
 use millpond::limit::Limit;
 use millpond::{cached, invalidates, ttl};
-use millpond_gateway::{Gateway, Matcher, needs_redis};
+use millpond_gateway::{Gateway, Hold, Matcher, Request, needs_redis};
 use origin::Origin;
 use reqwest::Method;
 use serde_json::json;
 use std::process::Command;
 use std::time::Duration;
+use support::source::{Source, source};
 use support::{gateway, pond};
 
 /// Leaves the test out where the Worker cannot be built or run.
@@ -38,9 +39,14 @@ struct Stage {
 
 impl Stage {
     async fn set(host: Host, redis: &millpond_gateway::RedisServer) -> Self {
+        Self::set_built(Build::Plain, host, redis).await
+    }
+
+    async fn set_built(build: Build, host: Host, redis: &millpond_gateway::RedisServer) -> Self {
         let gateway = gateway(redis).await;
         let (origin, address) = Origin::start().await;
-        let worker = Worker::start(host, &bindings(&gateway, &address), &[]).await;
+        let bindings = bindings(&gateway, &address);
+        let worker = Worker::start_built(build, host, &bindings, &[]).await;
         Self {
             worker,
             gateway,
@@ -395,11 +401,99 @@ async fn a_redirect_does_not_take_the_token_along() {
 /// The most that the module may weigh, in bytes: half of it is what a bare program with an HTTP client weighs.
 const LARGEST: u64 = 700 * 1024;
 
+/// The same function as in the Worker with the feature `one-load`, in another process.
+#[cached(
+    prefix = "ai",
+    ttl = "1h",
+    key = "<prompt:sha256>",
+    skip(source),
+    compress,
+    flight = "cluster"
+)]
+async fn ask_elsewhere(prompt: &str, source: &Source<String>) -> String {
+    source.answer().await
+}
+
+/// Withholds what so many requests learn of the lease of another one.
+fn looks(gateway: &Gateway, number: usize) -> Vec<Hold> {
+    let look = |request: &Request| {
+        let looks = |it: &Vec<String>| it[0] == "GET" && it[1].ends_with(":lease");
+        request.commands.iter().any(looks)
+    };
+    let looks = (0..number).map(|_| gateway.hold(Matcher::when(look)));
+    looks.collect()
+}
+
+async fn arrived(looks: Vec<Hold>) {
+    join_all(looks.iter().map(Hold::arrived)).await;
+    looks.into_iter().for_each(Hold::release);
+}
+
+#[tokio::test]
+async fn one_load_serves_all_requests_and_processes_and_a_request_that_loads_keeps_its_lease() {
+    needs_worker!();
+    let stage = Stage::set_built(Build::OneLoad, Host::Workerd, needs_redis!()).await;
+    let (worker, gateway) = (&stage.worker, &stage.gateway);
+    // A server loads, and ten requests, which share nothing, wait for it.
+    let (source, mut bodies) = source();
+    let server = pond(gateway);
+    let load = server.spawn(async move { ask_elsewhere("why?", &source).await });
+    let body = bodies.next().await;
+    let waiting = looks(gateway, 10);
+    let asked = join_all((0..10).map(|_| worker.post("/ask", "why?")));
+    let answer = async {
+        arrived(waiting).await;
+        body.answer("because".to_owned());
+    };
+    let (asked, ()) = futures_util::join!(asked, answer);
+    for answer in asked {
+        assert_eq!(answer.said(), (200, "because"));
+    }
+    assert_eq!(load.await.unwrap(), "because");
+    assert_eq!(stage.origin.asked("/model"), 0);
+
+    // Ten of them load one answer; while it takes long, its lease is renewed.
+    let model = stage.origin.thinks();
+    let renewals: Vec<Hold> = (0..4)
+        .map(|_| gateway.hold(Matcher::when(renews)))
+        .collect();
+    let waiting = looks(gateway, 9);
+    let asked = join_all((0..10).map(|_| worker.post("/ask", "what?")));
+    let answer = async {
+        arrived(waiting).await;
+        for renewal in renewals {
+            renewal.arrived().await;
+            renewal.release();
+        }
+        model.send(()).unwrap();
+    };
+    let (asked, ()) = futures_util::join!(asked, answer);
+    for answer in asked {
+        assert!(
+            answer.text.starts_with("a long answer to what"),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(stage.origin.asked("/model"), 1);
+
+    // One that fails lets the others go, each with a body of its own.
+    stage.origin.breaks(true);
+    for answer in join_all((0..3).map(|_| worker.post("/ask", "no?"))).await {
+        assert_eq!(answer.status, 502);
+    }
+}
+
+fn renews(request: &Request) -> bool {
+    let renews =
+        |it: &Vec<String>| it.len() == 6 && it[0] == "EVALSHA" && it[3].ends_with(":lease");
+    request.commands.iter().any(renews)
+}
+
 #[tokio::test]
 async fn the_module_is_small_and_starts_quickly() {
     needs_worker!();
     let stage = Stage::set(Host::Workerd, needs_redis!()).await;
-    let module = built().join("app_bg.wasm");
+    let module = built(Build::Plain).join("app_bg.wasm");
     let size = module.metadata().unwrap().len();
     let packed = Command::new("gzip").arg("-9c").arg(&module).output();
     let packed = packed.map_or(0, |packed| packed.stdout.len());

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
 
 /// Users by id, and how often each path was asked for.
 #[derive(Clone, Default)]
@@ -17,6 +18,8 @@ struct Data {
     asked: HashMap<String, usize>,
     /// Whether it answers with an error.
     is_broken: bool,
+    /// What the model waits for.
+    thinks: Option<oneshot::Receiver<()>>,
 }
 
 impl Origin {
@@ -45,6 +48,13 @@ impl Origin {
 
     pub(crate) fn breaks(&self, is_broken: bool) {
         self.data().is_broken = is_broken;
+    }
+
+    /// The next answer of the model takes until this is used.
+    pub(crate) fn thinks(&self) -> oneshot::Sender<()> {
+        let (done, thinks) = oneshot::channel();
+        self.data().thinks = Some(thinks);
+        done
     }
 
     fn data(&self) -> MutexGuard<'_, Data> {
@@ -79,6 +89,10 @@ async fn rename(
 }
 
 async fn think(State(origin): State<Origin>, prompt: String) -> Result<String, StatusCode> {
-    drop(origin.count("/model".to_owned())?);
+    let thinks = origin.count("/model".to_owned())?.thinks.take();
+    if let Some(thinks) = thinks {
+        // A test that is over says nothing.
+        let _ = thinks.await;
+    }
     Ok(format!("a long answer to {prompt}. ").repeat(100))
 }

@@ -16,6 +16,12 @@ async fn attribute(id: u64) -> User {
     load(id)
 }
 
+/// Values as they are, by a function that sends nothing.
+#[millpond::cached(prefix = "local-user", ttl = "1h", key = "<id>", local = "only")]
+async fn local(id: u64) -> User {
+    load(id)
+}
+
 /// The same storage with nothing around it: JSON, a rendered key, a deadline; no bound on memory,
 /// no single flight, no counters.
 #[derive(Default)]
@@ -76,9 +82,13 @@ pub(crate) fn contestants() -> Outcome<Vec<Contestant>> {
     ])
 }
 
+/// Those of millpond, for what changes with its features.
+pub(crate) const OWN: [&str; 2] = ["millpond", "millpond, `local = \"only\"`"];
+
 /// Fills one contestant, then makes this many calls: what to run under a profiler.
 pub(crate) async fn one(name: &str, calls: u64) -> Outcome {
-    let contestants = contestants()?;
+    let mut contestants = contestants()?;
+    contestants.push(Contestant::new(OWN[1], local));
     let contestant = contestants
         .iter()
         .find(|contestant| contestant.name == name)

@@ -12,6 +12,7 @@ mod report;
 mod rounds;
 mod subject;
 
+use metrics_exporter_prometheus::PrometheusBuilder;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
 use std::error::Error;
@@ -32,6 +33,11 @@ fn main() -> Outcome {
             runtime.block_on(gateway::serve(port.parse()?, number.parse()?))
         }
         ["one", name, calls] => runtime.block_on(embedded::one(name, calls.parse()?)),
+        ["one", name, calls, RECORDED] => {
+            PrometheusBuilder::new().install_recorder()?;
+            runtime.block_on(embedded::one(name, calls.parse()?))
+        }
+        ["metrics", ..] => with_metrics(),
         ["embedded", ..] => runtime.block_on(in_this_process()),
         ["remote", ..] => runtime.block_on(remote::report()),
         _ => runtime.block_on(async {
@@ -39,6 +45,22 @@ fn main() -> Outcome {
             remote::report().await
         }),
     }
+}
+
+/// What `one` is told to install a recorder.
+const RECORDED: &str = "recorded";
+
+fn with_metrics() -> Outcome {
+    let feature = if cfg!(feature = "metrics") {
+        "with"
+    } else {
+        "without"
+    };
+    report::heading(&format!("A hit {feature} the feature `metrics`"));
+    report::instructions(
+        &embedded::OWN,
+        &[("", &[]), (", a recorder installed", &[RECORDED])],
+    )
 }
 
 async fn in_this_process() -> Outcome {

@@ -50,6 +50,20 @@ pub(crate) async fn work(contestants: &[Contestant]) -> Outcome {
     Ok(())
 }
 
+/// The instructions of each, told each of these.
+pub(crate) fn instructions(names: &[&str], told: &[(&str, &[&str])]) -> Outcome {
+    println!("| | instructions |");
+    println!("|---|--:|");
+    for name in names {
+        for (title, told) in told {
+            let count = instructions::per_call_with(name, told)?;
+            let count = count.map_or_else(|| "no valgrind".to_owned(), |count| count.to_string());
+            println!("| {name}{title} | {count} |");
+        }
+    }
+    Ok(())
+}
+
 pub(crate) struct Traffic {
     pub(crate) name: &'static str,
     pub(crate) at_once: usize,

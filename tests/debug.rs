@@ -172,12 +172,26 @@ async fn no_debug_shows_a_secret_a_value_or_what_a_key_is_made_of() {
     scopes(&pond, &mut shown);
     #[cfg(feature = "catalogue")]
     shown.hides(&millpond::catalogue());
+    #[cfg(feature = "dashboard")]
+    page(&pond, &mut shown).await;
 
     assert_eq!(
         missing(&shown),
         Vec::<String>::new(),
         "types that no line above shows"
     );
+}
+
+#[cfg(feature = "dashboard")]
+async fn page(pond: &Millpond, shown: &mut Shown) {
+    let mut service = millpond::dashboard::service().of(pond.clone());
+    shown.hides(&service);
+    let request = http::Request::get("/?data").body(()).unwrap();
+    let answer = tower_service::Service::call(&mut service, request).await;
+    shown.hides(answer.unwrap().body());
+    let stats = pond.stats();
+    let window = stats.windows().next().expect("something happened");
+    shown.hides(window);
 }
 
 fn layers(shown: &mut Shown) {

@@ -133,9 +133,26 @@ impl Client {
         );
     }
 
+    /// When it was made, in milliseconds since the Unix epoch.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn started_ms(&self) -> u64 {
+        self.started.unix_ms()
+    }
+
     /// Why nothing is sent to the store at the moment; nothing while commands are sent.
     pub(crate) fn outage(&self) -> Option<Error> {
         self.store.as_ref().ok()?.outage()
+    }
+
+    /// Something is about to be counted.
+    #[inline]
+    #[cfg_attr(
+        not(feature = "dashboard"),
+        expect(clippy::unused_self, reason = "only the feature counts in windows")
+    )]
+    pub(crate) fn begin_event(&self) {
+        #[cfg(feature = "dashboard")]
+        self.registry.windows.begin(self.settings.clock.coarse());
     }
 
     /// Sends commands that belong together, within the time given.
@@ -144,6 +161,7 @@ impl Client {
         commands: Vec<Command>,
         within: Duration,
     ) -> Vec<Result<Reply, Error>> {
+        self.begin_event();
         let count = commands.len();
         let store = match &self.store {
             Ok(store) => store,

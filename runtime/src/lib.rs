@@ -115,6 +115,7 @@
 //! - `compress` (default): the option `compress` of [`macro@cached`], gzip.
 //! - `encrypt` (default): the option `encrypt` of [`macro@cached`], AES-256-GCM.
 //! - `catalogue`: `millpond::catalogue()`, which lists what the binary caches, invalidates and limits by attributes.
+//! - `dashboard`: `millpond::dashboard::service()`, a live page of all this, and counts of the last minutes.
 //! - `axum`: refusals of limits as responses, layers for routes, the caller's address, and `readiness` for probes.
 //! - `metrics`: counters, gauges and histograms for the [`metrics`](https://docs.rs/metrics) crate, and through it for
 //!   Prometheus and others.
@@ -148,6 +149,8 @@ mod client;
 mod clock;
 mod codec;
 mod counter;
+#[cfg(feature = "dashboard")]
+pub mod dashboard;
 mod encoding;
 mod entry;
 mod error;
@@ -354,6 +357,8 @@ pub use scope::{current, install};
 #[cfg(feature = "axum")]
 pub use session::{CurrentSession, SessionCookie};
 pub use session::{SessionId, Sessions};
+#[cfg(feature = "dashboard")]
+pub use stats::Window;
 pub use stats::{CacheStats, Durations, Stats};
 pub use time_left::TimeLeft;
 pub use value::NULL_SENTINEL;

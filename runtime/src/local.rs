@@ -11,6 +11,8 @@ mod stripes;
 mod tags;
 
 use crate::clock::{Clock, Coarse};
+#[cfg(feature = "dashboard")]
+use crate::stats::Windows;
 use crate::sync;
 pub use form::Form;
 pub(crate) use form::Value;
@@ -44,6 +46,8 @@ pub(crate) struct Local {
     stripes: Stripes,
     tags: TagTable,
     hits: Arc<LocalHits>,
+    #[cfg(feature = "dashboard")]
+    windows: Arc<Windows>,
 }
 
 /// How often values were found, by prefix. It may outlive the values.
@@ -108,7 +112,16 @@ impl Local {
             stripes: Stripes::default(),
             tags: TagTable::default(),
             hits: Arc::default(),
+            #[cfg(feature = "dashboard")]
+            windows: Arc::default(),
         }
+    }
+
+    /// The same, counted in these windows.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn in_windows(self, windows: &Arc<Windows>) -> Self {
+        let windows = Arc::clone(windows);
+        Self { windows, ..self }
     }
 
     /// The value that is kept under a name, where `restored` can use it. Counts a hit.
@@ -119,10 +132,13 @@ impl Local {
         restored: impl FnOnce(Value) -> Option<T>,
     ) -> Option<T> {
         let kept = self.values.get()?.get(&name)?;
-        if kept.is_over(self.clock.coarse()) {
+        let now = self.clock.coarse();
+        if kept.is_over(now) {
             return None;
         }
         let value = restored(kept.value)?;
+        #[cfg(feature = "dashboard")]
+        self.windows.begin(now);
         self.hits.lanes.add(kept.counter);
         Some(value)
     }

@@ -8,6 +8,8 @@ mod many;
 mod measured;
 mod operations;
 mod tags;
+#[cfg(feature = "dashboard")]
+mod windows;
 
 use crate::cache::Cache;
 use crate::client::Client;
@@ -95,6 +97,8 @@ impl Millpond {
         };
         #[cfg(feature = "metrics")]
         measured::measure(&parts.client, &parts.cache.local, &parts.limits.counts);
+        #[cfg(feature = "dashboard")]
+        windows::keep(&parts);
         Self(Arc::new(parts))
     }
 
@@ -115,6 +119,11 @@ impl Millpond {
         }
         stats.limits = self.0.limits.counts.stats();
         stats.kinds = self.0.limits.counts.by_kind();
+        #[cfg(feature = "dashboard")]
+        {
+            let client = &self.0.client;
+            stats.windows = client.registry.windows.latest(&client.settings.clock);
+        }
         stats.outage = self.0.client.outage().map(|error| error.to_string());
         stats
     }

@@ -2,6 +2,8 @@
 
 mod durations;
 mod limits;
+#[cfg(feature = "dashboard")]
+mod windows;
 
 use crate::sync;
 pub use durations::Durations;
@@ -11,6 +13,10 @@ pub(crate) use limits::{CheckOutcome, LimitRegistry};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
+#[cfg(feature = "dashboard")]
+pub use windows::Window;
+#[cfg(feature = "dashboard")]
+pub(crate) use windows::{Counted, Totals, Windows};
 
 /// What went over the wire; an engine counts as it sends and receives.
 #[derive(Debug, Default)]
@@ -80,9 +86,16 @@ macro_rules! cache_counters {
                 $(self.$name += counters.$name.get();)*
             }
 
-            #[cfg(feature = "metrics")]
+            #[cfg(any(feature = "metrics", feature = "dashboard"))]
             pub(crate) fn merge(&mut self, other: &Self) {
                 $(self.$name += other.$name;)*
+            }
+
+            #[cfg(feature = "dashboard")]
+            fn since(&self, earlier: &Self) -> Self {
+                Self {
+                    $($name: self.$name.saturating_sub(earlier.$name),)*
+                }
             }
         }
     };
@@ -134,7 +147,7 @@ impl Counters {
     }
 
     /// Whether the prefix is that of a function, of which there are as many as the program has.
-    #[cfg(feature = "metrics")]
+    #[cfg(any(feature = "metrics", feature = "dashboard"))]
     pub(crate) fn is_declared(&self) -> bool {
         self.is_declared.load(Ordering::Relaxed)
     }
@@ -192,6 +205,8 @@ pub struct Stats {
     prefixes: HashMap<String, CacheStats>,
     load_times: HashMap<String, Durations>,
     pub(crate) kinds: HashMap<String, LimitStats>,
+    #[cfg(feature = "dashboard")]
+    pub(crate) windows: Vec<Arc<Window>>,
 }
 
 impl Stats {
@@ -259,6 +274,17 @@ impl Stats {
         let kinds = self.kinds.iter();
         kinds.map(|(kind, stats)| (kind.as_str(), *stats))
     }
+
+    /// What happened in the last five minutes, in [`Window`]s of fifteen seconds: the oldest first, and the one that is
+    /// not over last. Those in which nothing happened are left out. Needs the feature `dashboard`.
+    ///
+    /// ```
+    /// assert_eq!(millpond::Millpond::memory().stats().windows().count(), 0);
+    /// ```
+    #[cfg(feature = "dashboard")]
+    pub fn windows(&self) -> impl Iterator<Item = &Window> {
+        self.windows.iter().map(|window| &**window)
+    }
 }
 
 /// How many prefixes that were found in keys have counters of their own; a key made from user input may hold
@@ -274,6 +300,8 @@ pub(crate) struct Registry {
     /// What a remote store took to answer.
     pub(crate) store_times: Histogram,
     by_prefix: RwLock<ByPrefix>,
+    #[cfg(feature = "dashboard")]
+    pub(crate) windows: Arc<Windows>,
 }
 
 #[derive(Debug, Default)]
@@ -336,12 +364,21 @@ impl Registry {
     }
 
     /// The counters of every prefix.
-    #[cfg(feature = "metrics")]
+    #[cfg(any(feature = "metrics", feature = "dashboard"))]
     pub(crate) fn each_prefix(&self, mut with: impl FnMut(&str, &Counters, &CacheStats)) {
         for (prefix, counters) in &sync::read(&self.by_prefix).counters {
             let mut stats = CacheStats::default();
             stats.add(counters);
             with(prefix, counters, &stats);
         }
+    }
+
+    /// The prefixes of functions.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn declared(&self) -> std::collections::BTreeSet<String> {
+        let by_prefix = sync::read(&self.by_prefix);
+        let declared = by_prefix.counters.iter();
+        let declared = declared.filter(|(_, counters)| counters.is_declared());
+        declared.map(|(prefix, _)| prefix.clone()).collect()
     }
 }

@@ -68,6 +68,7 @@ const RUNTIME: Layers = &[
             "scope",
             "readiness",
             "limit/http",
+            "dashboard",
             "__private",
             "lib",
         ],

@@ -210,6 +210,7 @@ impl CachedCall {
             return None;
         }
         let store = store.as_ref().ok()?;
+        client.begin_event();
         let value = store.peek(name.as_bytes())?;
         self.counters.commands.add(1);
         let encrypted = self.policy.encoding.encrypt;

@@ -36,7 +36,10 @@ impl Cache {
     pub(crate) fn new(client: Arc<Client>) -> Self {
         let flights = Flights::new();
         let settings = &client.settings;
-        let local = Arc::new(Local::new(settings.clock.clone(), settings.local));
+        let local = Local::new(settings.clock.clone(), settings.local);
+        #[cfg(feature = "dashboard")]
+        let local = local.in_windows(&client.registry.windows);
+        let local = Arc::new(local);
         let (backgrounds, retries) = (Backgrounds::default(), Arc::<Retries>::default());
         let (flown, begun, paused) = (flights.clone(), backgrounds.clone(), Arc::clone(&retries));
         let moved = Arc::clone(&local);

@@ -1,9 +1,16 @@
 //! What does not work at the moment, logged once when it begins and once when it is over. With the server
 //! away every call fails alike, and a line for each would drown whatever else the log has to say.
 
+#[cfg(feature = "dashboard")]
+mod recent;
+
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::sync;
+#[cfg(feature = "dashboard")]
+pub(crate) use recent::Degradation;
+#[cfg(feature = "dashboard")]
+use recent::Recent;
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -73,6 +80,9 @@ struct Outage {
     since: Duration,
     /// When it was last seen.
     last: Duration,
+    /// What has begun.
+    #[cfg(feature = "dashboard")]
+    began: &'static str,
 }
 
 /// The degradations that have begun and are not over.
@@ -81,6 +91,8 @@ pub(crate) struct OutageLog {
     /// The steps that have one, so that a success costs a look at a byte.
     steps: AtomicU16,
     outages: Mutex<Vec<Outage>>,
+    #[cfg(feature = "dashboard")]
+    recent: Mutex<Recent>,
 }
 
 impl fmt::Debug for OutageLog {
@@ -95,6 +107,8 @@ impl OutageLog {
             clock,
             steps: AtomicU16::new(0),
             outages: Mutex::default(),
+            #[cfg(feature = "dashboard")]
+            recent: Mutex::default(),
         }
     }
 
@@ -106,8 +120,8 @@ impl OutageLog {
             (Step::Fill, Cause::NoAnswer) => Step::Read,
             _ => step,
         };
-        if self.is_new(step, cause) {
-            let began = began(step, error);
+        let began = began(step, &cause);
+        if self.is_new(step, cause, began) {
             tracing::warn!(prefix, %error, "{began}; further failures of this kind are counted");
         } else {
             tracing::debug!(prefix, ?step, %error, "still failing");
@@ -168,7 +182,12 @@ impl OutageLog {
         }
     }
 
-    fn is_new(&self, step: Step, cause: Cause) -> bool {
+    fn is_new(
+        &self,
+        step: Step,
+        cause: Cause,
+        #[cfg_attr(not(feature = "dashboard"), expect(unused_variables))] began: &'static str,
+    ) -> bool {
         let now = self.clock.monotonic();
         let mut outages = sync::lock(&self.outages);
         let same = |it: &&mut Outage| it.step == step && it.cause == cause;
@@ -193,6 +212,8 @@ impl OutageLog {
             failures: 1,
             since: now,
             last: now,
+            #[cfg(feature = "dashboard")]
+            began,
         });
         self.steps.fetch_or(step as u16, Ordering::Relaxed);
         true
@@ -203,7 +224,9 @@ impl OutageLog {
         let is_over = |it: &mut Outage| {
             it.step == step && ends(&it.cause) && now.saturating_sub(it.last) >= QUIET
         };
-        let over = outages.extract_if(.., is_over).collect();
+        let over: Vec<Outage> = outages.extract_if(.., is_over).collect();
+        #[cfg(feature = "dashboard")]
+        self.remember(&over);
         if outages.iter().all(|it| it.step != step) {
             self.steps.fetch_and(!(step as u16), Ordering::Relaxed);
         }
@@ -212,11 +235,10 @@ impl OutageLog {
 }
 
 /// What has begun.
-fn began(step: Step, error: &Error) -> &'static str {
-    let cause = Cause::of(error);
+fn began(step: Step, cause: &Cause) -> &'static str {
     // An answer that cannot be read need not be the server's.
-    let is_unreadable = cause == Cause::Other(ErrorKind::Protocol);
-    let is_refusal = !is_unreadable && cause != Cause::NoAnswer;
+    let is_unreadable = *cause == Cause::Other(ErrorKind::Protocol);
+    let is_refusal = !is_unreadable && *cause != Cause::NoAnswer;
     match step {
         Step::Read if is_refusal => "the server refused to read for the cache",
         Step::Read if is_unreadable => "the cache gave no answer that can be read",
@@ -275,15 +297,15 @@ mod tests {
         let gone = Cause::of(&error(ErrorKind::OutcomeUnknown, "gone"));
         let full = Cause::of(&error(ErrorKind::Server, "OOM command not allowed"));
         let replica = Cause::of(&error(ErrorKind::Server, "READONLY You can't"));
-        assert!(log.is_new(Step::Read, down.clone()));
+        assert!(log.is_new(Step::Read, down.clone(), ""));
         assert!(
-            !log.is_new(Step::Read, gone),
+            !log.is_new(Step::Read, gone, ""),
             "the same to whoever reads it"
         );
-        assert!(log.is_new(Step::Limit, down));
-        assert!(log.is_new(Step::Fill, full.clone()));
-        assert!(log.is_new(Step::Fill, replica));
-        assert!(!log.is_new(Step::Fill, full));
+        assert!(log.is_new(Step::Limit, down, ""));
+        assert!(log.is_new(Step::Fill, full.clone(), ""));
+        assert!(log.is_new(Step::Fill, replica, ""));
+        assert!(!log.is_new(Step::Fill, full, ""));
         let now = || Duration::from_millis(clock.unix_ms() - ManualClock::new().unix_ms());
         let end = |step| log.end(step, now(), |_| true);
         assert!(end(Step::Fill).is_empty(), "too early");

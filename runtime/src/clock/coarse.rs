@@ -15,6 +15,18 @@ pub(crate) struct Coarse {
 }
 
 impl Coarse {
+    #[cfg(feature = "dashboard")]
+    #[inline]
+    pub(crate) fn monotonic_nanos(self) -> u64 {
+        self.monotonic
+    }
+
+    /// Since the Unix epoch.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn wall_nanos(self) -> u64 {
+        self.wall
+    }
+
     /// Whether this time has come, by the clock that says more.
     pub(crate) fn is_past(self, now: Self) -> bool {
         now.monotonic >= self.monotonic || now.wall >= self.wall

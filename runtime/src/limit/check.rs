@@ -31,6 +31,7 @@ pub(crate) async fn check(state: &Arc<Limits>, pairs: &[Pair<'_>]) -> Result<Dec
 
 /// Counts a decision, and for each limit that took part in it what that limit said.
 fn count<'a>(state: &Arc<Limits>, decision: &Decision, limits: impl Iterator<Item = &'a Limit>) {
+    state.client.begin_event();
     let outcome = CheckOutcome {
         refused: !decision.is_allowed(),
         blocked: decision.reason() == Some(Reason::Blocked),

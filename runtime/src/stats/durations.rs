@@ -174,6 +174,15 @@ impl Durations {
             nanos: self.nanos.saturating_sub(earlier.nanos),
         }
     }
+
+    /// Without the buckets above the longest that holds something.
+    #[cfg(feature = "dashboard")]
+    pub(super) fn trimmed(mut self) -> Self {
+        let longest = self.counts.iter().rposition(|count| *count > 0);
+        self.counts.truncate(longest.map_or(0, |at| at + 1));
+        self.counts.shrink_to_fit();
+        self
+    }
 }
 
 #[cfg(test)]

@@ -37,8 +37,8 @@ pub struct LimitStats {
     pub events_lost: u64,
 }
 
-#[cfg(feature = "metrics")]
 impl LimitStats {
+    #[cfg(any(feature = "metrics", feature = "dashboard"))]
     pub(crate) fn merge(&mut self, other: &Self) {
         self.checks += other.checks;
         self.refusals += other.refusals;
@@ -46,6 +46,20 @@ impl LimitStats {
         self.degraded += other.degraded;
         self.degraded_refusals += other.degraded_refusals;
         self.events_lost += other.events_lost;
+    }
+
+    #[cfg(feature = "dashboard")]
+    pub(super) fn since(&self, earlier: &Self) -> Self {
+        Self {
+            checks: self.checks.saturating_sub(earlier.checks),
+            refusals: self.refusals.saturating_sub(earlier.refusals),
+            blocked: self.blocked.saturating_sub(earlier.blocked),
+            degraded: self.degraded.saturating_sub(earlier.degraded),
+            degraded_refusals: self
+                .degraded_refusals
+                .saturating_sub(earlier.degraded_refusals),
+            events_lost: self.events_lost.saturating_sub(earlier.events_lost),
+        }
     }
 }
 

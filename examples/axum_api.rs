@@ -1,6 +1,6 @@
 //! A small service behind one proxy: cached reads, a write that invalidates, and endpoints that answer 429: images for each
 //! user, reports by plan, logins that fail, and everything together for each address. `/metrics` is for Prometheus, `/ready` for
-//! whoever sends the traffic.
+//! whoever sends the traffic, `/cache` for whoever runs the service.
 //!
 //! ```text
 //! cargo run --example axum_api                 # 127.0.0.1:3000; ADDRESS=127.0.0.1:0 picks a port
@@ -261,6 +261,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         // Not under the limits. A real service has these on a port that strangers do not reach.
         .route("/metrics", get(move || ready(show_metrics(&exporter))))
         .route("/ready", get(readiness))
+        .route_service("/cache", millpond::dashboard::service())
         .with_state(db);
 
     let address = std::env::var("ADDRESS").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());

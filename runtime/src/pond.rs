@@ -98,7 +98,11 @@ impl Millpond {
         #[cfg(feature = "metrics")]
         measured::measure(&parts.client, &parts.cache.local, &parts.limits.counts);
         #[cfg(feature = "dashboard")]
-        windows::keep(&parts);
+        windows::keep(
+            &parts.client.registry,
+            &parts.cache.local,
+            &parts.limits.counts,
+        );
         Self(Arc::new(parts))
     }
 

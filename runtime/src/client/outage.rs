@@ -10,7 +10,7 @@ use crate::sync;
 #[cfg(feature = "dashboard")]
 pub(crate) use recent::Degradation;
 #[cfg(feature = "dashboard")]
-use recent::Recent;
+use recent::{Recent, wall_ms};
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -226,11 +226,38 @@ impl OutageLog {
         };
         let over: Vec<Outage> = outages.extract_if(.., is_over).collect();
         #[cfg(feature = "dashboard")]
-        self.remember(&over);
+        for outage in &over {
+            let degradation = self.degradation(outage, true);
+            sync::lock(&self.recent).push(degradation);
+        }
         if outages.iter().all(|it| it.step != step) {
             self.steps.fetch_and(!(step as u16), Ordering::Relaxed);
         }
         over
+    }
+
+    /// The degradations that last, and the latest that are over; the latest last.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn recent(&self) -> Vec<Degradation> {
+        let mut all: Vec<_> = sync::lock(&self.recent).all().cloned().collect();
+        let outages = sync::lock(&self.outages);
+        all.extend(outages.iter().map(|it| self.degradation(it, false)));
+        drop(outages);
+        all.sort_by_key(|it| it.began_ms);
+        all
+    }
+
+    #[cfg(feature = "dashboard")]
+    fn degradation(&self, outage: &Outage, is_over: bool) -> Degradation {
+        let now = self.clock.now();
+        Degradation {
+            text: outage.began,
+            began_ms: wall_ms(now, outage.since),
+            last_ms: wall_ms(now, outage.last),
+            is_over,
+            failures: outage.failures,
+            is_silence: outage.step == Step::Read && outage.cause == Cause::NoAnswer,
+        }
     }
 }
 

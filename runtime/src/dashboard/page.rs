@@ -16,7 +16,16 @@ pub(super) static PAGE: LazyLock<Page> = LazyLock::new(|| {
     let plain = |text: &str| text.replace('\r', "");
     let html = plain(include_str!("page.html"));
     let style = plain(include_str!("page.css"));
-    let script = include_str!("page.js");
+    let script = [
+        include_str!("gather.js"),
+        include_str!("numbers.js"),
+        include_str!("elements.js"),
+        include_str!("functions.js"),
+        include_str!("limits.js"),
+        include_str!("map.js"),
+        include_str!("page.js"),
+    ]
+    .concat();
     // One function around all of them, so that the page has no globals.
     let script = plain(&format!("\"use strict\";(() => {{\n{script}}})();\n"));
     let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
@@ -44,7 +53,7 @@ mod tests {
     #[test]
     fn the_page_is_whole_and_asks_for_nothing_else() {
         let html = &PAGE.html;
-        assert!(html.contains("<style>:root") && html.contains("<script>\"use strict\""));
+        assert!(html.contains("<style>:root {") && html.contains("<script>\"use strict\""));
         assert_eq!(html.matches("</script>").count(), 1);
         for other in [
             "http://",

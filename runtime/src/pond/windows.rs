@@ -1,17 +1,15 @@
 //! What the windows of one `Millpond` are made of.
 
-use super::Parts;
-use crate::local::LocalHits;
+use crate::local::{Local, LocalHits};
 use crate::stats::{Counted, LimitRegistry, Registry, Totals};
 use std::sync::{Arc, Weak};
 
 /// Tells the windows where to find what was counted.
-pub(super) fn keep(parts: &Parts) {
-    let registry = &parts.client.registry;
+pub(super) fn keep(registry: &Arc<Registry>, local: &Local, limits: &Arc<LimitRegistry>) {
     // They are a part of the registry.
     let weak = Arc::downgrade(registry);
-    let local_hits = Arc::clone(parts.cache.local.hits());
-    let limits = Arc::clone(&parts.limits.counts);
+    let local_hits = Arc::clone(local.hits());
+    let limits = Arc::clone(limits);
     let count = move || totals(&weak, &local_hits, &limits);
     registry.windows.count_by(count);
 }

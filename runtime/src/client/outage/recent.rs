@@ -1,14 +1,11 @@
-//! The degradations that a person may want to see: those that last, and the latest that are over.
+//! The degradations that a person may want to see.
 
-use super::{Cause, Outage, OutageLog, Step};
-use crate::sync;
+use crate::clock::Moment;
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// How many that are over are remembered.
 const MOST: usize = 20;
-
-pub(super) type Recent = VecDeque<Degradation>;
 
 /// Something that did not work for a while.
 #[derive(Clone, Debug)]
@@ -25,41 +22,26 @@ pub(crate) struct Degradation {
     pub(crate) is_silence: bool,
 }
 
-impl OutageLog {
-    /// The latest last.
-    pub(crate) fn recent(&self) -> Vec<Degradation> {
-        let mut all: Vec<_> = sync::lock(&self.recent).iter().cloned().collect();
-        let outages = sync::lock(&self.outages);
-        all.extend(outages.iter().map(|it| self.degradation(it, false)));
-        drop(outages);
-        all.sort_by_key(|it| it.began_ms);
-        all
-    }
+/// The latest that are over.
+#[derive(Default)]
+pub(super) struct Recent(VecDeque<Degradation>);
 
-    pub(super) fn remember(&self, over: &[Outage]) {
-        let mut recent = sync::lock(&self.recent);
-        for outage in over {
-            recent.push_back(self.degradation(outage, true));
-            if recent.len() > MOST {
-                recent.pop_front();
-            }
+impl Recent {
+    pub(super) fn push(&mut self, degradation: Degradation) {
+        self.0.push_back(degradation);
+        if self.0.len() > MOST {
+            self.0.pop_front();
         }
     }
 
-    fn degradation(&self, outage: &Outage, is_over: bool) -> Degradation {
-        let now = self.clock.now();
-        let wall = |then: Duration| {
-            let ago = now.monotonic.saturating_sub(then).as_millis();
-            let ago = u64::try_from(ago).unwrap_or(u64::MAX);
-            now.unix_ms().saturating_sub(ago)
-        };
-        Degradation {
-            text: outage.began,
-            began_ms: wall(outage.since),
-            last_ms: wall(outage.last),
-            is_over,
-            failures: outage.failures,
-            is_silence: outage.step == Step::Read && outage.cause == Cause::NoAnswer,
-        }
+    pub(super) fn all(&self) -> impl Iterator<Item = &Degradation> {
+        self.0.iter()
     }
+}
+
+/// What the wall clock said then, in milliseconds since the Unix epoch, if nobody has set it since.
+pub(super) fn wall_ms(now: Moment, then: Duration) -> u64 {
+    let ago = now.monotonic.saturating_sub(then).as_millis();
+    let ago = u64::try_from(ago).unwrap_or(u64::MAX);
+    now.unix_ms().saturating_sub(ago)
 }

@@ -130,8 +130,8 @@ impl OutageLog {
 
     /// A step that is of the prefix alone failed, and a call noticed.
     pub(crate) fn failed_for(&self, step: Step, prefix: &str, what: Option<&str>) {
-        if self.is_new(step, Cause::Prefix(prefix.to_owned())) {
-            let began = began_for(step);
+        let began = began_for(step);
+        if self.is_new(step, Cause::Prefix(prefix.to_owned()), began) {
             tracing::warn!(
                 prefix,
                 what,

@@ -382,6 +382,64 @@ async fn the_page_is_dark_in_the_dark_fits_a_phone_and_asks_nobody_while_hidden(
     served.stop().await;
 }
 
+/// Behind a balancer each answer may be of another process.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_numbers_of_several_processes_are_added_up() {
+    use axum::extract::Request;
+    use axum::response::IntoResponse;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tower::ServiceExt;
+
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let pond = Millpond::memory();
+    pond.scope(async {
+        for _ in 0..30 {
+            m01::get(1).await;
+        }
+    })
+    .await;
+    let page = dashboard::service().of(pond);
+    let asked = std::sync::Arc::new(AtomicUsize::new(0));
+    // The second of two processes did the same as the first.
+    let balanced = move |request: Request| {
+        let (page, asked) = (page.clone(), asked.clone());
+        async move {
+            let is_data = request.uri().query().is_some();
+            let (parts, body) = page.oneshot(request).await.unwrap().into_parts();
+            let body = axum::body::to_bytes(axum::body::Body::new(body), usize::MAX);
+            let mut text = String::from_utf8(body.await.unwrap().to_vec()).unwrap();
+            if is_data && asked.fetch_add(1, Ordering::SeqCst) % 2 == 1 {
+                let end = text.find(',').unwrap();
+                text.replace_range(..end, r#"{"process":"another1""#);
+            }
+            (parts.headers, text).into_response()
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let app = axum::Router::new().fallback(balanced);
+    let task = tokio::spawn(async move {
+        let served = axum::serve(listener, app).await;
+        served.unwrap();
+    });
+    browser.open(&url, json!({})).await;
+    let row = "document.querySelector('[data-open=get_m01]')";
+    browser.click("[data-open=get_m01]").await;
+    let counts = format!("{row}.closest('tbody').querySelector('.counts').textContent");
+    let text = browser.wait(&counts).await;
+    assert!(text.as_str().unwrap().contains("29 hits"), "{text}");
+    browser.wait(&format!("{counts}.includes('58 hits')")).await;
+    let facts = browser
+        .evaluate("document.querySelector('.facts').textContent")
+        .await;
+    let both = "2 seen in the last minute; numbers are their sum";
+    assert!(facts.as_str().unwrap().contains(both), "{facts}");
+    browser.complains_of_nothing().await;
+    task.abort();
+}
+
 /// The page of the example service, as a reader of the documentation sees it. `UPDATE_EXPECT=1` takes the pictures of docs/.
 #[cfg(feature = "metrics")]
 #[tokio::test(flavor = "multi_thread")]

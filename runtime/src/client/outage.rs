@@ -361,7 +361,7 @@ mod tests {
             log.failed_for(Step::Decode, &format!("prefix {n}"), None);
         }
         let down = Cause::of(&error(ErrorKind::Timeout, "late"));
-        assert!(log.is_new(Step::Read, down));
+        assert!(log.is_new(Step::Read, down, ""));
         assert_eq!(log.outages.lock().unwrap().len(), MOST_KINDS + 1);
         clock.advance(QUIET);
         log.succeeded_for(Step::Decode, "prefix 7");

@@ -50,6 +50,7 @@ macro_rules! modules {
                 id
             }
 
+            #[expect(dead_code, reason = "the catalogue shows it")]
             #[invalidates(get(id), list(id))]
             pub(super) async fn change(id: u32) {}
 
@@ -379,4 +380,128 @@ async fn the_page_is_dark_in_the_dark_fits_a_phone_and_asks_nobody_while_hidden(
         .await;
     browser.complains_of_nothing().await;
     served.stop().await;
+}
+
+/// Behind a balancer each answer may be of another process.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_numbers_of_several_processes_are_added_up() {
+    use axum::extract::Request;
+    use axum::response::IntoResponse;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tower::ServiceExt;
+
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let pond = Millpond::memory();
+    pond.scope(async {
+        for _ in 0..30 {
+            m01::get(1).await;
+        }
+    })
+    .await;
+    let page = dashboard::service().of(pond);
+    let asked = std::sync::Arc::new(AtomicUsize::new(0));
+    // The second of two processes did the same as the first.
+    let balanced = move |request: Request| {
+        let (page, asked) = (page.clone(), asked.clone());
+        async move {
+            let is_data = request.uri().query().is_some();
+            let (parts, body) = page.oneshot(request).await.unwrap().into_parts();
+            let body = axum::body::to_bytes(axum::body::Body::new(body), usize::MAX);
+            let mut text = String::from_utf8(body.await.unwrap().to_vec()).unwrap();
+            if is_data && asked.fetch_add(1, Ordering::SeqCst) % 2 == 1 {
+                let end = text.find(',').unwrap();
+                text.replace_range(..end, r#"{"process":"another1""#);
+            }
+            (parts.headers, text).into_response()
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let app = axum::Router::new().fallback(balanced);
+    let task = tokio::spawn(async move {
+        let served = axum::serve(listener, app).await;
+        served.unwrap();
+    });
+    browser.open(&url, json!({})).await;
+    let row = "document.querySelector('[data-open=get_m01]')";
+    browser.click("[data-open=get_m01]").await;
+    let counts = format!("{row}.closest('tbody').querySelector('.counts').textContent");
+    let text = browser.wait(&counts).await;
+    assert!(text.as_str().unwrap().contains("29 hits"), "{text}");
+    browser.wait(&format!("{counts}.includes('58 hits')")).await;
+    let facts = browser
+        .evaluate("document.querySelector('.facts').textContent")
+        .await;
+    let both = "2 seen in the last minute; numbers are their sum";
+    assert!(facts.as_str().unwrap().contains(both), "{facts}");
+    browser.complains_of_nothing().await;
+    task.abort();
+}
+
+/// The page of the example service, as a reader of the documentation sees it. `UPDATE_EXPECT=1` takes the pictures of docs/.
+#[cfg(feature = "metrics")]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_service_shows_its_own_cache() {
+    use std::path::Path;
+    use std::process::Stdio;
+    use tokio::io::{AsyncBufReadExt, BufReader};
+
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let mut command = tokio::process::Command::new(support::example::executable("axum_api"));
+    for name in support::process::CONFIGURATION {
+        command.env_remove(name);
+    }
+    let command = command.env("ADDRESS", "127.0.0.1:0").stdout(Stdio::piped());
+    let mut process = command.kill_on_drop(true).spawn().unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let line = lines.next_line().await.unwrap().expect("where it listens");
+    let url = line.strip_prefix("listening on ").expect(&line).to_owned();
+    let client = reqwest::Client::new();
+    for n in 0..40 {
+        for path in ["users/1", "teams/1/members", "teams/1/members?name=a"] {
+            let answer = client.get(format!("{url}/{path}")).send().await.unwrap();
+            assert!(answer.status().is_success(), "{path}");
+        }
+        let draw = client.post(format!("{url}/images")).header("x-user", "ada");
+        draw.send().await.unwrap();
+        if n % 10 == 9 {
+            let rename = client.put(format!("{url}/users/1"));
+            let rename = rename
+                .header("content-type", "application/json")
+                .body(json!({ "name": format!("Ada {n}") }).to_string());
+            assert!(rename.send().await.unwrap().status().is_success());
+        }
+    }
+    let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    for (name, with) in [
+        ("live-page.png", json!({ "height": 1080 })),
+        (
+            "live-page-dark.png",
+            json!({ "height": 1080, "dark": true }),
+        ),
+        (
+            "live-page-phone.png",
+            json!({ "width": 390, "height": 1100 }),
+        ),
+    ] {
+        browser.open(&format!("{url}/cache"), with).await;
+        let text = browser.evaluate("document.body.innerText").await;
+        for part in [
+            "axum_api::find_user",
+            "user:<id>",
+            "GENERATION",
+            "rename_user",
+            "The cache answers.",
+        ] {
+            assert!(text.as_str().unwrap().contains(part), "{part}: {text}");
+        }
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            browser.screenshot(&pictures.join(name)).await;
+        }
+    }
+    browser.complains_of_nothing().await;
 }

@@ -5,7 +5,6 @@ use super::flight::Flights;
 use super::known_functions::KnownFunctions;
 use super::retries::Retries;
 use crate::client::Client;
-use crate::key::Tag;
 use crate::local::Local;
 use std::fmt;
 use std::sync::Arc;
@@ -38,9 +37,13 @@ impl Cache {
         let flights = Flights::new();
         let settings = &client.settings;
         let unverified = (!client.is_embedded()).then_some(settings.local_unverified);
+        let namespace = client
+            .namespace()
+            .map_or(0, |namespace| namespace.len() + 1);
         let local = Local::new(
             settings.clock.clone(),
             settings.local,
+            namespace,
             Arc::clone(&client.backplane.trust),
             unverified,
         );
@@ -50,18 +53,10 @@ impl Cache {
         let (backgrounds, retries) = (Backgrounds::default(), Arc::<Retries>::default());
         let (flown, begun, paused) = (flights.clone(), backgrounds.clone(), Arc::clone(&retries));
         let moved = Arc::clone(&local);
-        let family = client.tag_key(&Tag::family()).text();
-        let namespace = client
-            .namespace()
-            .map_or(0, |namespace| namespace.len() + 1);
         client.on_change(move |key| {
-            // The name of a tag is that of no flight. The family moves first, as in the store: whoever sees a tag that
-            // has moved sees that the family has.
-            if key.starts_with(&family) {
-                moved.move_tag(&family);
-            }
+            // The name of a tag is that of no flight.
+            moved.changed(key);
             moved.move_tag(key);
-            moved.forget(key.get(namespace..).unwrap_or_default());
             flown.detach(key);
             begun.detach(key);
             paused.forget(key);
@@ -86,7 +81,7 @@ impl Cache {
 
     /// The key was written here, or is about to be: what this process keeps of it is old.
     pub(crate) fn forget(&self, full: &str) {
-        self.local.forget(self.client.unnamed(full));
+        self.local.changed(full);
     }
 
     /// The key was written here: what is being loaded is not stored.

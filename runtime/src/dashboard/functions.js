@@ -73,9 +73,11 @@ function details(row) {
   const part = (of) => slots.map((it) => (calls(it) ? of(it) / calls(it) : null));
   const times = (rank) => slots.map((it) => quantile(it.took, rank));
   const slowest = Math.max(...times(0.99).map((it) => it ?? 0), 1);
-  const counts = [["hits", sums.hits], ["in this process", sums.local], ["old values", sums.stale], ["shared", sums.shared], ["misses", sums.misses],
-    ["without the cache", sums.bypassed], ["bodies", sums.loads], ["bodies that failed", sums.load_errors], ["not readable", sums.unreadable],
-    ["not storable", sums.unstorable], ["invalidated meanwhile", sums.late], ["failures", sums.failures], ["invalidations", sums.invalidations], ["commands", sums.commands]];
+  const counts = [[sums.hits, "hit", "hits"], [sums.local, "in this process"], [sums.stale, "old value", "old values"], [sums.shared, "shared"],
+    [sums.misses, "miss", "misses"], [sums.bypassed, "without the cache"], [sums.loads, "body", "bodies"],
+    [sums.load_errors, "body failed", "bodies failed"], [sums.unreadable, "not readable"], [sums.unstorable, "not storable"],
+    [sums.late, "invalidated meanwhile"], [sums.failures, "failure", "failures"], [sums.invalidations, "invalidation", "invalidations"],
+    [sums.commands, "command", "commands"]];
   return [
     h("div", { class: "charts" },
       h("figure", null, h("figcaption", null, "Calls by what they found, each of 100 %"),
@@ -84,7 +86,7 @@ function details(row) {
       h("figure", null, h("figcaption", null, `Bodies: p50 and p99, up to ${took(slowest)}`),
         lines([["median", times(0.5)], ["slow", times(0.99)]], slowest, `Half of the bodies take at most ${took(quantile(sums.took, 0.5))}, 99 of 100 at most ${took(quantile(sums.took, 0.99))}`),
         legend(["median", "p50"], ["slow", "p99"]))),
-    h("p", { class: "counts" }, "In five minutes: ", counts.filter(([, value]) => value).map(([name, value]) => `${number(value)} ${name}`).join(" · ") || "nothing"),
+    h("p", { class: "counts" }, "In five minutes: ", counts.filter(([value]) => value).map(([value, one, many = one]) => `${number(value)} ${value === 1 ? one : many}`).join(" · ") || "nothing"),
     row.functions.length > 1 ? h("p", { class: "dim" }, "These functions have one prefix, so the numbers are those of all of them.") : null,
     row.functions.map((it) => h("dl", { class: "facts of", "data-key": it.name },
       fact("Function", it.name),

@@ -11,12 +11,12 @@ const processes = new Map();
 const catalogues = new Map();
 let answered = null;
 let failure = "";
-// The next question is for everything: somebody unknown has answered, or the catalogue is another one.
-let whole = true;
 
 function question() {
   const known = [...processes.values()].filter((it) => performance.now() - it.heard < MINUTE);
-  if (whole || !known.length) return "?data";
+  // Everything, until each process that is known has answered that once, and for each catalogue that is another one.
+  const isWhole = known.every((it) => it.whole && catalogues.has(it.data.catalogue_id));
+  if (!isWhole || !known.length) return "?data";
   return `?data&since=${Math.min(...known.map((it) => it.slot))}`;
 }
 
@@ -28,13 +28,13 @@ async function ask() {
 
 function take(data) {
   const known = processes.get(data.process) ?? { slots: new Map() };
-  whole = !data.catalogue && (!processes.has(data.process) || !catalogues.has(data.catalogue_id));
+  const whole = known.whole || Boolean(data.catalogue);
   const slot = Math.floor(data.now / SLOT);
   for (const window of data.windows) known.slots.set(window.number, window);
   for (const number of known.slots.keys()) {
     if (number <= slot - SLOTS || number > slot) known.slots.delete(number);
   }
-  processes.set(data.process, { data, slot, slots: known.slots, heard: performance.now() });
+  processes.set(data.process, { data, slot, slots: known.slots, whole, heard: performance.now() });
   if (data.catalogue) catalogues.set(data.catalogue_id, data.catalogue);
   answered = performance.now();
   for (const [name, it] of processes) {

@@ -47,8 +47,23 @@ pub(super) struct Sight<'a> {
     pub(super) now: u64,
 }
 
-/// Something that needs a look, and the prefix that it is about.
-type Finding = (String, Option<String>);
+/// Something that needs a look.
+struct Finding {
+    urgency: Urgency,
+    text: String,
+    /// What it is about.
+    prefix: Option<String>,
+}
+
+/// The most urgent first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    Owed,
+    BodiesFail,
+    Unreadable,
+    FewerHits,
+    Refusals,
+}
 
 impl Sight<'_> {
     pub(super) fn verdict(&self) -> Verdict {
@@ -88,7 +103,7 @@ impl Sight<'_> {
             2 => "Two things need a look".to_owned(),
             number => format!("{number} things need a look"),
         };
-        let named = found.iter().take(NAMED).map(|(text, _)| text.as_str());
+        let named = found.iter().take(NAMED).map(|it| it.text.as_str());
         let mut named = named.collect::<Vec<_>>().join("; ");
         if found.len() > NAMED {
             named.push_str("; and more below");
@@ -96,17 +111,19 @@ impl Sight<'_> {
         Verdict {
             state: State::Look,
             sentence: format!("The cache answers. {number}: {named}."),
-            pinned: found.into_iter().filter_map(|(_, prefix)| prefix).collect(),
+            pinned: found.into_iter().filter_map(|it| it.prefix).collect(),
         }
     }
 
-    /// The most urgent first.
     fn findings(&self) -> Vec<Finding> {
         let mut found = Vec::new();
         if self.health.invalidations().state() != HealthState::Up {
-            found.push(("invalidations wait to be delivered".to_owned(), None));
+            found.push(Finding {
+                urgency: Urgency::Owed,
+                text: "invalidations wait to be delivered".to_owned(),
+                prefix: None,
+            });
         }
-        // Seconds, each as long as a slot.
         let slot = self.now / millis(Window::LENGTH);
         let (recent, before): (Vec<_>, Vec<_>) = self
             .windows
@@ -119,16 +136,26 @@ impl Sight<'_> {
             let now = recent.prefixes.get(prefix.as_str()).copied();
             let then = before.prefixes.get(prefix.as_str()).copied();
             let (now, then) = (now.unwrap_or_default(), then.unwrap_or_default());
-            let mut about = |text: String| found.push((text, Some(prefix.clone())));
+            let mut about = |urgency, text| {
+                found.push(Finding {
+                    urgency,
+                    text,
+                    prefix: Some(prefix.clone()),
+                });
+            };
             let unreadable = now.decode_failures + then.decode_failures;
             if unreadable > 0 {
-                about(format!(
-                    "{unreadable} stored values of {name} could not be read"
-                ));
+                about(
+                    Urgency::Unreadable,
+                    format!("{unreadable} stored values of {name} could not be read"),
+                );
             }
             if now.loads >= LOADS && now.load_errors * 5 >= now.loads {
                 let part = percent(now.load_errors, now.loads);
-                about(format!("{part} of the bodies of {name} fail"));
+                about(
+                    Urgency::BodiesFail,
+                    format!("{part} of the bodies of {name} fail"),
+                );
             }
             if calls(&now) >= CALLS && calls(&then) >= CALLS {
                 let rate = |it: &CacheStats| percent(answered(it), calls(it));
@@ -137,19 +164,24 @@ impl Sight<'_> {
                     < u128::from(answered(&then)) * u128::from(calls(&now));
                 if fell {
                     let (was, is) = (rate(&then), rate(&now));
-                    about(format!("the hit rate of {name} fell from {was} to {is}"));
+                    about(
+                        Urgency::FewerHits,
+                        format!("the hit rate of {name} fell from {was} to {is}"),
+                    );
                 }
             }
         }
         for (kind, stats) in &recent.kinds {
             if stats.checks >= CHECKS && stats.refusals * 5 >= stats.checks {
                 let part = percent(stats.refusals, stats.checks);
-                found.push((
-                    format!("the limit {kind} refuses {part} of its checks"),
-                    None,
-                ));
+                found.push(Finding {
+                    urgency: Urgency::Refusals,
+                    text: format!("the limit {kind} refuses {part} of its checks"),
+                    prefix: None,
+                });
             }
         }
+        found.sort_by_key(|it| it.urgency);
         found
     }
 }

@@ -43,6 +43,10 @@ struct Versioned {
 }
 
 pub(super) fn read(message: &[u8], own: &str) -> Said {
+    // An array would be read as the members in their order.
+    if !message.trim_ascii_start().starts_with(b"{") {
+        return Said::Foreign;
+    }
     match serde_json::from_slice::<Versioned>(message) {
         Err(_) => return Said::Foreign,
         Ok(Versioned { v }) if v != VERSION => return Said::Unknown,

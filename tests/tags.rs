@@ -514,3 +514,49 @@ async fn a_mutation_that_is_dropped_moves_the_tag_nevertheless() {
     .await;
     assert_eq!(loads(&pond, "count"), 2);
 }
+
+/// The words that tags got, in the order in which they were sent.
+fn words(commands: Vec<Vec<String>>) -> Vec<String> {
+    let sets = commands.into_iter().filter(|command| {
+        command[0] == "SET"
+            && command[1].starts_with("@tag:")
+            && !command.contains(&"NX".to_owned())
+    });
+    sets.map(|mut command| command.swap_remove(2)).collect()
+}
+
+#[tokio::test]
+async fn a_word_that_may_have_arrived_is_never_sent_again() {
+    let gateway = gateway(needs_redis!()).await;
+    let pond = support::pond(&gateway);
+    within_a_minute(pond.scope(async {
+        count(7).await.unwrap();
+        gateway.clear();
+        // The first one is set, but nobody hears of it: values may be stored under its word before the next arrives.
+        gateway.inject(Matcher::command("SET").times(2), Fault::ResetAfter);
+        org::invalidate(7).await.unwrap();
+        let sent = words(gateway.commands());
+        assert!(sent.len() >= 2, "{sent:?}");
+        for (at, word) in sent.iter().enumerate() {
+            assert!(!sent[..at].contains(word), "{sent:?}");
+        }
+        // The script of an update moves tags too, even where it stores nothing.
+        count(7).await.unwrap();
+        gateway.clear();
+        gateway.inject(Matcher::command("EVALSHA").always(), Fault::ResetAfter);
+        recount(7).await.unwrap();
+        gateway.heal();
+        let commands = gateway.commands();
+        let updates = commands.iter().filter(|it| it[0].starts_with("EVAL"));
+        let moves = updates.filter(|it| it.iter().any(|word| word == "@tag:org:7"));
+        assert_eq!(moves.count(), 1, "{commands:?}");
+        assert_eq!(words(commands).len(), 1);
+    }))
+    .await;
+}
+
+/// The same number, stored anew, and a change to the organisation.
+#[updates(count(id), org(id))]
+async fn recount(id: u32) -> Result<Option<u32>, std::fmt::Error> {
+    Ok(Some(id))
+}

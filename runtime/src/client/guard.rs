@@ -232,7 +232,8 @@ pub(crate) fn update(
                 next.clone().unwrap_or_default(),
             ]
         });
-    Command::script(Script::Update, Effect::Repeatable, keys, args.chain(nonces))
+    // Again it would store nothing, but give the tags words that they had before.
+    Command::script(Script::Update, Effect::Once, keys, args.chain(nonces))
 }
 
 /// Moves the guard, then removes the value: in this order, so that no fill fits in between.

@@ -234,7 +234,8 @@ impl Client {
             let get = [Bytes::from_static(b"GET"), tag.value.clone()];
             // Not a read that may go ahead of what stands in front of it.
             [
-                Command::new(Effect::Repeatable, set).made_for(Purpose::Guard),
+                // A word must not come twice, see `invalidation`: the tag may be gone again by then.
+                Command::new(Effect::Once, set).made_for(Purpose::Guard),
                 Command::new(Effect::Repeatable, get),
             ]
         };
@@ -269,7 +270,8 @@ impl Client {
         let make = |tags: &[FullKey]| {
             let keys = tags.iter().map(|tag| tag.value.clone());
             let args = [life.clone(), random::nonce().into()];
-            Command::script(Script::Tags, Effect::Repeatable, keys, args)
+            // A word must not come twice, see `invalidation`.
+            Command::script(Script::Tags, Effect::Once, keys, args)
         };
         let commands = tags.chunks(each).map(make).collect();
         let replies = self.settled_all(tags, counters, commands, within).await?;
@@ -300,7 +302,9 @@ pub(super) fn invalidation(tag: &FullKey, life: Duration) -> Command {
         Bytes::from_static(b"PX"),
         millis(life),
     ];
-    Command::new(Effect::Repeatable, words).made_for(Purpose::Guard)
+    // Not for the engine to repeat: the same word again would bring back what was stored under it, over the word that
+    // another has given the tag since. Who delivers invalidations repeats them, with a new word each time.
+    Command::new(Effect::Once, words).made_for(Purpose::Guard)
 }
 
 /// The texts in arrays that belong together; so many in all.

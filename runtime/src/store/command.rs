@@ -11,9 +11,9 @@ use std::sync::OnceLock;
 pub(crate) enum Effect {
     /// Changes nothing. Goes with other reads and may be repeated.
     Read,
-    /// Changes something, and twice is as good as once (a guarded fill, an invalidation).
+    /// Changes something, and twice is as good as once (a guarded fill, a lifetime).
     Repeatable,
-    /// Once it may have left, it is never sent again (an increment, a limit check).
+    /// Once it may have left, it is never sent again (an increment, a limit check, the word of a guard or a tag).
     Once,
 }
 

@@ -114,12 +114,6 @@ impl Client {
         self.named(key.as_str())
     }
 
-    /// The key of a name.
-    pub(crate) fn unnamed<'a>(&self, name: &'a str) -> &'a str {
-        let namespace = self.namespace().map_or(0, |namespace| namespace.len() + 1);
-        name.get(namespace..).unwrap_or_default()
-    }
-
     /// A text behind the namespace, which holds no glob character.
     pub(crate) fn named<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match &self.namespace {

@@ -10,8 +10,8 @@ use crate::error::{Error, ErrorKind};
 pub(crate) use escape::{encoded, is_encoded_in_parts};
 pub(crate) use full::{FENCE, FullKey, KeyKind, beside, is_beside};
 use std::fmt;
-pub(crate) use tag::TAG;
 pub use tag::Tag;
+pub(crate) use tag::{FAMILY, TAG};
 pub use writer::{HashedPart, KeyPart, KeyWriter, OptionalPart};
 
 /// The longest key that Upstash takes, in bytes.

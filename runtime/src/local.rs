@@ -41,6 +41,7 @@ type Values = Cache<OwnedName, Kept, ByBytes, foldhash::fast::RandomState>;
 /// The values of one `Millpond`.
 pub(crate) struct Local {
     clock: Clock,
+    namespace: usize,
     bytes: u64,
     /// Nothing until the first value is kept.
     values: OnceLock<Values>,
@@ -53,7 +54,7 @@ pub(crate) struct Local {
 
 /// What is done to values that are in the store too, see [`shared`].
 struct SharedCode {
-    forget: fn(&Local, &str),
+    changed: fn(&Local, &str),
     outdate: fn(&Local, &str),
     forget_where: fn(&Local, &dyn Fn(&str) -> bool),
 }
@@ -119,9 +120,11 @@ pub(crate) struct Known {
 }
 
 impl Local {
-    pub(crate) fn new(clock: Clock, bytes: u64) -> Self {
+    /// `namespace`: how many bytes of each name of the store it is.
+    pub(crate) fn new(clock: Clock, bytes: u64, namespace: usize) -> Self {
         Self {
             clock,
+            namespace,
             bytes,
             values: OnceLock::new(),
             stripes: Stripes::default(),

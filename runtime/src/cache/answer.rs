@@ -347,7 +347,9 @@ impl Progress {
     fn store(&mut self, mut load: Box<Load>, value: &dyn ErasedValue, keeps: bool) -> bool {
         load.has_loaded();
         let span = load.span.clone();
-        load.will_keep(value.shared());
+        if let Some(keeper) = load.keeper {
+            (keeper.will_keep)(&mut load, value.shared());
+        }
         match load.plain_form(value) {
             Some(plain) if keeps && !load.replaces_value() => load.keep(plain),
             Some(plain) => {

@@ -7,10 +7,8 @@ use crate::client::Client;
 use crate::client::guard::{self, Observed};
 use crate::client::outage::Step;
 use crate::client::value_tags::StoredUnder;
-use crate::codec::Times;
 use crate::error::Error;
 use crate::key::{FullKey, Tag};
-use crate::local::Value;
 use crate::reply;
 use crate::store::command::{Command, Reply};
 use bytes::Bytes;
@@ -79,7 +77,9 @@ impl Load {
             self.keep(plain);
             return None;
         };
-        self.will_last(kept.times);
+        if let Some(keeper) = self.keeper {
+            (keeper.will_last)(&mut self, kept.times);
+        }
         let encoding = self.policy.encoding;
         let under = self.stored_under(&plain, &observed.tags, &kept.lasts);
         let Some(under) = under.await else {
@@ -149,8 +149,10 @@ impl Fill {
             return Some(self);
         }
         if settings.clock.age(load.read_at) <= settings.guard_life / 2 {
-            if self.apart.is_empty() {
-                load.near_departs();
+            if let Some(keeper) = load.keeper
+                && self.apart.is_empty()
+            {
+                (keeper.departs)(load);
             }
             return Some(self);
         }
@@ -259,31 +261,10 @@ impl Load {
 }
 
 impl Load {
-    /// This is to be kept, once it is stored.
-    pub(super) fn will_keep(&mut self, value: Option<Value>) {
-        if let Some(near) = &mut self.near {
-            near.value = value;
-        }
-    }
-
-    /// It is about to be stored, and then is good for as long as these say.
-    pub(super) fn will_last(&mut self, times: Option<Times>) {
-        if let Some(near) = &mut self.near {
-            near.times = times;
-        }
-    }
-
-    /// The step leaves that finds out whether the value is current.
-    pub(super) fn near_departs(&mut self) {
-        if let Some(near) = &mut self.near {
-            self.cache.local.departs(&mut near.sample);
-        }
-    }
-
     /// Another value is in the store, or none: what this process keeps is old.
     pub(super) fn outdate_near(&self) {
         if self.refresh {
-            self.cache.local.forget(self.key.as_str());
+            self.cache.forget(&self.full.text());
         } else {
             self.cache.local.outdate(self.key.as_str());
         }

@@ -6,16 +6,41 @@
 //! what is kept before they are sent, and again when they are answered.
 
 use super::load::{Keeper, Load};
-use super::near::Near;
 use crate::client::Client;
 use crate::codec::Times;
 use crate::key::{Key, Tag};
 use crate::local::{Keep, Name, Sample, Value};
+use std::sync::Arc;
+
+/// What a load needs to keep its value.
+struct Near {
+    sample: Sample,
+    /// What is to be kept, once it is stored.
+    value: Option<Value>,
+    /// How long that is good for.
+    times: Option<Times>,
+}
 
 /// What functions with `local = "5s"` add to their loads.
 pub(crate) static KEEPER: Keeper = Keeper {
     sample: Load::sample_near,
     keep_found: Load::keep_found,
+    will_keep: |load, value| {
+        if let Some(near) = load.near_mut() {
+            near.value = value;
+        }
+    },
+    will_last: |load, times| {
+        if let Some(near) = load.near_mut() {
+            near.times = times;
+        }
+    },
+    departs: |load| {
+        let cache = Arc::clone(&load.cache);
+        if let Some(near) = load.near_mut() {
+            cache.local.departs(&mut near.sample);
+        }
+    },
     keep_stored: Load::keep_stored,
 };
 
@@ -32,6 +57,15 @@ impl Load {
         Name::shared(key.as_str())
     }
 
+    fn near_mut(&mut self) -> Option<&mut Near> {
+        self.near.as_mut()?.downcast_mut()
+    }
+
+    fn take_near(&mut self) -> Option<Near> {
+        let near = self.near.take()?.downcast().ok()?;
+        Some(*near)
+    }
+
     /// The read is about to leave.
     fn sample_near(&mut self) {
         let (client, local) = (&self.cache.client, &self.cache.local);
@@ -44,17 +78,17 @@ impl Load {
         } else {
             local.sample(name, texts(&tags))
         };
-        self.near = Some(Near {
+        self.near = Some(Box::new(Near {
             sample,
             value: None,
             times: None,
-        });
+        }));
     }
 
     /// What was found is kept.
     fn keep_found(&mut self, plain: &[u8], value: Option<Value>) {
         let times = self.found.times;
-        let Some(near) = self.near.take() else {
+        let Some(near) = self.take_near() else {
             return;
         };
         if let Some((sample, keep)) = self.to_keep(near.sample, value, plain, times) {
@@ -64,10 +98,10 @@ impl Load {
 
     /// What the body returned is stored: it is kept in the place of what this process had.
     fn keep_stored(&mut self, plain: &[u8]) {
+        let near = self.take_near();
         let local = &self.cache.local;
         let name = Self::name(&self.key);
         let is_newer = self.refresh || local.is_there(name);
-        let near = self.near.take();
         let keep = near.and_then(|near| self.to_keep(near.sample, near.value, plain, near.times));
         let is_kept = match keep {
             Some((sample, keep)) if is_newer => local.replace(name, sample, keep),

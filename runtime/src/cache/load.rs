@@ -76,7 +76,7 @@ pub(crate) struct Load {
     pub(super) span: LoadSpan,
     /// How this process keeps the value too, if it does.
     pub(super) keeper: Option<&'static Keeper>,
-    pub(super) near: Option<Near>,
+    pub(super) near: Option<Box<Near>>,
     /// What is loaded takes the place of what is there, which may be fresh.
     pub(super) refresh: bool,
 }
@@ -89,6 +89,12 @@ pub(crate) struct Keeper {
     pub(super) sample: fn(&mut Load),
     /// What was found is kept.
     pub(super) keep_found: fn(&mut Load, &[u8], Option<Value>),
+    /// This is to be kept, once it is stored.
+    pub(super) will_keep: fn(&mut Load, Option<Value>),
+    /// It is about to be stored, and then is good for as long as these say.
+    pub(super) will_last: fn(&mut Load, Option<Times>),
+    /// The step leaves that finds out whether the value is current.
+    pub(super) departs: fn(&mut Load),
     /// What the body returned is stored: it is kept in the place of what this process had.
     pub(super) keep_stored: fn(&mut Load, &[u8]),
 }

@@ -1,13 +1,5 @@
-//! What a load remembers for the local tier.
+//! What a load remembers for the local tier. The load knows no more of it than how to drop it.
 
-use crate::codec::Times;
-use crate::local::{Sample, Value};
+use std::any::Any;
 
-/// What a load needs to keep its value.
-pub(super) struct Near {
-    pub(super) sample: Sample,
-    /// What is to be kept, once it is stored.
-    pub(super) value: Option<Value>,
-    /// How long that is good for.
-    pub(super) times: Option<Times>,
-}
+pub(super) type Near = dyn Any + Send + Sync;

@@ -5,7 +5,6 @@ use super::flight::Flights;
 use super::known_functions::KnownFunctions;
 use super::retries::Retries;
 use crate::client::Client;
-use crate::key::Tag;
 use crate::local::Local;
 use std::fmt;
 use std::sync::Arc;
@@ -37,22 +36,18 @@ impl Cache {
     pub(crate) fn new(client: Arc<Client>) -> Self {
         let flights = Flights::new();
         let settings = &client.settings;
-        let local = Arc::new(Local::new(settings.clock.clone(), settings.local));
-        let (backgrounds, retries) = (Backgrounds::default(), Arc::<Retries>::default());
-        let (flown, begun, paused) = (flights.clone(), backgrounds.clone(), Arc::clone(&retries));
-        let moved = Arc::clone(&local);
-        let family = client.tag_key(&Tag::family()).text();
         let namespace = client
             .namespace()
             .map_or(0, |namespace| namespace.len() + 1);
+        let local = Local::new(settings.clock.clone(), settings.local, namespace);
+        let local = Arc::new(local);
+        let (backgrounds, retries) = (Backgrounds::default(), Arc::<Retries>::default());
+        let (flown, begun, paused) = (flights.clone(), backgrounds.clone(), Arc::clone(&retries));
+        let moved = Arc::clone(&local);
         client.on_change(move |key| {
-            // The name of a tag is that of no flight. The family moves first, as in the store: whoever sees a tag that
-            // has moved sees that the family has.
-            if key.starts_with(&family) {
-                moved.move_tag(&family);
-            }
+            // The name of a tag is that of no flight.
+            moved.changed(key);
             moved.move_tag(key);
-            moved.forget(key.get(namespace..).unwrap_or_default());
             flown.detach(key);
             begun.detach(key);
             paused.forget(key);
@@ -77,7 +72,7 @@ impl Cache {
 
     /// The key was written here, or is about to be: what this process keeps of it is old.
     pub(crate) fn forget(&self, full: &str) {
-        self.local.forget(self.client.unnamed(full));
+        self.local.changed(full);
     }
 
     /// The key was written here: what is being loaded is not stored.

@@ -10,6 +10,9 @@ pub(crate) const TAG: &str = "@tag:";
 /// What the name of a tag begins with that may come from a value.
 const OF_VALUE: &str = "~";
 
+/// The key of the tag that moves with each of those.
+pub(crate) const FAMILY: &str = "@tag:~";
+
 /// A group of cached values that can be invalidated at once: one command, however many values there are.
 ///
 /// [`macro@crate::tag`] makes a function that gives one; this is for tags by hand. A tag is a key that holds a random

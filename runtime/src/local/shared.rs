@@ -3,9 +3,10 @@
 
 use super::name::{Name, OwnedName};
 use super::{Local, SharedCode};
+use crate::key::FAMILY;
 
 static SHARED: SharedCode = SharedCode {
-    forget: |local, key| local.remove(Name::shared(key)),
+    changed: Local::shared_changed,
     outdate: |local, key| {
         let name = Name::shared(key);
         if local.is_there(name) {
@@ -22,11 +23,22 @@ impl Local {
         self.shared.get_or_init(|| &SHARED);
     }
 
-    /// Removes the value of this key, and keeps loads that are under way from being kept.
-    pub(crate) fn forget(&self, key: &str) {
+    /// The value or the tag of this name, as the store has it, changes: the value is removed, and loads that are under
+    /// way are not kept.
+    pub(crate) fn changed(&self, name: &str) {
         if let Some(shared) = self.shared.get() {
-            (shared.forget)(self, key);
+            (shared.changed)(self, name);
         }
+    }
+
+    fn shared_changed(&self, name: &str) {
+        let (_, key) = name.split_at_checked(self.namespace).unwrap_or_default();
+        if key.starts_with(FAMILY) {
+            // It moves first, as in the store: whoever sees a tag that has moved sees that the family has.
+            let family = self.namespace + FAMILY.len();
+            self.move_tag(name.get(..family).unwrap_or_default());
+        }
+        self.remove(Name::shared(key));
     }
 
     /// Removes the value of this key where there is one, since a newer one is in the store.

@@ -7,6 +7,7 @@ mod call;
 mod limit;
 mod local;
 mod local_form;
+mod local_hit;
 mod mutation;
 mod part;
 mod return_type;

@@ -1,6 +1,6 @@
 //! A call of a cached function, from its key to its return value.
 
-use super::local::report_hit;
+use super::local_hit::report_hit;
 use crate::cache::call_mode::{self, CallMode};
 use crate::cache::call_status::Reporting;
 use crate::cache::{

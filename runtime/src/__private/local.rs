@@ -1,6 +1,7 @@
 //! A call of a function with `local = "only"`, async or not.
 
 use super::call::bypassed;
+use super::local_hit::report_hit;
 use crate::cache::call_mode::{self, CallMode};
 use crate::cache::call_status::Reporting;
 use crate::cache::only::{Loaded, OnlyCall, OnlyEntered, OnlyEntry, OnlyLoad, Origin, blocking};
@@ -145,18 +146,6 @@ impl LocalCall {
         };
         (Some(call), reporting)
     }
-}
-
-/// A call was answered by what is kept, and its caller wants to know.
-#[cold]
-pub(super) fn report_hit(name: Name<'_>, pond: Option<&Millpond>, is_null: bool) {
-    let age = |pond: &Millpond| pond.0.cache.local.known(name).map(|known| known.age);
-    let age = match pond {
-        Some(pond) => age(pond),
-        None => scope::with_current(age),
-    };
-    let (_, reporting) = call_mode::take();
-    reporting.say(|| CallStatus::found(is_null, Tier::Local, age));
 }
 
 /// What a function says of its values.

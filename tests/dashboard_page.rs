@@ -211,11 +211,14 @@ async fn charts_move_under_load_and_an_outage_turns_the_sentence_red_and_back() 
     served.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_functions_and_fifty_limits_are_usable_with_the_keyboard_and_harm_nothing() {
-    let Some(mut browser) = Browser::start() else {
-        return;
-    };
+/// How many functions the page shows.
+const SHOWN: &str = "document.querySelectorAll('#functions tbody tr').length";
+/// What the row of details says.
+const DETAILS: &str = "document.querySelector('#functions tr.details')?.textContent";
+
+/// The page of a hundred functions and fifty limits, some with names that would harm as HTML.
+async fn a_hundred_functions() -> Option<(Browser, Served)> {
+    let mut browser = Browser::start()?;
     let pond = Millpond::builder()
         .memory()
         .clock(ManualClock::new())
@@ -232,12 +235,19 @@ async fn a_hundred_functions_and_fifty_limits_are_usable_with_the_keyboard_and_h
     .await;
     let served = Served::start(&pond, "127.0.0.1:0").await;
     browser.open(&served.url, json!({})).await;
-    let shown = "document.querySelectorAll('#functions tbody tr').length";
+    Some((browser, served))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_functions_and_fifty_limits_are_usable_with_the_keyboard() {
+    let Some((mut browser, served)) = a_hundred_functions().await else {
+        return;
+    };
     let limits = "document.querySelectorAll('#limits tbody tr').length";
-    assert_eq!(browser.evaluate(shown).await, 12);
+    assert_eq!(browser.evaluate(SHOWN).await, 12);
     assert_eq!(browser.evaluate(limits).await, 12);
     browser.click("[data-every=functions]").await;
-    assert_eq!(browser.evaluate(shown).await, 101);
+    assert_eq!(browser.evaluate(SHOWN).await, 101);
     browser.click("[data-every=limits]").await;
     assert_eq!(browser.evaluate(limits).await, 51);
     browser.click("[data-every=functions]").await;
@@ -245,13 +255,12 @@ async fn a_hundred_functions_and_fifty_limits_are_usable_with_the_keyboard_and_h
     // From the filter to the details of a function, and back, without a mouse.
     browser.press("/").await;
     browser.type_text("m07::list").await;
-    browser.wait(&format!("{shown} === 1")).await;
+    browser.wait(&format!("{SHOWN} === 1")).await;
     for _ in 0..2 {
         browser.press("Tab").await;
     }
     browser.press("Enter").await;
-    let details = "document.querySelector('#functions tr.details')?.textContent";
-    let text = browser.wait(details).await;
+    let text = browser.wait(DETAILS).await;
     for part in [
         "dashboard_page::m07::list",
         "tests/dashboard_page.rs:",
@@ -285,7 +294,7 @@ async fn a_hundred_functions_and_fifty_limits_are_usable_with_the_keyboard_and_h
         .await;
     browser.press("/").await;
     browser.press("Escape").await;
-    browser.wait(&format!("{shown} === 12")).await;
+    browser.wait(&format!("{SHOWN} === 12")).await;
 
     // The map begins with modules; a choice leaves its neighbours, and Escape leads back.
     let nodes = "document.querySelectorAll('#map li').length";
@@ -297,12 +306,20 @@ async fn a_hundred_functions_and_fifty_limits_are_usable_with_the_keyboard_and_h
     browser.wait(&format!("{nodes} === 3")).await;
     browser.press("Escape").await;
     browser.wait(&format!("{nodes} === 102")).await;
+    browser.complains_of_nothing().await;
+    served.stop().await;
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_a_script_is_text_and_what_can_be_pressed_has_a_name() {
+    let Some((mut browser, served)) = a_hundred_functions().await else {
+        return;
+    };
     browser.press("/").await;
     browser.type_text("harmful").await;
-    browser.wait(&format!("{shown} === 1")).await;
+    browser.wait(&format!("{SHOWN} === 1")).await;
     browser.click("#functions tbody button").await;
-    let text = browser.wait(details).await;
+    let text = browser.wait(DETAILS).await;
     assert!(text.as_str().unwrap().contains("Vec<"), "{text}");
     let row = browser
         .evaluate("document.querySelector('#functions tbody tr').textContent")

@@ -10,6 +10,7 @@ pub mod companion;
 pub mod constants;
 mod coverage;
 pub mod duration;
+pub mod flight;
 mod generics;
 pub mod key;
 pub mod limit;

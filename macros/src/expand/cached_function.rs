@@ -16,7 +16,8 @@ use crate::{
     model::{
         cache::Cache,
         companion::Companion,
-        constants::{Constants, Flight, Null},
+        constants::{Constants, Null},
+        flight::Flight,
         staleness::{Ahead, Windows},
     },
     tokens::respanned,

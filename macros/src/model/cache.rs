@@ -7,9 +7,10 @@ use syn::{Expr, Generics, Path, Type, parse_quote};
 use super::{
     callee::{self, Callee},
     companion::{self, Companion, EntryArguments},
-    constants::{self, Constants, Flight},
+    constants::{self, Constants},
     coverage,
     duration::Length,
+    flight::Flight,
     generics,
     key::{self, Key, Sources},
     local::{self, Local, Locality},

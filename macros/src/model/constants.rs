@@ -5,8 +5,8 @@ use proc_macro2::{Ident, Span};
 use syn::{Expr, LitStr};
 
 use super::{
-    choice::choice,
     duration::{self, Length},
+    flight::Flight,
     local::{self, Local, Near},
     names::stem,
     option::Opt,
@@ -42,16 +42,6 @@ pub enum Null {
     Default,
     Kept(Length),
     NotKept,
-}
-
-choice! {
-    /// Who loads a cold key.
-    pub enum Flight {
-        Process = "process",
-        Cluster = "cluster",
-        Off = "off",
-    }
-    later []
 }
 
 /// The options that become constants, before they are judged.

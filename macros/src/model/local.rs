@@ -4,8 +4,8 @@ use proc_macro2::Ident;
 use syn::{Meta, MetaNameValue};
 
 use super::{
-    constants::Flight,
     duration::Length,
+    flight::Flight,
     option::{Opt, name_of, ungrouped, wrong},
     value::string,
 };

@@ -176,7 +176,7 @@ mod tests {
         ] {
             assert_eq!(read(foreign, "me"), Said::Foreign, "{foreign:?}");
         }
-        let deep = [b'['; 100_000];
+        let deep = vec![b'['; 100_000];
         assert_eq!(read(&deep, "me"), Said::Foreign);
     }
 }

@@ -1,0 +1,87 @@
+//! What a client does as a member of the channel: it tells what it moves, and listens while it keeps values.
+use super::message;
+use crate::client::Client;
+use crate::client::outage::Step;
+use crate::error::{Error, ErrorKind};
+use crate::key::FullKey;
+use crate::reply;
+use crate::runtime;
+use crate::store::command::{Command, Reply};
+#[cfg(not(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+)))]
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+impl Client {
+    /// Sends commands, and behind them what tells other processes of the keys that they move: the replies to them, and
+    /// what came of telling. Where that is an error it should be done again, since others may believe what they keep.
+    pub(crate) async fn send_and_tell<'a>(
+        &self,
+        mut commands: Vec<Command>,
+        keys: impl Iterator<Item = &'a FullKey>,
+        within: Duration,
+    ) -> (Vec<Result<Reply, Error>>, Result<(), Error>) {
+        let backplane = &self.backplane;
+        let told = keys.filter(|key| self.is_told(key));
+        let told = message::publish(&backplane.channel, || backplane.id(), told);
+        if told.is_empty() {
+            return (self.send(commands, within).await, Ok(()));
+        }
+        let start = runtime::now();
+        let own = commands.len();
+        // On a cluster it would not leave behind what moves the keys.
+        let replies = if self.cluster {
+            let mut replies = self.send(commands, within).await;
+            let left = within.saturating_sub(start.elapsed());
+            replies.extend(self.send(told, left).await);
+            replies
+        } else {
+            commands.extend(told);
+            self.send(commands, within).await
+        };
+        let mut replies = replies;
+        let answers = replies.split_off(own);
+        (replies, self.heard(answers))
+    }
+
+    /// Where the server refuses it for good, that is logged, and others believe what they keep for as long as `local`
+    /// says.
+    fn heard(&self, answers: Vec<Result<Reply, Error>>) -> Result<(), Error> {
+        for answer in answers {
+            match answer.and_then(|answer| reply::int(&answer)) {
+                Ok(_) => self.outages.succeeded(Step::Publication),
+                Err(error) => {
+                    self.outages.failed(Step::Publication, "", &error);
+                    if !matches!(error.kind(), ErrorKind::Server | ErrorKind::Auth) {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(in crate::client) fn is_told(&self, key: &FullKey) -> bool {
+        let keeps_values = || self.backplane.turn.load(Ordering::Relaxed) != 0;
+        let by_itself = || key.is_near || key.is_tag() && keeps_values();
+        !self.is_embedded() && self.settings.backplane.unwrap_or_else(by_itself)
+    }
+
+    /// A value is kept in this process. Where a request ends, so would a subscription: there is none.
+    #[cfg(not(all(
+        any(feature = "upstash", feature = "redis"),
+        not(target_arch = "wasm32")
+    )))]
+    #[expect(clippy::unused_self, reason = "as where there are subscriptions")]
+    pub(crate) fn listens(self: &Arc<Self>) {}
+
+    /// For how long a proof of the subscription counts. Over REST each proof costs a command.
+    pub(crate) fn backplane_silence(&self) -> Duration {
+        let store = self.store.as_ref();
+        let of_engine = || store.map_or(Duration::ZERO, |store| store.silence());
+        self.settings.backplane_silence.unwrap_or_else(of_engine)
+    }
+}

@@ -230,7 +230,7 @@ impl Model {
             23..=40 => self.call(process, id, what % 3 + 2).await,
             41..=49 => self.call(process, id, what % 2 + 5).await,
             50 => {
-                self.clocks[process].advance(Duration::from_mins(1));
+                self.clocks[process].advance(Duration::from_secs(60));
                 self.known[process] = self.truth;
             }
             7..=8 => self.answer().await,
@@ -287,8 +287,8 @@ impl Model {
             20..=22 => self.call_many(&pond, id).await,
             _ => self.read_by_hand(&pond, id, what == 18).await,
         }
-        for id in 0..KEYS {
-            if self.truth[id] > before[id] {
+        for (id, before) in before.into_iter().enumerate() {
+            if self.truth[id] > before {
                 self.known[process][id] = self.truth[id];
             }
         }

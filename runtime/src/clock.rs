@@ -3,7 +3,7 @@
 mod coarse;
 
 use crate::runtime::{RealInstant, since_epoch};
-pub(crate) use coarse::{AtomicCoarse, Coarse};
+pub(crate) use coarse::Coarse;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

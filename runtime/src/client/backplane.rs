@@ -7,21 +7,42 @@ mod message;
     any(feature = "upstash", feature = "redis"),
     not(target_arch = "wasm32")
 ))]
+mod said;
+#[cfg_attr(
+    not(all(
+        any(feature = "upstash", feature = "redis"),
+        not(target_arch = "wasm32")
+    )),
+    path = "backplane/no_subscriber.rs"
+)]
 mod subscriber;
+#[cfg_attr(
+    not(all(
+        any(feature = "upstash", feature = "redis"),
+        not(target_arch = "wasm32")
+    )),
+    path = "backplane/no_trust.rs"
+)]
 mod trust;
 
 use crate::error::Error;
 use crate::random;
 use crate::stats::Counter;
-use crate::sync;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
+use subscriber::Tasks;
 pub(crate) use trust::Trust;
 
 /// What the channel is called, behind the namespace.
 const CHANNEL: &str = "millpond:moved";
 
 /// Whether this process hears of the invalidations of others.
+#[cfg_attr(
+    not(all(
+        any(feature = "upstash", feature = "redis"),
+        not(target_arch = "wasm32")
+    )),
+    expect(dead_code, reason = "without subscriptions there is nothing to trust")
+)]
 pub(crate) enum BackplaneState {
     /// It keeps no values that others could invalidate.
     Unused,
@@ -35,15 +56,7 @@ pub(crate) struct Backplane {
     /// What this `Millpond` calls itself on the channel, chosen when it is first needed.
     id: OnceLock<String>,
     channel: String,
-    /// Whether values are kept here since the last proof.
-    wanted: AtomicBool,
-    /// Until when, in real ms, the subscriber counts as alive; 0 without one.
-    alive: AtomicU64,
-    /// How many tasks there were.
-    turn: AtomicU64,
-    woken: tokio::sync::Notify,
-    /// Why there is no subscription, where one is wanted.
-    error: Mutex<Option<Error>>,
+    tasks: Tasks,
     /// Messages that were none of this channel.
     pub(crate) foreign: Counter,
 }
@@ -58,11 +71,7 @@ impl Backplane {
                 Some(namespace) => format!("{namespace}:{CHANNEL}{suffix}"),
                 None => format!("{CHANNEL}{suffix}"),
             },
-            wanted: AtomicBool::new(false),
-            alive: AtomicU64::new(0),
-            turn: AtomicU64::new(0),
-            woken: tokio::sync::Notify::new(),
-            error: Mutex::default(),
+            tasks: Tasks::default(),
             foreign: Counter::default(),
         }
     }
@@ -72,13 +81,6 @@ impl Backplane {
     }
 
     pub(crate) fn state(&self) -> BackplaneState {
-        if self.turn.load(Ordering::SeqCst) == 0 {
-            BackplaneState::Unused
-        } else if self.trust.subscription() != 0 {
-            // Where nobody keeps anything, no proofs are asked for; where one does not come, the subscription ends.
-            BackplaneState::Trusted
-        } else {
-            BackplaneState::Untrusted(sync::lock(&self.error).clone())
-        }
+        self.tasks.state(&self.trust)
     }
 }

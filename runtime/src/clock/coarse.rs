@@ -1,32 +1,21 @@
 //! Both clocks as they stood at the last tick of the system: a few nanoseconds to read, some milliseconds old.
 
 use super::Clock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How far the clocks may lag behind: the tick of a system that was built with 100 Hz.
 const TICK: u64 = 10_000_000;
 
-/// What both clocks said, in nanoseconds. Only differences mean anything.
+/// What both clocks said, in nanoseconds. Of the monotonic one only differences mean anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Coarse {
-    monotonic: u64,
-    wall: u64,
+    pub(crate) monotonic: u64,
+    /// Of the system's clock, since the Unix epoch.
+    pub(crate) wall: u64,
 }
 
 impl Coarse {
-    #[cfg(feature = "dashboard")]
-    #[inline]
-    pub(crate) fn monotonic_nanos(self) -> u64 {
-        self.monotonic
-    }
-
-    /// Since the Unix epoch.
-    #[cfg(feature = "dashboard")]
-    pub(crate) fn wall_nanos(self) -> u64 {
-        self.wall
-    }
-
     /// Whether this time has come, by the clock that says more.
     pub(crate) fn is_past(self, now: Self) -> bool {
         now.monotonic >= self.monotonic || now.wall >= self.wall
@@ -42,29 +31,6 @@ impl Coarse {
     pub(crate) fn until(self, then: Self) -> Duration {
         let monotonic = then.monotonic.saturating_sub(self.monotonic);
         Duration::from_nanos(monotonic.min(then.wall.saturating_sub(self.wall)))
-    }
-}
-
-/// A time that is replaced as a whole by one of its writers. A reader may see one clock of an older time beside the
-/// other one of a newer.
-#[derive(Debug, Default)]
-pub(crate) struct AtomicCoarse {
-    monotonic: AtomicU64,
-    wall: AtomicU64,
-}
-
-impl AtomicCoarse {
-    #[inline]
-    pub(crate) fn load(&self) -> Coarse {
-        Coarse {
-            monotonic: self.monotonic.load(Ordering::Acquire),
-            wall: self.wall.load(Ordering::Acquire),
-        }
-    }
-
-    pub(crate) fn store(&self, time: Coarse) {
-        self.monotonic.store(time.monotonic, Ordering::Release);
-        self.wall.store(time.wall, Ordering::Release);
     }
 }
 

@@ -215,7 +215,7 @@ impl Windows {
     /// Something is about to be counted.
     #[inline]
     pub(crate) fn begin(&self, now: Coarse) {
-        if now.monotonic_nanos() >= self.ends.load(Ordering::Relaxed) {
+        if now.monotonic >= self.ends.load(Ordering::Relaxed) {
             self.turn(now);
         }
     }
@@ -228,7 +228,7 @@ impl Windows {
             // Another one does it.
             Err(TryLockError::WouldBlock) => return,
         };
-        if now.monotonic_nanos() >= self.ends.load(Ordering::Relaxed) {
+        if now.monotonic >= self.ends.load(Ordering::Relaxed) {
             self.end_slot(&mut kept, now);
         }
     }
@@ -237,19 +237,19 @@ impl Windows {
         let Some(count) = self.count.get() else {
             return;
         };
-        kept.end(count(), now.wall_nanos() / LENGTH_NANOS);
-        let left = LENGTH_NANOS - now.wall_nanos() % LENGTH_NANOS;
-        let ends = now.monotonic_nanos().saturating_add(left);
+        kept.end(count(), now.wall / LENGTH_NANOS);
+        let left = LENGTH_NANOS - now.wall % LENGTH_NANOS;
+        let ends = now.monotonic.saturating_add(left);
         self.ends.store(ends, Ordering::Relaxed);
     }
 
     /// The last slots, the oldest first; those in which nothing happened are left out.
     pub(crate) fn latest(&self, clock: &Clock) -> Vec<Arc<Window>> {
         let now = clock.coarse();
-        let slot = now.wall_nanos() / LENGTH_NANOS;
+        let slot = now.wall / LENGTH_NANOS;
         let mut kept = sync::lock(&self.kept);
         // Somebody may have set the wall clock, by which slots are told apart.
-        if slot != kept.slot || now.monotonic_nanos() >= self.ends.load(Ordering::Relaxed) {
+        if slot != kept.slot || now.monotonic >= self.ends.load(Ordering::Relaxed) {
             self.end_slot(&mut kept, now);
         }
         let current = self

@@ -1,4 +1,4 @@
-//! What a client does as a member of the channel: it tells what it moves, and listens while it keeps values.
+//! What a client does as a member of the channel: it tells what it moves.
 use super::message;
 use crate::client::Client;
 use crate::client::outage::Step;
@@ -7,12 +7,6 @@ use crate::key::FullKey;
 use crate::reply;
 use crate::runtime;
 use crate::store::command::{Command, Reply};
-#[cfg(not(all(
-    any(feature = "upstash", feature = "redis"),
-    not(target_arch = "wasm32")
-)))]
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 impl Client {
@@ -65,23 +59,7 @@ impl Client {
     }
 
     pub(in crate::client) fn is_told(&self, key: &FullKey) -> bool {
-        let keeps_values = || self.backplane.turn.load(Ordering::Relaxed) != 0;
-        let by_itself = || key.is_near || key.is_tag() && keeps_values();
+        let by_itself = || key.is_near || key.is_tag() && self.backplane.tasks.were_begun();
         !self.is_embedded() && self.settings.backplane.unwrap_or_else(by_itself)
-    }
-
-    /// A value is kept in this process. Where a request ends, so would a subscription: there is none.
-    #[cfg(not(all(
-        any(feature = "upstash", feature = "redis"),
-        not(target_arch = "wasm32")
-    )))]
-    #[expect(clippy::unused_self, reason = "as where there are subscriptions")]
-    pub(crate) fn listens(self: &Arc<Self>) {}
-
-    /// For how long a proof of the subscription counts. Over REST each proof costs a command.
-    pub(crate) fn backplane_silence(&self) -> Duration {
-        let store = self.store.as_ref();
-        let of_engine = || store.map_or(Duration::ZERO, |store| store.silence());
-        self.settings.backplane_silence.unwrap_or_else(of_engine)
     }
 }

@@ -1,8 +1,8 @@
 //! The task that listens to the channel: one for a `Millpond`, begun when a first value is kept in the process, and
 //! again where its runtime has ended.
 
-use super::message::{self, Said};
-use super::{Backplane, Trust};
+use super::said::{self, Said};
+use super::{Backplane, BackplaneState, Trust};
 use crate::client::Client;
 use crate::clock::{Clock, Coarse};
 use crate::error::{Error, ErrorKind};
@@ -11,10 +11,10 @@ use crate::runtime::{self, First, first};
 use crate::store::subscription::{Heard, Listener};
 use crate::sync;
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// The pause before a subscription is tried again: this long at first, then longer each time.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
@@ -24,6 +24,38 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// drives. Longer than a pause, and than two proofs are apart.
 const SILENCE_OF_TASK: u64 = 10_000;
 
+/// What callers and the tasks of a `Millpond` tell each other.
+#[derive(Default)]
+pub(super) struct Tasks {
+    /// Whether values are kept here since the last proof.
+    wanted: AtomicBool,
+    /// Until when, in real ms, the one that listens counts as alive; 0 without one.
+    alive: AtomicU64,
+    /// How many there were.
+    turn: AtomicU64,
+    woken: Notify,
+    /// Why there is no subscription, where one is wanted.
+    error: Mutex<Option<Error>>,
+}
+
+impl Tasks {
+    pub(super) fn state(&self, trust: &Trust) -> BackplaneState {
+        if !self.were_begun() {
+            BackplaneState::Unused
+        } else if trust.subscription() != 0 {
+            // Where nobody keeps anything, no proofs are asked for; where one does not come, the subscription ends.
+            BackplaneState::Trusted
+        } else {
+            BackplaneState::Untrusted(sync::lock(&self.error).clone())
+        }
+    }
+
+    /// Whether values were kept here that others could invalidate.
+    pub(super) fn were_begun(&self) -> bool {
+        self.turn.load(Ordering::Relaxed) != 0
+    }
+}
+
 impl Client {
     /// A value is kept in this process, so it is of use to hear what others move.
     pub(crate) fn listens(self: &Arc<Self>) {
@@ -31,11 +63,11 @@ impl Client {
         if self.settings.backplane == Some(false) || self.store.is_err() || self.is_embedded() {
             return;
         }
-        backplane.wanted.store(true, Ordering::SeqCst);
+        backplane.tasks.wanted.store(true, Ordering::SeqCst);
         let is_subscribed = backplane.trust.subscription() != 0;
         if is_subscribed && !backplane.trust.stands_at(self.settings.clock.coarse()) {
             // The proofs ceased while nobody needed any.
-            backplane.woken.notify_one();
+            backplane.tasks.woken.notify_one();
         }
         if !runtime::in_runtime() || !runtime::has_timers() {
             return;
@@ -43,6 +75,13 @@ impl Client {
         if let Some(task) = Task::begin(self) {
             runtime::spawn_unawaited(task.run());
         }
+    }
+
+    /// For how long a proof of the subscription counts. Over REST each proof costs a command.
+    fn backplane_silence(&self) -> Duration {
+        let store = self.store.as_ref();
+        let of_engine = || store.map_or(Duration::ZERO, |store| store.silence());
+        self.settings.backplane_silence.unwrap_or_else(of_engine)
     }
 }
 
@@ -60,7 +99,7 @@ struct Task {
 impl Drop for Task {
     fn drop(&mut self) {
         // Here when its runtime is gone, too.
-        let alive = &self.backplane.alive;
+        let alive = &self.backplane.tasks.alive;
         if alive
             .compare_exchange(self.alive, 0, Ordering::SeqCst, Ordering::SeqCst)
             .is_ok()
@@ -76,17 +115,18 @@ impl Task {
         let backplane = Arc::clone(&client.backplane);
         let silence = client.backplane_silence();
         let now = runtime::real_ms();
-        let held = backplane.alive.load(Ordering::SeqCst);
+        let held = backplane.tasks.alive.load(Ordering::SeqCst);
         if held >= now {
             return None;
         }
         let alive = until(now, silence);
         let began =
             backplane
+                .tasks
                 .alive
                 .compare_exchange(held, alive, Ordering::SeqCst, Ordering::SeqCst);
         began.ok()?;
-        let turn = backplane.turn.fetch_add(1, Ordering::SeqCst) + 1;
+        let turn = backplane.tasks.turn.fetch_add(1, Ordering::SeqCst) + 1;
         Some(Self {
             client: Arc::downgrade(client),
             turn,
@@ -100,7 +140,7 @@ impl Task {
     /// Whether this task is still the one.
     fn goes_on(&mut self) -> bool {
         let next = until(runtime::real_ms(), self.silence);
-        let alive = &self.backplane.alive;
+        let alive = &self.backplane.tasks.alive;
         let went_on = alive.compare_exchange(self.alive, next, Ordering::SeqCst, Ordering::SeqCst);
         self.alive = next;
         went_on.is_ok()
@@ -132,7 +172,7 @@ impl Task {
                 );
                 is_reported = true;
             }
-            *sync::lock(&self.backplane.error) = Some(error);
+            *sync::lock(&self.backplane.tasks.error) = Some(error);
             runtime::sleep(random::jitter(pause)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -169,7 +209,7 @@ impl Task {
         let backplane = Arc::clone(&self.backplane);
         let mut number = 0;
         loop {
-            let woken = backplane.woken.notified();
+            let woken = backplane.tasks.woken.notified();
             let mut is_woken = matches!(
                 first(woken, runtime::sleep(self.silence / 2)).await,
                 First::A(())
@@ -188,7 +228,7 @@ impl Task {
                 ));
             }
             is_woken &= asked.oldest_age(now).is_none();
-            if backplane.wanted.swap(false, Ordering::SeqCst) || is_woken {
+            if backplane.tasks.wanted.swap(false, Ordering::SeqCst) || is_woken {
                 number += 1;
                 asked.put(number, now);
                 ask.send_replace(number);
@@ -256,14 +296,14 @@ struct Ears {
 impl Ears {
     fn hear(&self, heard: Heard) {
         let trust: &Trust = &self.backplane.trust;
-        if self.backplane.turn.load(Ordering::SeqCst) != self.turn {
+        if self.backplane.tasks.turn.load(Ordering::SeqCst) != self.turn {
             return;
         }
         match heard {
             Heard::Subscribed => {
                 if let Some(departed) = self.asked.take(0) {
                     trust.begin(&self.clock, departed, self.silence);
-                    *sync::lock(&self.backplane.error) = None;
+                    *sync::lock(&self.backplane.tasks.error) = None;
                     tracing::debug!("subscribed to invalidations of other processes");
                 }
             }
@@ -272,7 +312,7 @@ impl Ears {
                     trust.prove(&self.clock, departed, self.silence);
                 }
             }
-            Heard::Message(message) => match message::read(&message, self.backplane.id()) {
+            Heard::Message(message) => match said::read(&message, self.backplane.id()) {
                 Said::Echo => {}
                 Said::Moved(keys) => {
                     if let Some(client) = self.client.upgrade() {

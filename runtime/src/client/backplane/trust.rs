@@ -1,6 +1,6 @@
 //! Whether this process hears of every invalidation.
 
-use crate::clock::{AtomicCoarse, Clock, Coarse};
+use crate::clock::{Clock, Coarse};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -56,5 +56,28 @@ impl Trust {
     /// It ended, or something was heard that is not understood: what was read before is to be looked at again.
     pub(super) fn end(&self) {
         self.subscription.store(0, Ordering::SeqCst);
+    }
+}
+
+/// A time that is replaced as a whole by one of its writers. A reader may see one clock of an older time beside the
+/// other one of a newer.
+#[derive(Debug, Default)]
+struct AtomicCoarse {
+    monotonic: AtomicU64,
+    wall: AtomicU64,
+}
+
+impl AtomicCoarse {
+    #[inline]
+    fn load(&self) -> Coarse {
+        Coarse {
+            monotonic: self.monotonic.load(Ordering::Acquire),
+            wall: self.wall.load(Ordering::Acquire),
+        }
+    }
+
+    fn store(&self, time: Coarse) {
+        self.monotonic.store(time.monotonic, Ordering::Release);
+        self.wall.store(time.wall, Ordering::Release);
     }
 }

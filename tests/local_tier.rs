@@ -345,6 +345,8 @@ async fn a_pattern_removes_what_is_kept(pond: &Millpond) {
 fn on_gateway(gateway: &Gateway) -> (Millpond, ManualClock) {
     let clock = ManualClock::new();
     let pond = support::builder(gateway).clock(clock.clone());
+    // Nothing but `local` bounds how old a value is.
+    let pond = pond.backplane(false).local_unverified(ttl::LONG);
     (pond.build().unwrap(), clock)
 }
 

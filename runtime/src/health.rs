@@ -291,7 +291,12 @@ fn invalidations(client: &Client) -> HealthCheck {
 
 fn backplane(client: &Client) -> HealthCheck {
     match client.backplane.state() {
-        BackplaneState::Unused => HealthCheck::up("not used"),
+        BackplaneState::Unused if client.settings.backplane == Some(false) => {
+            HealthCheck::up("off (`Builder::backplane`): others' invalidations are not heard")
+        }
+        BackplaneState::Unused => {
+            HealthCheck::up("not needed: this process keeps no values (`local`)")
+        }
         BackplaneState::Trusted => HealthCheck::up("invalidations of other processes are heard"),
         BackplaneState::Untrusted(error) => {
             let age = client.settings.local_unverified;

@@ -1,6 +1,6 @@
 //! What the runtime is told of a cached function, and a call of it. The description is written once, beside
 //! the function where there is a companion to hold it.
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote_spanned;
 
 use super::{
@@ -194,7 +194,10 @@ fn description(cache: &Cache) -> TokenStream {
         quote_spanned!(Span::mixed_site()=> .sharing(#other))
     });
     let encrypt = encrypt.then(|| quote_spanned!(Span::mixed_site()=> .encrypt()));
-    let jitter = jitter.map(|jitter| quote_spanned!(Span::mixed_site()=> .jitter(#jitter)));
+    let jitter = jitter.map(|jitter| {
+        let jitter = Literal::f64_unsuffixed(jitter);
+        quote_spanned!(Span::mixed_site()=> .jitter(#jitter))
+    });
     // Where values stay what they are, the value itself is asked.
     let has_bytes = |_: &&syn::Expr| !cache.is_local();
     let ttl_of = ttl_of.as_ref().filter(has_bytes);

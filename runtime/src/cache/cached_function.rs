@@ -35,7 +35,7 @@ pub struct CachedFunction {
     pub(crate) version: Option<u32>,
     pub(crate) flight: bool,
     pub(crate) encoding: Encoding,
-    pub(crate) jitter: Option<f64>,
+    pub(crate) jitter: Option<f32>,
     pub(crate) ttl_of: Option<LifetimeOf>,
     pub(crate) unless: Option<UnlessOf>,
     pub(crate) tags_of: Option<TagsOf>,
@@ -179,7 +179,7 @@ impl CachedFunction {
 
     /// Up to this fraction is taken off each lifetime.
     #[must_use]
-    pub const fn jitter(mut self, fraction: f64) -> Self {
+    pub const fn jitter(mut self, fraction: f32) -> Self {
         self.jitter = Some(fraction);
         self
     }

@@ -15,12 +15,14 @@ use std::time::Duration;
 /// The rules of one cached function.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Policy {
-    pub(crate) ttl: Duration,
-    pub(crate) null_ttl: Option<Duration>,
+    /// In ms, as the store counts: as durations they would make every call 16 bytes larger.
+    ttl: u64,
+    /// In ms; 0 where nulls are not kept.
+    null_ttl: u64,
     pub(crate) flight: bool,
     pub(crate) encoding: Encoding,
     /// Up to which fraction of a lifetime is taken off; nothing for that of the settings.
-    pub(crate) jitter: Option<f64>,
+    pub(crate) jitter: Option<f32>,
     pub(crate) ttl_of: Option<LifetimeOf>,
     /// Whether values have a guard, so that a load that an invalidation overtook is not stored.
     pub(crate) guard: bool,
@@ -45,8 +47,8 @@ impl Policy {
             ..
         } = *function;
         Self {
-            ttl,
-            null_ttl,
+            ttl: milliseconds(ttl),
+            null_ttl: null_ttl.map_or(0, milliseconds),
             flight,
             encoding,
             jitter,
@@ -60,8 +62,8 @@ impl Policy {
     /// The defaults of `#[cached]`, for values by hand.
     pub(crate) fn by_hand(ttl: Duration) -> Self {
         Self {
-            ttl,
-            null_ttl: Some(ttl.min(crate::ttl::SHORT)),
+            ttl: milliseconds(ttl),
+            null_ttl: milliseconds(ttl.min(crate::ttl::SHORT)),
             flight: true,
             encoding: Encoding::default(),
             jitter: Some(0.0),
@@ -97,6 +99,10 @@ impl Kept {
     }
 }
 
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// The shortest lifetime that a server takes.
 const SHORTEST: Duration = Duration::from_millis(1);
 
@@ -126,9 +132,8 @@ impl Policy {
         let Some(windows) = self.staleness else {
             return Kept::for_all_of(ttl).ok();
         };
-        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let until = from.saturating_add(ms(ttl));
-        let end = until.saturating_add(ms(windows.longest()));
+        let until = from.saturating_add(milliseconds(ttl));
+        let end = until.saturating_add(milliseconds(windows.longest()));
         let left = end.checked_sub(client.time().latest)?;
         let lasts = crate::ttl::lifetime(Duration::from_millis(left)).ok()?;
         // The embedded engine has the clocks of this process, and counts by both.
@@ -140,7 +145,7 @@ impl Policy {
         let times = Times {
             until,
             from: Some(from),
-            took: took.map(ms),
+            took: took.map(milliseconds),
         };
         Some(Kept {
             life,
@@ -165,14 +170,16 @@ impl Policy {
         settings: &Settings,
     ) -> Option<Duration> {
         let life = if is_null {
-            self.null_ttl?
+            Duration::from_millis(self.null_ttl)
         } else {
-            own().map_or(self.ttl, |own| own.min(crate::ttl::CENTURY))
+            own().map_or(Duration::from_millis(self.ttl), |own| {
+                own.min(crate::ttl::CENTURY)
+            })
         };
         if life < SHORTEST {
             return None;
         }
-        let jitter = self.jitter.unwrap_or(settings.ttl_jitter);
+        let jitter = self.jitter.map_or(settings.ttl_jitter, f64::from);
         if jitter == 0.0 {
             return Some(life);
         }

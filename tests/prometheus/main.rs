@@ -56,7 +56,7 @@ fn every_alert_fires_when_it_should_and_not_before() {
         tests.contains(&fired)
     };
     let (tested, untested): (Vec<_>, Vec<_>) = alerts.partition(fires);
-    assert_eq!((tested.len(), untested), (5, Vec::new()));
+    assert_eq!((tested.len(), untested), (6, Vec::new()));
 }
 
 #[test]

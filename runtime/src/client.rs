@@ -19,7 +19,7 @@ use crate::codec::Codec;
 use crate::error::{Error, ErrorKind};
 use crate::key::{self, FullKey, Key};
 use crate::reply;
-use crate::runtime;
+use crate::runtime::{self, BoxFutureOf};
 use crate::settings::Settings;
 use crate::stats::{Counters, Registry};
 use crate::store::command::{Command, Effect, Reply};
@@ -267,7 +267,8 @@ impl Client {
         let commands = vec![command];
         let mut replies = if self.pending.ticket(full).is_some() {
             let keys = std::slice::from_ref(full);
-            self.settled_all(keys, counters, commands, within).await?
+            self.settled_all(keys, &[], counters, commands, within)
+                .await?
         } else {
             counters.commands.add(1);
             self.send(commands, within).await
@@ -286,27 +287,28 @@ impl Client {
         within: Duration,
     ) -> Result<Reply, Error> {
         let keys = std::slice::from_ref(full);
-        let replies = self.settled_and_all_told(keys, told, counters, vec![command], within);
+        let replies = self.settled_all(keys, told, counters, vec![command], within);
         let reply = replies.await?.pop();
         reply
             .unwrap_or_else(|| Err(reply::no_reply()))
             .map_err(advised)
     }
 
-    /// Sends commands on keys. What is owed for them goes in front; where one of those fails, that is the error
-    /// of all.
-    pub(crate) async fn settled_all(
-        &self,
-        keys: &[FullKey],
-        counters: &Counters,
+    /// Sends commands on keys, and tells other processes of some. What is owed for the keys goes in front; where one
+    /// of those fails, or the telling, that is the error of all.
+    pub(crate) fn settled_all<'a>(
+        &'a self,
+        keys: &'a [FullKey],
+        told: &'a [FullKey],
+        counters: &'a Counters,
         commands: Vec<Command>,
         within: Duration,
-    ) -> Result<Vec<Result<Reply, Error>>, Error> {
-        self.settled_and_all_told(keys, &[], counters, commands, within)
-            .await
+    ) -> BoxFutureOf<'a, Result<Vec<Result<Reply, Error>>, Error>> {
+        // In a box it is compiled once, and not again in each crate that reaches it.
+        Box::pin(self.settle_all(keys, told, counters, commands, within))
     }
 
-    async fn settled_and_all_told(
+    async fn settle_all(
         &self,
         keys: &[FullKey],
         told: &[FullKey],
@@ -337,8 +339,8 @@ impl Client {
         all.extend(commands);
         counters.commands.add(all.len() as u64);
         let owed = tickets.iter().map(|ticket| &ticket.owed.key);
-        let keys = owed.chain(told);
-        let (mut replies, told) = self.send_and_tell(all, keys, within).await;
+        let tell = self.telling(&mut owed.chain(told));
+        let (mut replies, told) = self.send_and_tell(all, tell, within).await;
         let answers = replies.split_off(first);
         // In front of what is owed may stand what moves the family.
         let owed = replies.split_off(first - tickets.len());

@@ -31,7 +31,7 @@ impl Cache {
         let budget = self.client.settings.budget;
         let replies = self
             .client
-            .settled_all(&fulls, &counters, vec![command], budget);
+            .settled_all(&fulls, &[], &counters, vec![command], budget);
         let reply = replies
             .await
             .and_then(|mut replies| replies.pop().unwrap_or_else(|| Err(no_reply())))

@@ -147,8 +147,9 @@ impl Cache {
                 let words = std::iter::once(name).chain(doomed);
                 let delete = vec![Command::new(Effect::Repeatable, words)];
                 let within = self.client.settings.budget;
-                let (mut replies, told) =
-                    self.client.send_and_tell(delete, told.iter(), within).await;
+                let tell = self.client.telling(&mut told.iter());
+                let sent = self.client.send_and_tell(delete, tell, within);
+                let (mut replies, told) = sent.await;
                 let reply = replies.pop().unwrap_or_else(|| Err(no_reply()))?;
                 told?;
                 removed += u64::try_from(int(&reply)?).unwrap_or(0);

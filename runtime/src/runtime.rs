@@ -11,13 +11,14 @@ mod timers;
 
 #[cfg(target_arch = "wasm32")]
 pub(crate) use isolate::{
-    BoxFuture, InRequest, Instant, MUCH, MaybeSend, PerRequest, RealInstant, RuntimeHandle,
-    SystemTime, background_done, in_request, in_runtime, offload, spawn, spawn_unawaited, timer,
+    BoxFuture, BoxFutureOf, InRequest, Instant, MUCH, MaybeSend, PerRequest, RealInstant,
+    RuntimeHandle, SystemTime, background_done, in_request, in_runtime, offload, spawn,
+    spawn_unawaited, timer,
 };
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use server::{
-    BoxFuture, InRequest, Instant, MUCH, PerRequest, RealInstant, RuntimeHandle, SystemTime,
-    in_request, in_runtime, offload, spawn, spawn_unawaited,
+    BoxFuture, BoxFutureOf, InRequest, Instant, MUCH, PerRequest, RealInstant, RuntimeHandle,
+    SystemTime, in_request, in_runtime, offload, spawn, spawn_unawaited,
 };
 #[cfg(all(
     not(target_arch = "wasm32"),

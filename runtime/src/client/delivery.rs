@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind};
 use crate::key::{FullKey, Key, KeyKind, Tag};
 use crate::random;
 use crate::reply;
-use crate::runtime;
+use crate::runtime::{self, BoxFutureOf};
 use crate::settings::Settings;
 use crate::store::command::{Command, Reply};
 use std::sync::Arc;
@@ -88,16 +88,19 @@ fn first_commands(kind: KeyKind) -> usize {
 impl Client {
     /// Invalidates keys in one request; how many were there. What cannot be delivered now is
     /// delivered in the background, and then the error says why.
-    pub(crate) async fn invalidate_all(
+    pub(crate) fn invalidate_all(
         self: &Arc<Self>,
         targets: impl IntoIterator<Item = impl Into<Invalidated>>,
-    ) -> Result<i64, Error> {
+    ) -> BoxFutureOf<'_, Result<i64, Error>> {
+        Box::pin(self.invalidate_these(targets.into_iter().map(Into::into).collect()))
+    }
+
+    async fn invalidate_these(self: &Arc<Self>, targets: Vec<Invalidated>) -> Result<i64, Error> {
         let mut fulls = Vec::new();
         let mut unusable = None;
         // Of the first key, for the log.
         let mut prefix = None;
         for target in targets {
-            let target = target.into();
             let key = target.key();
             let counters = self.registry.counters(key.prefix());
             if let Err(error) = target.check() {
@@ -208,7 +211,17 @@ impl Client {
 
     /// Sends what is owed: how many values were there, what was not delivered, and why. The first time an
     /// invalidation is two plain commands: what arrives late of them costs a miss.
-    pub(super) async fn deliver(
+    pub(super) fn deliver(
+        &self,
+        owed: Vec<Owed>,
+        is_first: bool,
+        within: Duration,
+    ) -> BoxFutureOf<'_, (i64, Vec<Owed>, Option<Error>)> {
+        // In a box it is compiled once, and not again in each crate that reaches it.
+        Box::pin(self.deliver_now(owed, is_first, within))
+    }
+
+    async fn deliver_now(
         &self,
         owed: Vec<Owed>,
         is_first: bool,
@@ -243,8 +256,8 @@ impl Client {
                 Some(ticket) => commands.push(self.given_up(&owed.with(&ticket.owed))),
             }
         }
-        let keys = owed.iter().map(|owed| &owed.key);
-        let (replies, told) = self.send_and_tell(commands, keys, within).await;
+        let tell = self.telling(&mut owed.iter().map(|owed| &owed.key));
+        let (replies, told) = self.send_and_tell(commands, tell, within).await;
         let mut replies = replies.into_iter();
         let mut next = || replies.next().unwrap_or_else(|| Err(reply::no_reply()));
         if moves_family && !self.cluster {

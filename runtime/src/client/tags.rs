@@ -173,7 +173,7 @@ impl Client {
         };
         let settled: Vec<FullKey> = std::iter::once(full).chain(tags).cloned().collect();
         let replies = self
-            .settled_all(&settled, counters, commands, within)
+            .settled_all(&settled, &[], counters, commands, within)
             .await?;
         let mut found = texts(replies, tags.len() + 2)?.into_iter();
         let (value, guard) = (found.next().flatten(), found.next().flatten());
@@ -198,7 +198,9 @@ impl Client {
             Command::new(Effect::Read, words)
         };
         let commands = tags.chunks(each).map(read).collect();
-        let replies = self.settled_all(tags, counters, commands, within).await?;
+        let replies = self
+            .settled_all(tags, &[], counters, commands, within)
+            .await?;
         texts(replies, tags.len())
     }
 
@@ -241,7 +243,7 @@ impl Client {
         };
         let commands = absent.iter().flat_map(make).collect();
         let replies = self
-            .settled_all(&absent, counters, commands, within)
+            .settled_all(&absent, &[], counters, commands, within)
             .await?;
         let mut found = Vec::new();
         for (at, reply) in replies.into_iter().enumerate() {
@@ -274,7 +276,9 @@ impl Client {
             Command::script(Script::Tags, Effect::Once, keys, args)
         };
         let commands = tags.chunks(each).map(make).collect();
-        let replies = self.settled_all(tags, counters, commands, within).await?;
+        let replies = self
+            .settled_all(tags, &[], counters, commands, within)
+            .await?;
         texts(replies, tags.len())
     }
 

@@ -102,8 +102,8 @@ impl Client {
             let unanswered = Unanswered::new(self, &writer, keys, true);
             counters.commands.add(commands.len() as u64);
             let left = self.settings.budget.saturating_sub(start.elapsed());
-            let keys = groups.iter().flatten().map(|(key, _)| key);
-            let (replies, told) = self.send_and_tell(commands, keys, left).await;
+            let tell = self.telling(&mut groups.iter().flatten().map(|(key, _)| key));
+            let (replies, told) = self.send_and_tell(commands, tell, left).await;
             let mut replies = replies.into_iter();
             // Of a value that others were not told of, they may believe the older one.
             let mut is_unknown = told.is_err();

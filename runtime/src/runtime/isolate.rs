@@ -33,6 +33,9 @@ const LONGEST: u128 = i32::MAX as u128;
 /// A future that owns what it needs.
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + 'static>>;
 
+/// One that borrows.
+pub(crate) type BoxFutureOf<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
 /// `Send` where there are threads.
 pub(crate) trait MaybeSend {}
 

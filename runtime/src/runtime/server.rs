@@ -16,6 +16,9 @@ pub(crate) const MUCH: usize = 64 * 1024;
 /// A future that may move between threads and owns what it needs.
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 
+/// One that borrows.
+pub(crate) type BoxFutureOf<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 #[cfg(any(feature = "upstash", feature = "redis"))]
 /// `Send` where there are threads.
 pub(crate) trait MaybeSend: Send {}

@@ -315,7 +315,7 @@ async fn read_chunks(
         );
     }
     let counters = Arc::clone(&reading[0].1.counters);
-    let sent = client.settled_all(&settled, &counters, commands, within);
+    let sent = client.settled_all(&settled, &[], &counters, commands, within);
     let loads = reading.iter().map(|(_, load)| load);
     let mut replies = match Together::new(loads, Box::pin(sent)).await {
         Ok(replies) => replies.into_iter(),

@@ -10,17 +10,23 @@ use crate::store::command::{Command, Reply};
 use std::time::Duration;
 
 impl Client {
+    /// What tells other processes of those keys that they may keep values of.
+    pub(crate) fn telling(&self, keys: &mut dyn Iterator<Item = &FullKey>) -> Vec<Command> {
+        let told: Vec<&FullKey> = keys.filter(|key| self.is_told(key)).collect();
+        if told.is_empty() {
+            return Vec::new();
+        }
+        message::publish(&self.backplane.channel, self.backplane.id(), &told)
+    }
+
     /// Sends commands, and behind them what tells other processes of the keys that they move: the replies to them, and
     /// what came of telling. Where that is an error it should be done again, since others may believe what they keep.
-    pub(crate) async fn send_and_tell<'a>(
+    pub(crate) async fn send_and_tell(
         &self,
         mut commands: Vec<Command>,
-        keys: impl Iterator<Item = &'a FullKey>,
+        told: Vec<Command>,
         within: Duration,
     ) -> (Vec<Result<Reply, Error>>, Result<(), Error>) {
-        let backplane = &self.backplane;
-        let told = keys.filter(|key| self.is_told(key));
-        let told = message::publish(&backplane.channel, || backplane.id(), told);
         if told.is_empty() {
             return (self.send(commands, within).await, Ok(()));
         }

@@ -25,17 +25,13 @@ pub(super) struct Message<'a> {
 }
 
 /// The commands that tell of keys.
-pub(super) fn publish<'a, 'b>(
-    channel: &str,
-    by: impl Fn() -> &'b str,
-    keys: impl IntoIterator<Item = &'a FullKey>,
-) -> Vec<Command> {
+pub(super) fn publish(channel: &str, by: &str, keys: &[&FullKey]) -> Vec<Command> {
     let mut commands = Vec::new();
     let (mut some, mut bytes) = (Vec::new(), 0);
     let mut say = |keys: Vec<Cow<'_, str>>| {
         let message = Message {
             version: VERSION,
-            by: Some(by().into()),
+            by: Some(by.into()),
             keys,
         };
         // Texts always have a form in JSON.

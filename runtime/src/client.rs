@@ -19,7 +19,7 @@ use crate::codec::Codec;
 use crate::error::{Error, ErrorKind};
 use crate::key::{self, FullKey, Key};
 use crate::reply;
-use crate::runtime::{self, BoxFutureOf};
+use crate::runtime::{self, BoxFuture, BoxFutureOf, Instant};
 use crate::settings::Settings;
 use crate::stats::{Counters, Registry};
 use crate::store::command::{Command, Effect, Reply};
@@ -175,24 +175,33 @@ impl Client {
         commands: Vec<Command>,
         within: Duration,
     ) -> Vec<Result<Reply, Error>> {
-        self.begin_event();
         let count = commands.len();
-        let store = match &self.store {
-            Ok(store) => store,
-            Err(error) => return vec![Err(error.clone()); count],
-        };
+        match self.sending(commands, within) {
+            Ok((sent, started)) => self.sent(sent.await, count, started),
+            Err(error) => vec![Err(error); count],
+        }
+    }
+
+    /// What sends commands. Apart from what awaits it, which is compiled in each crate that does.
+    fn sending(&self, commands: Vec<Command>, within: Duration) -> Result<Sending, Error> {
+        self.begin_event();
+        let store = self.store.as_ref().map_err(Error::clone)?;
         self.in_use.call_once(|| self.say_what_is_in_use(&**store));
         // The engine keeps the time: it alone knows whether the commands have left, and a second
         // timer around it would hide from the circuit breaker how the call ended.
-        let batch = Batch { commands, within };
-        let replies = if store.is_embedded() {
-            store.send(batch).await
-        } else {
-            let started = runtime::now();
-            let replies = store.send(batch).await;
+        let started = (!store.is_embedded()).then(runtime::now);
+        Ok((store.send(Batch { commands, within }), started))
+    }
+
+    fn sent(
+        &self,
+        replies: Vec<Result<Reply, Error>>,
+        count: usize,
+        started: Option<Instant>,
+    ) -> Vec<Result<Reply, Error>> {
+        if let Some(started) = started {
             self.answered_in(started.elapsed());
-            replies
-        };
+        }
         if replies.len() == count {
             replies
         } else {
@@ -378,6 +387,9 @@ impl Client {
         result
     }
 }
+
+/// The replies to come, and since when, where they come from a server.
+type Sending = (BoxFuture<Vec<Result<Reply, Error>>>, Option<Instant>);
 
 /// The error of what was answered, behind something owed that was not: a read is not to be believed, and a change
 /// was made but may be removed with what is owed.

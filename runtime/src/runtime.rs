@@ -9,12 +9,16 @@ mod server;
 #[cfg(not(target_arch = "wasm32"))]
 mod timers;
 
+#[cfg(all(target_arch = "wasm32", feature = "upstash"))]
+pub(crate) use isolate::http_date;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use isolate::{
     BoxFuture, BoxFutureOf, InRequest, Instant, MUCH, MaybeSend, PerRequest, RealInstant,
     RuntimeHandle, SystemTime, background_done, in_request, in_runtime, offload, spawn,
     spawn_unawaited, timer,
 };
+#[cfg(all(not(target_arch = "wasm32"), feature = "upstash"))]
+pub(crate) use server::http_date;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use server::{
     BoxFuture, BoxFutureOf, InRequest, Instant, MUCH, PerRequest, RealInstant, RuntimeHandle,

@@ -102,17 +102,14 @@ impl OutageLog {
     /// A step succeeded, which ends what has not been seen for a moment.
     pub(crate) fn succeeded(&self, step: Step) {
         if self.has(step) {
-            self.say_over(step, |_| true);
+            self.say_over(step, None);
         }
     }
 
     /// The same of a step that is of the prefix alone.
     pub(crate) fn succeeded_for(&self, step: Step, prefix: &str) {
         if self.has(step) {
-            self.say_over(
-                step,
-                |cause| matches!(cause, Cause::Prefix(of) if of == prefix),
-            );
+            self.say_over(step, Some(prefix));
         }
     }
 
@@ -120,14 +117,15 @@ impl OutageLog {
         self.steps.load(Ordering::Relaxed) & step as u16 != 0
     }
 
-    fn say_over(&self, step: Step, ends: impl Fn(&Cause) -> bool) {
+    #[cold]
+    fn say_over(&self, step: Step, of: Option<&str>) {
         let now = self.clock.monotonic();
         for Outage {
             cause,
             failures,
             since,
             ..
-        } in self.end(step, now, ends)
+        } in self.end(step, now, of)
         {
             let lasted_ms = now.saturating_sub(since).as_millis();
             let is_over = is_over(step);
@@ -176,12 +174,25 @@ impl OutageLog {
         true
     }
 
-    fn end(&self, step: Step, now: Duration, ends: impl Fn(&Cause) -> bool) -> Vec<Outage> {
+    /// Takes out what is over: of the step, and of this prefix if it is the step of one.
+    fn end(&self, step: Step, now: Duration, of: Option<&str>) -> Vec<Outage> {
         let mut outages = sync::lock(&self.outages);
-        let is_over = |it: &mut Outage| {
-            it.step == step && ends(&it.cause) && now.saturating_sub(it.last) >= QUIET
+        let is_over = |it: &Outage| {
+            let is_meant = match (of, &it.cause) {
+                (Some(prefix), Cause::Prefix(of)) => of == prefix,
+                (of, _) => of.is_none(),
+            };
+            it.step == step && is_meant && now.saturating_sub(it.last) >= QUIET
         };
-        let over: Vec<Outage> = outages.extract_if(.., is_over).collect();
+        let mut over = Vec::new();
+        let mut at = 0;
+        while at < outages.len() {
+            if is_over(&outages[at]) {
+                over.push(outages.remove(at));
+            } else {
+                at += 1;
+            }
+        }
         #[cfg(feature = "dashboard")]
         for outage in &over {
             let degradation = self.degradation(outage, true);
@@ -246,7 +257,7 @@ mod tests {
         assert!(log.is_new(Step::Fill, replica, ""));
         assert!(!log.is_new(Step::Fill, full, ""));
         let now = || Duration::from_millis(clock.unix_ms() - ManualClock::new().unix_ms());
-        let end = |step| log.end(step, now(), |_| true);
+        let end = |step| log.end(step, now(), None);
         assert!(end(Step::Fill).is_empty(), "too early");
         clock.advance(QUIET);
         let ended: Vec<_> = end(Step::Fill).iter().map(|it| it.failures).collect();

@@ -36,6 +36,20 @@ pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + 'static>>;
 /// One that borrows.
 pub(crate) type BoxFutureOf<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
+/// A date of HTTP. JavaScript brings a parser, and one of our own would weigh 5 KB.
+#[cfg(feature = "upstash")]
+pub(crate) fn http_date(text: &str) -> Option<std::time::SystemTime> {
+    let ms = js_sys::Date::parse(text);
+    // It reads other texts as well, of which it takes most for a time of here.
+    let is_one = ms.is_finite() && ms >= 0.0 && text.ends_with("GMT");
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a whole number that fits"
+    )]
+    is_one.then(|| std::time::UNIX_EPOCH + Duration::from_millis(ms as u64))
+}
+
 /// `Send` where there are threads.
 pub(crate) trait MaybeSend {}
 

@@ -19,6 +19,12 @@ pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>
 /// One that borrows.
 pub(crate) type BoxFutureOf<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// A date of HTTP.
+#[cfg(feature = "upstash")]
+pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
+    httpdate::parse_http_date(text).ok()
+}
+
 #[cfg(any(feature = "upstash", feature = "redis"))]
 /// `Send` where there are threads.
 pub(crate) trait MaybeSend: Send {}

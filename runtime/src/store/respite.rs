@@ -64,7 +64,7 @@ pub(crate) fn retry_after(header: &str, now: std::time::SystemTime) -> Option<Du
     let wait = if let Ok(seconds) = header.parse() {
         Duration::from_secs(seconds)
     } else {
-        let until = httpdate::parse_http_date(header).ok()?;
+        let until = crate::runtime::http_date(header)?;
         until.duration_since(now).unwrap_or_default()
     };
     (!wait.is_zero()).then_some(wait)
@@ -99,7 +99,7 @@ mod tests {
     #[cfg(feature = "upstash")]
     #[test]
     fn retry_after_is_seconds_or_a_date() {
-        let now = httpdate::parse_http_date("Wed, 25 Nov 2026 20:00:00 GMT").unwrap();
+        let now = crate::runtime::http_date("Wed, 25 Nov 2026 20:00:00 GMT").unwrap();
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         let cases = [
             ("30", seconds(30)),

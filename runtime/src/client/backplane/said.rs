@@ -1,8 +1,18 @@
 //! What a message of another process says.
 
-use super::message::{Message, VERSION};
+use super::message::VERSION;
 use serde::Deserialize;
 use std::borrow::Cow;
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    /// The `Millpond` that says so, where it is one: it knows already.
+    #[serde(borrow, default)]
+    by: Option<Cow<'a, str>>,
+    /// Of values and of tags, as they stand in the database.
+    #[serde(borrow, default)]
+    keys: Vec<Cow<'a, str>>,
+}
 
 /// What a message says.
 #[derive(Debug, PartialEq, Eq)]

@@ -322,7 +322,7 @@ fn wait(response: &Incoming) -> Option<Duration> {
     // A date is one of the server's clock, which need not be ours.
     let date = response.header(&DATE);
     let date = date.as_ref().and_then(|date| date.to_str().ok());
-    let now = date.and_then(|date| httpdate::parse_http_date(date).ok());
+    let now = date.and_then(runtime::http_date);
     respite::retry_after(
         asked.to_str().ok()?,
         now.unwrap_or_else(|| UNIX_EPOCH + runtime::since_epoch()),

@@ -8,6 +8,7 @@ mod message;
     not(target_arch = "wasm32")
 ))]
 mod said;
+mod state;
 #[cfg_attr(
     not(all(
         any(feature = "upstash", feature = "redis"),
@@ -21,35 +22,27 @@ mod subscriber;
         any(feature = "upstash", feature = "redis"),
         not(target_arch = "wasm32")
     )),
-    path = "backplane/no_trust.rs"
+    path = "backplane/no_tasks.rs"
 )]
-mod trust;
-
-use crate::error::Error;
-use crate::random;
-use crate::stats::Counter;
-use std::sync::{Arc, OnceLock};
-use subscriber::Tasks;
-pub(crate) use trust::Trust;
-
-/// What the channel is called, behind the namespace.
-const CHANNEL: &str = "millpond:moved";
-
-/// Whether this process hears of the invalidations of others.
+mod tasks;
 #[cfg_attr(
     not(all(
         any(feature = "upstash", feature = "redis"),
         not(target_arch = "wasm32")
     )),
-    expect(dead_code, reason = "without subscriptions there is nothing to trust")
+    path = "backplane/no_trust.rs"
 )]
-pub(crate) enum BackplaneState {
-    /// It keeps no values that others could invalidate.
-    Unused,
-    Trusted,
-    /// Why, if it is known.
-    Untrusted(Option<Error>),
-}
+mod trust;
+
+use crate::random;
+use crate::stats::Counter;
+pub(crate) use state::BackplaneState;
+use std::sync::{Arc, OnceLock};
+use tasks::Tasks;
+pub(crate) use trust::Trust;
+
+/// What the channel is called, behind the namespace.
+const CHANNEL: &str = "millpond:moved";
 
 pub(crate) struct Backplane {
     pub(crate) trust: Arc<Trust>,

@@ -2,7 +2,7 @@
 //! again where its runtime has ended.
 
 use super::said::{self, Said};
-use super::{Backplane, BackplaneState, Trust};
+use super::{Backplane, Trust};
 use crate::client::Client;
 use crate::clock::{Clock, Coarse};
 use crate::error::{Error, ErrorKind};
@@ -11,10 +11,10 @@ use crate::runtime::{self, First, first};
 use crate::store::subscription::{Heard, Listener};
 use crate::sync;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 /// The pause before a subscription is tried again: this long at first, then longer each time.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
@@ -23,38 +23,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How long, in real ms, the task may give no sign before another takes over: its runtime may be one that nobody
 /// drives. Longer than a pause, and than two proofs are apart.
 const SILENCE_OF_TASK: u64 = 10_000;
-
-/// What callers and the tasks of a `Millpond` tell each other.
-#[derive(Default)]
-pub(super) struct Tasks {
-    /// Whether values are kept here since the last proof.
-    wanted: AtomicBool,
-    /// Until when, in real ms, the one that listens counts as alive; 0 without one.
-    alive: AtomicU64,
-    /// How many there were.
-    turn: AtomicU64,
-    woken: Notify,
-    /// Why there is no subscription, where one is wanted.
-    error: Mutex<Option<Error>>,
-}
-
-impl Tasks {
-    pub(super) fn state(&self, trust: &Trust) -> BackplaneState {
-        if !self.were_begun() {
-            BackplaneState::Unused
-        } else if trust.subscription() != 0 {
-            // Where nobody keeps anything, no proofs are asked for; where one does not come, the subscription ends.
-            BackplaneState::Trusted
-        } else {
-            BackplaneState::Untrusted(sync::lock(&self.error).clone())
-        }
-    }
-
-    /// Whether values were kept here that others could invalidate.
-    pub(super) fn were_begun(&self) -> bool {
-        self.turn.load(Ordering::Relaxed) != 0
-    }
-}
 
 impl Client {
     /// A value is kept in this process, so it is of use to hear what others move.

@@ -16,7 +16,7 @@ mod server;
 
 use crate::random::seeded;
 use crate::sync;
-use process::{Frozen, Process};
+use process::{Frozen, How, Process};
 use rule::Rule;
 use server::Server;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -182,7 +182,10 @@ fn history(seed: u64, without: Option<Rule>) -> Outcome {
         let trouble = if is_calm { Trouble::None } else { usual };
         let process = &mut processes[dice.below(number)];
         match dice.below(1_000) {
-            at if at < changes && !is_calm => process.change(dice.below(4) == 0),
+            at if at < changes && !is_calm => {
+                let how = [How::Key, How::Key, How::Tag, How::Update][dice.below(4)];
+                process.change(how, dice.below(4) == 0);
+            }
             0..300 if process.frozen.is_none() => process.run(dice.below(10) + 1),
             300..450 if process.frozen.is_none() && process.reads() < 4 => process.read(),
             450..650 => server.serve(&mut dice, trouble),

@@ -10,8 +10,9 @@ use crate::client::backplane::Trust;
 use crate::client::delivery::Invalidated;
 use crate::client::tags::Tags;
 use crate::clock::{Clock, ManualClock};
+use crate::entry::EntryRef;
 use crate::error::{Error, ErrorKind};
-use crate::key::Key;
+use crate::key::{Key, Tag};
 use crate::limit::{Deployment, LimitSettings};
 use crate::local::{Form, Name, Within};
 use crate::pond::Millpond;
@@ -21,6 +22,7 @@ use crate::stats::Registry;
 use crate::store::command::{Effect, Reply};
 use crate::store::subscription::{Heard, Listener};
 use crate::store::{Batch, Store};
+use crate::value::plain_form;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
@@ -28,6 +30,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinHandle, yield_now};
 
 const KEY: &str = "number:7";
+const TAG: &str = "owner:7";
 
 static FUNCTION: CachedFunction =
     CachedFunction::new("number", "number", "<id>", Duration::from_secs(24 * 3_600)).local(LOCAL);
@@ -83,6 +86,14 @@ impl Around {
             cache.flights.detach(key);
         } else {
             cache.changed(key);
+        }
+        let is_tag_left_out = match self.without {
+            Some(Rule::MovesTags) => is_message,
+            Some(Rule::MovesLoads) => false,
+            _ => is_left_out,
+        };
+        if !is_tag_left_out {
+            cache.local.move_tag(key);
         }
     }
 
@@ -250,8 +261,8 @@ impl Process {
         self.reads.len()
     }
 
-    /// A caller changes what is true, and invalidates; or a caller who does goes away.
-    pub(super) fn change(&mut self, goes_away: bool) {
+    /// A caller changes what is true, and tells the cache; or a caller who does goes away.
+    pub(super) fn change(&mut self, how: How, goes_away: bool) {
         match &self.mutation {
             Some(mutation) if !mutation.is_finished() => {
                 if goes_away {
@@ -259,13 +270,29 @@ impl Process {
                 }
             }
             _ => {
-                let (around, client) = (Arc::clone(&self.around), Arc::clone(&self.pond.0.client));
+                let (around, cache) = (Arc::clone(&self.around), Arc::clone(&self.pond.0.cache));
                 self.mutation = Some(self.runtime.spawn(async move {
-                    change(&around, &client).await;
+                    match how {
+                        How::Key | How::Tag => change(&around, &cache.client, how).await,
+                        How::Update => update(&around, &cache).await,
+                    }
                 }));
             }
         }
     }
+}
+
+/// How the cache is told of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    Key,
+    Tag,
+    /// As by `#[updates]`.
+    Update,
+}
+
+fn tags() -> Tags {
+    Tags::new(vec![Tag::from(TAG)], None)
 }
 
 async fn read(around: &Around, cache: &Arc<Cache>) {
@@ -305,7 +332,7 @@ async fn read(around: &Around, cache: &Arc<Cache>) {
         cache: Arc::clone(cache),
         key: Key::from(KEY),
         policy: Policy::of(&FUNCTION),
-        tags: Tags::new(Vec::new(), None),
+        tags: tags(),
         counters: cache.client.registry.counters("number"),
         function: None,
         refresh: false,
@@ -325,28 +352,72 @@ async fn read(around: &Around, cache: &Arc<Cache>) {
     history.check(value, current, || format!("a read of {}", around.number));
 }
 
-async fn change(around: &Around, client: &Arc<Client>) {
+/// A change has been made.
+fn ended(around: &Around) -> Ended<'_> {
     let history = &around.history;
     let value = history.change();
-    // Dropped behind the invalidation, whatever becomes of that.
-    let ended = Ended {
+    around.begins.store(true, Ordering::SeqCst);
+    around.invalidated.store(history.tick(), Ordering::SeqCst);
+    Ended {
         history,
         number: around.number,
         value,
-    };
-    around.begins.store(true, Ordering::SeqCst);
-    around.invalidated.store(history.tick(), Ordering::SeqCst);
-    let target = Invalidated::Key {
-        key: Key::from(KEY),
-        is_near: around.without != Some(Rule::TellsOthers),
-    };
-    if client.invalidate_all([target]).await.is_ok() {
-        history.acknowledge(value);
     }
-    drop(ended);
 }
 
-/// An invalidation of a process, which ends when this is dropped.
+async fn change(around: &Around, client: &Arc<Client>, how: How) {
+    // Dropped behind the invalidation, whatever becomes of that.
+    let ended = ended(around);
+    let is_near = around.without != Some(Rule::TellsOthers);
+    let target = if how == How::Tag {
+        let tag = Tag::from(TAG);
+        Invalidated::Tag { tag, is_near }
+    } else {
+        let key = Key::from(KEY);
+        Invalidated::Key { key, is_near }
+    };
+    if client.invalidate_all([target]).await.is_ok() {
+        around.history.acknowledge(ended.value);
+    }
+}
+
+async fn update(around: &Around, cache: &Arc<Cache>) {
+    let entry = EntryRef {
+        cache: Arc::clone(cache),
+        key: Key::from(KEY),
+        policy: Policy::of(&FUNCTION),
+        tags: tags(),
+        function: None,
+    };
+    let within = cache.client.settings.budget;
+    let before = entry.observe(within).await;
+    let ended = ended(around);
+    let value = ended.value;
+    let mut armed = Armed(&cache.client, Some(entry.invalidated()));
+    let plain = plain_form(&value).ok();
+    let is_stored = entry.update(plain, before, &[], within).await;
+    let target = armed.1.take().filter(|_| !is_stored);
+    let is_told = match target {
+        Some(target) => cache.client.invalidate_all([target]).await.is_ok(),
+        None => true,
+    };
+    if is_told {
+        around.history.acknowledge(value);
+    }
+}
+
+/// What is invalidated in the background if the call is dropped, as generated code does it.
+struct Armed<'a>(&'a Arc<Client>, Option<Invalidated>);
+
+impl Drop for Armed<'_> {
+    fn drop(&mut self) {
+        if let Some(target) = self.1.take() {
+            self.0.invalidate_later(&target);
+        }
+    }
+}
+
+/// A change of a process, whose call ends when this is dropped.
 struct Ended<'a> {
     history: &'a History,
     number: usize,

@@ -34,6 +34,8 @@ pub(super) enum Rule {
     HearsOthers,
     /// What is heard keeps loads under way from being kept (`Stripes::move_on`). Left out: it only removes.
     MovesLoads,
+    /// What is heard of a tag ends what is kept under it, and loads under way (`TagTable::move_on`).
+    MovesTags,
     /// A proof comes through the subscription, behind the messages (`Heard::Proof`). Left out: beside it.
     ProvesInOrder,
     /// A proof is as old as its question (`Asked::take`). Left out: as its answer.
@@ -50,22 +52,23 @@ pub(super) enum Rule {
 
 impl Rule {
     /// Each of them, and the first seed whose history shows that it is needed.
-    pub(super) const ALL: [(Self, u64); 16] = [
+    pub(super) const ALL: [(Self, u64); 17] = [
         (Self::RemovesBeforeSending, 1),
         (Self::RemovesAtAnswer, 1),
         (Self::SamplesAtDeparture, 1),
-        (Self::RemembersSubscription, 207),
-        (Self::AgesFromDeparture, 36),
-        (Self::ReadsWallClock, 37),
-        (Self::ReadsMonotonicClock, 12),
-        (Self::TellsOthers, 10),
-        (Self::TellsLast, 10),
-        (Self::HearsOthers, 13),
-        (Self::MovesLoads, 525),
+        (Self::RemembersSubscription, 250),
+        (Self::AgesFromDeparture, 98),
+        (Self::ReadsWallClock, 31),
+        (Self::ReadsMonotonicClock, 3),
+        (Self::TellsOthers, 12),
+        (Self::TellsLast, 1),
+        (Self::HearsOthers, 3),
+        (Self::MovesLoads, 25),
+        (Self::MovesTags, 10),
         (Self::ProvesInOrder, 17),
-        (Self::ProofAgesFromQuestion, 471),
-        (Self::EndsInSilence, 26),
-        (Self::EndsWithConnection, 276),
+        (Self::ProofAgesFromQuestion, 94),
+        (Self::EndsInSilence, 8),
+        (Self::EndsWithConnection, 66),
         (Self::DoubtsUnverified, 5),
     ];
 }

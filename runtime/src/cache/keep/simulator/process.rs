@@ -2,7 +2,7 @@
 
 use super::rule::{self, Rule};
 use super::server::Server;
-use super::{History, LOCAL, SILENCE, UNVERIFIED};
+use super::{BRIEF_LOCAL, History, LOCAL, SILENCE, UNVERIFIED};
 use crate::cache::call_status::Reporting;
 use crate::cache::{Answer, Cache, CachedCall, CachedFunction, Plain, Policy, cacheable, never};
 use crate::client::Client;
@@ -32,8 +32,15 @@ use tokio::task::{JoinHandle, yield_now};
 const KEY: &str = "number:7";
 const TAG: &str = "owner:7";
 
-static FUNCTION: CachedFunction =
-    CachedFunction::new("number", "number", "<id>", Duration::from_secs(24 * 3_600)).local(LOCAL);
+const fn function(local: Duration) -> CachedFunction {
+    let day = Duration::from_secs(24 * 3_600);
+    CachedFunction::new("number", "number", "<id>", day).local(local)
+}
+
+static FUNCTION: CachedFunction = function(LOCAL);
+
+/// Where messages are lost on connections that stand, so that nothing else ends what is kept.
+static OF_LOST_MESSAGES: CachedFunction = function(BRIEF_LOCAL);
 
 const FORM: Form<u64> = Form {
     keep: |value| Arc::new(*value),
@@ -48,6 +55,9 @@ const FORM: Form<u64> = Form {
 struct Around {
     number: usize,
     without: Option<Rule>,
+    function: &'static CachedFunction,
+    /// How old a value may be that is used in trust.
+    bound: Duration,
     server: Arc<Server>,
     history: Arc<History>,
     clock: Clock,
@@ -162,6 +172,7 @@ impl Process {
     pub(super) fn new(
         number: usize,
         without: Option<Rule>,
+        is_lossy: bool,
         server: &Arc<Server>,
         history: &Arc<History>,
     ) -> Self {
@@ -169,6 +180,16 @@ impl Process {
         let around = Arc::new(Around {
             number,
             without,
+            function: if is_lossy && without != Some(Rule::EndsWithLocal) {
+                &OF_LOST_MESSAGES
+            } else {
+                &FUNCTION
+            },
+            bound: if is_lossy {
+                BRIEF_LOCAL
+            } else {
+                SILENCE.max(UNVERIFIED)
+            },
             server: Arc::clone(server),
             history: Arc::clone(history),
             clock: Clock::Manual(clock.clone()),
@@ -193,8 +214,11 @@ impl Process {
         let store: Box<dyn Store> = Box::new(Arc::clone(&around));
         let client = Client::new(Ok(store), settings, Registry::default(), false);
         drop(around.trust.set(Arc::clone(&client.backplane.trust)));
-        let changed = Arc::clone(&around);
-        client.on_change(move |key| changed.changed(key));
+        if without.is_some_and(Rule::is_of_changes) {
+            // The first to ask is told.
+            let changed = Arc::clone(&around);
+            client.on_change(move |key| changed.changed(key));
+        }
         let pond = Millpond::on(client, &LimitSettings::default(), Deployment::default());
         drop(around.cache.set(Arc::downgrade(&pond.0.cache)));
         let runtime = Builder::new_current_thread()
@@ -305,14 +329,11 @@ async fn read(around: &Around, cache: &Arc<Cache>) {
     let trust = around.trust.get().expect("a client");
     let is_trusted = trust.stands_at(around.clock.coarse());
     let name = Name::shared(KEY);
+    let within = Within::of(around.function.near().expect("`local`"));
     let began = history.now();
     let own = history.own(around.number);
-    if let Some(value) = cache.local.get(name, Within::of(LOCAL), FORM.restore) {
-        let bound = if is_trusted {
-            SILENCE.max(UNVERIFIED)
-        } else {
-            UNVERIFIED
-        };
+    if let Some(value) = cache.local.get(name, within, FORM.restore) {
+        let bound = if is_trusted { around.bound } else { UNVERIFIED };
         history.check(value, history.acknowledged(began, bound), || {
             format!("a hit of process {} (trusted: {is_trusted})", around.number)
         });
@@ -331,7 +352,7 @@ async fn read(around: &Around, cache: &Arc<Cache>) {
     let call = CachedCall {
         cache: Arc::clone(cache),
         key: Key::from(KEY),
-        policy: Policy::of(&FUNCTION),
+        policy: Policy::of(around.function),
         tags: tags(),
         counters: cache.client.registry.counters("number"),
         function: None,
@@ -385,7 +406,7 @@ async fn update(around: &Around, cache: &Arc<Cache>) {
     let entry = EntryRef {
         cache: Arc::clone(cache),
         key: Key::from(KEY),
-        policy: Policy::of(&FUNCTION),
+        policy: Policy::of(around.function),
         tags: tags(),
         function: None,
     };

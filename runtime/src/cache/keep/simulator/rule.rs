@@ -48,11 +48,13 @@ pub(super) enum Rule {
     EndsWithConnection,
     /// Without trust, an entry is used up to the age of `local_unverified` (`Kept::doubted`).
     DoubtsUnverified,
+    /// An entry is not used after `local` (`Kept::until`), whatever was heard.
+    EndsWithLocal,
 }
 
 impl Rule {
     /// Each of them, and the first seed whose history shows that it is needed.
-    pub(super) const ALL: [(Self, u64); 17] = [
+    pub(super) const ALL: [(Self, u64); 18] = [
         (Self::RemovesBeforeSending, 1),
         (Self::RemovesAtAnswer, 1),
         (Self::SamplesAtDeparture, 1),
@@ -70,7 +72,20 @@ impl Rule {
         (Self::EndsInSilence, 8),
         (Self::EndsWithConnection, 66),
         (Self::DoubtsUnverified, 5),
+        (Self::EndsWithLocal, 8),
     ];
+
+    /// Whether it is left out by what is done when a key changes.
+    pub(super) fn is_of_changes(self) -> bool {
+        matches!(
+            self,
+            Self::RemovesBeforeSending
+                | Self::RemovesAtAnswer
+                | Self::HearsOthers
+                | Self::MovesLoads
+                | Self::MovesTags
+        )
+    }
 }
 
 /// How loads keep their values without this rule.

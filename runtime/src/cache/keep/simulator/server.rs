@@ -63,16 +63,19 @@ struct UnderWay {
 
 pub(super) struct Server {
     without: Option<Rule>,
+    /// Whether messages are lost on connections that stand.
+    is_lossy: bool,
     clock: ManualClock,
     memory: Memory,
     under_way: Mutex<UnderWay>,
 }
 
 impl Server {
-    pub(super) fn new(without: Option<Rule>) -> Self {
+    pub(super) fn new(without: Option<Rule>, is_lossy: bool) -> Self {
         let clock = ManualClock::new();
         Self {
             without,
+            is_lossy,
             memory: Memory::new(Clock::Manual(clock.clone()), 1 << 20, Arc::default()),
             clock,
             under_way: Mutex::default(),
@@ -222,6 +225,10 @@ impl Server {
             }
             _ if !it.is_stalled => {
                 if let Some(heard) = it.told.pop_front() {
+                    let is_message = matches!(heard, Heard::Message(_));
+                    if is_message && self.is_lossy && dice.below(3) == 0 {
+                        return;
+                    }
                     drop(it.process.send(heard));
                 }
             }

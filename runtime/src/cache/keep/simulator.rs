@@ -25,7 +25,8 @@ use std::time::Duration;
 
 const PROCESSES: usize = 3;
 
-/// For how long a value is kept, and where messages are lost on connections that stand; for how long a proof counts, and how old a value may be that nothing proves.
+/// For how long a value is kept, and for how long where messages are lost on connections that stand; for how long a
+/// proof counts; and how old a value may be that nothing proves.
 const LOCAL: Duration = Duration::from_secs(3_600);
 const BRIEF_LOCAL: Duration = Duration::from_millis(300);
 const SILENCE: Duration = Duration::from_millis(200);

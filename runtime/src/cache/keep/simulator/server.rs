@@ -171,7 +171,13 @@ impl Server {
             return;
         };
         let reply = if let Some(message) = message(&command) {
-            Ok(Reply::Int(publish(&mut under_way.subscriptions, &message)))
+            if is_calm || dice.below(8) != 0 {
+                Ok(Reply::Int(publish(&mut under_way.subscriptions, &message)))
+            } else if self.without == Some(Rule::OwesUntold) {
+                Ok(Reply::Int(0))
+            } else {
+                Err(Error::new(ErrorKind::OutcomeUnknown, "not published"))
+            }
         } else {
             let batch = Batch {
                 commands: vec![command],

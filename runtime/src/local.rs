@@ -116,6 +116,14 @@ pub(crate) struct Sample {
     subscription: u64,
 }
 
+#[cfg(all(test, any(feature = "upstash", feature = "redis")))]
+impl Sample {
+    /// As if another subscription had stood.
+    pub(crate) fn set_subscription(&mut self, subscription: u64) {
+        self.subscription = subscription;
+    }
+}
+
 /// What is to be kept.
 pub(crate) struct Keep {
     pub(crate) value: Value,

@@ -5,6 +5,10 @@ use std::time::Duration;
 
 /// 64 random bits. Where the system has none to give, a hasher's keys and a counter stand in.
 pub(crate) fn random_u64() -> u64 {
+    #[cfg(all(test, any(feature = "upstash", feature = "redis")))]
+    if let Some(number) = seeded::next() {
+        return number;
+    }
     getrandom::u64().unwrap_or_else(|_| {
         use std::hash::{BuildHasher, RandomState};
         static COUNTER: AtomicU64 = AtomicU64::new(0);
@@ -26,4 +30,27 @@ pub(crate) fn jitter(full: Duration) -> Duration {
 pub(crate) fn up_to(full: Duration) -> Duration {
     let fraction = f64::from(u32::try_from(random_u64() >> 32).unwrap_or(0)) / f64::from(u32::MAX);
     full.mul_f64(fraction)
+}
+
+/// Numbers that follow from a seed, on the thread of a test that wants the same history again.
+#[cfg(all(test, any(feature = "upstash", feature = "redis")))]
+pub(crate) mod seeded {
+    use std::cell::Cell;
+
+    thread_local! {
+        static STATE: Cell<Option<u64>> = const { Cell::new(None) };
+    }
+
+    pub(crate) fn begin(seed: u64) {
+        STATE.set(Some(seed));
+    }
+
+    /// The next one (splitmix64); nothing without a seed.
+    pub(crate) fn next() -> Option<u64> {
+        let state = STATE.get()?.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        STATE.set(Some(state));
+        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Some(z ^ (z >> 31))
+    }
 }

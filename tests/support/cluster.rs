@@ -2,8 +2,8 @@
 
 #![cfg(feature = "redis")]
 
-use millpond::Millpond;
-use millpond_gateway::Database;
+use millpond::{Builder, Millpond};
+use millpond_gateway::{Database, Reply};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -21,6 +21,9 @@ wait "$server"
 rm -rf "$3"
 "#;
 
+/// The slots of each node.
+const RANGES: [(i64, i64); 3] = [(0, 5_460), (5_461, 10_922), (10_923, 16_383)];
+
 pub(crate) struct Cluster {
     pub(crate) ports: [u16; 3],
     pub(crate) shells: Vec<Child>,
@@ -34,9 +37,9 @@ impl Cluster {
             shells.push(node(*port));
         }
         for (index, (port, _)) in ports.iter().enumerate() {
-            let ranges = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];
-            let (from, to) = ranges[index];
-            answer(*port, &["CLUSTER", "ADDSLOTSRANGE", from, to], "OK").await;
+            let (from, to) = RANGES[index];
+            let (from, to) = (from.to_string(), to.to_string());
+            answer(*port, &["CLUSTER", "ADDSLOTSRANGE", &from, &to], "OK").await;
             for (other, bus) in ports {
                 let (other, bus) = (other.to_string(), bus.to_string());
                 answer(*port, &["CLUSTER", "MEET", "127.0.0.1", &other, &bus], "OK").await;
@@ -51,12 +54,27 @@ impl Cluster {
         }
     }
 
-    pub(crate) fn pond(&self) -> Millpond {
+    pub(crate) fn builder(&self) -> Builder {
         Millpond::builder()
             .redis_cluster(self.ports.map(|port| format!("redis://127.0.0.1:{port}")))
             .budget(MINUTE)
-            .build()
-            .unwrap()
+    }
+
+    pub(crate) fn pond(&self) -> Millpond {
+        self.builder().build().unwrap()
+    }
+
+    /// The place of the node that has this key.
+    pub(crate) async fn node_of(&self, key: &str) -> usize {
+        let command = ["CLUSTER", "KEYSLOT", key];
+        let slot = Database::at(self.ports[0], 0).command(command).await;
+        let Ok(Reply::Int(slot)) = slot else {
+            panic!("{slot:?} is no slot");
+        };
+        RANGES
+            .iter()
+            .position(|(_, last)| slot <= *last)
+            .expect("a node")
     }
 
     /// A further node, which follows the one at this place until that is gone. The last of `shells` is its own.

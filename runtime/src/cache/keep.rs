@@ -157,3 +157,10 @@ impl Load {
         self.cache.local.tagged(sample, texts(&more))
     }
 }
+
+#[cfg(all(
+    test,
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+mod simulator;

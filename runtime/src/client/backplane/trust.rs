@@ -49,7 +49,7 @@ impl Trust {
     }
 
     /// A proof came that was asked for at this time.
-    pub(super) fn prove(&self, clock: &Clock, departed: Coarse, silence: Duration) {
+    pub(crate) fn prove(&self, clock: &Clock, departed: Coarse, silence: Duration) {
         self.until.store(clock.end_of(departed, silence));
     }
 

@@ -5,6 +5,7 @@ use futures_util::FutureExt;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region};
 use std::hint::black_box;
 use std::sync::{Arc, Barrier};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 pub(crate) struct Contestant {
@@ -73,7 +74,7 @@ impl Contestant {
                     })
                 })
                 .collect();
-            let taken = threads.into_iter().map(|thread| thread.join());
+            let taken = threads.into_iter().map(ScopedJoinHandle::join);
             taken.flatten().max().unwrap_or_default()
         });
         assert_eq!(loads(), before, "{} missed", self.name);

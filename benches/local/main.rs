@@ -7,9 +7,12 @@ mod contestants;
 #[path = "../hits/instructions.rs"]
 mod instructions;
 mod names;
+mod promises;
 mod report;
 mod rounds;
+mod stampede;
 mod subject;
+#[path = "../targets.rs"]
 mod targets;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -31,9 +34,13 @@ fn main() -> Outcome {
     match args[..] {
         ["one", name, calls] => {
             let contestant = contestants.iter().find(|it| it.name == name);
-            contestant
-                .ok_or("one of the names that the table has")?
-                .call(calls.parse()?);
+            let contestant = contestant.ok_or("one of the names that the table has")?;
+            let calls = calls.parse()?;
+            instructions::counted(|| contestant.call(calls));
+            Ok(())
+        }
+        ["stampede", ..] => {
+            targets::print(&stampede::measured()?);
             Ok(())
         }
         ["instructions", ..] => report::instructions(&contestants),

@@ -2,8 +2,8 @@
 
 pub(crate) const BY_HAND: &str = "`quick_cache` by hand, `u64`";
 pub(crate) const TEXT_BY_HAND: &str = "`quick_cache` by hand, `&str`";
-pub(crate) const NUMBER: &str = "`#[cached(local = \"5s\")]`, `u64`";
-pub(crate) const TEXT: &str = "`#[cached(local = \"5s\")]`, `&str`";
+pub(crate) const NUMBER: &str = "`#[cached(local = \"1h\")]`, `u64`";
+pub(crate) const TEXT: &str = "`#[cached(local = \"1h\")]`, `&str`";
 pub(crate) const NUMBER_ONLY: &str = "`#[cached(local = \"only\")]`, `u64`";
 pub(crate) const TEXT_ONLY: &str = "`#[cached(local = \"only\")]`, `&str`";
 pub(crate) const SYNC: &str = "`#[cached(local = \"only\")]` on a sync `fn`";

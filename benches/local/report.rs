@@ -3,8 +3,10 @@
 use crate::Outcome;
 use crate::contestant::Contestant;
 use crate::instructions::per_call;
+use crate::promises::{TARGETS, TOGETHER, Target};
 use crate::rounds::{Rounds, Spread};
-use crate::targets::{TARGETS, TOGETHER, Target};
+use crate::stampede;
+use crate::targets::{self, Measured};
 
 /// What one call of everybody executes; nothing where Valgrind is missing.
 type Counted = Vec<(&'static str, Option<u64>)>;
@@ -19,8 +21,7 @@ pub(crate) fn instructions(contestants: &[Contestant]) -> Outcome {
     for (name, count) in &counted {
         println!("{name}: {}", number(*count));
     }
-    heading("Instructions against the targets");
-    targets(&TARGETS, None, &counted);
+    targets::print(&compared(&TARGETS, None, &counted));
     Ok(())
 }
 
@@ -37,10 +38,10 @@ pub(crate) fn all(contestants: &[Contestant]) -> Outcome {
         let count = number(*count);
         println!("| {name} | {alone} | {together} | {count} | {allocations} |");
     }
-    heading("Against the targets");
-    targets(&TARGETS, Some(&alone), &counted);
-    heading("Two threads, one key, against the targets");
-    targets(&TOGETHER, Some(&together), &Vec::new());
+    let mut rows = compared(&TARGETS, Some(&alone), &counted);
+    rows.extend(compared(&TOGETHER, Some(&together), &Vec::new()));
+    rows.extend(stampede::measured()?);
+    targets::print(&rows);
     Ok(())
 }
 
@@ -58,29 +59,26 @@ fn time(spread: Option<Spread>) -> String {
     })
 }
 
-fn targets(targets: &[Target], rounds: Option<&Rounds>, counted: &Counted) {
-    println!("| | against | time | target | instructions | target |");
-    println!("|---|---|--:|--:|--:|--:|");
-    for Target {
-        own,
-        peer,
-        time,
-        instructions,
-    } in targets
-    {
-        let ratio = rounds.and_then(|rounds| rounds.ratio(own, peer));
-        let ratio = ratio.map_or_else(String::new, |Spread { low, median, high }| {
-            format!("{median:.2} ({low:.2} to {high:.2})")
-        });
-        let executed = share(counted, own, peer);
-        let executed = executed.map_or_else(String::new, |share| format!("{share:.2}"));
-        let (time, instructions) = (bound(*time), bound(*instructions));
-        println!("| {own} | {peer} | {ratio} | {time} | {executed} | {instructions} |");
-    }
-}
-
-fn bound(most: Option<f64>) -> String {
-    most.map_or_else(String::new, |most| format!("≤ {most:.2}"))
+/// What there is of each target's quantities.
+fn compared(of: &[Target], rounds: Option<&Rounds>, counted: &Counted) -> Vec<Measured> {
+    let rows = of.iter().flat_map(|target| {
+        let &Target { own, peer, .. } = target;
+        let median = |Spread { median, .. }| median;
+        let taken = rounds.and_then(|rounds| rounds.ratio(own, peer).map(median));
+        let row = |of, value| {
+            move |most| Measured {
+                path: own,
+                against: peer,
+                of,
+                value,
+                most,
+            }
+        };
+        let executed = row("instructions", share(counted, own, peer));
+        let taken = row("time", taken);
+        [target.instructions.map(executed), target.time.map(taken)]
+    });
+    rows.flatten().collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a few thousand instructions")]

@@ -1,11 +1,11 @@
-//! What was promised, beside what was measured.
+//! The targets of the local tier.
 
 use crate::names::{
     AMALGAM, BY_HAND, CONCURRENT, MOKA, NUMBER, NUMBER_ONLY, PEER, SYNC, TEXT, TEXT_BY_HAND,
     TEXT_ONLY,
 };
 
-/// At most this much of what the peer takes.
+/// At most this share of what the peer takes.
 pub(crate) struct Target {
     pub(crate) own: &'static str,
     pub(crate) peer: &'static str,

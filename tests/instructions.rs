@@ -72,7 +72,9 @@ async fn a_hot_path_executes_no_more_than_it_did() {
     let mut count = |path: &'static HotPath, server: &[&str]| {
         counts.insert(path.title, (executed(&program, path, server), path.percent));
     };
-    PATHS.iter().for_each(|path| count(path, &[]));
+    for path in &PATHS {
+        count(path, &[]);
+    }
     count(&REST, &[&gateway.url(), gateway.token()]);
     count(&RESP, &[&url]);
 

@@ -43,6 +43,11 @@ fn what_is_left_out_is_said_in_one_line() {
             met: program::found("prometheus") && program::found("promtool"),
             name: "prometheus",
         },
+        Need {
+            says: "needs_valgrind!(",
+            met: program::found("valgrind"),
+            name: "valgrind",
+        },
     ];
     let tests = ["runtime/src", "tests"]
         .map(|folder| tests(&root.join(folder)).expect("the sources can be read"));

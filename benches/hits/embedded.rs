@@ -85,15 +85,12 @@ pub(crate) fn contestants() -> Outcome<Vec<Contestant>> {
 /// Those of millpond, for what changes with its features.
 pub(crate) const OWN: [&str; 2] = ["millpond", "millpond, `local = \"only\"`"];
 
-/// Fills one contestant, then makes this many calls: what to run under a profiler.
-pub(crate) async fn one(name: &str, calls: u64) -> Outcome {
+/// One contestant with everything in its cache: what to run under a profiler.
+pub(crate) async fn filled(name: &str) -> Outcome<Contestant> {
     let mut contestants = contestants()?;
     contestants.push(Contestant::new(OWN[1], local));
-    let contestant = contestants
-        .iter()
-        .find(|contestant| contestant.name == name)
-        .ok_or("by hand, millpond, moka or cached")?;
+    let at = contestants.iter().position(|it| it.name == name);
+    let contestant = contestants.swap_remove(at.ok_or("by hand, millpond, moka or cached")?);
     contestant.fill().await;
-    contestant.call(calls, 1).await;
-    Ok(())
+    Ok(contestant)
 }

@@ -2,6 +2,7 @@
 //!
 //! `cargo bench -p millpond-benches --bench hits` prints the tables of `docs/benchmarks.md`.
 
+mod concurrent;
 mod contestant;
 mod embedded;
 mod gateway;
@@ -11,11 +12,14 @@ mod remote;
 mod report;
 mod rounds;
 mod subject;
+#[path = "../targets.rs"]
+mod targets;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
 use std::error::Error;
+use targets::Measured;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -32,17 +36,29 @@ fn main() -> Outcome {
         ["gateway", port, number] => {
             runtime.block_on(gateway::serve(port.parse()?, number.parse()?))
         }
-        ["one", name, calls] => runtime.block_on(embedded::one(name, calls.parse()?)),
-        ["one", name, calls, RECORDED] => {
-            PrometheusBuilder::new().install_recorder()?;
-            runtime.block_on(embedded::one(name, calls.parse()?))
+        ["one", name, calls, ref told @ ..] => {
+            if told == [RECORDED] {
+                PrometheusBuilder::new().install_recorder()?;
+            }
+            let contestant = runtime.block_on(embedded::filled(name))?;
+            let calls = calls.parse()?;
+            instructions::counted(|| runtime.block_on(contestant.call(calls, 1)));
+            Ok(())
         }
         ["metrics", ..] => with_metrics(),
-        ["embedded", ..] => runtime.block_on(in_this_process()),
-        ["remote", ..] => runtime.block_on(remote::report()),
+        ["embedded", ..] => {
+            targets::print(&[runtime.block_on(in_this_process())?]);
+            Ok(())
+        }
+        ["remote", ..] => {
+            targets::print(&runtime.block_on(remote::report())?);
+            Ok(())
+        }
         _ => runtime.block_on(async {
-            in_this_process().await?;
-            remote::report().await
+            let mut rows = vec![in_this_process().await?];
+            rows.extend(remote::report().await?);
+            targets::print(&rows);
+            Ok(())
         }),
     }
 }
@@ -63,10 +79,20 @@ fn with_metrics() -> Outcome {
     )
 }
 
-async fn in_this_process() -> Outcome {
+async fn in_this_process() -> Outcome<Measured> {
     let contestants = embedded::contestants()?;
     report::heading("A hit in this process");
     report::times(&rounds::run(&contestants, 1).await);
     report::heading("What it executes and allocates");
-    report::work(&contestants).await
+    report::work(&contestants).await?;
+    let executed = instructions::per_call("millpond")?;
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+    let value = executed.map(|count| count as f64);
+    Ok(Measured {
+        path: "embedded hit (JSON)",
+        against: "",
+        of: "instructions",
+        value,
+        most: 5_500.0,
+    })
 }

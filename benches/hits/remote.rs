@@ -1,12 +1,14 @@
 //! A hit in Redis: over the REST protocol of Upstash, and over RESP.
 
 use crate::Outcome;
+use crate::concurrent::{self, Concurrent};
 use crate::contestant::Contestant;
 use crate::gateway::Served;
 use crate::relay::Wire;
 use crate::report;
-use crate::rounds;
+use crate::rounds::{self, Times};
 use crate::subject::{User, load};
+use crate::targets::Measured;
 use millpond::Millpond;
 use millpond_gateway::{Database, RedisServer, Reply};
 use redis::aio::ConnectionManager;
@@ -119,10 +121,10 @@ async fn over_resp(port: u16, number: u32) -> Outcome<Vec<Contestant>> {
     ])
 }
 
-pub(crate) async fn report() -> Outcome {
+pub(crate) async fn report() -> Outcome<Vec<Measured>> {
     if !RedisServer::available() {
         println!("\nredis-server is missing: no figures for a hit in Redis.");
-        return Ok(());
+        return Ok(Vec::new());
     }
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
@@ -134,12 +136,51 @@ pub(crate) async fn report() -> Outcome {
     let wire = Wire::default();
     let relayed = over_rest(wire.in_front_of(gateway.port).await?, &gateway.token)?;
     let direct = over_rest(gateway.port, &gateway.token)?;
-    tables("REST", &direct, &relayed, &wire, &database).await?;
+    let by_http = tables("REST", &direct, &relayed, &wire, &database).await?;
+    let together = concurrent::measured(&direct[1], &gateway).await?;
 
     let wire = Wire::default();
     let direct = over_resp(redis.port(), 2).await?;
     let relayed = over_resp(wire.in_front_of(redis.port()).await?, 2).await?;
-    tables("RESP", &direct, &relayed, &wire, &database).await
+    let by_resp = tables("RESP", &direct, &relayed, &wire, &database).await?;
+    Ok(compared(&by_http, &together, &by_resp))
+}
+
+/// The ratios of one caller, and of many at once.
+struct Ratios {
+    one: Times,
+    many: Times,
+}
+
+fn compared(by_http: &Ratios, together: &Concurrent, by_resp: &Ratios) -> Vec<Measured> {
+    let row = |path, against, of, value: f64, most| Measured {
+        path,
+        against,
+        of,
+        value: Some(value),
+        most,
+    };
+    let npm = |against, npm: Option<f64>| Measured {
+        path: "1,000 hits at once over REST",
+        against,
+        of: "CPU",
+        value: npm.map(|npm| together.own / npm),
+        most: 0.2,
+    };
+    let cpu = |times: &Times| times.cpu.ratio.median;
+    let wall = |times: &Times| times.wall.ratio.median;
+    let (post, multiplexed) = ("a `reqwest` POST", "`redis` by hand");
+    let (one, many) = ("hit over RESP", "32 hits at once over RESP");
+    vec![
+        row("hit over REST", post, "CPU", cpu(&by_http.one), 1.15),
+        row("hit over REST", post, "time", wall(&by_http.one), 1.1),
+        npm("`@upstash/redis`, a request each", together.one_by_one),
+        npm("`@upstash/redis`, pipelined", together.pipelined),
+        row(one, multiplexed, "time", wall(&by_resp.one), 1.1),
+        row(one, multiplexed, "CPU", cpu(&by_resp.one), 1.15),
+        row(many, multiplexed, "time", wall(&by_resp.many), 1.0),
+        row(many, multiplexed, "CPU", cpu(&by_resp.many), 1.0),
+    ]
 }
 
 async fn tables(
@@ -148,11 +189,13 @@ async fn tables(
     relayed: &[Contestant],
     wire: &Wire,
     database: &Database,
-) -> Outcome {
+) -> Outcome<Ratios> {
     report::heading(&format!("A hit in Redis over {protocol}"));
-    report::times(&rounds::run(direct, 1).await);
+    let mut one = rounds::run(direct, 1).await;
+    report::times(&one);
     report::heading(&format!("{AT_ONCE} hits at once over {protocol}, each"));
-    report::times(&rounds::run(direct, AT_ONCE).await);
+    let mut many = rounds::run(direct, AT_ONCE).await;
+    report::times(&many);
     report::heading(&format!("What a hit over {protocol} takes"));
     let mut rows = Vec::new();
     for (direct, relayed) in direct.iter().zip(relayed) {
@@ -175,7 +218,10 @@ async fn tables(
         }
     }
     report::traffic(&rows);
-    Ok(())
+    Ok(Ratios {
+        one: one.swap_remove(1),
+        many: many.swap_remove(1),
+    })
 }
 
 /// Reads that the server has executed.

@@ -1,15 +1,26 @@
-//! What a check of one, two and four limits costs: commands, instructions, time.
+//! What a check of one, two and four limits costs: commands, instructions, time. And one limit in the process, beside
+//! `governor`.
 //!
-//! `cargo bench -p millpond-benches --bench limits` prints the table.
+//! `cargo bench -p millpond-benches --bench limits` prints the tables; `-- process` the second one alone.
 
 #[path = "../hits/instructions.rs"]
 mod instructions;
+mod paths;
+#[path = "../targets.rs"]
+mod targets;
 
 use millpond::Millpond;
 use millpond::limit::{Limit, Limiter};
 use millpond_gateway::{RedisServer, Reply};
+use paths::{BLOCKED, GOVERNOR, KEY, ONE, Path};
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use std::alloc::System;
 use std::error::Error;
 use std::time::{Duration, Instant};
+use targets::Measured;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -94,6 +105,53 @@ async fn report() -> Outcome {
     Ok(())
 }
 
+async fn in_this_process() -> Outcome {
+    println!("\n| | instructions | allocations |");
+    println!("|---|--:|--:|");
+    let mut counts = Vec::new();
+    for (name, title) in [
+        (KEY, "a rendered key"),
+        (BLOCKED, "a check that is known to be refused"),
+        (ONE, "a check of a fixed window, embedded"),
+        (GOVERNOR, "a keyed check of `governor`"),
+    ] {
+        let executed = instructions::per_call(name)?;
+        let allocations = Path::named(name).await?.allocations().await?;
+        let shown = executed.map_or("no valgrind".to_owned(), |number| number.to_string());
+        println!("| {title} | {shown} | {allocations:.1} |");
+        #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+        counts.push(executed.map(|count| count as f64));
+    }
+    let share = |own: usize, peer: usize| Some(counts[own]? / counts[peer]?);
+    let (key, blocked) = (Path::named(KEY).await?, Path::named(BLOCKED).await?);
+    let (one, governor) = (Path::named(ONE).await?, Path::named(GOVERNOR).await?);
+    let row = |path, against, of, value, most| Measured {
+        path,
+        against,
+        of,
+        value,
+        most,
+    };
+    let (known, checked) = ("check known to be refused", "check, embedded");
+    let allocations = Some(blocked.allocations().await?);
+    let to_key = Some(paths::ratio(&blocked, &key).await?);
+    let to_governor = Some(paths::ratio(&one, &governor).await?);
+    targets::print(&[
+        row(known, "", "allocations", allocations, 0.0),
+        row(known, "a rendered key", "instructions", share(1, 0), 4.0),
+        row(known, "a rendered key", "time", to_key, 4.0),
+        row(
+            checked,
+            "`governor`, keyed",
+            "instructions",
+            share(2, 3),
+            2.0,
+        ),
+        row(checked, "`governor`, keyed", "time", to_governor, 2.0),
+    ]);
+    Ok(())
+}
+
 fn main() -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -101,10 +159,15 @@ fn main() -> Outcome {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
-        ["one", limits, calls] => {
-            let limiter = limiter(&Millpond::memory(), limits.parse()?);
-            runtime.block_on(check(&limiter, calls.parse()?))
+        ["one", name, calls] => {
+            let path = runtime.block_on(Path::named(name))?;
+            let calls = calls.parse()?;
+            instructions::counted(|| runtime.block_on(path.call(calls)))
         }
-        _ => runtime.block_on(report()),
+        ["process", ..] => runtime.block_on(in_this_process()),
+        _ => runtime.block_on(async {
+            report().await?;
+            in_this_process().await
+        }),
     }
 }

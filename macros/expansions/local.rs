@@ -12,7 +12,7 @@ fn prices(country: &str) -> Arc<Prices> {
         let function = prices::function();
         let key = {
             let mut writer = ::millpond::__private::KeyWriter::reused(function);
-            writer.part::<&str>(&country);
+            writer.of::<&str>().part(&country);
             writer.finish()
         };
         ::millpond::__private::LocalCall::new(function, prices::number(), key)
@@ -44,7 +44,7 @@ impl prices {
                 let function = prices::function();
                 let key = {
                     let mut writer = ::millpond::__private::KeyWriter::reused(function);
-                    writer.part::<&str>(&country);
+                    writer.of::<&str>().part(&country);
                     writer.finish()
                 };
                 ::millpond::__private::LocalCall::new(function, prices::number(), key)

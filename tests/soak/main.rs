@@ -10,6 +10,8 @@ mod chart;
 mod load;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/svg.rs"]
+mod svg;
 
 use millpond_gateway::{Fault, Gateway, Matcher, RedisServer, StallingProxy, needs_redis};
 use std::time::{Duration, Instant};

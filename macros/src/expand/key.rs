@@ -83,7 +83,7 @@ fn step(writer: &Ident, step: &Step) -> TokenStream {
     let value = quote_spanned!(at=> (&#name #(.#fields)*));
     match ty {
         // Written faster if it is what its name says.
-        Some(ty) if matches!(form, Form::Display) && spells_integer(ty) => {
+        Some(ty) if matches!(form, Form::Display) && (spells_integer(ty) || spells_text(ty)) => {
             quote_spanned!(Span::mixed_site()=> #writer.of::<#ty>().#method #value;)
         }
         ty => {
@@ -104,4 +104,18 @@ fn spells_integer(ty: &Type) -> bool {
         return false;
     };
     INTEGERS.iter().any(|name| path.is_ident(name))
+}
+
+/// `&str`, with any lifetime, or `String`.
+fn spells_text(ty: &Type) -> bool {
+    match ty {
+        Type::Reference(reference) => {
+            reference.mutability.is_none() && is_named(&reference.elem, "str")
+        }
+        ty => is_named(ty, "String"),
+    }
+}
+
+fn is_named(ty: &Type, name: &str) -> bool {
+    matches!(ty, Type::Path(TypePath { qself: None, path, .. }) if path.is_ident(name))
 }

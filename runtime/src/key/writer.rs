@@ -1,6 +1,6 @@
 //! Keys from templates: what the macros drive, and what may stand in a template.
 
-mod integer;
+mod direct;
 
 use super::Key;
 use super::escape::encode_from;

@@ -60,14 +60,15 @@ impl Names {
 
     /// The prefix that a limiter of `@upstash/ratelimit` on the same budgets has.
     pub(crate) fn prefix_of(&self, limit: &Limit) -> String {
-        let prefix = match limit.whole_prefix() {
-            Some(prefix) => prefix.to_owned(),
-            None => format!("{}:{}", self.prefix, limit.kind()),
+        // Each check begins with this name: put together in one piece.
+        let kind = limit.kind();
+        let segments: &[&str] = match (&self.namespace, limit.whole_prefix()) {
+            (Some(namespace), Some(prefix)) => &[namespace, prefix],
+            (None, Some(prefix)) => &[prefix],
+            (Some(namespace), None) => &[namespace, &self.prefix, &kind],
+            (None, None) => &[&self.prefix, &kind],
         };
-        match &self.namespace {
-            Some(namespace) => format!("{namespace}:{prefix}"),
-            None => prefix,
-        }
+        segments.join(":")
     }
 
     /// Where this identifier's budget of the limit is.
@@ -90,7 +91,7 @@ impl Names {
         } else {
             id
         };
-        let base = format!("{prefix}:{id}");
+        let base = [&*prefix, &*id].join(":");
         let key = BudgetKey::new(&base, limit.rule());
         Ok((base, key))
     }

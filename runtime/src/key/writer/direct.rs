@@ -1,7 +1,7 @@
-//! Integers in a key, which most ids are. The macros see how a type is spelled and not what it is, so methods decide:
-//! those of an integer come first, and those of any other type are found by dereferencing.
+//! Integers and text in a key, which most ids are. The macros see how a type is spelled and not what it is, so methods
+//! decide: those of an integer or a text come first, and those of any other type are found by dereferencing.
 
-use super::{KeyPart, KeyWriter};
+use super::{KeyPart, KeyWriter, encode_from};
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
@@ -9,7 +9,7 @@ use std::ops::{Deref, DerefMut};
 #[derive(Debug)]
 pub struct PartOf<'a, T>(AnyPart<'a, T>);
 
-/// Writes a part of a type that may be no integer.
+/// Writes a part of a type that may be neither integer nor text.
 #[derive(Debug)]
 pub struct AnyPart<'a, T> {
     writer: &'a mut KeyWriter,
@@ -17,7 +17,7 @@ pub struct AnyPart<'a, T> {
 }
 
 impl KeyWriter {
-    /// `<name>` of an argument whose type is spelled like an integer.
+    /// `<name>` of an argument whose type is spelled like an integer or a text.
     pub fn of<T>(&mut self) -> PartOf<'_, T> {
         PartOf(AnyPart {
             writer: self,
@@ -29,6 +29,14 @@ impl KeyWriter {
     fn integer(&mut self, value: impl itoa::Integer) {
         self.begin();
         self.text.push_str(itoa::Buffer::new().format(value));
+    }
+
+    /// What the `Display` of a text writes, without its machinery.
+    fn text(&mut self, value: &str) {
+        self.begin();
+        let start = self.text.len();
+        self.text.push_str(value);
+        encode_from(&mut self.text, start);
     }
 }
 
@@ -65,3 +73,17 @@ macro_rules! integers {
 }
 
 integers!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
+
+impl PartOf<'_, &str> {
+    /// As it is, encoded.
+    pub fn part(&mut self, value: &&str) {
+        self.0.writer.text(value);
+    }
+}
+
+impl PartOf<'_, String> {
+    /// As it is, encoded.
+    pub fn part(&mut self, value: &str) {
+        self.0.writer.text(value);
+    }
+}

@@ -1,0 +1,77 @@
+//! A thousand hits at once over REST: the CPU time of the client, beside the client of npm.
+
+use crate::Outcome;
+use crate::contestant::Contestant;
+use crate::gateway::Served;
+use crate::subject::USERS;
+use cpu_time::ProcessTime;
+use std::path::Path;
+use std::process::Command;
+
+const ROUNDS: u32 = 30;
+
+/// What a hit takes in either of them, in ns: the least of some rounds.
+pub(crate) struct Concurrent {
+    pub(crate) own: f64,
+    /// Nothing where Node or the package is missing.
+    pub(crate) one_by_one: Option<f64>,
+    /// As the package does it by default.
+    pub(crate) pipelined: Option<f64>,
+}
+
+pub(crate) async fn measured(contestant: &Contestant, gateway: &Served) -> Outcome<Concurrent> {
+    contestant.fill().await;
+    let mut own = f64::INFINITY;
+    for _ in 0..ROUNDS {
+        let began = ProcessTime::now();
+        contestant.call(USERS, usize::try_from(USERS)?).await;
+        #[expect(clippy::cast_precision_loss, reason = "a thousand")]
+        let each = began.elapsed().as_secs_f64() * 1e9 / USERS as f64;
+        own = own.min(each);
+    }
+    let concurrent = Concurrent {
+        own,
+        one_by_one: npm(gateway, "false")?,
+        pipelined: npm(gateway, "true")?,
+    };
+    println!("\n1,000 hits at once over REST, CPU of one in ns:");
+    println!("- millpond: {own:.0}");
+    for (how, npm) in [
+        ("a request each", concurrent.one_by_one),
+        ("pipelined", concurrent.pipelined),
+    ] {
+        if let Some(npm) = npm {
+            println!("- `@upstash/redis`, {how}: {npm:.0}");
+        }
+    }
+    Ok(concurrent)
+}
+
+fn npm(gateway: &Served, pipelines: &str) -> Outcome<Option<f64>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/interop");
+    if !folder.join("node_modules").exists() {
+        return Ok(None);
+    }
+    let output = Command::new("node")
+        .args([
+            "concurrent_hits.mjs",
+            "hand",
+            &ROUNDS.to_string(),
+            pipelines,
+        ])
+        .current_dir(folder)
+        .env(
+            "UPSTASH_REDIS_REST_URL",
+            format!("http://127.0.0.1:{}", gateway.port),
+        )
+        .env("UPSTASH_REDIS_REST_TOKEN", &gateway.token)
+        .env("UPSTASH_DISABLE_TELEMETRY", "1")
+        .output();
+    let Ok(output) = output else {
+        return Ok(None);
+    };
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    Ok(Some(String::from_utf8(output.stdout)?.trim().parse()?))
+}

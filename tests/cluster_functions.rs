@@ -9,6 +9,8 @@ use millpond::{Lookup, Millpond, Tag, cached};
 use millpond_gateway::needs_redis;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use support::aged::age;
 use support::cluster::Cluster;
 use support::source::{Source, source};
 use support::within_a_minute;
@@ -232,5 +234,60 @@ async fn one_load_serves_all_processes_on_every_node() {
             assert_eq!(bodies.count(), 0);
         }
     })
+    .await;
+}
+
+#[cached(
+    prefix = "old",
+    key = "<id>",
+    ttl = "1m",
+    jitter = 0,
+    stale_while_revalidate = "1h",
+    tags("olds"),
+    skip(version)
+)]
+async fn old(id: u64, version: u64) -> u64 {
+    version
+}
+
+#[tokio::test]
+async fn an_old_value_is_returned_once_on_every_node_and_never_after_an_invalidation() {
+    let _ = needs_redis!();
+    let cluster = Cluster::start().await;
+    let (here, there) = (cluster.pond(), cluster.pond());
+    within_a_minute(here.scope(async {
+        for id in IDS {
+            assert_eq!(old(id, 1).await, 1);
+            age(&here, &format!("old:{id}"), Duration::from_secs(120)).await;
+        }
+        for id in IDS {
+            assert_eq!(old(id, 2).await, 1, "{id}: while it is loaded anew");
+        }
+        here.flush().await.unwrap();
+        assert_eq!(
+            (loads(&here, "old"), here.stats().prefix("old").stale),
+            (60, 30)
+        );
+        for id in IDS {
+            assert_eq!(there.scope(old(id, 3)).await, 2, "{id}");
+            age(&here, &format!("old:{id}"), Duration::from_secs(120)).await;
+        }
+        there
+            .scope(async { old::invalidate(3).await })
+            .await
+            .unwrap();
+        for id in IDS {
+            let expected = if id == 3 { 4 } else { 2 };
+            assert_eq!(old(id, 4).await, expected, "{id}");
+        }
+        here.flush().await.unwrap();
+        for id in IDS {
+            age(&here, &format!("old:{id}"), Duration::from_secs(120)).await;
+        }
+        there.invalidate_tag("olds").await.unwrap();
+        for id in IDS {
+            assert_eq!(old(id, 5).await, 5, "{id}");
+        }
+    }))
     .await;
 }

@@ -396,4 +396,42 @@ mod sentences {
         let began = shown["degradations"][0]["began"].as_u64().unwrap();
         assert_eq!(began, shown["now"].as_u64().unwrap() - 30_000);
     }
+
+    #[cfg(feature = "redis")]
+    #[tokio::test]
+    async fn invalidations_that_are_not_heard_need_a_look() {
+        #[cached(prefix = "page_near", ttl = "5m", local = "1m", key = "<id>")]
+        async fn near(id: u32) -> u32 {
+            id
+        }
+
+        let _ = millpond_gateway::needs_redis!();
+        let redis = millpond_gateway::RedisServer::start().expect("a server");
+        let database = redis.database();
+        let weak = "ACL SETUSER weak on >secret ~* +@all resetchannels";
+        let weak: Vec<&str> = weak.split(' ').collect();
+        database.command(weak).await.expect("a user");
+        let url = database.url().replace("redis://", "redis://weak:secret@");
+        let pond = Millpond::builder().redis(&url).build().unwrap();
+        pond.scope(near(1)).await;
+        support::within_a_minute(async {
+            while !pond.health().backplane().sentence().contains("NOPERM") {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        let (state, text) = sentence(&pond).await;
+        assert_eq!(state, "look");
+        assert!(
+            text.contains("invalidations of other processes are not heard"),
+            "{text}"
+        );
+        let shown = data(&pond).await;
+        let backplane = &shown["health"][2];
+        assert_eq!(
+            (&backplane["name"], &backplane["state"]),
+            (&json!("Backplane"), &json!("degraded"))
+        );
+        assert!(!shown.to_string().contains("secret"), "{shown}");
+    }
 }

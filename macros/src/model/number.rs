@@ -1,4 +1,4 @@
-//! Whole numbers as they are written.
+//! Numbers as they are written.
 use syn::{Expr, ExprLit, ExprUnary, Lit, LitInt, UnOp};
 
 use super::option::ungrouped;
@@ -20,6 +20,21 @@ pub fn literal(expr: &Expr) -> Option<&LitInt> {
             lit: Lit::Int(number),
             ..
         }) if number.suffix().is_empty() || number.suffix().starts_with(['u', 'i']) => Some(number),
+        _ => None,
+    }
+}
+
+/// `0.1` or `1`
+pub fn fraction(expr: &Expr) -> Option<f64> {
+    match expr {
+        Expr::Lit(ExprLit {
+            lit: Lit::Float(number),
+            ..
+        }) => number.base10_parse().ok(),
+        Expr::Lit(ExprLit {
+            lit: Lit::Int(number),
+            ..
+        }) => number.base10_parse().ok(),
         _ => None,
     }
 }

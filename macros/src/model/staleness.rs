@@ -27,22 +27,15 @@ impl FromMeta for Ahead {
         if number::is_negative(expr) {
             return Err(wrong(format!("`{name}` cannot be negative; {fix}")));
         }
-        let fraction: Option<f64> = match expr {
-            Expr::Lit(ExprLit {
-                lit: Lit::Str(word),
-                ..
-            }) if word.value() == "xfetch" => return Ok(Self::AtRandom),
-            Expr::Lit(ExprLit {
-                lit: Lit::Float(number),
-                ..
-            }) => number.base10_parse().ok(),
-            Expr::Lit(ExprLit {
-                lit: Lit::Int(number),
-                ..
-            }) => number.base10_parse().ok(),
-            _ => None,
-        };
-        match fraction {
+        if let Expr::Lit(ExprLit {
+            lit: Lit::Str(word),
+            ..
+        }) = expr
+            && word.value() == "xfetch"
+        {
+            return Ok(Self::AtRandom);
+        }
+        match number::fraction(expr) {
             Some(0.0) => Err(wrong(format!(
                 "`{name}` is 0, so that every call would load again; {fix}"
             ))),

@@ -171,18 +171,7 @@ impl FromMeta for Fraction {
                 "`{name}` cannot be negative; write {name} = 0.1"
             )));
         }
-        let fraction = match expr {
-            Expr::Lit(ExprLit {
-                lit: Lit::Float(number),
-                ..
-            }) => number.base10_parse().ok(),
-            Expr::Lit(ExprLit {
-                lit: Lit::Int(number),
-                ..
-            }) => number.base10_parse().ok(),
-            _ => None,
-        };
-        match fraction {
+        match number::fraction(expr) {
             Some(fraction) if fraction <= 1.0 => Ok(Self(fraction)),
             Some(_) => Err(wrong(format!(
                 "`{name}` is over 1; write a fraction such as {name} = 0.1"

@@ -209,6 +209,7 @@ pub(super) fn json(pond: &Millpond, since: Option<u64>) -> Vec<u8> {
         health: vec![
             Part::of("Circuit", health.circuit()),
             Part::of("Owed invalidations", health.invalidations()),
+            Part::of("Backplane", health.backplane()),
         ],
         owed: stats.pending_invalidations,
         local: Local {

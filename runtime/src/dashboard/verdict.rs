@@ -59,6 +59,7 @@ struct Finding {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Urgency {
     Owed,
+    Unheard,
     BodiesFail,
     Unreadable,
     FewerHits,
@@ -121,6 +122,14 @@ impl Sight<'_> {
             found.push(Finding {
                 urgency: Urgency::Owed,
                 text: "invalidations wait to be delivered".to_owned(),
+                prefix: None,
+            });
+        }
+        if self.health.backplane().state() != HealthState::Up {
+            found.push(Finding {
+                urgency: Urgency::Unheard,
+                text: "invalidations of other processes are not heard, so kept values are checked with the store"
+                    .to_owned(),
                 prefix: None,
             });
         }

@@ -54,8 +54,8 @@ pub(crate) struct Local {
     shared: OnceLock<&'static SharedCode>,
     hits: Arc<LocalHits>,
     trust: Arc<Trust>,
-    /// Up to which age values that others could change are used without trust; nothing where there are no others.
-    unverified: Option<Duration>,
+    /// Up to which age values that others could change are used without trust, in ns; nothing where there are no others.
+    unverified: Option<u64>,
     #[cfg(feature = "dashboard")]
     windows: Arc<Windows>,
 }
@@ -80,17 +80,19 @@ pub(crate) struct LocalHits {
 #[derive(Clone)]
 struct Kept {
     value: Value,
-    until: Coarse,
-    /// Under which number hits are counted.
-    counter: u32,
     tags: Option<Arc<[TagSample]>>,
     since: Coarse,
+    /// How many nanoseconds it lives: one number for both clocks, since each hit copies all of this.
+    life: u64,
     /// Up to which age the function that kept it uses it.
     within: Within,
-    /// From when on it is used only if this process hears of invalidations; the subscription under which it was read.
-    doubted: Option<Coarse>,
+    /// The subscription under which it was read.
     subscription: u64,
     bytes: u64,
+    /// Under which number hits are counted.
+    counter: u32,
+    /// Whether others can change it, so that from some age on it is used only if this process hears of invalidations.
+    is_shared: bool,
 }
 
 #[derive(Clone)]
@@ -151,6 +153,7 @@ impl Local {
         trust: Arc<Trust>,
         unverified: Option<Duration>,
     ) -> Self {
+        let unverified = unverified.map(|age| clock.lasting(age));
         Self {
             clock,
             namespace,
@@ -186,7 +189,7 @@ impl Local {
         let now = self.clock.coarse();
         if kept.is_over(now)
             || within < kept.within && kept.is_older(within, now)
-            || kept.is_doubted(now) && !self.trust.holds(kept.subscription, now)
+            || self.doubts(&kept, now) && !self.trust.holds(kept.subscription, now)
         {
             return None;
         }
@@ -197,13 +200,19 @@ impl Local {
         Some(value)
     }
 
+    #[inline]
+    fn doubts(&self, kept: &Kept, now: Coarse) -> bool {
+        let is_old = |age| kept.since.has_lasted(age, now);
+        kept.is_shared && self.unverified.is_some_and(is_old)
+    }
+
     /// What is known of the entry, if it would be a hit.
     pub(crate) fn known(&self, name: Name<'_>) -> Option<Known> {
         let kept = self.values.get()?.peek(&name)?;
         let now = self.clock.coarse();
         (!kept.is_over(now)).then(|| Known {
             age: now.since(kept.since),
-            left: now.until(kept.until),
+            left: now.until(kept.since.after(kept.life)),
             bytes: kept.bytes,
         })
     }
@@ -280,15 +289,12 @@ impl Local {
         }
         let kept = Kept {
             value: keep.value,
-            until: self.clock.end_of(sample.at, keep.life),
+            life: self.clock.lasting(keep.life),
             counter: self.hits.counter(keep.prefix),
             tags: sample.tags,
             since: sample.at,
             within: Within::of(keep.within),
-            doubted: self
-                .unverified
-                .filter(|_| name.is_shared())
-                .map(|age| self.clock.end_of(sample.at, age)),
+            is_shared: name.is_shared(),
             subscription: sample.subscription,
             bytes: u64::try_from(keep.bytes).unwrap_or(u64::MAX),
         };
@@ -354,13 +360,8 @@ impl Kept {
     }
 
     #[inline]
-    fn is_doubted(&self, now: Coarse) -> bool {
-        self.doubted.is_some_and(|at| at.is_past(now))
-    }
-
-    #[inline]
     fn is_over(&self, now: Coarse) -> bool {
-        self.until.is_past(now) || self.tags.iter().any(|tags| !are_current(tags))
+        self.since.has_lasted(self.life, now) || self.tags.iter().any(|tags| !are_current(tags))
     }
 }
 

@@ -21,6 +21,21 @@ impl Coarse {
         now.monotonic >= self.monotonic || now.wall >= self.wall
     }
 
+    /// Whether so many nanoseconds have passed since, by the clock that says more.
+    #[inline]
+    pub(crate) fn has_lasted(self, nanoseconds: u64, now: Self) -> bool {
+        now.monotonic.saturating_sub(self.monotonic) >= nanoseconds
+            || now.wall.saturating_sub(self.wall) >= nanoseconds
+    }
+
+    /// So many nanoseconds later, by either clock.
+    pub(crate) fn after(self, nanoseconds: u64) -> Self {
+        Self {
+            monotonic: self.monotonic.saturating_add(nanoseconds),
+            wall: self.wall.saturating_add(nanoseconds),
+        }
+    }
+
     /// How long after the other, by the clock that says more.
     pub(crate) fn since(self, then: Self) -> Duration {
         let monotonic = self.monotonic.saturating_sub(then.monotonic);
@@ -51,14 +66,15 @@ impl Clock {
 
     /// When something that began then is over: rather a tick too early than too late.
     pub(crate) fn end_of(&self, then: Coarse, life: Duration) -> Coarse {
+        then.after(self.lasting(life))
+    }
+
+    /// After how many nanoseconds something with this life is over: rather a tick too early than too late.
+    pub(crate) fn lasting(&self, life: Duration) -> u64 {
         let life = u64::try_from(life.as_nanos()).unwrap_or(u64::MAX);
-        let life = match self {
+        match self {
             Self::System => life.saturating_sub(TICK).max(life / 2),
             Self::Manual(_) => life,
-        };
-        Coarse {
-            monotonic: then.monotonic.saturating_add(life),
-            wall: then.wall.saturating_add(life),
         }
     }
 }

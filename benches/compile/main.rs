@@ -1,7 +1,7 @@
 //! What an annotated function costs to compile: the same 200 functions without an attribute, with
 //! `#[cached]`, and with the attribute of `cached` over Redis.
 //!
-//! `cargo bench -p millpond-benches --bench compile` prints the table of `docs/benchmarks.md`.
+//! `cargo bench -p millpond-benches --bench compile` prints the tables of `docs/benchmarks.md`; `-- shared millpond` one row.
 
 mod build;
 mod ir;
@@ -17,12 +17,26 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome {
     let workspace = Workspace::create()?;
-    for types in [Types::Own, Types::Shared] {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let wanted = |all: &[&str], word: &str| {
+        !words.iter().any(|it| all.contains(&it.as_str())) || words.iter().any(|it| it == word)
+    };
+    for (word, types) in [("own", Types::Own), ("shared", Types::Shared)] {
+        if !wanted(&["own", "shared"], word) {
+            continue;
+        }
         println!("\n### {FUNCTIONS} functions, {types}\n");
         println!("| | LLVM lines | object code | `cargo check` | against plain |");
         println!("|---|--:|--:|--:|--:|");
         let mut plain = None;
-        for kind in [Kind::Plain, Kind::Millpond, Kind::Cached] {
+        for (word, kind) in [
+            ("plain", Kind::Plain),
+            ("millpond", Kind::Millpond),
+            ("cached", Kind::Cached),
+        ] {
+            if !wanted(&["plain", "millpond", "cached"], word) {
+                continue;
+            }
             let Cost {
                 lines,
                 object,

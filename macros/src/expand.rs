@@ -4,6 +4,7 @@ use quote::quote;
 
 use crate::{function::Function, model::refused::Refused};
 
+mod asked;
 pub mod batch;
 mod body;
 pub mod cache;

@@ -4,7 +4,8 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{
-    body::{future, return_kind, with_body},
+    asked::Asked,
+    body::{future, with_body},
     cached_function::call,
     callee::{Member, member},
     companion, local,
@@ -12,7 +13,7 @@ use super::{
     stale,
 };
 use crate::model::{
-    cache::{Cache, SharedErrors},
+    cache::Cache,
     own_body::Body,
     spelling::{parts, value_type},
 };
@@ -27,22 +28,10 @@ pub fn expand(cache: &Cache) -> TokenStream {
         runtime,
         function,
         output,
-        when,
         unless,
-        compares_self,
-        errors,
         ..
     } = cache;
-    let when = when
-        .as_ref()
-        .map(|when| quote_spanned!(Span::mixed_site()=> .when(#when)));
-    let owner = compares_self.then(|| quote_spanned!(Span::mixed_site()=> .of::<Self>()));
-    let kind = if *errors == SharedErrors::Cloned {
-        "kind"
-    } else {
-        "kind_unshared"
-    };
-    let kind = return_kind(runtime, output, kind);
+    let Asked { when, owner, kind } = Asked::of(cache);
     // A value that cannot be cached is reported where the return type stands.
     let value = value_type(output);
     let never = || quote_spanned!(Span::mixed_site()=> #runtime::__private::never);

@@ -4,37 +4,23 @@ use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{
+    asked::Asked,
     body::{body, borrowed_pond, closure, return_kind, with_body},
     cached_function::{self, referred, rest_of_call},
     function_number, key,
     spans::located,
 };
-use crate::model::{
-    cache::{Cache, SharedErrors},
-    spelling::value_type,
-};
+use crate::model::{cache::Cache, spelling::value_type};
 
 pub fn expand(cache: &Cache) -> TokenStream {
     let Cache {
         runtime,
         function,
         output,
-        when,
         unless,
-        compares_self,
-        errors,
         ..
     } = cache;
-    let when = when
-        .as_ref()
-        .map(|when| quote_spanned!(Span::mixed_site()=> .when(#when)));
-    let owner = compares_self.then(|| quote_spanned!(Span::mixed_site()=> .of::<Self>()));
-    let kind = if *errors == SharedErrors::Cloned {
-        "kind"
-    } else {
-        "kind_unshared"
-    };
-    let kind = return_kind(runtime, output, kind);
+    let Asked { when, owner, kind } = Asked::of(cache);
     // A value that cannot be kept is reported where the return type stands.
     let local_type = quote_spanned!(Span::mixed_site()=> #runtime::__private::local_type(kind));
     let local_type = located(local_type, value_type(output).span());

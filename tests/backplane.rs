@@ -366,9 +366,21 @@ async fn without_a_backplane_values_are_used_for_a_second(shared: &Shared) {
     elsewhere.scope(change(7, &source, 2)).await;
     let health = here.health();
     assert!(health.backplane().sentence().starts_with("off"), "{health}");
+    let why = here.explain("number:7").await.expect("an explanation");
+    assert!(
+        why.local_age().is_some() && !why.is_local_doubted(),
+        "{why}"
+    );
+    assert!(
+        why.to_string()
+            .contains("calls return it without asking the store"),
+        "{why}"
+    );
     shared.clock.advance(Duration::from_millis(900));
     assert_eq!(call(&here, &source).await, 0);
     shared.clock.advance(Duration::from_millis(200));
+    let why = here.explain("number:7").await.expect("an explanation");
+    assert!(why.is_local_doubted(), "{why}");
     assert_eq!(call(&here, &source).await, 2);
 }
 

@@ -8,6 +8,7 @@ mod words;
 use crate::cache::Cache;
 use crate::error::Error;
 use crate::key::Key;
+use crate::local::{Known, Name};
 use crate::time_left::TimeLeft;
 use found::Found;
 pub use kind::ValueKind;
@@ -43,6 +44,7 @@ pub struct Explanation {
     guard_life: Duration,
     loading: bool,
     undelivered: bool,
+    local: Option<Known>,
 }
 
 impl Cache {
@@ -53,6 +55,7 @@ impl Cache {
         let name = full.text();
         let loading = self.flights.is_loading(&name);
         let undelivered = self.client.pending.ticket(&full).is_some();
+        let local = self.local.known(Name::shared(key.as_str()));
         let commands = found::questions(&full);
         let counters = self.client.registry.counters(key.prefix());
         counters.commands.add(commands.len() as u64);
@@ -71,6 +74,7 @@ impl Cache {
             guard_life: self.client.settings.guard_life,
             loading,
             undelivered,
+            local,
         })
     }
 }
@@ -86,6 +90,7 @@ impl fmt::Debug for Explanation {
             .field("guard", &self.guard)
             .field("loading", &self.loading)
             .field("undelivered", &self.undelivered)
+            .field("local", &self.local)
             .finish_non_exhaustive()
     }
 }
@@ -206,6 +211,37 @@ impl Explanation {
     /// ```
     pub fn is_loading(&self) -> bool {
         self.loading
+    }
+
+    /// How old the value is that this process keeps itself, for a function with the option `local`; nothing where it
+    /// keeps none.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use millpond::{Millpond, cached};
+    /// #[cached(prefix = "flags", key = "<id>", local = "5s")]
+    /// async fn flags(id: u64) -> u64 { id }
+    ///
+    /// let pond = Millpond::memory();
+    /// assert_eq!(pond.explain("flags:1").await?.local_age(), None);
+    /// pond.scope(flags(1)).await;
+    /// assert!(pond.explain("flags:1").await?.local_age().is_some());
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn local_age(&self) -> Option<Duration> {
+        self.local.map(|known| known.age)
+    }
+
+    /// Whether this process keeps a value of which it does not know that other processes have left it alone, so that the
+    /// next call looks at the store first. See [`Builder::local_unverified`](crate::Builder::local_unverified).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// assert!(!millpond::Millpond::memory().explain("user:42").await?.is_local_doubted());
+    /// # Ok::<_, millpond::Error>(()) }).unwrap();
+    /// ```
+    pub fn is_local_doubted(&self) -> bool {
+        self.local.is_some_and(|known| known.is_doubted)
     }
 
     /// Whether an invalidation of the key by this process has not been delivered yet. Until it is, this process

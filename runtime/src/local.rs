@@ -137,9 +137,11 @@ pub(crate) struct Keep {
 }
 
 /// What is known of an entry.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Known {
     pub(crate) age: Duration,
+    /// Whether the next call asks the store first.
+    pub(crate) is_doubted: bool,
     pub(crate) left: Duration,
     pub(crate) bytes: u64,
 }
@@ -212,6 +214,7 @@ impl Local {
         let now = self.clock.coarse();
         (!kept.is_over(now)).then(|| Known {
             age: now.since(kept.since),
+            is_doubted: self.doubts(&kept, now) && !self.trust.holds(kept.subscription, now),
             left: now.until(kept.since.after(kept.life)),
             bytes: kept.bytes,
         })

@@ -2,6 +2,7 @@
 
 use super::Explanation;
 use super::kind::ValueKind;
+use crate::local::Known;
 use crate::time_left::TimeLeft;
 use std::fmt;
 use std::time::Duration;
@@ -61,6 +62,29 @@ impl Explanation {
         }
     }
 
+    /// What this process keeps of it.
+    fn write_local(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(Known {
+            age,
+            left,
+            is_doubted,
+            ..
+        }) = self.local
+        else {
+            return Ok(());
+        };
+        let (age, left) = (Lasting(age), Lasting(left));
+        write!(
+            f,
+            "This process keeps a value itself (`local`), {age} old, for another {left}; "
+        )?;
+        f.write_str(if is_doubted {
+            "nothing proves that it hears of invalidations by others, so the next call asks the store first.\n"
+        } else {
+            "calls return it without asking the store.\n"
+        })
+    }
+
     /// Whether it was changed lately.
     fn write_guard(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let life = Lasting(self.guard_life);
@@ -88,6 +112,7 @@ impl fmt::Display for Explanation {
         self.write_found(f)?;
         self.write_guard(f)?;
         writeln!(f, "{}", self.advice())?;
+        self.write_local(f)?;
         if self.undelivered {
             writeln!(
                 f,

@@ -97,7 +97,9 @@ impl fmt::Display for LocalExplanation {
             loading,
         } = self;
         match known {
-            Some(Known { age, left, bytes }) => write!(
+            Some(Known {
+                age, left, bytes, ..
+            }) => write!(
                 f,
                 "{key}: a value of about {bytes} bytes is kept in this process, loaded {age:.1?} ago, for another {left:.1?}"
             )?,

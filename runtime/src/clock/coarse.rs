@@ -16,11 +16,6 @@ pub(crate) struct Coarse {
 }
 
 impl Coarse {
-    /// Whether this time has come, by the clock that says more.
-    pub(crate) fn is_past(self, now: Self) -> bool {
-        now.monotonic >= self.monotonic || now.wall >= self.wall
-    }
-
     /// Whether so many nanoseconds have passed since, by the clock that says more.
     #[inline]
     pub(crate) fn has_lasted(self, nanoseconds: u64, now: Self) -> bool {
@@ -62,11 +57,6 @@ impl Clock {
                 }
             }
         }
-    }
-
-    /// When something that began then is over: rather a tick too early than too late.
-    pub(crate) fn end_of(&self, then: Coarse, life: Duration) -> Coarse {
-        then.after(self.lasting(life))
     }
 
     /// After how many nanoseconds something with this life is over: rather a tick too early than too late.

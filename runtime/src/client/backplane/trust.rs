@@ -25,7 +25,7 @@ impl Trust {
     pub(crate) fn holds(&self, subscription: u64, now: Coarse) -> bool {
         subscription != 0
             && self.subscription.load(Ordering::Acquire) == subscription
-            && !self.until.load().is_past(now)
+            && !is_past(self.until.load(), now)
     }
 
     /// Whether a subscription stands and is proved.
@@ -43,20 +43,26 @@ impl Trust {
 
     /// A subscription was confirmed that was asked for at this time.
     pub(super) fn begin(&self, clock: &Clock, departed: Coarse, silence: Duration) {
-        self.until.store(clock.end_of(departed, silence));
+        self.until.store(departed.after(clock.lasting(silence)));
         let number = self.last.fetch_add(1, Ordering::SeqCst) + 1;
         self.subscription.store(number, Ordering::SeqCst);
     }
 
     /// A proof came that was asked for at this time.
     pub(crate) fn prove(&self, clock: &Clock, departed: Coarse, silence: Duration) {
-        self.until.store(clock.end_of(departed, silence));
+        self.until.store(departed.after(clock.lasting(silence)));
     }
 
     /// It ended, or something was heard that is not understood: what was read before is to be looked at again.
     pub(super) fn end(&self) {
         self.subscription.store(0, Ordering::SeqCst);
     }
+}
+
+/// Whether a time has come, by the clock that says more.
+#[inline]
+fn is_past(time: Coarse, now: Coarse) -> bool {
+    now.monotonic >= time.monotonic || now.wall >= time.wall
 }
 
 /// A time that is replaced as a whole by one of its writers. A reader may see one clock of an older time beside the

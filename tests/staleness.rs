@@ -348,12 +348,42 @@ async fn a_load_that_fails_changes_nothing(pond: &Millpond, how: Fails) {
     assert_eq!((stats.loads, stats.stores), (2, 1));
 }
 
-async fn an_error_in_the_background_changes_nothing(pond: &Millpond) {
-    a_load_that_fails_changes_nothing(pond, Fails::Returns).await;
-}
+/// The clock stands, so that the pause after a failure lasts however busy the machine is.
+mod a_background_load_that_fails_changes_nothing {
+    use super::{Fails, a_load_that_fails_changes_nothing, support};
+    use millpond::{Builder, ManualClock, Millpond};
 
-async fn a_panic_in_the_background_changes_nothing(pond: &Millpond) {
-    a_load_that_fails_changes_nothing(pond, Fails::Panics).await;
+    async fn on(builder: impl Fn() -> Builder) {
+        for how in [Fails::Returns, Fails::Panics] {
+            let pond = builder().clock(ManualClock::new()).build().unwrap();
+            a_load_that_fails_changes_nothing(&pond, how).await;
+            pond.delete("fails").await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn embedded() {
+        on(|| Millpond::builder().memory()).await;
+    }
+
+    #[cfg(feature = "upstash")]
+    #[tokio::test]
+    async fn upstash() {
+        let gateway = support::gateway(millpond_gateway::needs_redis!()).await;
+        on(|| support::builder(&gateway)).await;
+    }
+
+    #[cfg(feature = "redis")]
+    #[tokio::test]
+    async fn redis() {
+        let database = millpond_gateway::needs_redis!().database();
+        on(|| {
+            Millpond::builder()
+                .redis(database.url())
+                .budget(support::LONG)
+        })
+        .await;
+    }
 }
 
 async fn another_processs_load_is_seen_before_the_body_runs(pond: &Millpond) {
@@ -615,8 +645,6 @@ on_every_engine! {
     an_old_value_stands_in_for_an_error_within_its_window
     after_an_invalidation_nothing_is_old
     an_invalidation_during_the_load_keeps_its_value_out
-    an_error_in_the_background_changes_nothing
-    a_panic_in_the_background_changes_nothing
     another_processs_load_is_seen_before_the_body_runs
     what_is_not_to_be_stored_ends_the_old_value
     tags_methods_and_what_is_written_by_hand_work_with_it

@@ -169,6 +169,17 @@ impl Client {
         self.registry.windows.begin(self.settings.clock.coarse());
     }
 
+    /// The engine, if it is a part of this process; something is about to be asked of it.
+    pub(crate) fn embedded(&self) -> Option<&dyn Store> {
+        let store = self.store.as_deref().ok()?;
+        if !store.is_embedded() {
+            return None;
+        }
+        self.begin_event();
+        self.in_use.call_once(|| self.say_what_is_in_use(store));
+        Some(store)
+    }
+
     /// Sends commands that belong together, within the time given.
     pub(crate) async fn send(
         &self,
@@ -245,11 +256,15 @@ impl Client {
         let wall = self.started.wall.saturating_add(passed);
         let now = Moment { wall, ..real };
         // Rounded: the clocks are read one after the other, and are not to differ by a millisecond for that.
-        let ahead = |a: Duration, b: Duration| {
-            let ms = (a.saturating_sub(b).as_micros() + 500) / 1_000;
+        let ms = |time: Duration| {
+            let rest = u64::from((time.subsec_micros() + 500) / 1_000);
+            let ms = time.as_secs().saturating_mul(1_000).saturating_add(rest);
             i64::try_from(ms).unwrap_or(i64::MAX)
         };
-        let wall_ahead = ahead(real.wall, wall) - ahead(wall, real.wall);
+        let wall_ahead = match real.wall.checked_sub(wall) {
+            Some(ahead) => ms(ahead),
+            None => -ms(wall.saturating_sub(real.wall)),
+        };
         Steady { now, wall_ahead }
     }
 

@@ -2,7 +2,6 @@
 
 mod coarse;
 
-use crate::runtime::{RealInstant, since_epoch};
 pub(crate) use coarse::Coarse;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +19,7 @@ impl Clock {
     /// Milliseconds since the Unix epoch; used for expiry and for windows of limits.
     pub(crate) fn unix_ms(&self) -> u64 {
         match self {
-            Self::System => u64::try_from(since_epoch().as_millis()).unwrap_or(u64::MAX),
+            Self::System => u64::try_from(system::wall().as_millis()).unwrap_or(u64::MAX),
             Self::Manual(clock) => clock.unix_ms(),
         }
     }
@@ -28,7 +27,7 @@ impl Clock {
     /// Microseconds since the Unix epoch.
     pub(crate) fn unix_us(&self) -> u64 {
         match self {
-            Self::System => u64::try_from(since_epoch().as_micros()).unwrap_or(u64::MAX),
+            Self::System => u64::try_from(system::wall().as_micros()).unwrap_or(u64::MAX),
             Self::Manual(clock) => clock.unix_ms().saturating_mul(1_000),
         }
     }
@@ -36,10 +35,7 @@ impl Clock {
     /// A reading that never goes back; only differences mean anything.
     pub(crate) fn monotonic(&self) -> Duration {
         match self {
-            Self::System => {
-                static START: std::sync::OnceLock<RealInstant> = std::sync::OnceLock::new();
-                START.get_or_init(RealInstant::now).elapsed()
-            }
+            Self::System => system::monotonic(),
             Self::Manual(clock) => Duration::from_millis(clock.monotonic.load(Ordering::SeqCst)),
         }
     }
@@ -50,7 +46,7 @@ impl Clock {
             // First the clock by which delays are measured, so that none is measured too short.
             monotonic: self.monotonic(),
             wall: match self {
-                Self::System => since_epoch(),
+                Self::System => system::wall(),
                 Self::Manual(clock) => Duration::from_millis(clock.unix_ms()),
             },
         }
@@ -60,6 +56,43 @@ impl Clock {
     /// is suspended, and the wall clock can be set back.
     pub(crate) fn age(&self, then: Moment) -> Duration {
         self.now().since(then)
+    }
+}
+
+/// What the system's clocks say: since some time of the machine, and since the Unix epoch. As the standard library
+/// reads them, which compares each reading with another.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod system {
+    use rustix::time::{ClockId, clock_gettime};
+    use std::time::Duration;
+
+    pub(super) fn monotonic() -> Duration {
+        read(ClockId::Monotonic)
+    }
+
+    pub(super) fn wall() -> Duration {
+        read(ClockId::Realtime)
+    }
+
+    /// A clock before 1970 counts as there.
+    fn read(id: ClockId) -> Duration {
+        let time = clock_gettime(id);
+        let rest = u32::try_from(time.tv_nsec).unwrap_or(0);
+        u64::try_from(time.tv_sec).map_or(Duration::ZERO, |seconds| Duration::new(seconds, rest))
+    }
+}
+
+/// What the system's clocks say: since the first reading, and since the Unix epoch.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod system {
+    use crate::runtime::RealInstant;
+    pub(super) use crate::runtime::since_epoch as wall;
+    use std::sync::OnceLock;
+    use std::time::Duration;
+
+    pub(super) fn monotonic() -> Duration {
+        static START: OnceLock<RealInstant> = OnceLock::new();
+        START.get_or_init(RealInstant::now).elapsed()
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod escape;
 mod full;
-mod scratch;
+pub(crate) mod scratch;
 mod tag;
 mod writer;
 

@@ -28,6 +28,7 @@ mod flush_turn;
 mod headers;
 #[cfg(feature = "tower")]
 mod http;
+mod identifier;
 mod kind;
 mod limiter;
 mod names;

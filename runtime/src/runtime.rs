@@ -101,6 +101,10 @@ pub(crate) fn real_ms() -> u64 {
 }
 
 /// The time since the Unix epoch by the clock of the system, which can be set back.
+#[cfg(any(
+    feature = "upstash",
+    not(any(target_os = "linux", target_os = "android"))
+))]
 pub(crate) fn since_epoch() -> Duration {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)

@@ -12,18 +12,23 @@ thread_local! {
 
 /// An empty text, with what room there is.
 #[inline]
-pub(super) fn take() -> String {
+pub(crate) fn take() -> String {
     SCRATCH.try_with(Cell::take).unwrap_or_default()
+}
+
+/// Keeps the memory of a text that nobody needs any more.
+#[inline]
+pub(crate) fn keep(mut text: String) {
+    if text.capacity() <= MOST {
+        text.clear();
+        let _ = SCRATCH.try_with(|scratch| scratch.set(text));
+    }
 }
 
 impl Key {
     /// Keeps the memory of a key that nobody needs any more. What is left has no text.
     #[inline]
     pub(crate) fn recycle(&mut self) {
-        let mut text = std::mem::take(&mut self.text);
-        if text.capacity() <= MOST {
-            text.clear();
-            let _ = SCRATCH.try_with(|scratch| scratch.set(text));
-        }
+        keep(std::mem::take(&mut self.text));
     }
 }

@@ -4,8 +4,9 @@
 //! call that would be refused even by that is refused; one that costs less, or comes when units
 //! have come back, is sent. It may forget anything, since the store refuses too.
 
-use super::algorithm::{Rule, Verdict};
+use super::algorithm::Rule;
 use super::budgets::{BudgetKey, Budgets, make_room};
+use super::decision::{BudgetName, Counted, digest};
 use super::snapshot::Snapshot;
 use crate::clock::Moment;
 use std::time::Duration;
@@ -20,11 +21,23 @@ pub(crate) struct Blocked {
 #[derive(Clone, Copy, Debug)]
 struct Refusal {
     snapshot: Snapshot,
+    /// What a decision tells of the name.
+    digest: [u8; 8],
     /// By the wall clock, when the arithmetic allows a call again; 0 if no call was refused yet.
     until: u64,
     /// By the monotonic clock, when that time has passed, or the key is gone: a wall clock that was
     /// ahead when it was remembered does not lock anybody out once it is right again.
     ends: Duration,
+}
+
+/// What this process expects of a call.
+#[derive(Debug)]
+pub(crate) enum Expected {
+    /// The store would refuse it.
+    Refusal(Counted, BudgetName),
+    /// The store will probably refuse it, by what this process last saw.
+    ProbablyRefusal,
+    Unknown,
 }
 
 impl Blocked {
@@ -35,34 +48,29 @@ impl Blocked {
         }
     }
 
-    /// The refusal of this call, if it is certain.
-    pub(crate) fn find(
-        &self,
-        key: &BudgetKey,
-        rule: Rule,
-        now: Moment,
-        cost: u64,
-    ) -> Option<Verdict> {
+    /// What the store will say of this call, as far as it is known.
+    pub(crate) fn expected(&self, key: &BudgetKey, rule: Rule, now: Moment, cost: u64) -> Expected {
         let mut refusals = self.refusals.lock();
-        let refusal = *refusals.get(key)?;
-        if refusal.ends <= now.monotonic {
+        let Some(refusal) = refusals.get(key).copied() else {
+            return Expected::Unknown;
+        };
+        let is_over = refusal.ends <= now.monotonic;
+        if is_over {
             refusals.remove(key);
-            return None;
         }
-        if refusal.until <= now.unix_ms() {
-            return None;
+        drop(refusals);
+        let at = now.unix_ms();
+        let Some(held) = refusal.snapshot.at(rule, at) else {
+            return Expected::Unknown;
+        };
+        let verdict = rule.check(held, at, cost);
+        if verdict.allowed {
+            Expected::Unknown
+        } else if is_over || refusal.until <= at {
+            Expected::ProbablyRefusal
+        } else {
+            Expected::Refusal(verdict.into(), BudgetName::Digest(refusal.digest))
         }
-        let held = refusal.snapshot.at(rule, now.unix_ms())?;
-        Some(rule.check(held, now.unix_ms(), cost)).filter(|verdict| !verdict.allowed)
-    }
-
-    /// Whether the store will probably refuse this call, by what this process last saw.
-    pub(crate) fn is_likely(&self, key: &BudgetKey, rule: Rule, now: Moment, cost: u64) -> bool {
-        let refusals = self.refusals.lock();
-        let held = refusals
-            .get(key)
-            .and_then(|seen| seen.snapshot.at(rule, now.unix_ms()));
-        held.is_some_and(|held| !rule.check(held, now.unix_ms(), cost).allowed)
     }
 
     /// Keeps in mind that this was too much to be allowed before `until`, while the key lives so many
@@ -70,6 +78,7 @@ impl Blocked {
     pub(crate) fn remember(
         &self,
         key: BudgetKey,
+        name: &str,
         snapshot: Snapshot,
         until: Option<u64>,
         life: u64,
@@ -81,6 +90,7 @@ impl Blocked {
         let wait = until.map_or(life, |until| until.saturating_sub(now.unix_ms()).min(life));
         let refusal = Refusal {
             snapshot,
+            digest: digest(name),
             until: until.unwrap_or(0),
             ends: now.monotonic.saturating_add(Duration::from_millis(wait)),
         };
@@ -118,7 +128,7 @@ mod tests {
         let snapshot = Snapshot::after(rule, Held(Some(5), None), None, 0);
         for id in 0..80_000 {
             let key = BudgetKey::new(&id.to_string(), rule);
-            blocked.remember(key, snapshot, Some(60_000), 60_000, Moment::default());
+            blocked.remember(key, "p", snapshot, Some(60_000), 60_000, Moment::default());
         }
         let refusals = blocked.refusals.lock();
         assert!((10_000..=20_000).contains(&refusals.len()));

@@ -3,25 +3,30 @@
 use super::algorithm::Rule;
 use crate::sync;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
 /// Identifiers are chosen by clients, so there must be an end to what is kept of them.
 const MOST: usize = 20_000;
 
-/// Keys that no client knows, so that nobody finds two names with one hash.
-static HASHERS: LazyLock<[RandomState; 2]> =
-    LazyLock::new(|| [RandomState::new(), RandomState::new()]);
+/// A key that no client knows, so that nobody finds two names with one hash.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// The name of a budget, hashed, since names can be long; and what tells one way of counting from
 /// another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BudgetKey([u64; 2]);
 
 impl BudgetKey {
     pub(crate) fn new(base: &str, rule: Rule) -> Self {
-        let name = (base, rule.algorithm, rule.window);
-        Self(HASHERS.each_ref().map(|hasher| hasher.hash_one(name)))
+        let mut hasher = HASHER.build_hasher();
+        // A hundred years of milliseconds leave room for three algorithms.
+        hasher.write_u64(rule.window << 2 | rule.algorithm as u64);
+        hasher.write(base.as_bytes());
+        let first = hasher.finish();
+        // The keyed hash of another text: independent of the first half, for one more byte.
+        hasher.write_u8(1);
+        Self([first, hasher.finish()])
     }
 
     /// A number that the name chooses, and nobody else.
@@ -30,9 +35,38 @@ impl BudgetKey {
     }
 }
 
+impl Hash for BudgetKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.number());
+    }
+}
+
+/// Takes the number of a key as its hash, which it is.
+#[derive(Debug, Default)]
+pub(crate) struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0 << 8 | u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+}
+
+/// What is known of budgets.
+pub(crate) type BudgetMap<V> = HashMap<BudgetKey, V, BuildHasherDefault<NumberHasher>>;
+
 /// A bounded map of budgets.
 #[derive(Debug)]
-pub(crate) struct Budgets<V>(Mutex<HashMap<BudgetKey, V>>);
+pub(crate) struct Budgets<V>(Mutex<BudgetMap<V>>);
 
 impl<V> Default for Budgets<V> {
     fn default() -> Self {
@@ -41,14 +75,14 @@ impl<V> Default for Budgets<V> {
 }
 
 impl<V> Budgets<V> {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<BudgetKey, V>> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, BudgetMap<V>> {
         sync::lock(&self.0)
     }
 }
 
 /// Makes room for one more: what is of no more use goes; where that is little, any others do.
 /// An eighth at once, so that a flood of identifiers does not search the map at every call.
-pub(crate) fn make_room<V>(budgets: &mut HashMap<BudgetKey, V>, useful: impl Fn(&V) -> bool) {
+pub(crate) fn make_room<V>(budgets: &mut BudgetMap<V>, useful: impl Fn(&V) -> bool) {
     if budgets.len() < MOST {
         return;
     }

@@ -1,8 +1,9 @@
 //! One check: known refusals, then the store, then what to do without it.
 
-use super::decision::{Counted, Decision, Outcome, Reason};
+use super::blocked::Expected;
+use super::decision::{Decision, Outcome, Reason};
 use super::pair::{Pair, Part};
-use super::resolve::parts;
+use super::resolve::{part_or_refusal, parts};
 use super::state::Limits;
 use super::take::{NotTaken, policy, take};
 use super::{Limit, OnOutage, script};
@@ -11,26 +12,61 @@ use crate::clock::{Moment, Steady};
 use crate::error::{Error, ErrorKind};
 use crate::reply::no_reply;
 use crate::stats::CheckOutcome;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// Takes what these pairs cost, or nothing; there is at least one.
 pub(crate) async fn check(state: &Arc<Limits>, pairs: &[Pair<'_>]) -> Result<Decision, Error> {
-    let Steady { now, wall_ahead } = state.client.steady();
-    let parts = parts(state, pairs, now)?;
-    let decision = decide(state, &parts, now).await?.told_at(wall_ahead);
-    count(state, &decision, pairs.iter().map(|pair| &pair.limit));
+    let steady = state.client.steady();
+    let parts = match resolved(state, pairs, steady) {
+        ControlFlow::Continue(parts) => parts,
+        ControlFlow::Break(known) => return known,
+    };
+    let mut decision = decide(state, &parts, steady.now).await?;
+    decision.tell_at(steady.wall_ahead);
+    note(state, &decision, pairs);
+    Ok(decision)
+}
+
+/// The budgets of these pairs, if the store must be asked.
+fn resolved(
+    state: &Arc<Limits>,
+    pairs: &[Pair<'_>],
+    Steady { now, wall_ahead }: Steady,
+) -> ControlFlow<Result<Decision, Error>, Vec<Part>> {
+    let mut found = match pairs {
+        [pair] => part_or_refusal(state, pair, now),
+        _ => parts(state, pairs, now).map_or_else(
+            |error| ControlFlow::Break(Err(error)),
+            |parts| known(state, parts, now).map_break(Ok),
+        ),
+    };
+    // In place: a decision is some 200 bytes.
+    if let ControlFlow::Break(Ok(decision)) = &mut found {
+        decision.tell_at(wall_ahead);
+        note(state, decision, pairs);
+    }
+    found
+}
+
+/// Counts the decision and hands it on to whoever listens.
+fn note(state: &Arc<Limits>, decision: &Decision, pairs: &[Pair<'_>]) {
+    count(state, decision, pairs.iter().map(|pair| &pair.limit));
     if decision.outcome() != Outcome::Degraded {
         for pair in pairs {
             state.record_check(pair, decision.is_allowed());
         }
     }
     #[cfg(feature = "tower")]
-    super::decision_log::note(&decision);
-    Ok(decision)
+    super::decision_log::note(decision);
 }
 
 /// Counts a decision, and for each limit that took part in it what that limit said.
-fn count<'a>(state: &Arc<Limits>, decision: &Decision, limits: impl Iterator<Item = &'a Limit>) {
+fn count<'a>(
+    state: &Arc<Limits>,
+    decision: &Decision,
+    limits: impl ExactSizeIterator<Item = &'a Limit> + Clone,
+) {
     state.client.begin_event();
     let outcome = CheckOutcome {
         refused: !decision.is_allowed(),
@@ -38,14 +74,16 @@ fn count<'a>(state: &Arc<Limits>, decision: &Decision, limits: impl Iterator<Ite
         degraded: matches!(decision.reason(), Some(Reason::Outage(_))),
     };
     state.counts.count(outcome);
-    let decided = decision.kind();
-    // Those that would have let the call pass have not refused it.
-    let refused_by = |kind: &str| decided == kind || decision.is_refused_by(kind);
-    let mut kinds: Vec<_> = limits.map(Limit::kind).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    for kind in kinds {
-        let refused = outcome.refused && refused_by(&kind);
+    let all = limits.clone();
+    let is_alone = limits.len() == 1;
+    for (at, limit) in limits.enumerate() {
+        let kind = limit.kind();
+        if !is_alone && all.clone().take(at).any(|earlier| earlier.kind() == kind) {
+            continue;
+        }
+        // Those that would have let the call pass have not refused it.
+        let refused = outcome.refused
+            && (is_alone || decision.kind() == kind || decision.is_refused_by(&kind));
         state
             .counts
             .count_kind(&kind, CheckOutcome { refused, ..outcome });
@@ -102,7 +140,29 @@ pub(crate) fn unidentified(state: &Arc<Limits>, limit: &Limit) -> Decision {
 pub(crate) async fn look(state: &Arc<Limits>, pairs: &[Pair<'_>]) -> Result<Decision, Error> {
     let Steady { now, wall_ahead } = state.client.steady();
     let parts = parts(state, pairs, now)?;
-    Ok(read(state, &parts, now).await?.told_at(wall_ahead))
+    let mut decision = read(state, &parts, now).await?;
+    decision.tell_at(wall_ahead);
+    Ok(decision)
+}
+
+/// The refusal of these that needs no command, if there is one.
+fn known(state: &Limits, parts: Vec<Part>, now: Moment) -> ControlFlow<Decision, Vec<Part>> {
+    let found = parts.iter().map(|part| {
+        let rule = part.limit.rule();
+        let counted = match state.blocked.expected(&part.key, rule, now, part.cost) {
+            Expected::Refusal(counted, _) => Some(counted),
+            _ => None,
+        };
+        policy(part, counted)
+    });
+    let is_too_costly = |part: &Part| part.cost > part.limit.units();
+    if parts.iter().any(is_too_costly) {
+        return ControlFlow::Continue(parts);
+    }
+    match Decision::counted(found.collect(), Reason::Blocked, now.unix_ms()) {
+        Some(decision) => ControlFlow::Break(decision),
+        None => ControlFlow::Continue(parts),
+    }
 }
 
 async fn decide(state: &Arc<Limits>, parts: &[Part], now: Moment) -> Result<Decision, Error> {
@@ -110,15 +170,6 @@ async fn decide(state: &Arc<Limits>, parts: &[Part], now: Moment) -> Result<Deci
     if let Some(part) = parts.iter().find(|part| part.cost > part.limit.units()) {
         let policies = parts.iter().map(|part| policy(part, None)).collect();
         return Ok(Decision::too_costly(&part.limit, policies, at));
-    }
-    let known = parts.iter().map(|part| {
-        let verdict = state
-            .blocked
-            .find(&part.key, part.limit.rule(), now, part.cost);
-        policy(part, verdict.map(Counted::from))
-    });
-    if let Some(decision) = Decision::counted(known.collect(), Reason::Blocked, at) {
-        return Ok(decision);
     }
     let answer = if parts.iter().all(|part| part.cost == 0) {
         read(state, parts, now).await.map_err(NotTaken::from)

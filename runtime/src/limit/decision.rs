@@ -8,7 +8,8 @@ use super::algorithm::LAST_TIME;
 use super::receipt::Receipt;
 use crate::error::ErrorKind;
 pub use outcome::{Outcome, Reason};
-pub(crate) use policy::{BudgetName, Counted, Policy};
+use policy::Policies;
+pub(crate) use policy::{BudgetName, Counted, Policy, PolicyRef, digest};
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -34,7 +35,7 @@ pub struct Decision {
     retry_at: Option<u64>,
     now: u64,
     /// Every limit that the call had to pass.
-    policies: Vec<Policy>,
+    policies: Policies,
     receipt: Option<Receipt>,
 }
 
@@ -52,8 +53,24 @@ impl Decision {
                 strict
             }
         })?;
+        let policies = Policies::from(policies);
+        Some(Self::with(&limit, policies, budget, reason, now))
+    }
+
+    /// What is said of one budget.
+    pub(crate) fn of_one(
+        limit: &Limit,
+        name: BudgetName,
+        budget: Counted,
+        reason: Reason,
+        now: u64,
+    ) -> Self {
+        Self::with(limit, Policies::Own(name), budget, reason, now)
+    }
+
+    fn with(limit: &Limit, policies: Policies, budget: Counted, reason: Reason, now: u64) -> Self {
         let allowed = budget.allowed;
-        Some(Self {
+        Self {
             outcome: if allowed {
                 Outcome::Allowed
             } else {
@@ -61,17 +78,20 @@ impl Decision {
             },
             allowed,
             reason: (!allowed).then_some(reason),
-            limit,
+            limit: *limit,
             budget: Some(budget),
             retry_at: budget.retry_at,
             now,
             policies,
             receipt: None,
-        })
+        }
     }
 
     /// With the times of a clock that is so many milliseconds ahead of the one that it was made by.
-    pub(crate) fn told_at(mut self, wall_ahead: i64) -> Self {
+    pub(crate) fn tell_at(&mut self, wall_ahead: i64) {
+        if wall_ahead == 0 {
+            return;
+        }
         let shift = |at: &mut u64| *at = at.saturating_add_signed(wall_ahead);
         let counted = |counted: &mut Counted| {
             shift(&mut counted.reset);
@@ -80,11 +100,10 @@ impl Decision {
         shift(&mut self.now);
         self.retry_at.as_mut().map(shift);
         self.budget.as_mut().map(counted);
-        let policies = self.policies.iter_mut();
-        policies
+        self.each()
+            .iter_mut()
             .filter_map(|policy| policy.counted.as_mut())
             .for_each(counted);
-        self
     }
 
     /// With what was taken, so that it can be given back.
@@ -104,6 +123,7 @@ impl Decision {
     }
 
     fn hopeless(limit: &Limit, policies: Vec<Policy>, reason: Reason, now: u64) -> Self {
+        let policies = Policies::from(policies);
         Self {
             outcome: Outcome::Refused,
             allowed: false,
@@ -133,16 +153,16 @@ impl Decision {
             budget: None,
             retry_at: retry_at.filter(|_| !allowed),
             now,
-            policies: Vec::new(),
+            policies: Policies::Each(Vec::new()),
             receipt: None,
         }
     }
 
     /// Whether a limit of this kind had too few units.
     pub(crate) fn is_refused_by(&self, kind: &str) -> bool {
-        let refuses = |policy: &Policy| policy.counted.is_some_and(|it| !it.allowed);
-        let mut policies = self.policies.iter();
-        policies.any(|policy| refuses(policy) && policy.limit.kind() == kind)
+        let refuses = |policy: &PolicyRef<'_>| policy.counted.is_some_and(|it| !it.allowed);
+        let mut policies = self.policies();
+        policies.any(|policy| refuses(&policy) && policy.limit.kind() == kind)
     }
 
     /// Of two decisions on one call, the one to report.
@@ -176,12 +196,15 @@ impl Decision {
     /// What the numbers are after so many units went back.
     #[cfg(feature = "tower")]
     pub(crate) fn after_refund(mut self, units: u64) -> Self {
-        let policies = self.policies.iter_mut();
-        let counted = policies.filter_map(|policy| Some((policy.limit, policy.counted.as_mut()?)));
-        let told = self.budget.as_mut().map(|budget| (self.limit, budget));
-        for (limit, counted) in counted.chain(told) {
-            counted.remaining = counted.remaining.saturating_add(units).min(limit.units());
+        let back = |limit: &Limit, counted: &mut Option<Counted>| {
+            if let Some(counted) = counted {
+                counted.remaining = counted.remaining.saturating_add(units).min(limit.units());
+            }
+        };
+        for policy in self.each() {
+            back(&policy.limit, &mut policy.counted);
         }
+        back(&self.limit, &mut self.budget);
         self
     }
 
@@ -319,8 +342,31 @@ impl Decision {
         &self.limit
     }
 
-    pub(crate) fn policies(&self) -> &[Policy] {
-        &self.policies
+    /// Every limit that the call had to pass.
+    pub(crate) fn policies(&self) -> impl Iterator<Item = PolicyRef<'_>> {
+        let (own, each) = match &self.policies {
+            Policies::Own(name) => (Some(name), &[][..]),
+            Policies::Each(each) => (None, &each[..]),
+        };
+        let own = own.map(|name| PolicyRef {
+            limit: &self.limit,
+            name,
+            counted: self.budget,
+        });
+        let each = each.iter().map(|policy| PolicyRef {
+            limit: &policy.limit,
+            name: &policy.name,
+            counted: policy.counted,
+        });
+        own.into_iter().chain(each)
+    }
+
+    /// Those that have numbers of their own.
+    fn each(&mut self) -> &mut [Policy] {
+        match &mut self.policies {
+            Policies::Own(_) => &mut [],
+            Policies::Each(policies) => policies,
+        }
     }
 
     pub(crate) fn receipt(&self) -> Option<&Receipt> {

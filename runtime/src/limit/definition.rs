@@ -233,7 +233,7 @@ impl Limit {
     /// assert_eq!(millpond::limit::API.kind(), "API");
     /// ```
     pub fn kind(&self) -> Cow<'static, str> {
-        self.name.text(self.rule)
+        self.name.text(&self.rule)
     }
 
     /// The algorithm.

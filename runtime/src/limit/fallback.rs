@@ -92,7 +92,7 @@ mod tests {
         Part {
             limit,
             key: BudgetKey::new(id, limit.rule()),
-            base: id.to_owned(),
+            base: id.into(),
             is_shared: false,
             cost,
             add: cost,

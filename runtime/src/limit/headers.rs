@@ -1,8 +1,7 @@
 //! What HTTP clients are told of their budget in header fields.
 
 use super::algorithm::Rule;
-use super::decision::{Decision, Outcome, Policy, Reason};
-use sha2::{Digest, Sha256};
+use super::decision::{Decision, Outcome, PolicyRef, Reason};
 
 impl Decision {
     /// Headers that tell a client its budget, on an answer of any status: `X-RateLimit-Limit`,
@@ -76,11 +75,7 @@ fn budget(decision: &Decision) -> Vec<(&'static str, String)> {
 }
 
 fn ietf(decision: &Decision, with_key: bool) -> Vec<(&'static str, String)> {
-    let policies = decision.policies();
-    if policies.is_empty() {
-        return Vec::new();
-    }
-    let list = policies.iter().map(|policy| {
+    let list = decision.policies().map(|policy| {
         let key = if with_key {
             partition_key(policy)
         } else {
@@ -88,8 +83,12 @@ fn ietf(decision: &Decision, with_key: bool) -> Vec<(&'static str, String)> {
         };
         quota(policy) + &key
     });
-    let mut fields = vec![("ratelimit-policy", list.collect::<Vec<_>>().join(", "))];
-    let left = policies.iter().filter_map(|policy| {
+    let list: Vec<_> = list.collect();
+    if list.is_empty() {
+        return Vec::new();
+    }
+    let mut fields = vec![("ratelimit-policy", list.join(", "))];
+    let left = decision.policies().filter_map(|policy| {
         let counted = policy.counted?;
         let name = quoted(policy.limit.short_name());
         let remaining = counted.remaining.min(LARGEST);
@@ -116,7 +115,7 @@ fn ietf(decision: &Decision, with_key: bool) -> Vec<(&'static str, String)> {
 }
 
 /// `"API";q=100;w=60`
-fn quota(policy: &Policy) -> String {
+fn quota(policy: PolicyRef<'_>) -> String {
     let Rule {
         units,
         window,
@@ -136,9 +135,8 @@ fn quota(policy: &Policy) -> String {
     )
 }
 
-fn partition_key(policy: &Policy) -> String {
-    let digest = Sha256::digest(policy.name.0.as_bytes());
-    format!(";pk=:{}:", base64(&digest[..8]))
+fn partition_key(policy: PolicyRef<'_>) -> String {
+    format!(";pk=:{}:", base64(&policy.name.digest()))
 }
 
 /// Base64 with padding (RFC 4648), of the few bytes that a header holds.

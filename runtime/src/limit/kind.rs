@@ -16,19 +16,11 @@ pub(super) enum LimitName {
 impl LimitName {
     /// As it is in keys. A place has no colon, as a kind has none, and says the numbers too, so that
     /// two attributes on one function have budgets of their own.
-    pub(super) fn text(self, rule: Rule) -> Cow<'static, str> {
+    #[inline]
+    pub(super) fn text(&self, rule: &Rule) -> Cow<'static, str> {
         match self {
             Self::Kind(kind) => Cow::Borrowed(kind),
-            Self::Place { module, function } => {
-                let place = module.replace("::", ".");
-                let Rule {
-                    algorithm,
-                    units,
-                    window,
-                    ..
-                } = rule;
-                Cow::Owned(format!("{place}.{function}.{algorithm:?}.{units}.{window}"))
-            }
+            Self::Place { module, function } => Cow::Owned(of_place(module, function, rule)),
         }
     }
 
@@ -38,6 +30,17 @@ impl LimitName {
             Self::Place { function, .. } => function,
         }
     }
+}
+
+fn of_place(module: &str, function: &str, rule: &Rule) -> String {
+    let place = module.replace("::", ".");
+    let Rule {
+        algorithm,
+        units,
+        window,
+        ..
+    } = rule;
+    format!("{place}.{function}.{algorithm:?}.{units}.{window}")
 }
 
 /// Why a kind cannot be one: it would share keys with another kind, or with what

@@ -1,6 +1,7 @@
 //! The limiter by hand: a limit, or several, of one `Millpond`.
 
 use super::decision::Decision;
+use super::identifier::Identifier;
 use super::pair::{Pair, Part, is_same_budget};
 use super::resolve::parts;
 use super::state::Limits;
@@ -12,7 +13,7 @@ use crate::reply::no_reply;
 use crate::runtime;
 use crate::store::command::{Command, Effect};
 use bytes::Bytes;
-use std::fmt::{Display, Write};
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -110,7 +111,8 @@ impl Limiter {
     /// ```
     #[must_use]
     pub fn and_for(mut self, limit: &Limit, id: impl Display) -> Self {
-        self.others.push((*limit, text(id)));
+        let id = Identifier::new(id).map(|id| (*id).to_owned());
+        self.others.push((*limit, id));
         self
     }
 
@@ -154,7 +156,15 @@ impl Limiter {
     /// ```
     pub async fn check_n(&self, id: impl Display, cost: u64) -> Result<Decision, Error> {
         let id = self.admissible(id)?;
-        check::check(&self.state, &self.pairs(&id, cost)?).await
+        let (one, several);
+        let pairs = if self.more.is_empty() && self.others.is_empty() {
+            one = [Pair::new(self.first, &*id, cost)];
+            &one[..]
+        } else {
+            several = self.pairs(&id, cost)?;
+            &several[..]
+        };
+        check::check(&self.state, pairs).await
     }
 
     /// What [`check`](Self::check) would decide, and how much is left now. Takes nothing.
@@ -322,21 +332,11 @@ impl Limiter {
         own.chain(others).collect()
     }
 
-    fn admissible(&self, id: impl Display) -> Result<String, Error> {
+    fn admissible(&self, id: impl Display) -> Result<Identifier, Error> {
         if self.twice {
             let text = "two limits of one check have the same budgets: kind and window are equal";
             return Err(Error::new(ErrorKind::InvalidValue, text));
         }
-        text(id)
+        Identifier::new(id)
     }
-}
-
-fn text(id: impl Display) -> Result<String, Error> {
-    let mut text = String::new();
-    let wrong = |what| Error::new(ErrorKind::InvalidKey, what);
-    write!(text, "{id}").map_err(|_| wrong("the identifier of a limit does not display"))?;
-    if text.is_empty() {
-        return Err(wrong("the identifier of a limit is empty; who is it?"));
-    }
-    Ok(text)
 }

@@ -24,7 +24,8 @@ const MOST_PREFIXES: usize = 1_024;
 #[derive(Debug)]
 pub(crate) struct Names {
     pub(crate) namespace: Option<String>,
-    pub(crate) prefix: String,
+    /// What the prefixes of kinds begin with, the last colon included.
+    front: String,
     /// On Redis Cluster all keys of one identifier need the same hash tag.
     pub(crate) cluster: bool,
     known: RwLock<Vec<Known>>,
@@ -42,7 +43,9 @@ impl Names {
     pub(crate) fn new(namespace: Option<&str>, prefix: &str, cluster: bool) -> Self {
         Self {
             namespace: namespace.map(str::to_owned),
-            prefix: prefix.to_owned(),
+            front: namespace.map_or_else(String::new, |namespace| format!("{namespace}:"))
+                + prefix
+                + ":",
             cluster,
             known: RwLock::default(),
         }
@@ -60,40 +63,51 @@ impl Names {
 
     /// The prefix that a limiter of `@upstash/ratelimit` on the same budgets has.
     pub(crate) fn prefix_of(&self, limit: &Limit) -> String {
-        // Each check begins with this name: put together in one piece.
-        let kind = limit.kind();
-        let segments: &[&str] = match (&self.namespace, limit.whole_prefix()) {
-            (Some(namespace), Some(prefix)) => &[namespace, prefix],
-            (None, Some(prefix)) => &[prefix],
-            (Some(namespace), None) => &[namespace, &self.prefix, &kind],
-            (None, None) => &[&self.prefix, &kind],
-        };
-        segments.join(":")
+        let mut prefix = String::new();
+        self.write_prefix(limit, &mut prefix);
+        prefix
     }
 
-    /// Where this identifier's budget of the limit is.
+    fn write_prefix(&self, limit: &Limit, out: &mut String) {
+        let Some(prefix) = limit.whole_prefix() else {
+            out.push_str(&self.front);
+            out.push_str(&limit.kind());
+            return;
+        };
+        if let Some(namespace) = &self.namespace {
+            out.push_str(namespace);
+            out.push(':');
+        }
+        out.push_str(prefix);
+    }
+
+    /// Writes where this identifier's budget of the limit is.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidValue`](crate::ErrorKind::InvalidValue) for a bucket where windows are, or the
     /// other way round.
-    pub(crate) fn budget(&self, limit: &Limit, id: &str) -> Result<(String, BudgetKey), Error> {
-        let prefix = self.prefix_of(limit);
+    pub(crate) fn budget(
+        &self,
+        limit: &Limit,
+        id: &str,
+        base: &mut String,
+    ) -> Result<BudgetKey, Error> {
+        self.write_prefix(limit, base);
         let is_bucket = limit.algorithm() == Algorithm::TokenBucket;
-        let reaches_another = self.learn(&prefix, is_bucket, id)?;
+        let reaches_another = self.learn(base, is_bucket, id)?;
         let id = if reaches_another || names_something_else(id, is_bucket) {
             Cow::Owned(hashed(id))
         } else {
             shorten(id)
         };
-        let id = if self.cluster {
-            Cow::Owned(tag(&id))
+        base.push(':');
+        if self.cluster {
+            base.push_str(&tag(&id));
         } else {
-            id
-        };
-        let base = [&*prefix, &*id].join(":");
-        let key = BudgetKey::new(&base, limit.rule());
-        Ok((base, key))
+            base.push_str(&id);
+        }
+        Ok(BudgetKey::new(base, limit.rule()))
     }
 
     /// Notes who is on this prefix; whether the identifier would lead into another.
@@ -103,7 +117,9 @@ impl Names {
         for other in &*sync::read(&self.known) {
             if other.prefix == prefix {
                 own = other.is_bucket;
-            } else if let Some(below) = below(&other.prefix, prefix) {
+            } else if other.prefix.as_bytes().get(prefix.len()) == Some(&b':')
+                && let Some(below) = below(&other.prefix, prefix)
+            {
                 reaches_another |= id == below || self::below(id, below).is_some();
             }
         }
@@ -147,7 +163,7 @@ fn below<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
 
 /// The counters of a window at this time, or the bucket.
 pub(crate) fn keys(rule: Rule, base: &str, now: u64) -> Vec<Bytes> {
-    let index = i128::from(rule.index(now));
+    let index = index(rule, now);
     match rule.algorithm {
         Algorithm::TokenBucket => vec![Bytes::from(base.to_owned())],
         Algorithm::FixedWindow => vec![counter(base, index)],
@@ -155,24 +171,35 @@ pub(crate) fn keys(rule: Rule, base: &str, now: u64) -> Vec<Bytes> {
     }
 }
 
-pub(crate) fn counter(base: &str, index: i128) -> Bytes {
-    Bytes::from(format!("{base}:{index}"))
+/// The number of the window that this time is in; of the one before the first, -1.
+pub(crate) fn index(rule: Rule, now: u64) -> i64 {
+    i64::try_from(rule.index(now)).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn counter(base: &str, index: i64) -> Bytes {
+    let mut digits = itoa::Buffer::new();
+    Bytes::from([base, ":", digits.format(index)].concat())
 }
 
 /// Whether `@upstash/ratelimit` keeps something else under this name beside the budgets, or a bucket of this
 /// name would be where another identifier has a window.
 fn names_something_else(id: &str, is_bucket: bool) -> bool {
-    let first = id.split(':').next().unwrap_or_default();
-    let is_reserved = id.starts_with("%~")
-        || matches!(first, "events" | "denyList" | "ipDenyListStatus")
-        || id == "dynamic"
-        || below(id, "dynamic").is_some_and(|rest| rest == "global" || rest.starts_with("global:"));
+    let is_reserved = || {
+        let first = id.split(':').next().unwrap_or_default();
+        id.starts_with("%~")
+            || matches!(first, "events" | "denyList" | "ipDenyListStatus")
+            || id == "dynamic"
+            || below(id, "dynamic")
+                .is_some_and(|rest| rest == "global" || rest.starts_with("global:"))
+    };
     let ends_in_a_number = || {
         let last = id.rsplit_once(':').map(|(_, last)| last);
         last.is_some_and(|last| !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()))
             && id.parse::<std::net::IpAddr>().is_err()
     };
-    is_reserved || (is_bucket && ends_in_a_number())
+    // No reserved word begins otherwise.
+    let may_be_reserved = matches!(id.as_bytes().first(), Some(b'%' | b'd' | b'e' | b'i'));
+    (may_be_reserved && is_reserved()) || (is_bucket && ends_in_a_number())
 }
 
 /// What stands for an identifier in keys and events.
@@ -208,7 +235,8 @@ mod tests {
 
     fn keys(cluster: bool, id: &str) -> Vec<String> {
         let names = Names::new(None, "p", cluster);
-        let (base, _) = names.budget(&limit::API, id).unwrap();
+        let mut base = String::new();
+        names.budget(&limit::API, id, &mut base).unwrap();
         let text = |key: &bytes::Bytes| String::from_utf8_lossy(key).into_owned();
         super::keys(limit::API.rule(), &base, 120_000)
             .iter()

@@ -6,6 +6,7 @@ use super::budgets::BudgetKey;
 use super::names::keys;
 use super::script::Budget;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// One limit, who is counted by it, and how many units the call takes.
 #[derive(Clone, Debug)]
@@ -28,7 +29,7 @@ impl<'a> Pair<'a> {
 pub(crate) struct Part {
     pub(crate) limit: Limit,
     pub(crate) key: BudgetKey,
-    pub(crate) base: String,
+    pub(crate) base: Arc<str>,
     /// Whether all callers share it.
     pub(crate) is_shared: bool,
     /// What all pairs that meet in this counter cost together.

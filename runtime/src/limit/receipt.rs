@@ -2,7 +2,7 @@
 
 use super::algorithm::{Algorithm, Rule};
 use super::budgets::BudgetKey;
-use super::names::counter;
+use super::names::{counter, index};
 use super::pair::Part;
 use super::script::Refund;
 use bytes::Bytes;
@@ -24,7 +24,7 @@ struct Taken {
 pub(crate) struct TakenPart {
     pub(crate) rule: Rule,
     pub(crate) key: BudgetKey,
-    base: String,
+    base: Arc<str>,
     units: u64,
     /// When it was taken (ms); of a bucket, also when it will have flowed in again unless others take more.
     now: u64,
@@ -46,7 +46,7 @@ impl TakenPart {
         Self {
             rule: part.limit.rule(),
             key: part.key,
-            base: part.base.clone(),
+            base: Arc::clone(&part.base),
             units: part.add,
             now,
             tokens_left: left,
@@ -62,10 +62,10 @@ impl TakenPart {
                 let flowed = flowed.saturating_mul(self.rule.refill);
                 let room = self.rule.units.saturating_sub(self.tokens_left);
                 units = units.min(room.saturating_sub(flowed));
-                Bytes::from(self.base.clone())
+                Bytes::copy_from_slice(self.base.as_bytes())
             }
             Algorithm::FixedWindow | Algorithm::SlidingWindow => {
-                counter(&self.base, self.rule.index(self.now).into())
+                counter(&self.base, index(self.rule, self.now))
             }
         };
         let rule = self.rule;

@@ -108,13 +108,10 @@ fn problem(refusal: &RateLimited) -> String {
             "Request cannot be satisfied as assigned quota has been exceeded",
         ),
     };
-    let refused = decision
-        .policies()
-        .iter()
-        .filter(|policy| match policy.counted {
-            Some(counted) => !counted.allowed,
-            None => false,
-        });
+    let refused = decision.policies().filter(|policy| match policy.counted {
+        Some(counted) => !counted.allowed,
+        None => false,
+    });
     let mut violated: Vec<_> = refused.map(|policy| policy.limit.short_name()).collect();
     if violated.is_empty() {
         violated.push(decision.of().short_name());

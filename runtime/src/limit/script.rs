@@ -114,13 +114,17 @@ fn number(reply: &Reply) -> Result<Option<i64>, Error> {
     match reply {
         Reply::Nil => Ok(None),
         Reply::Int(number) => Ok(Some(*number)),
-        Reply::Bulk(text) => std::str::from_utf8(text)
-            .ok()
-            .and_then(|text| text.parse().ok().or_else(|| whole(text)))
-            .map(Some)
-            .ok_or_else(unexpected),
+        Reply::Bulk(text) => stored(text).map(Some),
         Reply::Array(_) | Reply::Error(_) => Err(unexpected()),
     }
+}
+
+/// A number as it is stored.
+pub(crate) fn stored(text: &[u8]) -> Result<i64, Error> {
+    std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.parse().ok().or_else(|| whole(text)))
+        .ok_or_else(unexpected)
 }
 
 /// Buckets of `@upstash/ratelimit` hold fractions where the refill rate is one.

@@ -2,7 +2,7 @@
 //! is never displaced. When everything in the table is used up, newcomers share a few budgets until windows end.
 
 use super::algorithm::{Held, LEVELS, Rule, USED_UP};
-use super::budgets::BudgetKey;
+use super::budgets::{BudgetKey, BudgetMap};
 use super::snapshot::Snapshot;
 use crate::clock::Moment;
 use std::collections::HashMap;
@@ -48,7 +48,7 @@ impl Budget {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Table {
-    places: HashMap<BudgetKey, u32>,
+    places: BudgetMap<u32>,
     entries: Vec<Entry>,
     free: Vec<u32>,
     /// By how much is used; the last one is of what is used up.
@@ -86,7 +86,7 @@ impl Table {
             last: NONE,
         };
         Self {
-            places: HashMap::new(),
+            places: BudgetMap::default(),
             entries: Vec::new(),
             free: Vec::new(),
             lists: [empty; LEVELS],

@@ -3,7 +3,7 @@
 //! One script does it at once. On Redis Cluster, where budgets of different callers are on different
 //! nodes, they are taken in turn, and given back in reverse if a later one refuses.
 
-use super::algorithm::Algorithm;
+use super::algorithm::{Algorithm, Held};
 use super::decision::{BudgetName, Counted, Decision, Policy, Reason};
 use super::pair::Part;
 use super::receipt::{Receipt, TakenPart};
@@ -77,6 +77,12 @@ pub(super) async fn take(
     parts: &[Part],
     now: Moment,
 ) -> Result<Decision, NotTaken> {
+    #[cfg(not(target_arch = "wasm32"))]
+    if let [part] = parts
+        && let Some(decision) = take_here(state, part, now)
+    {
+        return decision.map_err(NotTaken::from);
+    }
     let mut found: Vec<Option<Policy>> = parts.iter().map(|_| None).collect();
     let mut turns = Turns::default();
     let mut took = true;
@@ -109,12 +115,7 @@ pub(super) async fn take(
     });
     let decision = Decision::counted(policies.collect(), Reason::Exhausted, now.unix_ms())
         .filter(|decision| decision.is_allowed() == took)
-        .ok_or_else(|| {
-            Error::new(
-                ErrorKind::Protocol,
-                "a limit script contradicts its numbers",
-            )
-        })?;
+        .ok_or_else(contradiction)?;
     if took {
         let taken = turns.0.into_iter().flatten().collect();
         return Ok(decision.with_receipt(Receipt::new(taken)));
@@ -127,7 +128,7 @@ pub(super) async fn take(
 pub(super) fn policy(part: &Part, counted: Option<Counted>) -> Policy {
     Policy {
         limit: part.limit,
-        name: BudgetName(part.base.as_str().into()),
+        name: BudgetName::Text(Arc::clone(&part.base)),
         counted,
     }
 }
@@ -150,7 +151,7 @@ fn turns_of(state: &Limits, parts: &[Part]) -> Vec<Vec<usize>> {
         return vec![(0..parts.len()).collect()];
     }
     let slot = |part: &Part| {
-        let base = part.base.as_str();
+        let base = &*part.base;
         let tag = base
             .split_once('{')
             .and_then(|(_, rest)| rest.split_once('}'));
@@ -182,33 +183,71 @@ async fn take_at_once(
     let reply = state.client.send(vec![command], left).await.pop();
     let (took, held) = script::read_check(&reply.ok_or_else(no_reply)??, parts.len())?;
     if age() > state.budget {
-        let text =
-            "a limit check was answered too late: its window's counter may be a new one by now";
-        return Err(Error::new(ErrorKind::Timeout, text));
+        return Err(too_late());
     }
     let mut policies = Vec::with_capacity(parts.len());
     let mut taken = Vec::with_capacity(parts.len());
     for (part, held) in parts.iter().zip(held) {
-        let rule = part.limit.rule();
-        let verdict = rule.check(held, at, part.cost);
-        let change = verdict.change.filter(|_| took);
-        let snapshot = Snapshot::after(rule, held, change, at);
-        let is_used_up = rule.algorithm == Algorithm::FixedWindow && verdict.remaining < part.cost;
-        match verdict.retry_at {
-            Some(_) => {
-                let life = rule.life(held, at);
-                state
-                    .blocked
-                    .remember(part.key, snapshot, verdict.retry_at, life, now);
-            }
-            None if took && is_used_up => {
-                let life = rule.life(held, at);
-                state.blocked.remember(part.key, snapshot, None, life, now);
-            }
-            None => state.blocked.refresh(&part.key, snapshot),
-        }
-        taken.push(TakenPart::new(part, at, verdict.remaining));
-        policies.push(policy(part, Some(Counted::from(verdict))));
+        let counted = learn(state, part, (took, held), now);
+        taken.push(TakenPart::new(part, at, counted.remaining));
+        policies.push(policy(part, Some(counted)));
     }
     Ok((policies, took.then_some(taken)))
+}
+
+/// Remembers what the store said of this part; what a client is told of it.
+fn learn(state: &Limits, part: &Part, (took, held): (bool, Held), now: Moment) -> Counted {
+    let at = now.unix_ms();
+    let rule = part.limit.rule();
+    let verdict = rule.check(held, at, part.cost);
+    let change = verdict.change.filter(|_| took);
+    let snapshot = Snapshot::after(rule, held, change, at);
+    let is_used_up = rule.algorithm == Algorithm::FixedWindow && verdict.remaining < part.cost;
+    if verdict.retry_at.is_some() || (took && is_used_up) {
+        let life = rule.life(held, at);
+        let (name, until) = (&*part.base, verdict.retry_at);
+        let blocked = &state.blocked;
+        blocked.remember(part.key, name, snapshot, until, life, now);
+    } else {
+        state.blocked.refresh(&part.key, snapshot);
+    }
+    Counted::from(verdict)
+}
+
+fn too_late() -> Error {
+    let text = "a limit check was answered too late: its window's counter may be a new one by now";
+    Error::new(ErrorKind::Timeout, text)
+}
+
+fn contradiction() -> Error {
+    let text = "a limit script contradicts its numbers";
+    Error::new(ErrorKind::Protocol, text)
+}
+
+/// Takes from one window where the engine is a part of this process. `None` where that needs commands.
+#[cfg(not(target_arch = "wasm32"))]
+fn take_here(state: &Limits, part: &Part, now: Moment) -> Option<Result<Decision, Error>> {
+    if part.is_bucket() {
+        return None;
+    }
+    let at = now.unix_ms();
+    let budget = part.budget(at);
+    let found = state.client.embedded()?.check_window(&budget, at)?;
+    Some(found.and_then(|(took, held)| {
+        if state.client.steady().now.since(now) > state.budget {
+            return Err(too_late());
+        }
+        let counted = learn(state, part, (took, held), now);
+        if counted.allowed != took {
+            return Err(contradiction());
+        }
+        let name = BudgetName::Text(Arc::clone(&part.base));
+        let taken = TakenPart::new(part, at, counted.remaining);
+        let decision = Decision::of_one(&part.limit, name, counted, Reason::Exhausted, at);
+        Ok(if took {
+            decision.with_receipt(Receipt::new(vec![taken]))
+        } else {
+            decision
+        })
+    }))
 }

@@ -2,8 +2,9 @@
 
 use super::Counter;
 use crate::sync;
+use foldhash::fast::FixedState;
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::RwLock;
 
 /// What happened at the limits: counted since the [`Millpond`](crate::Millpond) was built.
 ///
@@ -121,7 +122,7 @@ impl LimitCounters {
 pub(crate) struct LimitRegistry {
     all: LimitCounters,
     pub(crate) events_lost: Counter,
-    by_kind: RwLock<HashMap<String, Arc<LimitCounters>>>,
+    by_kind: RwLock<HashMap<String, LimitCounters, FixedState>>,
 }
 
 impl LimitRegistry {
@@ -132,14 +133,14 @@ impl LimitRegistry {
 
     /// What one of the limits said.
     pub(crate) fn count_kind(&self, kind: &str, outcome: CheckOutcome) {
-        let known = sync::read(&self.by_kind).get(kind).map(Arc::clone);
-        let counters = known.unwrap_or_else(|| {
-            let mut by_kind = sync::write(&self.by_kind);
-            let is_full = by_kind.len() >= MAX_KINDS && !by_kind.contains_key(kind);
-            let kind = if is_full { "" } else { kind };
-            Arc::clone(by_kind.entry(kind.to_owned()).or_default())
-        });
-        counters.count(outcome);
+        if let Some(counters) = sync::read(&self.by_kind).get(kind) {
+            counters.count(outcome);
+            return;
+        }
+        let mut by_kind = sync::write(&self.by_kind);
+        let is_full = by_kind.len() >= MAX_KINDS && !by_kind.contains_key(kind);
+        let kind = if is_full { "" } else { kind };
+        by_kind.entry(kind.to_owned()).or_default().count(outcome);
     }
 
     pub(crate) fn stats(&self) -> LimitStats {

@@ -7,6 +7,8 @@ use super::command::{Command, Reply};
 ))]
 use super::subscription::{Listener, unsupported};
 use crate::error::Error;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::limit::{algorithm::Held, script::Budget};
 use crate::runtime::BoxFuture;
 use bytes::Bytes;
 use std::time::Duration;
@@ -62,6 +64,12 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// What it is and where, for the log: never a token or a password.
     fn place(&self) -> String {
         "embedded in this process".to_owned()
+    }
+
+    /// What an engine in this process makes of a check of one window, as the script of limits does, without commands.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn check_window(&self, _budget: &Budget, _now: u64) -> Option<Result<(bool, Held), Error>> {
+        None
     }
 
     /// What an engine in this process can say at once of a value that is there. It counts as a

@@ -9,13 +9,19 @@ mod keyspace;
 mod number;
 mod scripts;
 mod value;
+#[cfg(not(target_arch = "wasm32"))]
+mod window;
 
 use super::command::Call;
 use super::{Batch, Store};
 use crate::clock::Clock;
 use crate::error::Error;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::limit::{algorithm::Held, script::Budget};
 use crate::runtime::BoxFuture;
 use crate::stats::Meter;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::store::command::Purpose;
 use crate::store::command::Reply;
 use crate::sync;
 use bytes::Bytes;
@@ -83,6 +89,20 @@ impl Store for Memory {
 
     fn needs_runtime(&self) -> bool {
         false
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn check_window(&self, budget: &Budget, now: u64) -> Option<Result<(bool, Held), Error>> {
+        self.meter.commands.add(1);
+        self.meter.requests.add(1);
+        let read = self.clock.now().into();
+        let mut keyspace = sync::lock(&self.keyspace);
+        keyspace.begin(read);
+        keyspace.next_command(Purpose::Held);
+        keyspace.run_even_if_full();
+        let found = window::check(&mut keyspace, budget, now);
+        keyspace.make_room();
+        Some(found)
     }
 
     fn peek(&self, key: &[u8]) -> Option<Bytes> {

@@ -2,7 +2,9 @@
 
 use crate::limit::Limit;
 use crate::limit::algorithm::Verdict;
+use sha2::{Digest, Sha256};
 use std::fmt;
+use std::sync::Arc;
 
 /// One of the limits that a call had to pass, and what was found of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,14 @@ pub(crate) struct Counted {
     pub(crate) remaining: u64,
     pub(crate) reset: u64,
     pub(crate) retry_at: Option<u64>,
+}
+
+/// A [`Policy`], wherever it stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PolicyRef<'a> {
+    pub(crate) limit: &'a Limit,
+    pub(crate) name: &'a BudgetName,
+    pub(crate) counted: Option<Counted>,
 }
 
 impl Counted {
@@ -52,10 +62,46 @@ impl From<Verdict> for Counted {
 
 /// The name of a budget in the store. It holds the identifier, which can be a secret.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct BudgetName(pub(crate) Box<str>);
+pub(crate) enum BudgetName {
+    Text(Arc<str>),
+    /// All that is ever told of it.
+    Digest([u8; 8]),
+}
+
+impl BudgetName {
+    pub(crate) fn digest(&self) -> [u8; 8] {
+        match self {
+            Self::Text(text) => digest(text),
+            Self::Digest(digest) => *digest,
+        }
+    }
+}
 
 impl fmt::Debug for BudgetName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BudgetName(..)")
+    }
+}
+
+/// The beginning of a hash of the name of a budget.
+pub(crate) fn digest(name: &str) -> [u8; 8] {
+    let digest = Sha256::digest(name.as_bytes());
+    std::array::from_fn(|at| digest[at])
+}
+
+/// The limits that a call had to pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Policies {
+    /// One, whose numbers the decision itself has.
+    Own(BudgetName),
+    Each(Vec<Policy>),
+}
+
+impl From<Vec<Policy>> for Policies {
+    fn from(policies: Vec<Policy>) -> Self {
+        match &policies[..] {
+            [own] => Self::Own(own.name.clone()),
+            _ => Self::Each(policies),
+        }
     }
 }

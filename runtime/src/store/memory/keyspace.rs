@@ -172,6 +172,23 @@ impl Keyspace {
         self.set(key, Value::Text(detached(text)), deadline);
     }
 
+    /// Stores a text that lives as long as what it replaces.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn replace_text(&mut self, key: &Bytes, text: &[u8]) {
+        let purpose = self.purpose;
+        let deadline = match self.record(key) {
+            Some(record) if record.purpose == purpose => {
+                let before = record.value.bytes();
+                record.value = Value::Text(detached(text));
+                self.bytes = (self.bytes + text.len()).saturating_sub(before);
+                return;
+            }
+            Some(record) => record.deadline,
+            None => None,
+        };
+        self.set_text(key, text, deadline);
+    }
+
     pub(crate) fn remove(&mut self, key: &[u8]) -> bool {
         match self.records.get_index_of(key) {
             Some(index) => self.remove_at(index),

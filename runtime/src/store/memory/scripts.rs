@@ -98,7 +98,7 @@ pub(crate) fn run(
 
 /// A check that gets this is decided as in an outage, by a table of its own; whose budget is used up is known here and
 /// gets a refusal.
-fn full_of_budgets() -> Error {
+pub(super) fn full_of_budgets() -> Error {
     let text = "OOM the embedded engine holds as many budgets of limits as it may, and none has units left";
     Error::new(ErrorKind::TooLarge, text)
 }

@@ -16,11 +16,25 @@ const SAMPLE: usize = 8;
 impl Keyspace {
     /// An error if these arguments, on top of what `grows` already holds, can never fit.
     pub(crate) fn admit(&mut self, args: &[Bytes], grows: Option<&Bytes>) -> Result<(), Error> {
+        self.admit_bytes(args.iter().map(Bytes::len).sum(), args.len(), grows)
+    }
+
+    /// The same of so many arguments with so many bytes.
+    pub(crate) fn admit_bytes(
+        &mut self,
+        bytes: usize,
+        args: usize,
+        grows: Option<&Bytes>,
+    ) -> Result<(), Error> {
+        let added = KEY + bytes + args * ARGUMENT;
+        // Whatever the key holds is among the bytes.
+        if self.bytes.saturating_add(added) <= self.max_bytes {
+            return Ok(());
+        }
         let held = grows
             .and_then(|key| self.value(key))
             .map_or(0, Value::bytes);
-        let added: usize = args.iter().map(|arg| arg.len() + ARGUMENT).sum();
-        let needed = KEY + held + added;
+        let needed = added + held;
         let is_new = grows.is_none_or(|key| !self.records.contains_key(key));
         if self.bytes > self.max_bytes && is_new && !self.may_shrink {
             // Room was made before, so what is left stays.
@@ -81,8 +95,12 @@ impl Keyspace {
         let Some((_, key, record)) = self.records.get_full_mut(key) else {
             return;
         };
+        let before = record.level.replace(level);
+        if before == Some(level) {
+            return;
+        }
         let key = key.clone();
-        if let Some(before) = record.level.replace(level) {
+        if let Some(before) = before {
             self.budgets.remove(&key, before);
         }
         self.budgets.put(&key, level);

@@ -170,6 +170,7 @@ impl Client {
     }
 
     /// The engine, if it is a part of this process; something is about to be asked of it.
+    #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn embedded(&self) -> Option<&dyn Store> {
         let store = self.store.as_deref().ok()?;
         if !store.is_embedded() {

@@ -1,4 +1,5 @@
 mod properties;
+mod windows;
 
 use super::*;
 use crate::clock::ManualClock;

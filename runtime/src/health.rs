@@ -235,7 +235,7 @@ impl Health {
     ///
     /// ```
     /// let health = millpond::Millpond::memory().health();
-    /// assert_eq!(health.backplane().sentence(), "not used");
+    /// assert_eq!(health.backplane().sentence(), "not needed: this process keeps no values (`local`)");
     /// ```
     pub fn backplane(&self) -> &HealthCheck {
         &self.backplane

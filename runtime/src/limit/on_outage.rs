@@ -10,7 +10,7 @@
 #[non_exhaustive]
 pub enum OnOutage {
     /// A limiter in this process takes over, with the same limit. Each process has its own budget:
-    /// see [`Limit::share`].
+    /// see [`Limit::share`](super::Limit::share).
     #[default]
     Local,
     /// Calls go through.

@@ -17,12 +17,21 @@ pub(crate) use isolate::{
     RuntimeHandle, SystemTime, background_done, in_request, in_runtime, offload, spawn,
     spawn_unawaited, timer,
 };
+#[cfg(all(
+    not(target_arch = "wasm32"),
+    any(
+        feature = "upstash",
+        feature = "redis",
+        not(any(target_os = "linux", target_os = "android"))
+    )
+))]
+pub(crate) use server::SystemTime;
 #[cfg(all(not(target_arch = "wasm32"), feature = "upstash"))]
 pub(crate) use server::http_date;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use server::{
     BoxFuture, BoxFutureOf, InRequest, Instant, MUCH, PerRequest, RealInstant, RuntimeHandle,
-    SystemTime, in_request, in_runtime, offload, spawn, spawn_unawaited,
+    in_request, in_runtime, offload, spawn, spawn_unawaited,
 };
 #[cfg(all(
     not(target_arch = "wasm32"),

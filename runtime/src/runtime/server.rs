@@ -7,7 +7,14 @@ use std::sync::Arc;
 /// The clock that time limits go by, which a test can pause.
 pub(crate) use tokio::time::Instant;
 
-pub(crate) use std::time::{Instant as RealInstant, SystemTime};
+pub(crate) use std::time::Instant as RealInstant;
+
+#[cfg(any(
+    feature = "upstash",
+    feature = "redis",
+    not(any(target_os = "linux", target_os = "android"))
+))]
+pub(crate) use std::time::SystemTime;
 
 /// Work on more bytes than this is done on a thread that may be kept busy: at some 100 MB/s it takes longer
 /// than a task should without letting others run.

@@ -10,7 +10,7 @@ use millpond_gateway::{Database, Gateway, RedisServer, StallingProxy, needs_redi
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use support::{LONG, gateway, needs_npm, node, settle, within_a_minute};
+use support::{LONG, gateway, needs_npm, node, settle, until, within_a_minute};
 
 /// Longer than a value is used without trust, and less than a proof counts.
 const DOUBTED: Duration = Duration::from_millis(1_500);
@@ -162,12 +162,6 @@ async fn call(pond: &Millpond, source: &Source) -> u64 {
 }
 
 /// Waits until something is the case. What it waits for comes over sockets, so the runtime has to look at them.
-async fn until(mut is_so: impl AsyncFnMut() -> bool) {
-    while !is_so().await {
-        tokio::task::yield_now().await;
-    }
-}
-
 async fn is_heard(pond: &Millpond) {
     until(async || {
         let health = pond.health();

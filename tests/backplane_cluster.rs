@@ -11,8 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use support::cluster::Cluster;
-use support::within_a_minute;
-use tokio::task::yield_now;
+use support::{until, within_a_minute};
 
 /// Longer than a value is used without trust, and less than a proof counts.
 const DOUBTED: Duration = Duration::from_millis(1_500);
@@ -69,13 +68,6 @@ async fn alone(id: u64, source: &Source) -> u64 {
 #[invalidates(alone(id))]
 async fn change_alone(id: u64, source: &Source) {
     source.0.fetch_add(1, Ordering::SeqCst);
-}
-
-/// Waits until something is the case.
-async fn until(mut is_so: impl AsyncFnMut() -> bool) {
-    while !is_so().await {
-        yield_now().await;
-    }
 }
 
 /// A process of a cluster.

@@ -13,8 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use support::process::{Process, orders, say};
-use support::{LONG, within_a_minute};
-use tokio::task::yield_now;
+use support::{LONG, until, within_a_minute};
 
 /// For how long a value is used that nothing proves.
 const UNVERIFIED: Duration = Duration::from_millis(50);
@@ -51,13 +50,6 @@ async fn number(id: u64, source: &Source) -> u64 {
 #[invalidates(number(id))]
 async fn change(id: u64, source: &Source, value: u64) {
     source.set(value);
-}
-
-/// Waits until something is the case.
-async fn until(mut is_so: impl AsyncFnMut() -> bool) {
-    while !is_so().await {
-        yield_now().await;
-    }
 }
 
 /// Waits until so much time has passed.

@@ -11,6 +11,8 @@ mod relay;
 mod remote;
 mod report;
 mod rounds;
+#[path = "../spread.rs"]
+mod spread;
 mod subject;
 #[path = "../targets.rs"]
 mod targets;

@@ -2,6 +2,7 @@
 //! that a slow moment of the machine meets all of them; ratios are taken within a round.
 
 use crate::contestant::Contestant;
+use crate::spread::Spread;
 use cpu_time::ThreadTime;
 use std::time::{Duration, Instant};
 
@@ -21,25 +22,6 @@ pub(crate) struct Times {
 pub(crate) struct Compared {
     pub(crate) nanos: Spread,
     pub(crate) ratio: Spread,
-}
-
-/// The median of some measurements, and between which the middle 80 % lie.
-pub(crate) struct Spread {
-    pub(crate) low: f64,
-    pub(crate) median: f64,
-    pub(crate) high: f64,
-}
-
-impl Spread {
-    fn of(mut numbers: Vec<f64>) -> Self {
-        numbers.sort_by(f64::total_cmp);
-        let at = |percent: usize| numbers[(numbers.len() - 1) * percent / 100];
-        Self {
-            low: at(10),
-            median: at(50),
-            high: at(90),
-        }
-    }
 }
 
 /// In ns per call.

@@ -10,6 +10,8 @@ mod names;
 mod promises;
 mod report;
 mod rounds;
+#[path = "../spread.rs"]
+mod spread;
 mod stampede;
 mod subject;
 #[path = "../targets.rs"]

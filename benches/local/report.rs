@@ -4,7 +4,8 @@ use crate::Outcome;
 use crate::contestant::Contestant;
 use crate::instructions::per_call;
 use crate::promises::{TARGETS, TOGETHER, Target};
-use crate::rounds::{Rounds, Spread};
+use crate::rounds::Rounds;
+use crate::spread::Spread;
 use crate::stampede;
 use crate::targets::{self, Measured};
 

@@ -2,6 +2,7 @@
 //! machine meets all of them.
 
 use crate::contestant::Contestant;
+use crate::spread::Spread;
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 300;
@@ -12,25 +13,6 @@ const SLICE: Duration = Duration::from_millis(3);
 pub(crate) struct Rounds {
     names: Vec<&'static str>,
     nanos: Vec<Vec<f64>>,
-}
-
-/// The median of some measurements, and between which the middle 80 % lie.
-pub(crate) struct Spread {
-    pub(crate) low: f64,
-    pub(crate) median: f64,
-    pub(crate) high: f64,
-}
-
-impl Spread {
-    fn of(mut numbers: Vec<f64>) -> Self {
-        numbers.sort_by(f64::total_cmp);
-        let at = |percent: usize| numbers[(numbers.len() - 1) * percent / 100];
-        Self {
-            low: at(10),
-            median: at(50),
-            high: at(90),
-        }
-    }
 }
 
 impl Rounds {

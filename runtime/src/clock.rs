@@ -7,6 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+/// Whole milliseconds, as many as fit.
+pub(crate) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Where a [`Millpond`](crate::Millpond) takes the time from.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Clock {
@@ -19,7 +24,7 @@ impl Clock {
     /// Milliseconds since the Unix epoch; used for expiry and for windows of limits.
     pub(crate) fn unix_ms(&self) -> u64 {
         match self {
-            Self::System => u64::try_from(system::wall().as_millis()).unwrap_or(u64::MAX),
+            Self::System => milliseconds(system::wall()),
             Self::Manual(clock) => clock.unix_ms(),
         }
     }
@@ -107,7 +112,7 @@ pub(crate) struct Moment {
 impl Moment {
     /// Milliseconds since the Unix epoch.
     pub(crate) fn unix_ms(self) -> u64 {
-        u64::try_from(self.wall.as_millis()).unwrap_or(u64::MAX)
+        milliseconds(self.wall)
     }
 
     /// How long after that this is, by the clock that says more.
@@ -267,7 +272,7 @@ impl Default for ManualClock {
 }
 
 fn add(time: &AtomicU64, by: Duration) {
-    let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+    let by = milliseconds(by);
     // The closure always has a new value.
     let _ = time.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |ms| {
         Some(ms.saturating_add(by))

@@ -1,5 +1,8 @@
 //! Random numbers, tokens and pauses.
 
+#[cfg(test)]
+pub(crate) mod dice;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -35,6 +38,7 @@ pub(crate) fn up_to(full: Duration) -> Duration {
 /// Numbers that follow from a seed, on the thread of a test that wants the same history again.
 #[cfg(all(test, any(feature = "upstash", feature = "redis")))]
 pub(crate) mod seeded {
+    use super::dice::Dice;
     use std::cell::Cell;
 
     thread_local! {
@@ -45,12 +49,11 @@ pub(crate) mod seeded {
         STATE.set(Some(seed));
     }
 
-    /// The next one (splitmix64); nothing without a seed.
+    /// The next one; nothing without a seed.
     pub(crate) fn next() -> Option<u64> {
-        let state = STATE.get()?.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        STATE.set(Some(state));
-        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Some(z ^ (z >> 31))
+        let mut dice = Dice(STATE.get()?);
+        let number = dice.roll();
+        STATE.set(Some(dice.0));
+        Some(number)
     }
 }

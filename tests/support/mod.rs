@@ -84,6 +84,13 @@ pub(crate) async fn settle() {
     }
 }
 
+/// Waits until something is the case.
+pub(crate) async fn until(mut is_so: impl AsyncFnMut() -> bool) {
+    while !is_so().await {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// The result of a test, or the news that it hangs.
 pub(crate) async fn within_a_minute<T>(test: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(60), test)

@@ -8,6 +8,7 @@ use super::load::Load;
 use super::span::LoadSpan;
 use super::staleness::Freshness;
 use crate::client::outage::Step;
+use crate::clock::milliseconds;
 use crate::runtime::{self, BoxFuture};
 use bytes::Bytes;
 use std::mem;
@@ -57,7 +58,7 @@ impl Load {
             return false;
         };
         let mut now = self.cache.client.time();
-        let time = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let time = milliseconds(time);
         now.latest = now.latest.saturating_add(time);
         self.policy.windows().judge(times, now) != Freshness::Expired
     }

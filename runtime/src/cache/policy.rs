@@ -3,6 +3,7 @@
 use super::cached_function::{CachedFunction, LifetimeOf};
 use super::staleness::{Freshness, Staleness};
 use crate::client::Client;
+use crate::clock::milliseconds;
 use crate::codec::Times;
 use crate::encoding::Encoding;
 use crate::error::Error;
@@ -97,10 +98,6 @@ impl Kept {
             is_near: false,
         })
     }
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The shortest lifetime that a server takes.

@@ -1,6 +1,7 @@
 //! How long a value may be used after its lifetime, and when it is loaded again before that ends.
 
 use crate::client::server_time::TimeRange;
+use crate::clock::milliseconds;
 use crate::codec::Times;
 use crate::random;
 use std::time::Duration;
@@ -72,9 +73,9 @@ impl Staleness {
             };
         }
         let late = now - times.until;
-        if late < ms(self.while_revalidate) {
+        if late < milliseconds(self.while_revalidate) {
             Freshness::Revalidate
-        } else if late < ms(self.if_error) {
+        } else if late < milliseconds(self.if_error) {
             Freshness::IfError
         } else {
             Freshness::Expired
@@ -98,7 +99,7 @@ impl Staleness {
             Ahead::Never => times.until,
             Ahead::From(fraction) => times.from.map_or(times.until, |from| {
                 let life = Duration::from_millis(times.until.saturating_sub(from));
-                from.saturating_add(ms(life.mul_f64(fraction)))
+                from.saturating_add(milliseconds(life.mul_f64(fraction)))
             }),
             Ahead::AtRandom => {
                 let took = times.took.unwrap_or(0).saturating_mul(MOST_AHEAD);
@@ -113,12 +114,12 @@ impl Staleness {
             Ahead::Never => false,
             Ahead::From(fraction) => times.from.is_some_and(|from| {
                 let life = Duration::from_millis(times.until.saturating_sub(from));
-                now.saturating_sub(from) >= ms(life.mul_f64(fraction))
+                now.saturating_sub(from) >= milliseconds(life.mul_f64(fraction))
             }),
             Ahead::AtRandom => {
                 let took = Duration::from_millis(times.took.unwrap_or(0));
                 let early = took.mul_f64(exponential());
-                now.saturating_add(ms(early)) >= times.until
+                now.saturating_add(milliseconds(early)) >= times.until
             }
         }
     }
@@ -134,10 +135,6 @@ fn exponential() -> f64 {
     let bits = u32::try_from(random::random_u64() >> 32).unwrap_or(0);
     let fraction = (f64::from(bits) + 1.0) / (f64::from(u32::MAX) + 1.0);
     -fraction.ln()
-}
-
-fn ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -177,22 +177,14 @@ impl OutageLog {
     /// Takes out what is over: of the step, and of this prefix if it is the step of one.
     fn end(&self, step: Step, now: Duration, of: Option<&str>) -> Vec<Outage> {
         let mut outages = sync::lock(&self.outages);
-        let is_over = |it: &Outage| {
+        let is_over = |it: &mut Outage| {
             let is_meant = match (of, &it.cause) {
                 (Some(prefix), Cause::Prefix(of)) => of == prefix,
                 (of, _) => of.is_none(),
             };
             it.step == step && is_meant && now.saturating_sub(it.last) >= QUIET
         };
-        let mut over = Vec::new();
-        let mut at = 0;
-        while at < outages.len() {
-            if is_over(&outages[at]) {
-                over.push(outages.remove(at));
-            } else {
-                at += 1;
-            }
-        }
+        let over: Vec<Outage> = outages.extract_if(.., is_over).collect();
         #[cfg(feature = "dashboard")]
         for outage in &over {
             let degradation = self.degradation(outage, true);

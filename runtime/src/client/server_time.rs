@@ -5,11 +5,10 @@
 //! the earliest and the latest that it can be: the end of a value's freshness is counted from the one, and
 //! compared with the other, and no value is shown for longer than it may.
 
-use crate::clock::Moment;
+use crate::clock::{Moment, milliseconds};
 use crate::sync;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 /// How long an answer is good for: clocks drift.
 const GOOD_FOR: u64 = 10 * 60_000;
@@ -53,9 +52,8 @@ impl ServerTime {
     /// The own time, and how far it is ahead of the monotonic clock. It never goes back: a machine that was
     /// suspended knows by its wall clock, and one whose wall clock was set back by the other.
     fn own(&self, now: Moment) -> (u64, u64) {
-        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let monotonic = ms(now.monotonic);
-        let ahead = ms(now.wall).saturating_sub(monotonic);
+        let monotonic = milliseconds(now.monotonic);
+        let ahead = milliseconds(now.wall).saturating_sub(monotonic);
         let ahead = self.ahead.fetch_max(ahead, Ordering::Relaxed).max(ahead);
         (monotonic.saturating_add(ahead), ahead)
     }

@@ -1,12 +1,12 @@
 //! How it is, in a sentence for whoever is woken at night.
 
 use crate::client::outage::Degradation;
+use crate::clock::milliseconds;
 use crate::health::{Health, HealthState};
 use crate::stats::{CacheStats, LimitStats, Window};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The slots that are compared with those before them: one minute, beside the one that is not over.
 const RECENT: u64 = 4;
@@ -133,7 +133,7 @@ impl Sight<'_> {
                 prefix: None,
             });
         }
-        let slot = self.now / millis(Window::LENGTH);
+        let slot = self.now / milliseconds(Window::LENGTH);
         let (recent, before): (Vec<_>, Vec<_>) = self
             .windows
             .iter()
@@ -229,8 +229,4 @@ fn calls(it: &CacheStats) -> u64 {
 fn percent(part: u64, whole: u64) -> String {
     let percent = u128::from(part) * 100 / u128::from(whole.max(1));
     format!("{percent} %")
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

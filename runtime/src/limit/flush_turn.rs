@@ -1,5 +1,6 @@
 //! One task at a time waits to send the sums.
 
+use crate::clock::milliseconds;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ pub(super) struct FlushTurn(AtomicU64);
 impl FlushTurn {
     /// A turn, if nobody has one. A task whose runtime stands still loses its own to the next.
     pub(super) fn begin(&self, now: Duration) -> Option<u64> {
-        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let now = milliseconds(now);
         let now = now.saturating_add(1);
         let began = self.0.load(Ordering::Relaxed);
         if began != 0 && now.saturating_sub(began) < STALLED {

@@ -1,13 +1,12 @@
 //! The text of who calls: each thread keeps the memory of one for the next call.
 
 use crate::error::{Error, ErrorKind};
+use crate::key::scratch;
 use std::cell::Cell;
 use std::fmt::{Display, Write};
 use std::ops::Deref;
 
-/// What a thread keeps at most.
-const MOST: usize = 1_024;
-
+// Apart from that of the key, which is written while this is read.
 thread_local! {
     static SCRATCH: Cell<String> = const { Cell::new(String::new()) };
 }
@@ -17,7 +16,7 @@ pub(super) struct Identifier(String);
 
 impl Identifier {
     pub(super) fn new(id: impl Display) -> Result<Self, Error> {
-        let mut text = Self(SCRATCH.try_with(Cell::take).unwrap_or_default());
+        let mut text = Self(scratch::take_from(&SCRATCH));
         let wrong = |what| Error::new(ErrorKind::InvalidKey, what);
         write!(text.0, "{id}").map_err(|_| wrong("the identifier of a limit does not display"))?;
         if text.0.is_empty() {
@@ -37,10 +36,6 @@ impl Deref for Identifier {
 
 impl Drop for Identifier {
     fn drop(&mut self) {
-        let mut text = std::mem::take(&mut self.0);
-        if text.capacity() <= MOST {
-            text.clear();
-            let _ = SCRATCH.try_with(|scratch| scratch.set(text));
-        }
+        scratch::keep_in(&SCRATCH, std::mem::take(&mut self.0));
     }
 }

@@ -14,6 +14,7 @@ mod process;
 mod rule;
 mod server;
 
+use crate::random::dice::Dice;
 use crate::random::seeded;
 use crate::sync;
 use process::{Frozen, How, Process};
@@ -42,18 +43,7 @@ const STEPS: usize = 3_000;
 /// wrong by then is seen.
 const PHASE: usize = 250;
 
-/// Numbers by lot, the same for the same seed (splitmix64).
-struct Dice(u64);
-
 impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % bound as u64).unwrap()
-    }
-
     fn time(&mut self, most: usize) -> Duration {
         Duration::from_millis(self.below(most) as u64 + 1)
     }

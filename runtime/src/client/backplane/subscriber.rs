@@ -4,7 +4,7 @@
 use super::said::{self, Said};
 use super::{Backplane, Trust};
 use crate::client::Client;
-use crate::clock::{Clock, Coarse};
+use crate::clock::{Clock, Coarse, milliseconds};
 use crate::error::{Error, ErrorKind};
 use crate::random;
 use crate::runtime::{self, First, first};
@@ -206,8 +206,8 @@ impl Task {
 }
 
 fn until(now: u64, silence: Duration) -> u64 {
-    let silence = u64::try_from(silence.as_millis()).unwrap_or(u64::MAX);
-    now.saturating_add(silence).saturating_add(SILENCE_OF_TASK)
+    now.saturating_add(milliseconds(silence))
+        .saturating_add(SILENCE_OF_TASK)
 }
 
 /// The proofs that were asked for and have not come, with the times at which they were: number 0 is the

@@ -4,6 +4,7 @@ use super::{KEY, PROCESSES};
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
+use crate::random::dice::Dice;
 use crate::runtime::BoxFuture;
 use crate::settings::Settings;
 use crate::stats::Registry;
@@ -15,19 +16,6 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-
-/// Numbers by lot, the same for the same seed (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % bound as u64).unwrap()
-    }
-}
 
 /// What is under way, by the process that sent it.
 struct Late {

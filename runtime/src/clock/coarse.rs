@@ -1,6 +1,6 @@
 //! Both clocks as they stood at the last tick of the system: a few nanoseconds to read, some milliseconds old.
 
-use super::Clock;
+use super::{Clock, ManualClock};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -23,14 +23,14 @@ impl Coarse {
 
     /// How long after the other, by the clock that says more.
     pub(crate) fn since(self, then: Self) -> Duration {
-        let monotonic = self.monotonic.saturating_sub(then.monotonic);
-        Duration::from_nanos(monotonic.max(self.wall.saturating_sub(then.wall)))
+        Duration::from_nanos(self.nanos_since(then))
     }
 
-    /// How much is left until then, by the clock that says less.
-    pub(crate) fn until(self, then: Self) -> Duration {
-        let monotonic = then.monotonic.saturating_sub(self.monotonic);
-        Duration::from_nanos(monotonic.min(then.wall.saturating_sub(self.wall)))
+    /// How long after the other in ns, by the clock that says more.
+    #[inline]
+    pub(crate) fn nanos_since(self, then: Self) -> u64 {
+        let monotonic = self.monotonic.saturating_sub(then.monotonic);
+        monotonic.max(self.wall.saturating_sub(then.wall))
     }
 }
 
@@ -39,27 +39,36 @@ impl Clock {
     pub(crate) fn coarse(&self) -> Coarse {
         match self {
             Self::System => system(),
-            Self::Manual(clock) => {
-                let nanoseconds = |milliseconds: u64| milliseconds.saturating_mul(1_000_000);
-                Coarse {
-                    monotonic: nanoseconds(clock.monotonic.load(Ordering::SeqCst)),
-                    wall: nanoseconds(clock.unix_ms()),
-                }
-            }
+            Self::Manual(clock) => manual(clock),
+        }
+    }
+
+    /// At which age in ns something is over that lives so long: rather a tick too early than too late.
+    pub(crate) fn last_age(&self, life: Duration) -> u64 {
+        let life = u64::try_from(life.as_nanos()).unwrap_or(u64::MAX);
+        match self {
+            Self::System => life.saturating_sub(TICK).max(life / 2),
+            Self::Manual(_) => life,
         }
     }
 
     /// When something that began then is over: rather a tick too early than too late.
     pub(crate) fn end_of(&self, then: Coarse, life: Duration) -> Coarse {
-        let life = u64::try_from(life.as_nanos()).unwrap_or(u64::MAX);
-        let life = match self {
-            Self::System => life.saturating_sub(TICK).max(life / 2),
-            Self::Manual(_) => life,
-        };
+        let life = self.last_age(life);
         Coarse {
             monotonic: then.monotonic.saturating_add(life),
             wall: then.wall.saturating_add(life),
         }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn manual(clock: &ManualClock) -> Coarse {
+    let nanoseconds = |milliseconds: u64| milliseconds.saturating_mul(1_000_000);
+    Coarse {
+        monotonic: nanoseconds(clock.monotonic.load(Ordering::SeqCst)),
+        wall: nanoseconds(clock.unix_ms()),
     }
 }
 

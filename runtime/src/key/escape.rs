@@ -64,7 +64,7 @@ pub(super) fn encode_from(text: &mut String, start: usize) {
         let rest = text.split_off(start);
         let (first, rest) = rest.split_at(1);
         let _ = write!(text, "%{:02X}{rest}", first.as_bytes()[0]);
-    } else if !raw.bytes().all(is_plain) && raw.contains(is_special) {
+    } else if raw.contains(is_special) {
         let raw = text.split_off(start);
         for c in raw.chars() {
             if is_special(c) {

@@ -118,7 +118,7 @@ impl KeyWriter {
         }
         if !self.parted {
             // Nothing came after the colon.
-            self.text.pop();
+            self.text.truncate(self.text.len() - 1);
         }
         if self.prefix == 0 {
             self.prefix = first_segment(&self.text);

@@ -8,21 +8,26 @@ fn prices(country: &str) -> Arc<Prices> {
         let local = ::millpond::__private::local_type(kind);
         (&&&&local).form().sized((&&local).bytes())
     };
-    let mut call = {
-        let function = prices::function();
-        let key = {
-            let mut writer = ::millpond::__private::KeyWriter::reused(function);
-            writer.of::<&str>().part(&country);
-            writer.finish()
-        };
-        ::millpond::__private::LocalCall::new(function, prices::number(), key)
+    let function = prices::function();
+    let mut key = {
+        let mut writer = ::millpond::__private::KeyWriter::reused(function);
+        writer.of::<&str>().part(&country);
+        writer.finish()
     };
-    if let ::core::option::Option::Some(returned) = call
-        .hit(kind, form, ::core::option::Option::None)
-    {
+    let when: bool = true;
+    let number = prices::number();
+    let hit = ::millpond::__private::hit_only(
+        number,
+        &mut key,
+        when,
+        kind,
+        form,
+        ::core::option::Option::None,
+    );
+    if let ::core::option::Option::Some(returned) = hit {
         return returned;
     }
-    let call = call;
+    let call = ::millpond::__private::LocalCall::new(function, number, key);
     let rules = ::millpond::__private::LocalRules::new(
         kind,
         form,

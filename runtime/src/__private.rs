@@ -45,6 +45,7 @@ pub use local::{
     LocalCall, LocalRules, invalidate_local, kept, kept_here, local_entries, local_entry,
 };
 pub use local_form::{LocalType, LocalValue, any_local_type, forms, local_type};
+pub use local_hit::{hit_near, hit_only};
 pub use mutation::{Target, Targets, invalidating, invalidating_always};
 pub use part::Part;
 #[cfg(feature = "catalogue")]

@@ -21,8 +21,8 @@ pub use form::Form;
 pub(crate) use form::Value;
 use lanes::Lanes;
 pub use name::FunctionNumber;
-pub(crate) use name::Name;
 use name::OwnedName;
+pub(crate) use name::{Name, SHARED};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 use std::collections::HashMap;
@@ -54,8 +54,8 @@ pub(crate) struct Local {
     shared: OnceLock<&'static SharedCode>,
     hits: Arc<LocalHits>,
     trust: Arc<Trust>,
-    /// Up to which age values that others could change are used without trust, in ns; nothing where there are no others.
-    unverified: Option<u64>,
+    /// Up to which age values that others could change are used without trust; nothing where there are no others.
+    unverified: Option<Duration>,
     #[cfg(feature = "dashboard")]
     windows: Arc<Windows>,
 }
@@ -80,19 +80,21 @@ pub(crate) struct LocalHits {
 #[derive(Clone)]
 struct Kept {
     value: Value,
-    tags: Option<Arc<[TagSample]>>,
     since: Coarse,
-    /// How many nanoseconds it lives: one number for both clocks, since each hit copies all of this.
+    /// Up to which age in ns nothing else has to be asked: neither its tags nor whether it is trusted.
+    sure: u64,
+    /// At which age in ns it is over.
     life: u64,
+    /// From which age in ns on it is used only if this process hears of invalidations; the subscription under which it
+    /// was read.
+    doubted: u64,
+    subscription: u64,
     /// Up to which age the function that kept it uses it.
     within: Within,
-    /// The subscription under which it was read.
-    subscription: u64,
     bytes: u64,
+    tags: Option<Arc<[TagSample]>>,
     /// Under which number hits are counted.
     counter: u32,
-    /// Whether others can change it, so that from some age on it is used only if this process hears of invalidations.
-    is_shared: bool,
 }
 
 #[derive(Clone)]
@@ -155,7 +157,6 @@ impl Local {
         trust: Arc<Trust>,
         unverified: Option<Duration>,
     ) -> Self {
-        let unverified = unverified.map(|age| clock.lasting(age));
         Self {
             clock,
             namespace,
@@ -179,43 +180,62 @@ impl Local {
         Self { windows, ..self }
     }
 
-    /// The value that is kept under a name, where `restored` can use it. Counts a hit.
-    #[inline]
-    pub(crate) fn get<T>(
+    /// The value that is kept under this name, whose parts fit in registers. Counts a hit; a caller that cannot use the
+    /// value calls [`was_no_hit`](Self::was_no_hit).
+    #[inline(never)]
+    pub(crate) fn get(&self, function: u32, key: &str, within: Within) -> Option<Value> {
+        let name = Name { function, key };
+        let kept = self.values.get()?.get(&name)?;
+        let now = self.clock.coarse();
+        let age = now.nanos_since(kept.since);
+        let is_sure = age < kept.sure && !within.is_past(age);
+        if !is_sure && !self.is_usable(&kept, within, age, now) {
+            return None;
+        }
+        #[cfg(feature = "dashboard")]
+        self.windows.begin(now);
+        self.hits.lanes.add(kept.counter);
+        Some(kept.value)
+    }
+
+    /// Whether a value may be used of which that is not sure.
+    #[inline(never)]
+    fn is_usable(&self, kept: &Kept, within: Within, age: u64, now: Coarse) -> bool {
+        let is_older = within < kept.within && within.is_past(age);
+        let is_doubted = age >= kept.doubted && !self.trust.holds(kept.subscription, now);
+        !kept.is_over(age) && !is_older && !is_doubted
+    }
+
+    /// The same where `restored` can use it.
+    pub(crate) fn get_as<T>(
         &self,
         name: Name<'_>,
         within: Within,
         restored: impl FnOnce(Value) -> Option<T>,
     ) -> Option<T> {
-        let kept = self.values.get()?.get(&name)?;
-        let now = self.clock.coarse();
-        if kept.is_over(now)
-            || within < kept.within && kept.is_older(within, now)
-            || self.doubts(&kept, now) && !self.trust.holds(kept.subscription, now)
-        {
-            return None;
+        let restored = restored(self.get(name.function, name.key, within)?);
+        if restored.is_none() {
+            self.was_no_hit(name);
         }
-        let value = restored(kept.value)?;
-        #[cfg(feature = "dashboard")]
-        self.windows.begin(now);
-        self.hits.lanes.add(kept.counter);
-        Some(value)
+        restored
     }
 
-    #[inline]
-    fn doubts(&self, kept: &Kept, now: Coarse) -> bool {
-        let is_old = |age| kept.since.has_lasted(age, now);
-        kept.is_shared && self.unverified.is_some_and(is_old)
+    /// The value that was just found cannot be used.
+    pub(crate) fn was_no_hit(&self, name: Name<'_>) {
+        if let Some(kept) = self.values.get().and_then(|values| values.peek(&name)) {
+            self.hits.lanes.take_back(kept.counter);
+        }
     }
 
     /// What is known of the entry, if it would be a hit.
     pub(crate) fn known(&self, name: Name<'_>) -> Option<Known> {
         let kept = self.values.get()?.peek(&name)?;
         let now = self.clock.coarse();
-        (!kept.is_over(now)).then(|| Known {
-            age: now.since(kept.since),
-            is_doubted: self.doubts(&kept, now) && !self.trust.holds(kept.subscription, now),
-            left: now.until(kept.since.after(kept.life)),
+        let age = now.nanos_since(kept.since);
+        (!kept.is_over(age)).then(|| Known {
+            age: Duration::from_nanos(age),
+            is_doubted: age >= kept.doubted && !self.trust.holds(kept.subscription, now),
+            left: Duration::from_nanos(kept.life.saturating_sub(age)),
             bytes: kept.bytes,
         })
     }
@@ -290,16 +310,23 @@ impl Local {
         if sample.tags.iter().any(|tags| !are_current(tags)) {
             return false;
         }
+        let life = self.clock.last_age(keep.life);
+        let doubted = self.unverified.filter(|_| name.is_shared());
+        let doubted = doubted.map_or(u64::MAX, |age| self.clock.last_age(age));
         let kept = Kept {
             value: keep.value,
-            life: self.clock.lasting(keep.life),
-            counter: self.hits.counter(keep.prefix),
-            tags: sample.tags,
             since: sample.at,
-            within: Within::of(keep.within),
-            is_shared: name.is_shared(),
+            sure: match sample.tags {
+                Some(_) => 0,
+                None => life.min(doubted),
+            },
+            life,
+            doubted,
             subscription: sample.subscription,
+            within: Within::of(keep.within),
             bytes: u64::try_from(keep.bytes).unwrap_or(u64::MAX),
+            tags: sample.tags,
+            counter: self.hits.counter(keep.prefix),
         };
         let values = self.values.get_or_init(|| values(self.bytes));
         // What has to go for it is dropped without the lock: destructors are the user's.
@@ -357,14 +384,8 @@ impl LocalHits {
 }
 
 impl Kept {
-    #[cold]
-    fn is_older(&self, within: Within, now: Coarse) -> bool {
-        within.is_past(now.since(self.since))
-    }
-
-    #[inline]
-    fn is_over(&self, now: Coarse) -> bool {
-        self.since.has_lasted(self.life, now) || self.tags.iter().any(|tags| !are_current(tags))
+    fn is_over(&self, age: u64) -> bool {
+        age >= self.life || self.tags.iter().any(|tags| !are_current(tags))
     }
 }
 

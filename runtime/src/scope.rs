@@ -11,10 +11,14 @@ use crate::runtime::{BoxFuture, InRequest, in_request};
 pub use layer::{ScopeFuture, ScopeLayer, ScopeService};
 use std::future::Future;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::futures::TaskLocalFuture;
 
 static INSTALLED: OnceLock<Millpond> = OnceLock::new();
 static DEFAULT: OnceLock<Millpond> = OnceLock::new();
+
+/// Whether this process ever had a scope. Where it has none, a hit need not look for one.
+static HAD_SCOPES: AtomicBool = AtomicBool::new(false);
 
 tokio::task_local! {
     static SCOPE: Scope;
@@ -24,6 +28,13 @@ tokio::task_local! {
 struct Scope {
     pond: Millpond,
     bypass: bool,
+}
+
+impl Scope {
+    fn new(pond: Millpond, bypass: bool) -> Self {
+        HAD_SCOPES.store(true, Ordering::Relaxed);
+        Self { pond, bypass }
+    }
 }
 
 /// Sets the cache of the whole process. Call it once, at start-up.
@@ -91,22 +102,34 @@ pub(crate) fn is_bypassed() -> bool {
     SCOPE.try_with(|scope| scope.bypass).unwrap_or(false)
 }
 
-/// What this gets from the cache that calls use here, where they use one.
+/// This cache or the installed one, where no scope can be around. Whoever polls inside a scope sees that there was one:
+/// the future of the scope came to that thread after it was made.
 #[inline]
-pub(crate) fn with_current<T>(get: impl FnOnce(&Millpond) -> Option<T>) -> Option<T> {
-    let mut get = Some(get);
+pub(crate) fn without_scope(pond: Option<&Millpond>) -> Option<&Millpond> {
+    if HAD_SCOPES.load(Ordering::Relaxed) {
+        return None;
+    }
+    pond.or_else(|| INSTALLED.get())
+}
+
+/// What this gets from the cache that calls use here, where they use one.
+pub(crate) fn with_current<T>(get: impl Fn(&Millpond) -> Option<T>) -> Option<T> {
     let scoped = SCOPE.try_with(|scope| {
-        let get = get.take().filter(|_| !scope.bypass)?;
+        if scope.bypass {
+            return None;
+        }
         get(&scope.pond)
     });
-    match (scoped, get) {
-        (Ok(found), _) => found,
-        (Err(_), Some(get)) => match INSTALLED.get() {
-            Some(pond) => get(pond),
-            None => get(DEFAULT.get_or_init(default)),
-        },
-        (Err(_), None) => None,
+    match scoped {
+        Ok(found) => found,
+        Err(_) => get(INSTALLED.get().unwrap_or_else(|| by_default())),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn by_default() -> &'static Millpond {
+    DEFAULT.get_or_init(default)
 }
 
 /// A task with the same current cache as the code around.
@@ -154,10 +177,7 @@ impl Millpond {
         bypass: bool,
         future: F,
     ) -> InRequest<TaskLocalFuture<Scope, F>> {
-        let scope = Scope {
-            pond: self.clone(),
-            bypass,
-        };
+        let scope = Scope::new(self.clone(), bypass);
         in_request(SCOPE.scope(scope, future))
     }
 

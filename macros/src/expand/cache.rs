@@ -53,7 +53,7 @@ pub fn expand(cache: &Cache) -> TokenStream {
     let cacheable = quote_spanned!(Span::mixed_site()=> #runtime::__private::cacheable(kind));
     let cacheable = located(cacheable, value.span());
     let fitting = what_fits(cache);
-    let look = local::look(cache, owner.as_ref(), when.as_ref());
+    let look = local::look(cache, owner.as_ref(), cache.when.as_ref());
     let kept = look
         .is_some()
         .then(|| quote_spanned!(Span::mixed_site()=> .kept(form)));

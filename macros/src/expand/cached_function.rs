@@ -41,23 +41,6 @@ pub fn call(cache: &Cache) -> TokenStream {
     }
 }
 
-/// Function and key of one set of arguments, which most calls only look at.
-pub fn new_call(cache: &Cache) -> TokenStream {
-    let runtime = &cache.runtime;
-    let key = key::written(
-        &quote_spanned!(Span::mixed_site()=> #runtime::__private::KeyWriter::reused(function)),
-        &cache.key.steps,
-    );
-    let function = referred(cache);
-    quote_spanned! {Span::mixed_site()=>
-        {
-            let function = #function;
-            let key = #key;
-            #runtime::__private::Call::new(function, key)
-        }
-    }
-}
-
 /// What only a load needs to know: the cache that it belongs to, and the tags.
 pub fn rest_of_call(cache: &Cache) -> TokenStream {
     let Cache { runtime, on, .. } = cache;

@@ -1,12 +1,12 @@
 //! A function with `local = "only"`: a look at what is kept, then the body, as a future or on this thread.
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
-use syn::spanned::Spanned;
+use syn::{Expr, spanned::Spanned};
 
 use super::{
     asked::Asked,
     body::{body, borrowed_pond, closure, return_kind, with_body},
-    cached_function::{self, referred, rest_of_call},
+    cached_function::{self, rest_of_call},
     function_number, key,
     spans::located,
 };
@@ -20,7 +20,7 @@ pub fn expand(cache: &Cache) -> TokenStream {
         unless,
         ..
     } = cache;
-    let Asked { when, owner, kind } = Asked::of(cache);
+    let Asked { owner, kind, .. } = Asked::of(cache);
     // A value that cannot be kept is reported where the return type stands.
     let local_type = quote_spanned!(Span::mixed_site()=> #runtime::__private::local_type(kind));
     let local_type = located(local_type, value_type(output).span());
@@ -29,9 +29,14 @@ pub fn expand(cache: &Cache) -> TokenStream {
     let unless = unless
         .as_ref()
         .map_or_else(never, ToTokens::to_token_stream);
-    let call = new_call(cache);
+    let arguments = arguments(cache, cache.when.as_ref());
+    let number = function_number::referred(cache);
     let pond = own_pond(cache);
     let rest = rest_of_call(cache);
+    let when = cache
+        .when
+        .is_some()
+        .then(|| quote_spanned!(Span::mixed_site()=> .when(when)));
     let run = if function.sig.asyncness.is_some() {
         let body = body(function, Some(output));
         quote_spanned! {Span::mixed_site()=>
@@ -47,11 +52,13 @@ pub fn expand(cache: &Cache) -> TokenStream {
         &quote_spanned! {Span::mixed_site()=>
             let kind = #kind;
             let form = #form;
-            let mut call = #call #owner #when;
-            if let ::core::option::Option::Some(returned) = call.hit(kind, form, #pond) {
+            #arguments
+            let number = #number;
+            let hit = #runtime::__private::hit_only(number, &mut key, when, kind, form, #pond);
+            if let ::core::option::Option::Some(returned) = hit {
                 return returned;
             }
-            let call = call #rest;
+            let call = #runtime::__private::LocalCall::new(function, number, key) #owner #when #rest;
             let rules = #runtime::__private::LocalRules::new(kind, form, #unless);
             #run
         },
@@ -88,15 +95,12 @@ fn form(cache: &Cache, local_type: &TokenStream) -> TokenStream {
     }
 }
 
-/// Function and key of one set of arguments: all that a hit needs.
+/// Function and key of one set of arguments.
 fn new_call(cache: &Cache) -> TokenStream {
     let runtime = &cache.runtime;
-    let function = referred(cache);
+    let function = cached_function::referred(cache);
     let number = function_number::referred(cache);
-    let key = key::written(
-        &quote_spanned!(Span::mixed_site()=> #runtime::__private::KeyWriter::reused(function)),
-        &cache.key.steps,
-    );
+    let key = key(cache);
     quote_spanned! {Span::mixed_site()=>
         {
             let function = #function;
@@ -106,31 +110,56 @@ fn new_call(cache: &Cache) -> TokenStream {
     }
 }
 
+/// `let function`, `let mut key` and `let when`: all that a hit needs to know of a call.
+fn arguments(cache: &Cache, when: Option<&Expr>) -> TokenStream {
+    let function = cached_function::referred(cache);
+    let key = key(cache);
+    let when = when.map_or_else(
+        || quote_spanned!(Span::mixed_site()=> true),
+        ToTokens::to_token_stream,
+    );
+    quote_spanned! {Span::mixed_site()=>
+        let function = #function;
+        let mut key = #key;
+        let when: bool = #when;
+    }
+}
+
+fn key(cache: &Cache) -> TokenStream {
+    let runtime = &cache.runtime;
+    key::written(
+        &quote_spanned!(Span::mixed_site()=> #runtime::__private::KeyWriter::reused(function)),
+        &cache.key.steps,
+    )
+}
+
 /// A look at what this process keeps of a value that is in the store too, for the beginning of a call. Nothing comes
 /// back where it keeps nothing.
 pub fn look(
     cache: &Cache,
     owner: Option<&TokenStream>,
-    when: Option<&TokenStream>,
+    when: Option<&Expr>,
 ) -> Option<TokenStream> {
     cache.constants.near.as_ref()?;
     let runtime = &cache.runtime;
     // A value that cannot be kept is reported where the return type stands.
     let local_type = quote_spanned!(Span::mixed_site()=> #runtime::__private::local_type(kind));
     let local_type = located(local_type, value_type(&cache.output).span());
-    let call = cached_function::new_call(cache);
+    let arguments = arguments(cache, when);
     let rest = rest_of_call(cache);
     let pond = own_pond(cache);
+    let when = when.map(|_| quote_spanned!(Span::mixed_site()=> .when(when)));
     Some(quote_spanned! {Span::mixed_site()=>
         let form = {
             use #runtime::__private::forms::*;
             (&&&&#local_type).form()
         };
-        let mut call = #call #owner #when;
-        if let ::core::option::Option::Some(returned) = call.hit(kind, form, #pond) {
+        #arguments
+        let hit = #runtime::__private::hit_near(function, &mut key, when, kind, form, #pond);
+        if let ::core::option::Option::Some(returned) = hit {
             return returned;
         }
-        let call = call #rest;
+        let call = #runtime::__private::Call::new(function, key).near() #owner #when #rest;
     })
 }
 

@@ -1,6 +1,5 @@
 //! A call of a cached function, from its key to its return value.
 
-use super::local_hit::report_hit;
 use crate::cache::call_mode::{self, CallMode};
 use crate::cache::call_status::Reporting;
 use crate::cache::{
@@ -10,7 +9,6 @@ use crate::cache::{
 use crate::client::tags::Tags;
 use crate::entry::{AllEntries, Entry, EntryRef, Invalidation};
 use crate::key::{Key, Tag};
-use crate::local::{Form, Name, Within};
 use crate::pond::Millpond;
 use crate::scope;
 use crate::value;
@@ -48,32 +46,11 @@ impl Call {
         }
     }
 
-    /// The value that this process keeps, in this cache or the current one.
-    #[inline]
-    pub fn hit<K: ReturnKind>(
-        &mut self,
-        kind: K,
-        form: Form<K::Value>,
-        pond: Option<&Millpond>,
-    ) -> Option<K::Return> {
+    /// What is loaded is kept in this process, too.
+    #[must_use]
+    pub fn near(mut self) -> Self {
         self.keeper = Some(&KEEPER);
-        let request = call_mode::requested();
-        if !self.when || request.mode.is_some() || self.key.is_broken() {
-            return None;
-        }
-        let within = Within::of(self.function.near()?);
-        let name = Name::shared(self.key.as_str());
-        let look = |pond: &Millpond| pond.0.cache.local.get(name, within, form.restore);
-        let value = match pond {
-            Some(_) if scope::is_bypassed() => None,
-            Some(pond) => look(pond),
-            None => scope::with_current(look),
-        }?;
-        if request.reports {
-            report_hit(name, pond, (form.is_null)(&value));
-        }
-        self.key.recycle();
-        Some(kind.success(value))
+        self
     }
 
     /// In this cache instead.

@@ -1,7 +1,6 @@
 //! A call of a function with `local = "only"`, async or not.
 
 use super::call::bypassed;
-use super::local_hit::report_hit;
 use crate::cache::call_mode::{self, CallMode};
 use crate::cache::call_status::Reporting;
 use crate::cache::only::{Loaded, OnlyCall, OnlyEntered, OnlyEntry, OnlyLoad, Origin, blocking};
@@ -9,7 +8,7 @@ use crate::cache::{BypassReason, CacheableKind, CachedFunction, CallStatus, Tier
 use crate::client::tags::Tags;
 use crate::entry::{LocalEntries, LocalEntry, LocalInvalidation};
 use crate::key::{Key, Tag};
-use crate::local::{Form, FunctionNumber, Name, Within};
+use crate::local::{Form, FunctionNumber};
 use crate::pond::Millpond;
 use crate::scope;
 use std::fmt;
@@ -63,35 +62,6 @@ impl LocalCall {
     pub fn when(mut self, yes: bool) -> Self {
         self.when = yes;
         self
-    }
-
-    /// The value that is kept, in this cache or the current one.
-    #[inline]
-    pub fn hit<K: CacheableKind>(
-        &mut self,
-        kind: K,
-        form: Form<K::Value>,
-        pond: Option<&Millpond>,
-    ) -> Option<K::Return> {
-        let request = call_mode::requested();
-        if !self.when || request.mode.is_some() || self.key.is_broken() {
-            return None;
-        }
-        let name = Name {
-            function: self.number.get(),
-            key: self.key.as_str(),
-        };
-        let look = |pond: &Millpond| pond.0.cache.local.get(name, Within::ANY, form.restore);
-        let value = match pond {
-            Some(_) if scope::is_bypassed() => None,
-            Some(pond) => look(pond),
-            None => scope::with_current(look),
-        }?;
-        if request.reports {
-            report_hit(name, pond, (form.is_null)(&value));
-        }
-        self.key.recycle();
-        Some(kind.success(value))
     }
 
     /// In this cache instead of the current one.

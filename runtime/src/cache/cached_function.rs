@@ -4,6 +4,7 @@ use super::staleness::{Ahead, Staleness};
 use crate::client::tags::TagsOf;
 use crate::encoding::Encoding;
 use crate::key::{KeyWriter, Tag};
+use crate::local::Within;
 use std::time::Duration;
 
 /// The lifetime of the value that has this plain form, if it can be read.
@@ -310,6 +311,15 @@ impl CachedFunction {
         match self.locality {
             Locality::Near(time) => Some(time),
             Locality::Shared | Locality::Only => None,
+        }
+    }
+
+    /// Up to which age it uses what this process keeps.
+    #[inline]
+    pub(crate) const fn within(&self) -> Within {
+        match self.locality {
+            Locality::Near(time) => Within::of(time),
+            Locality::Shared | Locality::Only => Within::ANY,
         }
     }
 

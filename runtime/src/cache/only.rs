@@ -176,10 +176,13 @@ impl OnlyCall {
         };
         // Another load may have ended between the first look and the lead.
         let departed = leader.read_departs();
-        let found = entry.cache.local.get(entry.name(), Within::ANY, |value| {
-            let fits = fits(&value);
-            fits.then_some(value)
-        });
+        let found = entry
+            .cache
+            .local
+            .get_as(entry.name(), Within::ANY, |value| {
+                let fits = fits(&value);
+                fits.then_some(value)
+            });
         match found {
             Some(value) => {
                 span.ends("local", "local");

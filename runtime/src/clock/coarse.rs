@@ -1,6 +1,6 @@
 //! Both clocks as they stood at the last tick of the system: a few nanoseconds to read, some milliseconds old.
 
-use super::Clock;
+use super::{Clock, ManualClock};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -16,31 +16,16 @@ pub(crate) struct Coarse {
 }
 
 impl Coarse {
-    /// Whether so many nanoseconds have passed since, by the clock that says more.
-    #[inline]
-    pub(crate) fn has_lasted(self, nanoseconds: u64, now: Self) -> bool {
-        now.monotonic.saturating_sub(self.monotonic) >= nanoseconds
-            || now.wall.saturating_sub(self.wall) >= nanoseconds
-    }
-
-    /// So many nanoseconds later, by either clock.
-    pub(crate) fn after(self, nanoseconds: u64) -> Self {
-        Self {
-            monotonic: self.monotonic.saturating_add(nanoseconds),
-            wall: self.wall.saturating_add(nanoseconds),
-        }
-    }
-
     /// How long after the other, by the clock that says more.
     pub(crate) fn since(self, then: Self) -> Duration {
-        let monotonic = self.monotonic.saturating_sub(then.monotonic);
-        Duration::from_nanos(monotonic.max(self.wall.saturating_sub(then.wall)))
+        Duration::from_nanos(self.nanos_since(then))
     }
 
-    /// How much is left until then, by the clock that says less.
-    pub(crate) fn until(self, then: Self) -> Duration {
-        let monotonic = then.monotonic.saturating_sub(self.monotonic);
-        Duration::from_nanos(monotonic.min(then.wall.saturating_sub(self.wall)))
+    /// How long after the other in ns, by the clock that says more.
+    #[inline]
+    pub(crate) fn nanos_since(self, then: Self) -> u64 {
+        let monotonic = self.monotonic.saturating_sub(then.monotonic);
+        monotonic.max(self.wall.saturating_sub(then.wall))
     }
 }
 
@@ -49,23 +34,27 @@ impl Clock {
     pub(crate) fn coarse(&self) -> Coarse {
         match self {
             Self::System => system(),
-            Self::Manual(clock) => {
-                let nanoseconds = |milliseconds: u64| milliseconds.saturating_mul(1_000_000);
-                Coarse {
-                    monotonic: nanoseconds(clock.monotonic.load(Ordering::SeqCst)),
-                    wall: nanoseconds(clock.unix_ms()),
-                }
-            }
+            Self::Manual(clock) => manual(clock),
         }
     }
 
-    /// After how many nanoseconds something with this life is over: rather a tick too early than too late.
-    pub(crate) fn lasting(&self, life: Duration) -> u64 {
+    /// At which age in ns something is over that lives so long: rather a tick too early than too late.
+    pub(crate) fn last_age(&self, life: Duration) -> u64 {
         let life = u64::try_from(life.as_nanos()).unwrap_or(u64::MAX);
         match self {
             Self::System => life.saturating_sub(TICK).max(life / 2),
             Self::Manual(_) => life,
         }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn manual(clock: &ManualClock) -> Coarse {
+    let nanoseconds = |milliseconds: u64| milliseconds.saturating_mul(1_000_000);
+    Coarse {
+        monotonic: nanoseconds(clock.monotonic.load(Ordering::SeqCst)),
+        wall: nanoseconds(clock.unix_ms()),
     }
 }
 

@@ -73,7 +73,7 @@ impl LocalRef {
         match entry
             .cache
             .local
-            .get(entry.name(), Within::ANY, form.restore)
+            .get_as(entry.name(), Within::ANY, form.restore)
         {
             Some(value) if (form.is_null)(&value) => Lookup::Null,
             Some(value) => Lookup::Hit(value),

@@ -44,9 +44,17 @@ fn is_plain(byte: u8) -> bool {
     PLAIN[usize::from(byte)]
 }
 
+/// Whether nothing of a part has to be encoded, by a look at its bytes: most parts are like that.
+pub(super) fn stays_as_it_is(raw: &str) -> bool {
+    raw.len() <= MAX_PART && !is_reserved(raw) && raw.bytes().all(is_plain)
+}
+
 /// Encodes what stands behind `start`, in place.
 pub(super) fn encode_from(text: &mut String, start: usize) {
     let raw = &text[start..];
+    if stays_as_it_is(raw) {
+        return;
+    }
     if raw.len() > MAX_PART {
         let digest = hex(&Sha256::digest(raw.as_bytes()));
         text.truncate(start);
@@ -56,7 +64,7 @@ pub(super) fn encode_from(text: &mut String, start: usize) {
         let rest = text.split_off(start);
         let (first, rest) = rest.split_at(1);
         let _ = write!(text, "%{:02X}{rest}", first.as_bytes()[0]);
-    } else if !raw.bytes().all(is_plain) && raw.contains(is_special) {
+    } else if raw.contains(is_special) {
         let raw = text.split_off(start);
         for c in raw.chars() {
             if is_special(c) {

@@ -116,10 +116,15 @@ pub(crate) fn is_reserved(segment: &str) -> bool {
 }
 
 /// Whether a key ends in one, be it a whole segment or not: a look at its last bytes, since every key is asked.
+#[inline]
 pub(super) fn ends_reserved(key: &str) -> bool {
     // Most keys end in a digit.
-    matches!(key.as_bytes().last(), Some(b'd' | b't' | b'e'))
-        && RESERVED.iter().any(|word| key.ends_with(word))
+    matches!(key.as_bytes().last(), Some(b'd' | b't' | b'e')) && ends_in_reserved(key)
+}
+
+#[inline(never)]
+fn ends_in_reserved(key: &str) -> bool {
+    RESERVED.iter().any(|word| key.ends_with(word))
 }
 
 const RESERVED: [&str; 4] = [GUARD, DOUBT, FENCE, LEASE];

@@ -3,7 +3,7 @@
 mod direct;
 
 use super::Key;
-use super::escape::encode_from;
+use super::escape::{encode_from, stays_as_it_is};
 use super::full::{ends_reserved, is_reserved};
 use super::scratch;
 use crate::hex::hex;
@@ -17,6 +17,7 @@ use std::fmt::{self, Display, Write};
 pub struct KeyWriter {
     text: String,
     prefix: usize,
+    /// Whether anything follows the prefix, and the colon that is there in any case.
     parted: bool,
     problem: Option<&'static str>,
 }
@@ -37,8 +38,9 @@ impl KeyWriter {
     fn within(mut text: String, prefix: &str, version: Option<u32>) -> Self {
         text.push_str(prefix);
         if let Some(version) = version {
-            let _ = write!(text, "@{version}");
+            push_version(&mut text, version);
         }
+        text.push(':');
         Self {
             text,
             prefix: prefix.len(),
@@ -49,16 +51,18 @@ impl KeyWriter {
 
     /// A text that has no prefix.
     pub(super) fn whole() -> Self {
-        let mut writer = Self::under("", None);
-        writer.parted = true;
-        writer
+        Self {
+            text: String::with_capacity(48),
+            prefix: 0,
+            parted: true,
+            problem: None,
+        }
     }
 
-    /// The colon between the prefix and the rest.
+    /// The colon behind the prefix stays.
+    #[inline]
     fn begin(&mut self) {
-        if !std::mem::replace(&mut self.parted, true) {
-            self.text.push(':');
-        }
+        self.parted = true;
     }
 
     /// Text of the template.
@@ -107,23 +111,48 @@ impl KeyWriter {
     }
 
     /// The key. One that cannot be used says so on use.
+    #[inline]
     pub fn finish(mut self) -> Key {
-        // The template's text and a part may form such a segment together.
-        if ends_reserved(&self.text)
-            && let Some((_, last)) = self.text.rsplit_once(':')
-            && is_reserved(last)
-        {
-            let start = self.text.len() - last.len();
-            encode_from(&mut self.text, start);
+        if ends_reserved(&self.text) {
+            encode_reserved(&mut self.text);
+        }
+        if !self.parted {
+            // Nothing came after the colon.
+            self.text.truncate(self.text.len() - 1);
         }
         if self.prefix == 0 {
-            self.prefix = self.text.find(':').unwrap_or(0);
+            self.prefix = first_segment(&self.text);
         }
         Key {
             text: self.text,
             prefix: self.prefix,
             problem: self.problem,
         }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn push_version(text: &mut String, version: u32) {
+    let _ = write!(text, "@{version}");
+}
+
+/// How long the prefix of a text is that came without one.
+#[cold]
+#[inline(never)]
+fn first_segment(text: &str) -> usize {
+    text.find(':').unwrap_or(0)
+}
+
+/// The template's text and a part may form a reserved segment together.
+#[cold]
+#[inline(never)]
+fn encode_reserved(text: &mut String) {
+    if let Some((_, last)) = text.rsplit_once(':')
+        && is_reserved(last)
+    {
+        let start = text.len() - last.len();
+        encode_from(text, start);
     }
 }
 

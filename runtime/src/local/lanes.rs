@@ -39,8 +39,18 @@ fn lane() -> usize {
     .unwrap_or(0)
 }
 
+#[cold]
+#[inline(never)]
+fn begun(chunk: &OnceLock<Box<[AtomicU64]>>) -> &[AtomicU64] {
+    chunk.get_or_init(|| {
+        let counters = (0..LANES * TOGETHER).map(|_| AtomicU64::new(0));
+        counters.collect()
+    })
+}
+
 impl Lanes {
     /// The chunk of a number, and the place in a lane. A program has fewer functions than there are numbers.
+    #[inline]
     fn place(number: u32) -> (usize, usize) {
         let number = usize::try_from(number).unwrap_or(usize::MAX);
         let number = number.min(CHUNKS * TOGETHER - 1);
@@ -49,13 +59,28 @@ impl Lanes {
 
     #[inline]
     pub(super) fn add(&self, number: u32) {
-        let (chunk, place) = Self::place(number);
-        let chunk = self.chunks[chunk].get_or_init(|| {
-            let counters = (0..LANES * TOGETHER).map(|_| AtomicU64::new(0));
-            counters.collect()
-        });
-        if let Some(counter) = chunk.get(lane() * TOGETHER + place) {
+        self.counter(number, |counter| {
             counter.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+
+    /// Takes back what this thread has just added.
+    pub(super) fn take_back(&self, number: u32) {
+        self.counter(number, |counter| {
+            counter.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+
+    #[inline]
+    fn counter(&self, number: u32, change: impl FnOnce(&AtomicU64)) {
+        let (chunk, place) = Self::place(number);
+        let chunk = &self.chunks[chunk];
+        let chunk = match chunk.get() {
+            Some(chunk) => chunk,
+            None => begun(chunk),
+        };
+        if let Some(counter) = chunk.get(lane() * TOGETHER + place) {
+            change(counter);
         }
     }
 

@@ -52,7 +52,7 @@ pub(crate) struct Name<'a> {
 }
 
 /// The values that are in the store too belong to the key, whichever function it is.
-const SHARED: u32 = 0;
+pub(crate) const SHARED: u32 = 0;
 
 impl<'a> Name<'a> {
     /// The entry of a value that is in the store too.

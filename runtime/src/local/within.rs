@@ -19,7 +19,9 @@ impl Within {
         Self(nanoseconds as u64)
     }
 
-    pub(super) fn is_past(self, age: Duration) -> bool {
-        age >= Duration::from_nanos(self.0)
+    /// Whether a value of this age, in ns, is too old.
+    #[inline]
+    pub(super) const fn is_past(self, age: u64) -> bool {
+        age >= self.0
     }
 }

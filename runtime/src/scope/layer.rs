@@ -90,10 +90,7 @@ where
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        let scope = Scope {
-            pond: self.pond.clone(),
-            bypass: false,
-        };
+        let scope = Scope::new(self.pond.clone(), false);
         let inner = &mut self.inner;
         let future = SCOPE.sync_scope(scope.clone(), || inner.call(request));
         ScopeFuture {

@@ -43,19 +43,28 @@ impl Trust {
 
     /// A subscription was confirmed that was asked for at this time.
     pub(super) fn begin(&self, clock: &Clock, departed: Coarse, silence: Duration) {
-        self.until.store(departed.after(clock.lasting(silence)));
+        self.until.store(end_of(clock, departed, silence));
         let number = self.last.fetch_add(1, Ordering::SeqCst) + 1;
         self.subscription.store(number, Ordering::SeqCst);
     }
 
     /// A proof came that was asked for at this time.
     pub(crate) fn prove(&self, clock: &Clock, departed: Coarse, silence: Duration) {
-        self.until.store(departed.after(clock.lasting(silence)));
+        self.until.store(end_of(clock, departed, silence));
     }
 
     /// It ended, or something was heard that is not understood: what was read before is to be looked at again.
     pub(super) fn end(&self) {
         self.subscription.store(0, Ordering::SeqCst);
+    }
+}
+
+/// When something that began then is over, by either clock: rather a tick too early than too late.
+fn end_of(clock: &Clock, then: Coarse, life: Duration) -> Coarse {
+    let life = clock.last_age(life);
+    Coarse {
+        monotonic: then.monotonic.saturating_add(life),
+        wall: then.wall.saturating_add(life),
     }
 }
 

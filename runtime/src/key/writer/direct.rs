@@ -1,7 +1,7 @@
 //! Integers and text in a key, which most ids are. The macros see how a type is spelled and not what it is, so methods
 //! decide: those of an integer or a text come first, and those of any other type are found by dereferencing.
 
-use super::{KeyPart, KeyWriter, encode_from};
+use super::{KeyPart, KeyWriter, encode_from, stays_as_it_is};
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
@@ -36,7 +36,9 @@ impl KeyWriter {
         self.begin();
         let start = self.text.len();
         self.text.push_str(value);
-        encode_from(&mut self.text, start);
+        if !stays_as_it_is(value) {
+            encode_from(&mut self.text, start);
+        }
     }
 }
 

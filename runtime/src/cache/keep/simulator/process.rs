@@ -332,7 +332,7 @@ async fn read(around: &Around, cache: &Arc<Cache>) {
     let within = Within::of(around.function.near().expect("`local`"));
     let began = history.now();
     let own = history.own(around.number);
-    if let Some(value) = cache.local.get(name, within, FORM.restore) {
+    if let Some(value) = cache.local.get_as(name, within, FORM.restore) {
         let bound = if is_trusted { around.bound } else { UNVERIFIED };
         history.check(value, history.acknowledged(began, bound), || {
             format!("a hit of process {} (trusted: {is_trusted})", around.number)

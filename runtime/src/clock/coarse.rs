@@ -16,11 +16,6 @@ pub(crate) struct Coarse {
 }
 
 impl Coarse {
-    /// How long after the other, by the clock that says more.
-    pub(crate) fn since(self, then: Self) -> Duration {
-        Duration::from_nanos(self.nanos_since(then))
-    }
-
     /// How long after the other in ns, by the clock that says more.
     #[inline]
     pub(crate) fn nanos_since(self, then: Self) -> u64 {

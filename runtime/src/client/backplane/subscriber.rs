@@ -243,7 +243,7 @@ impl Asked {
         asked
             .waiting
             .front()
-            .map(|(_, departed)| now.since(*departed))
+            .map(|(_, departed)| Duration::from_nanos(now.nanos_since(*departed)))
     }
 
     fn was_confirmed(&self) -> bool {

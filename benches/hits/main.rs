@@ -38,14 +38,18 @@ fn main() -> Outcome {
         ["gateway", port, number] => {
             runtime.block_on(gateway::serve(port.parse()?, number.parse()?))
         }
-        ["one", name, calls, ref told @ ..] => {
-            if told == [RECORDED] {
+        ["one", name, calls] | ["one", name, calls, RECORDED] => {
+            if args.last() == Some(&RECORDED) {
                 PrometheusBuilder::new().install_recorder()?;
             }
             let contestant = runtime.block_on(embedded::filled(name))?;
             let calls = calls.parse()?;
             instructions::counted(|| runtime.block_on(contestant.call(calls, 1)));
             Ok(())
+        }
+        ["one", protocol, name, calls, at_once] => {
+            let (calls, at_once) = (calls.parse()?, at_once.parse()?);
+            runtime.block_on(remote::one(protocol, name, calls, at_once))
         }
         ["metrics", ..] => with_metrics(),
         ["embedded", ..] => {

@@ -12,8 +12,9 @@ use crate::targets::Measured;
 use millpond::Millpond;
 use millpond_gateway::{Database, RedisServer, Reply};
 use redis::aio::ConnectionManager;
+use cpu_time::ThreadTime;
 use serde::Deserialize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A busy machine must not look like a server that is down.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -121,14 +122,38 @@ async fn over_resp(port: u16, number: u32) -> Outcome<Vec<Contestant>> {
     ])
 }
 
+/// So many calls of one contestant and nothing else, for a profile.
+pub(crate) async fn one(protocol: &str, name: &str, calls: u64, at_once: usize) -> Outcome {
+    install_provider()?;
+    let redis = RedisServer::start()?;
+    let gateway = Served::start(redis.port(), 1)?;
+    let contestants = match protocol {
+        "rest" => over_rest(gateway.port, &gateway.token)?,
+        "resp" => over_resp(redis.port(), 2).await?,
+        _ => return Err("the protocol is rest or resp".into()),
+    };
+    let named = |contestant: &&Contestant| contestant.name == name;
+    let contestant = contestants.iter().find(named).ok_or("nobody has this name")?;
+    contestant.fill().await;
+    let (wall, cpu) = (Instant::now(), ThreadTime::now());
+    contestant.call(calls, at_once).await;
+    let (wall, cpu) = (wall.elapsed(), cpu.elapsed());
+    println!("{protocol}, {name}, {at_once} at once, {calls} calls: {wall:?}, CPU {cpu:?}");
+    Ok(())
+}
+
+fn install_provider() -> Outcome {
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_| "a provider is installed".into())
+}
+
 pub(crate) async fn report() -> Outcome<Vec<Measured>> {
     if !RedisServer::available() {
         println!("\nredis-server is missing: no figures for a hit in Redis.");
         return Ok(Vec::new());
     }
-    rustls::crypto::aws_lc_rs::default_provider()
-        .install_default()
-        .map_err(|_| "a provider is installed")?;
+    install_provider()?;
     let redis = RedisServer::start()?;
     let gateway = Served::start(redis.port(), 1)?;
     let database = redis.database();

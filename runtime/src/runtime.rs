@@ -37,7 +37,7 @@ pub(crate) use server::{
     not(target_arch = "wasm32"),
     any(feature = "upstash", feature = "redis")
 ))]
-pub(crate) use server::{First, MaybeSend, first, pause, timeout_at};
+pub(crate) use server::{First, MaybeSend, first, pause, sleep_until};
 use std::future::Future;
 use std::time::Duration;
 #[cfg(not(target_arch = "wasm32"))]

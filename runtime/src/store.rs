@@ -43,6 +43,8 @@ mod this_machine;
 mod tls;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod transport;
+#[cfg(any(feature = "upstash", feature = "redis"))]
+mod until;
 #[cfg(feature = "upstash")]
 mod upstash;
 #[cfg(any(feature = "upstash", feature = "redis"))]

@@ -74,9 +74,9 @@ where
 }
 
 #[cfg(any(feature = "upstash", feature = "redis"))]
-/// Waits for the future until then, by the timers of the current runtime, which must have some.
-pub(crate) async fn timeout_at<F: Future>(until: Instant, future: F) -> Option<F::Output> {
-    tokio::time::timeout_at(until, future).await.ok()
+/// A timer of the current runtime, which must have some.
+pub(crate) fn sleep_until(until: Instant) -> tokio::time::Sleep {
+    tokio::time::sleep_until(until)
 }
 
 #[cfg(any(feature = "upstash", feature = "redis"))]
@@ -93,6 +93,22 @@ impl RuntimeHandle {
     /// The current one, if there is one.
     pub(crate) fn here() -> Self {
         Self(tokio::runtime::Handle::try_current().ok())
+    }
+
+    /// Whether this is the current runtime.
+    #[cfg(any(feature = "upstash", feature = "redis"))]
+    pub(crate) fn is_current(&self) -> bool {
+        let here = tokio::runtime::Handle::try_current().ok();
+        let id = |handle: &Option<tokio::runtime::Handle>| handle.as_ref().map(|it| it.id());
+        id(&here) == id(&self.0)
+    }
+
+    /// Runs a task on this runtime; on one that is gone it is dropped.
+    #[cfg(any(feature = "upstash", feature = "redis"))]
+    pub(crate) fn spawn_there(&self, future: impl Future<Output = ()> + Send + 'static) {
+        if let Some(handle) = &self.0 {
+            handle.spawn(future);
+        }
     }
 
     /// Runs a task on the current runtime, else on this one; on one that is gone it is dropped.

@@ -1,7 +1,10 @@
 //! Automatic pipelining: requests that are made while others are under way leave together.
-//! `batch → queue → delivery task → transport`. A pipeline belongs to one Tokio runtime. Each delivery is
-//! a task of its own, so a caller that goes away stops waiting and takes nobody else's commands with it.
+//! `batch → queue → delivery → transport`. A pipeline belongs to one Tokio runtime. A delivery of several callers is a
+//! task of its own, so a caller that goes away stops waiting and takes nobody else's commands with it. Who is alone
+//! polls the delivery, until that has to be a task.
 
+#[cfg(not(target_arch = "wasm32"))]
+mod attended;
 mod queue;
 
 use super::Batch;
@@ -11,13 +14,19 @@ use super::per_runtime::Local;
 use super::repeat::Patience;
 use super::request_limits::RequestLimits;
 use super::transport::{Kind, Outgoing, Transport};
-use super::waiting::{LONGEST, Replies, Request, runtime_gone, unsent, wait};
+use super::waiting::{LONGEST, Replies, Request, Turn, runtime_gone, unsent, wait};
 use crate::error::{Error, ErrorKind};
 use crate::runtime;
 use crate::sync;
+#[cfg(not(target_arch = "wasm32"))]
+use attended::Attended;
 use queue::{BatchQueue, Departure};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::sync::oneshot::{self, error::RecvError};
 
 /// The default of [`RequestLimits::backlog`].
 pub(crate) const BACKLOG: usize = 64 * 1024 * 1024;
@@ -31,6 +40,10 @@ pub(crate) struct AutoPipeline<T: Transport> {
 
 struct State<C> {
     ended: bool,
+    /// Whether a delivery came to its end as a task: what is polled by a caller must not panic, as it would on a runtime
+    /// without timers.
+    #[cfg(not(target_arch = "wasm32"))]
+    proven: bool,
     reads: BatchQueue<C>,
     writes: BatchQueue<C>,
 }
@@ -56,6 +69,8 @@ impl<T: Transport> AutoPipeline<T> {
             patience,
             state: Mutex::new(State {
                 ended: false,
+                #[cfg(not(target_arch = "wasm32"))]
+                proven: false,
                 reads: BatchQueue::new(Kind::Reads, limits),
                 writes: BatchQueue::new(Kind::Writes, limits),
             }),
@@ -94,9 +109,10 @@ impl<T: Transport> AutoPipeline<T> {
         };
         let (request, answers) = Request::new(commands, within);
         let turn = Arc::clone(request.turn());
-        if let Err(error) = self.enqueue(kind, request) {
-            return unsent(&effects, &error);
-        }
+        let answers = match self.enqueue(kind, request) {
+            Err(error) => return unsent(&effects, &error),
+            Ok(attended) => Answers { attended, answers },
+        };
         wait(&effects, answers, within, || {
             let stays = turn.withdraw();
             if stays {
@@ -107,7 +123,12 @@ impl<T: Transport> AutoPipeline<T> {
         .await
     }
 
-    fn enqueue(self: &Arc<Self>, kind: Kind, request: Request<T::Command>) -> Result<(), Error> {
+    /// Whether the caller is to poll the delivery.
+    fn enqueue(
+        self: &Arc<Self>,
+        kind: Kind,
+        request: Request<T::Command>,
+    ) -> Result<ToPoll, Error> {
         {
             let mut state = self.lock();
             if state.ended {
@@ -119,9 +140,41 @@ impl<T: Transport> AutoPipeline<T> {
                 return Err(overloaded(&self.transport.host(), bytes));
             }
             state.queue(kind).push(request);
+            #[cfg(not(target_arch = "wasm32"))]
+            if let Some(attended) = self.attend(&mut state, kind) {
+                return Ok(Some(attended));
+            }
         }
         self.dispatch(kind);
-        Ok(())
+        Ok(ToPoll::default())
+    }
+
+    /// The delivery of the only request, if its caller may poll it.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn attend(
+        self: &Arc<Self>,
+        state: &mut State<T::Command>,
+        kind: Kind,
+    ) -> Option<Arc<Attended>> {
+        if !state.proven {
+            return None;
+        }
+        let requests = state.queue(kind).depart_alone()?;
+        let turn = Arc::clone(requests.first()?.turn());
+        let under_way = self.under_way(kind, Some(Arc::clone(&turn)));
+        let delivery = Box::pin(under_way.run(Departure::Now(requests)));
+        let attended = Arc::new(Attended::new(delivery, turn));
+        state.queue(kind).attend(Arc::clone(&attended));
+        Some(attended)
+    }
+
+    fn under_way(self: &Arc<Self>, kind: Kind, attended: Option<Arc<Turn>>) -> UnderWay<T> {
+        UnderWay {
+            pipeline: Arc::clone(self),
+            kind,
+            attended,
+            finished: false,
+        }
     }
 
     /// Starts as many deliveries as may be under way.
@@ -130,13 +183,13 @@ impl<T: Transport> AutoPipeline<T> {
             // Without the lock while spawning: on a runtime that shuts down, `spawn` drops the task, and
             // with it `UnderWay`, which locks.
             let departure = self.lock().queue(kind).depart();
-            let Some(departure) = departure else { return };
-            let under_way = UnderWay {
-                pipeline: Arc::clone(self),
-                kind,
-                finished: false,
-            };
-            runtime::spawn(under_way.run(departure));
+            let Some(departure) = departure else { break };
+            runtime::spawn(self.under_way(kind, None).run(departure));
+        }
+        #[cfg(not(target_arch = "wasm32"))]
+        {
+            let held_up_by = self.lock().queue(kind).held_up_by();
+            held_up_by.iter().for_each(|attended| attended.claim());
         }
     }
 
@@ -159,6 +212,14 @@ impl<T: Transport> AutoPipeline<T> {
 impl<T: Transport> Local for AutoPipeline<T> {
     fn end(&self) {
         self.lock().ended = true;
+        #[cfg(not(target_arch = "wasm32"))]
+        {
+            let attended = {
+                let mut state = self.lock();
+                [state.reads.all_attended(), state.writes.all_attended()]
+            };
+            attended.iter().flatten().for_each(|it| it.end());
+        }
         self.refuse_waiting(&runtime_gone());
     }
 
@@ -167,10 +228,48 @@ impl<T: Transport> Local for AutoPipeline<T> {
     }
 }
 
-/// A place among the deliveries under way, given back however the task ends.
+/// The delivery that a caller is to poll, where it may.
+#[cfg(not(target_arch = "wasm32"))]
+type ToPoll = Option<Arc<Attended>>;
+#[cfg(target_arch = "wasm32")]
+type ToPoll = ();
+
+/// The answers to a request, for which the caller may have to do something.
+struct Answers {
+    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "nothing is to be polled"))]
+    attended: ToPoll,
+    answers: oneshot::Receiver<Replies>,
+}
+
+impl Future for Answers {
+    type Output = Result<Replies, RecvError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        #[cfg(not(target_arch = "wasm32"))]
+        if self.attended.as_ref().is_some_and(|it| it.poll(cx)) {
+            self.attended = None;
+        }
+        Pin::new(&mut self.answers).poll(cx)
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl Drop for Answers {
+    fn drop(&mut self) {
+        // Nobody waits any more; what has left is still listened for.
+        if let Some(attended) = &self.attended {
+            attended.claim();
+        }
+    }
+}
+
+/// A place among the deliveries under way, given back however the delivery ends.
 struct UnderWay<T: Transport> {
     pipeline: Arc<AutoPipeline<T>>,
     kind: Kind,
+    /// Of the caller who polls it, at least at first.
+    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "nobody does"))]
+    attended: Option<Arc<Turn>>,
     finished: bool,
 }
 
@@ -196,7 +295,15 @@ impl<T: Transport> UnderWay<T> {
             }
         }
         self.finished = true;
-        pipeline.lock().queue(self.kind).arrive(bytes);
+        {
+            let mut state = pipeline.lock();
+            #[cfg(not(target_arch = "wasm32"))]
+            match &self.attended {
+                Some(turn) => state.queue(self.kind).was_attended(turn),
+                None => state.proven = true,
+            }
+            state.queue(self.kind).arrive(bytes);
+        }
         pipeline.dispatch(self.kind);
     }
 }

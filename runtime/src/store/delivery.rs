@@ -9,9 +9,10 @@ use super::repeat::{Failure, Patience, Stage, Tries};
 use super::respite;
 use super::sequence::{Said, open_again};
 use super::transport::{Answer, Encoded, Kind, Outgoing, Transport};
+use super::until::Until;
 use super::waiting::{Replies, Request, Turn};
 use crate::error::{Error, ErrorKind};
-use crate::runtime::{Since, timeout_at};
+use crate::runtime::Since;
 use crate::store::request_limits::RequestLimits;
 use line::{Apart, Line, Note, Place};
 use std::sync::Arc;
@@ -27,6 +28,8 @@ pub(crate) struct Delivery<T: Transport> {
     limits: RequestLimits,
     kind: Kind,
     requests: Vec<Open<T::Command>>,
+    /// The caller who may keep the time, where there is only one.
+    keeper: Option<Arc<Turn>>,
     tries: Tries,
     apart: Apart,
     /// Exchanges that a wrong node answered.
@@ -79,6 +82,10 @@ impl<T: Transport> Delivery<T> {
             transport,
             limits,
             kind,
+            keeper: match &*requests {
+                [request] => Some(Arc::clone(request.turn())),
+                _ => None,
+            },
             requests: requests.into_iter().map(open).collect(),
             tries: Tries::new(patience, asked, within),
             apart: Apart::Together,
@@ -122,7 +129,8 @@ impl<T: Transport> Delivery<T> {
         }
         let transport = Arc::clone(&self.transport);
         // Until here callers can still withdraw: nothing of theirs has left.
-        let connection = timeout_at(self.tries.until(), transport.connect(once))
+        let connection = Until::new(self.tries.until(), self.keeper.clone())
+            .wait_for(transport.connect(once))
             .await
             .unwrap_or_else(|| Err(not_connected()));
         let connection = match connection {
@@ -139,7 +147,7 @@ impl<T: Transport> Delivery<T> {
             Kind::Reads => Duration::ZERO,
             Kind::Writes => LINGER,
         };
-        let until = self.tries.until() + linger;
+        let until = Until::new(self.tries.until() + linger, self.keeper.clone());
         let result = transport
             .exchange(&connection, self.kind, encoded.body, until)
             .await;

@@ -4,8 +4,9 @@
 use super::command::{Command, Effect, Reply};
 use super::repeat::Failure;
 use super::server_error::{NotRun, not_run};
+use super::until::Until;
 use crate::error::Error;
-use crate::runtime::{Instant, MaybeSend};
+use crate::runtime::MaybeSend;
 use crate::stats::Meter;
 use std::future::Future;
 
@@ -87,7 +88,7 @@ pub(crate) trait Transport: Send + Sync + 'static {
         connection: &Self::Connection,
         kind: Kind,
         body: Self::Body,
-        until: Instant,
+        until: Until,
     ) -> impl Future<Output = Result<Vec<Answer>, Failure>> + MaybeSend;
 
     /// Finds the way anew: a node answered that does not serve the command. `times`: how often this

@@ -1,14 +1,15 @@
-//! The caller's side of a request that a task of its own delivers.
+//! The caller's side of a request on its way.
 
 use super::command::{Effect, Reply};
 use super::repeat::after_sending;
 use super::transport::Outgoing;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::{self, Since};
+use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::RecvError};
 
 /// Longest budget of a call; also keeps deadlines within what an `Instant` can hold.
 pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 3_600);
@@ -70,10 +71,14 @@ impl<C: Outgoing> Request<C> {
     }
 }
 
-/// Who was first: the task that sends, or the caller that gives up. It decides whether a caller may be
+/// Who was first: the delivery that sends, or the caller that gives up. It decides whether a caller may be
 /// told that nothing left.
 #[derive(Default)]
-pub(crate) struct Turn(AtomicU8);
+pub(crate) struct Turn {
+    state: AtomicU8,
+    /// Whether the caller polls the delivery, within its own time limit.
+    keeps_time: AtomicBool,
+}
 
 const SENT: u8 = 1;
 const WITHDRAWN: u8 = 2;
@@ -82,16 +87,26 @@ impl Turn {
     /// Whether the commands may leave; from then on they cannot be withdrawn.
     pub(crate) fn leave(&self) -> bool {
         let taken = self
-            .0
+            .state
             .compare_exchange(0, SENT, Ordering::AcqRel, Ordering::Acquire);
         matches!(taken, Ok(_) | Err(SENT))
     }
 
     /// Whether the commands stay here.
     pub(crate) fn withdraw(&self) -> bool {
-        self.0
+        self.state
             .compare_exchange(0, WITHDRAWN, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn keep_time(&self, keeps: bool) {
+        self.keeps_time.store(keeps, Ordering::Relaxed);
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn keeps_time(&self) -> bool {
+        self.keeps_time.load(Ordering::Relaxed)
     }
 }
 
@@ -99,7 +114,7 @@ impl Turn {
 /// were taken back before they left.
 pub(crate) async fn wait(
     effects: &[Effect],
-    answers: oneshot::Receiver<Replies>,
+    answers: impl Future<Output = Result<Replies, RecvError>>,
     within: Duration,
     withdraw: impl FnOnce() -> bool,
 ) -> Replies {

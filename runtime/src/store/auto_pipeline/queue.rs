@@ -1,5 +1,7 @@
 //! The requests that wait for a delivery, and how many deliveries are under way.
 
+#[cfg(not(target_arch = "wasm32"))]
+use super::attended::Attended;
 use crate::store::request_limits::RequestLimits;
 use crate::store::transport::{Kind, Outgoing};
 use crate::store::waiting::{Request, Turn};
@@ -15,7 +17,15 @@ pub(super) struct BatchQueue<C> {
     /// Whether a delivery was spawned that has not taken its requests yet.
     boarding: bool,
     waiting: VecDeque<Request<C>>,
+    /// Deliveries under way that their callers poll.
+    #[cfg(not(target_arch = "wasm32"))]
+    attended: Vec<Arc<Attended>>,
 }
+
+/// Most deliveries that callers poll. Beyond it, and beyond half of what may be under way, they are tasks: each caller
+/// who is not polled for a while holds up one of them.
+#[cfg(not(target_arch = "wasm32"))]
+const MOST_ATTENDED: usize = 16;
 
 /// What a delivery task is to carry.
 pub(super) enum Departure<C> {
@@ -33,6 +43,8 @@ impl<C: Outgoing> BatchQueue<C> {
             bytes: 0,
             boarding: false,
             waiting: VecDeque::new(),
+            #[cfg(not(target_arch = "wasm32"))]
+            attended: Vec::new(),
         }
     }
 
@@ -47,11 +59,7 @@ impl<C: Outgoing> BatchQueue<C> {
 
     /// The next delivery, if one may leave now.
     pub(super) fn depart(&mut self) -> Option<Departure<C>> {
-        let at_once = match self.kind {
-            Kind::Reads => self.limits.reads,
-            Kind::Writes => self.limits.writes,
-        };
-        if self.under_way >= at_once || self.boarding || self.waiting.is_empty() {
+        if self.under_way >= self.at_once() || self.boarding || self.waiting.is_empty() {
             return None;
         }
         if self.limits.gather {
@@ -65,6 +73,50 @@ impl<C: Outgoing> BatchQueue<C> {
         }
         self.under_way += 1;
         Some(Departure::Now(requests))
+    }
+
+    fn at_once(&self) -> usize {
+        match self.kind {
+            Kind::Reads => self.limits.reads,
+            Kind::Writes => self.limits.writes,
+        }
+    }
+
+    /// The only request, if its caller may deliver it.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn depart_alone(&mut self) -> Option<Vec<Request<C>>> {
+        let most = (self.at_once() / 2).clamp(1, MOST_ATTENDED);
+        let is_alone = self.waiting.len() == 1 && !self.boarding;
+        if !is_alone || self.attended.len() >= most || self.under_way >= self.at_once() {
+            return None;
+        }
+        self.under_way += 1;
+        Some(self.waiting.drain(..).collect())
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn attend(&mut self, attended: Arc<Attended>) {
+        self.attended.push(attended);
+    }
+
+    /// The deliveries that callers poll, where others wait for one of them to end.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn held_up_by(&mut self) -> Vec<Arc<Attended>> {
+        if self.waiting.is_empty() || self.boarding || self.under_way < self.at_once() {
+            return Vec::new();
+        }
+        self.all_attended()
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn all_attended(&mut self) -> Vec<Arc<Attended>> {
+        std::mem::take(&mut self.attended)
+    }
+
+    /// The delivery of this turn is over.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn was_attended(&mut self, turn: &Arc<Turn>) {
+        self.attended.retain(|attended| !attended.is_of(turn));
     }
 
     /// What the delivery that was announced takes along; may be nothing, if all callers went away.

@@ -13,9 +13,9 @@ use crate::store::command::Effect;
 use crate::store::repeat::{Failure, Stage};
 use crate::store::server_error::server_error;
 use crate::store::transport::{Answer, Encoded, Kind, Outgoing, Transport};
+use crate::store::until::Until;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
 use std::sync::Arc;
-use tokio::time::{Instant, timeout_at};
 
 pub(crate) struct RespTransport {
     pub(crate) link: Arc<Link>,
@@ -148,17 +148,17 @@ impl Transport for RespTransport {
         opened: &Arc<Opened>,
         kind: Kind,
         body: Body,
-        until: Instant,
+        until: Until,
     ) -> Result<Vec<Answer>, Failure> {
-        match timeout_at(until, body.run(&opened.connection)).await {
-            Ok(Ok(values)) => {
+        match until.wait_for(body.run(&opened.connection)).await {
+            Some(Ok(values)) => {
                 opened.has_answered();
                 Ok(values.into_iter().map(|value| self.answer(value)).collect())
             }
-            Ok(Err(error)) => self
+            Some(Err(error)) => self
                 .judge(opened, kind, &body, &error)
                 .map(|answer| vec![answer]),
-            Err(_) => {
+            None => {
                 // It may be a connection that leads nowhere any more; the next exchange opens another.
                 self.link.discard(opened);
                 Err(Failure::out_of_time())

@@ -6,10 +6,11 @@ use super::client::{HttpClient, IDLE};
 use super::http::{Endpoint, Path};
 use crate::error::Error;
 use crate::reply::Reply;
-use crate::runtime::{Instant, Since, timeout_at};
+use crate::runtime::{Instant, Since};
 use crate::stats::Meter;
 use crate::store::repeat::Failure;
 use crate::store::transport::{Answer, Encoded, Kind, Outgoing, Transport};
+use crate::store::until::Until;
 use crate::store::waiting::LONGEST;
 use crate::sync;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -122,11 +123,14 @@ impl Transport for HttpTransport {
         (): &(),
         kind: Kind,
         body: Body,
-        until: Instant,
+        until: Until,
     ) -> Result<Vec<Answer>, Failure> {
         let Body { path, json, count } = body;
         let sent = self.endpoint.exchange(&self.client, path, kind, json);
-        let result = timeout_at(self.patient(kind, until), sent)
+        let instant = self.patient(kind, until.instant);
+        let result = until
+            .at(instant)
+            .wait_for(sent)
             .await
             .unwrap_or_else(|| Err(Failure::out_of_time()));
         *self.answered() = result.is_ok().then(Since::now);

@@ -9,10 +9,10 @@ use crate::report;
 use crate::rounds::{self, Times};
 use crate::subject::{User, load};
 use crate::targets::Measured;
+use cpu_time::ThreadTime;
 use millpond::Millpond;
 use millpond_gateway::{Database, RedisServer, Reply};
 use redis::aio::ConnectionManager;
-use cpu_time::ThreadTime;
 use serde::Deserialize;
 use std::time::{Duration, Instant};
 
@@ -133,7 +133,10 @@ pub(crate) async fn one(protocol: &str, name: &str, calls: u64, at_once: usize) 
         _ => return Err("the protocol is rest or resp".into()),
     };
     let named = |contestant: &&Contestant| contestant.name == name;
-    let contestant = contestants.iter().find(named).ok_or("nobody has this name")?;
+    let contestant = contestants
+        .iter()
+        .find(named)
+        .ok_or("nobody has this name")?;
     contestant.fill().await;
     let (wall, cpu) = (Instant::now(), ThreadTime::now());
     contestant.call(calls, at_once).await;

@@ -204,6 +204,13 @@ impl<T: Transport> AutoPipeline<T> {
         }
     }
 
+    /// How many deliveries callers poll, of reads and of writes.
+    #[cfg(test)]
+    pub(crate) fn attended(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.reads.attended(), state.writes.attended())
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<T::Command>> {
         sync::lock(&self.state)
     }
@@ -236,7 +243,10 @@ type ToPoll = ();
 
 /// The answers to a request, for which the caller may have to do something.
 struct Answers {
-    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "nothing is to be polled"))]
+    #[cfg_attr(
+        target_arch = "wasm32",
+        expect(dead_code, reason = "nothing is to be polled")
+    )]
     attended: ToPoll,
     answers: oneshot::Receiver<Replies>,
 }

@@ -286,7 +286,11 @@ impl<T: Transport> Delivery<T> {
             return None;
         }
         // Once: a server that closes each connection at once is waited for like any other.
-        if failure.stage == Stage::Stale && !std::mem::replace(&mut self.has_reopened, true) {
+        let is_stale = matches!(failure.stage, Stage::Stale | Stage::StaleRead);
+        if is_stale && !std::mem::replace(&mut self.has_reopened, true) {
+            if failure.stage == Stage::StaleRead {
+                self.transport.meter().retries.add(1);
+            }
             return None;
         }
         self.respite = asks_for_respite(&failure.error);

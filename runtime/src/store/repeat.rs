@@ -21,6 +21,8 @@ pub(crate) enum Stage {
     /// Nothing left, because the server had closed the connection since it was last used: at once again
     /// on another one.
     Stale,
+    /// The same of what only reads, which may have left: nobody has looked before.
+    StaleRead,
     /// It left, and may or may not have run; a second try may do better.
     Lost,
     /// The server read it and ran nothing, perhaps because of one command in it.
@@ -58,7 +60,7 @@ impl Failure {
     /// Whether a command of this effect may be sent again.
     pub(crate) fn allows_repeat(&self, effect: Effect) -> bool {
         match self.stage {
-            Stage::NotSent | Stage::Stale => true,
+            Stage::NotSent | Stage::Stale | Stage::StaleRead => true,
             Stage::Lost => effect != Effect::Once,
             Stage::Refused | Stage::Unread | Stage::Garbled | Stage::Lasting => false,
         }
@@ -69,7 +71,9 @@ impl Failure {
         match self.stage {
             Stage::Lost | Stage::Unread => after_sending(effect, &self.error),
             Stage::Garbled => garbled(effect, &self.error),
-            Stage::NotSent | Stage::Stale | Stage::Refused | Stage::Lasting => self.error.clone(),
+            Stage::NotSent | Stage::Stale | Stage::StaleRead | Stage::Refused | Stage::Lasting => {
+                self.error.clone()
+            }
         }
     }
 }

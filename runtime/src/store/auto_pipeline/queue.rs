@@ -108,6 +108,11 @@ impl<C: Outgoing> BatchQueue<C> {
         self.all_attended()
     }
 
+    #[cfg(test)]
+    pub(super) fn attended(&self) -> usize {
+        self.attended.len()
+    }
+
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn all_attended(&mut self) -> Vec<Arc<Attended>> {
         std::mem::take(&mut self.attended)

@@ -1,6 +1,6 @@
 //! A server, or the nodes of a cluster, as a connection that all callers of a runtime share.
 
-use super::watched::WatchedConnection;
+use super::watched::{Change, WatchedConnection};
 use super::wire::error_text;
 use redis::aio::ConnectionLike;
 use redis::cluster::ClusterClient;
@@ -57,6 +57,15 @@ impl Connection {
         match self {
             Self::Single(connection) => connection.has_ended(),
             Self::Cluster { .. } => false,
+        }
+    }
+
+    /// Something that changes data is about to be sent, until what comes back is dropped. The clients of a cluster judge
+    /// for themselves what they repeat.
+    pub(super) fn change(&self) -> Option<Change> {
+        match self {
+            Self::Single(connection) => Some(connection.change()),
+            Self::Cluster { .. } => None,
         }
     }
 

@@ -88,7 +88,11 @@ pub(super) fn broken(host: &str, kind: Kind, may_divide: bool, error: &RedisErro
             error: unavailable(format!("{host} closed the connection")),
         },
         redis::ErrorKind::Io => Failure {
-            stage: Stage::Lost,
+            stage: match kind {
+                // Nobody looks whether the connection is open before a read leaves.
+                Kind::Reads => Stage::StaleRead,
+                Kind::Writes => Stage::Lost,
+            },
             error: unavailable(format!(
                 "the connection to {host} broke before the answer came"
             )),

@@ -150,6 +150,10 @@ impl Transport for RespTransport {
         body: Body,
         until: Until,
     ) -> Result<Vec<Answer>, Failure> {
+        let _change = match kind {
+            Kind::Reads => None,
+            Kind::Writes => opened.connection.change(),
+        };
         match until.wait_for(body.run(&opened.connection)).await {
             Some(Ok(values)) => {
                 opened.has_answered();

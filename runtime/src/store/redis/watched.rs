@@ -16,7 +16,7 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -57,6 +57,8 @@ pub(super) async fn subscribe(
 struct Traffic {
     /// How often bytes were handed to the system.
     writes: AtomicU64,
+    /// How many exchanges are under way of which it must be known whether they have left.
+    changes: AtomicUsize,
     /// A reply was too large, so nothing more is read.
     too_large: AtomicBool,
     /// Nobody reads or writes any more.
@@ -101,13 +103,32 @@ impl WatchedConnection {
         })
     }
 
+    /// Something that changes data is about to be sent, until this is dropped.
+    pub(crate) fn change(&self) -> Change {
+        self.traffic.changes.fetch_add(1, Ordering::AcqRel);
+        Change(Arc::clone(&self.traffic))
+    }
+
     /// Whether the other side has closed it, as far as this process has noticed.
     pub(crate) fn has_ended(&self) -> bool {
         self.traffic.ended.load(Ordering::Acquire)
     }
 }
 
+/// See [`WatchedConnection::change`].
+pub(crate) struct Change(Arc<Traffic>);
+
+impl Drop for Change {
+    fn drop(&mut self) {
+        self.0.changes.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 impl Traffic {
+    fn changes(&self) -> bool {
+        self.changes.load(Ordering::Acquire) > 0
+    }
+
     fn writes(&self) -> u64 {
         self.writes.load(Ordering::Acquire)
     }
@@ -214,8 +235,10 @@ impl AsyncWrite for WatchedStream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        // One look after each answer: whatever is written to a closed connection may have been read.
-        if std::mem::take(&mut self.has_read) && self.socket.is_closed() {
+        // One look after each answer: whatever is written to a closed connection may have been read. It is a call of the
+        // system, and reads can be sent again anyway.
+        let looks = self.has_read && self.traffic.changes();
+        if looks && std::mem::take(&mut self.has_read) && self.socket.is_closed() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         self.traffic.writes.fetch_add(1, Ordering::AcqRel);

@@ -1,3 +1,4 @@
+mod attended;
 mod faults;
 mod pipelines;
 mod server;

@@ -22,8 +22,7 @@ pub(super) struct BatchQueue<C> {
     attended: Vec<Arc<Attended>>,
 }
 
-/// Most deliveries that callers poll. Beyond it, and beyond half of what may be under way, they are tasks: each caller
-/// who is not polled for a while holds up one of them.
+/// Most deliveries that callers poll. Beyond it, and beyond half of what may be under way, they are tasks.
 #[cfg(not(target_arch = "wasm32"))]
 const MOST_ATTENDED: usize = 16;
 
@@ -86,7 +85,8 @@ impl<C: Outgoing> BatchQueue<C> {
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn depart_alone(&mut self) -> Option<Vec<Request<C>>> {
         let most = (self.at_once() / 2).clamp(1, MOST_ATTENDED);
-        let is_alone = self.waiting.len() == 1 && !self.boarding;
+        // Who gathers cannot know yet whether others come.
+        let is_alone = self.waiting.len() == 1 && !self.limits.gather;
         if !is_alone || self.attended.len() >= most || self.under_way >= self.at_once() {
             return None;
         }
@@ -102,7 +102,7 @@ impl<C: Outgoing> BatchQueue<C> {
     /// The deliveries that callers poll, where others wait for one of them to end.
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn held_up_by(&mut self) -> Vec<Arc<Attended>> {
-        if self.waiting.is_empty() || self.boarding || self.under_way < self.at_once() {
+        if self.waiting.is_empty() || self.under_way < self.at_once() {
             return Vec::new();
         }
         self.all_attended()

@@ -5,6 +5,7 @@ use crate::contestant::Contestant;
 use crate::gateway::Served;
 use crate::subject::USERS;
 use cpu_time::ProcessTime;
+use millpond::Millpond;
 use std::path::Path;
 use std::process::Command;
 
@@ -13,14 +14,21 @@ const ROUNDS: u32 = 30;
 /// What a hit takes in either of them, in ns: the least of some rounds.
 pub(crate) struct Concurrent {
     pub(crate) own: f64,
+    /// Of a round in the mean.
+    pub(crate) requests: f64,
     /// Nothing where Node or the package is missing.
     pub(crate) one_by_one: Option<f64>,
     /// As the package does it by default.
     pub(crate) pipelined: Option<f64>,
 }
 
-pub(crate) async fn measured(contestant: &Contestant, gateway: &Served) -> Outcome<Concurrent> {
+pub(crate) async fn measured(
+    contestant: &Contestant,
+    pond: &Millpond,
+    gateway: &Served,
+) -> Outcome<Concurrent> {
     contestant.fill().await;
+    let before = pond.stats().requests;
     let mut own = f64::INFINITY;
     for _ in 0..ROUNDS {
         let began = ProcessTime::now();
@@ -29,13 +37,16 @@ pub(crate) async fn measured(contestant: &Contestant, gateway: &Served) -> Outco
         let each = began.elapsed().as_secs_f64() * 1e9 / USERS as f64;
         own = own.min(each);
     }
+    #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
+    let requests = (pond.stats().requests - before) as f64 / f64::from(ROUNDS);
     let concurrent = Concurrent {
         own,
+        requests,
         one_by_one: npm(gateway, "false")?,
         pipelined: npm(gateway, "true")?,
     };
     println!("\n1,000 hits at once over REST, CPU of one in ns:");
-    println!("- millpond: {own:.0}");
+    println!("- millpond: {own:.0}, in {requests:.1} requests");
     for (how, npm) in [
         ("a request each", concurrent.one_by_one),
         ("pipelined", concurrent.pipelined),

@@ -94,18 +94,20 @@ async fn resp_by_hand(connection: &ConnectionManager, id: u64) -> Outcome<User> 
     Ok(user)
 }
 
-fn over_rest(port: u16, token: &str) -> Outcome<Vec<Contestant>> {
+fn over_rest(port: u16, token: &str) -> Outcome<(Vec<Contestant>, Millpond)> {
     let by_hand = RestByHand::new(port, token)?;
     let pond = Millpond::builder()
         .upstash(format!("http://127.0.0.1:{port}"), token)
         .budget(PATIENCE)
         .build()?;
-    Ok(vec![
+    let used = pond.clone();
+    let contestants = vec![
         Contestant::new("by hand", async move |id| {
             by_hand.get(id).await.expect("an answer")
         }),
-        Contestant::new("millpond", async move |id| attribute(&pond, id).await),
-    ])
+        Contestant::new("millpond", async move |id| attribute(&used, id).await),
+    ];
+    Ok((contestants, pond))
 }
 
 async fn over_resp(port: u16, number: u32) -> Outcome<Vec<Contestant>> {
@@ -128,7 +130,7 @@ pub(crate) async fn one(protocol: &str, name: &str, calls: u64, at_once: usize) 
     let redis = RedisServer::start()?;
     let gateway = Served::start(redis.port(), 1)?;
     let contestants = match protocol {
-        "rest" => over_rest(gateway.port, &gateway.token)?,
+        "rest" => over_rest(gateway.port, &gateway.token)?.0,
         "resp" => over_resp(redis.port(), 2).await?,
         _ => return Err("the protocol is rest or resp".into()),
     };
@@ -162,10 +164,10 @@ pub(crate) async fn report() -> Outcome<Vec<Measured>> {
     let database = redis.database();
 
     let wire = Wire::default();
-    let relayed = over_rest(wire.in_front_of(gateway.port).await?, &gateway.token)?;
-    let direct = over_rest(gateway.port, &gateway.token)?;
+    let (relayed, _) = over_rest(wire.in_front_of(gateway.port).await?, &gateway.token)?;
+    let (direct, pond) = over_rest(gateway.port, &gateway.token)?;
     let by_http = tables("REST", &direct, &relayed, &wire, &database).await?;
-    let together = concurrent::measured(&direct[1], &gateway).await?;
+    let together = concurrent::measured(&direct[1], &pond, &gateway).await?;
 
     let wire = Wire::default();
     let direct = over_resp(redis.port(), 2).await?;
@@ -204,6 +206,13 @@ fn compared(by_http: &Ratios, together: &Concurrent, by_resp: &Ratios) -> Vec<Me
         row("hit over REST", post, "time", wall(&by_http.one), 1.1),
         npm("`@upstash/redis`, a request each", together.one_by_one),
         npm("`@upstash/redis`, pipelined", together.pipelined),
+        row(
+            "1,000 hits at once over REST",
+            "",
+            "requests",
+            together.requests,
+            5.0,
+        ),
         row(one, multiplexed, "time", wall(&by_resp.one), 1.1),
         row(one, multiplexed, "CPU", cpu(&by_resp.one), 1.15),
         row(many, multiplexed, "time", wall(&by_resp.many), 1.0),

@@ -99,7 +99,9 @@ impl RuntimeHandle {
     #[cfg(any(feature = "upstash", feature = "redis"))]
     pub(crate) fn is_current(&self) -> bool {
         let here = tokio::runtime::Handle::try_current().ok();
-        let id = |handle: &Option<tokio::runtime::Handle>| handle.as_ref().map(|it| it.id());
+        let id = |handle: &Option<tokio::runtime::Handle>| {
+            handle.as_ref().map(tokio::runtime::Handle::id)
+        };
         id(&here) == id(&self.0)
     }
 

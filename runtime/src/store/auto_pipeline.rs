@@ -3,7 +3,7 @@
 //! task of its own, so a caller that goes away stops waiting and takes nobody else's commands with it. Who is alone
 //! polls the delivery, until that has to be a task.
 
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg_attr(target_arch = "wasm32", path = "auto_pipeline/unattended.rs")]
 mod attended;
 mod queue;
 
@@ -18,7 +18,6 @@ use super::waiting::{LONGEST, Replies, Request, Turn, runtime_gone, unsent, wait
 use crate::error::{Error, ErrorKind};
 use crate::runtime;
 use crate::sync;
-#[cfg(not(target_arch = "wasm32"))]
 use attended::Attended;
 use queue::{BatchQueue, Departure};
 use std::future::Future;
@@ -128,7 +127,7 @@ impl<T: Transport> AutoPipeline<T> {
         self: &Arc<Self>,
         kind: Kind,
         request: Request<T::Command>,
-    ) -> Result<ToPoll, Error> {
+    ) -> Result<Option<Arc<Attended>>, Error> {
         {
             let mut state = self.lock();
             if state.ended {
@@ -146,7 +145,7 @@ impl<T: Transport> AutoPipeline<T> {
             }
         }
         self.dispatch(kind);
-        Ok(ToPoll::default())
+        Ok(None)
     }
 
     /// The delivery of the only request, if its caller may poll it.
@@ -186,10 +185,9 @@ impl<T: Transport> AutoPipeline<T> {
             let Some(departure) = departure else { break };
             runtime::spawn(self.under_way(kind, None).run(departure));
         }
-        #[cfg(not(target_arch = "wasm32"))]
-        {
-            let held_up_by = self.lock().queue(kind).held_up_by();
-            held_up_by.iter().for_each(|attended| attended.claim());
+        let held_up_by = self.lock().queue(kind).held_up_by();
+        for attended in &held_up_by {
+            attended.claim();
         }
     }
 
@@ -218,14 +216,13 @@ impl<T: Transport> AutoPipeline<T> {
 
 impl<T: Transport> Local for AutoPipeline<T> {
     fn end(&self) {
-        self.lock().ended = true;
-        #[cfg(not(target_arch = "wasm32"))]
-        {
-            let attended = {
-                let mut state = self.lock();
-                [state.reads.all_attended(), state.writes.all_attended()]
-            };
-            attended.iter().flatten().for_each(|it| it.end());
+        let attended = {
+            let mut state = self.lock();
+            state.ended = true;
+            [state.reads.all_attended(), state.writes.all_attended()]
+        };
+        for attended in attended.iter().flatten() {
+            attended.end();
         }
         self.refuse_waiting(&runtime_gone());
     }
@@ -235,19 +232,9 @@ impl<T: Transport> Local for AutoPipeline<T> {
     }
 }
 
-/// The delivery that a caller is to poll, where it may.
-#[cfg(not(target_arch = "wasm32"))]
-type ToPoll = Option<Arc<Attended>>;
-#[cfg(target_arch = "wasm32")]
-type ToPoll = ();
-
 /// The answers to a request, for which the caller may have to do something.
 struct Answers {
-    #[cfg_attr(
-        target_arch = "wasm32",
-        expect(dead_code, reason = "nothing is to be polled")
-    )]
-    attended: ToPoll,
+    attended: Option<Arc<Attended>>,
     answers: oneshot::Receiver<Replies>,
 }
 
@@ -255,7 +242,6 @@ impl Future for Answers {
     type Output = Result<Replies, RecvError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        #[cfg(not(target_arch = "wasm32"))]
         if self.attended.as_ref().is_some_and(|it| it.poll(cx)) {
             self.attended = None;
         }
@@ -263,7 +249,6 @@ impl Future for Answers {
     }
 }
 
-#[cfg(not(target_arch = "wasm32"))]
 impl Drop for Answers {
     fn drop(&mut self) {
         // Nobody waits any more; what has left is still listened for.
@@ -278,7 +263,6 @@ struct UnderWay<T: Transport> {
     pipeline: Arc<AutoPipeline<T>>,
     kind: Kind,
     /// Of the caller who polls it, at least at first.
-    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "nobody does"))]
     attended: Option<Arc<Turn>>,
     finished: bool,
 }
@@ -308,11 +292,10 @@ impl<T: Transport> UnderWay<T> {
         {
             let mut state = pipeline.lock();
             #[cfg(not(target_arch = "wasm32"))]
-            match &self.attended {
-                Some(turn) => state.queue(self.kind).was_attended(turn),
-                None => state.proven = true,
+            if self.attended.is_none() {
+                state.proven = true;
             }
-            state.queue(self.kind).arrive(bytes);
+            state.queue(self.kind).arrive(bytes, self.attended.as_ref());
         }
         pipeline.dispatch(self.kind);
     }

@@ -15,7 +15,7 @@ pub(crate) struct Until {
     /// While this caller polls and has a timer of its own, a second one would only cost.
     #[cfg_attr(
         target_arch = "wasm32",
-        expect(dead_code, reason = "there each delivery is a task")
+        expect(dead_code, reason = "each delivery is a task there")
     )]
     keeper: Option<Arc<Turn>>,
 }

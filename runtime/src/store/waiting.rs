@@ -7,7 +7,9 @@ use crate::error::{Error, ErrorKind};
 use crate::runtime::{self, Since};
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+#[cfg(not(target_arch = "wasm32"))]
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot::{self, error::RecvError};
 
@@ -77,6 +79,7 @@ impl<C: Outgoing> Request<C> {
 pub(crate) struct Turn {
     state: AtomicU8,
     /// Whether the caller polls the delivery, within its own time limit.
+    #[cfg(not(target_arch = "wasm32"))]
     keeps_time: AtomicBool,
 }
 

@@ -1,6 +1,5 @@
 //! The requests that wait for a delivery, and how many deliveries are under way.
 
-#[cfg(not(target_arch = "wasm32"))]
 use super::attended::Attended;
 use crate::store::request_limits::RequestLimits;
 use crate::store::transport::{Kind, Outgoing};
@@ -18,7 +17,6 @@ pub(super) struct BatchQueue<C> {
     boarding: bool,
     waiting: VecDeque<Request<C>>,
     /// Deliveries under way that their callers poll.
-    #[cfg(not(target_arch = "wasm32"))]
     attended: Vec<Arc<Attended>>,
 }
 
@@ -42,7 +40,6 @@ impl<C: Outgoing> BatchQueue<C> {
             bytes: 0,
             boarding: false,
             waiting: VecDeque::new(),
-            #[cfg(not(target_arch = "wasm32"))]
             attended: Vec::new(),
         }
     }
@@ -100,7 +97,6 @@ impl<C: Outgoing> BatchQueue<C> {
     }
 
     /// The deliveries that callers poll, where others wait for one of them to end.
-    #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn held_up_by(&mut self) -> Vec<Arc<Attended>> {
         if self.waiting.is_empty() || self.under_way < self.at_once() {
             return Vec::new();
@@ -113,15 +109,8 @@ impl<C: Outgoing> BatchQueue<C> {
         self.attended.len()
     }
 
-    #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn all_attended(&mut self) -> Vec<Arc<Attended>> {
         std::mem::take(&mut self.attended)
-    }
-
-    /// The delivery of this turn is over.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub(super) fn was_attended(&mut self, turn: &Arc<Turn>) {
-        self.attended.retain(|attended| !attended.is_of(turn));
     }
 
     /// What the delivery that was announced takes along; may be nothing, if all callers went away.
@@ -130,10 +119,13 @@ impl<C: Outgoing> BatchQueue<C> {
         self.take()
     }
 
-    /// A delivery of this many bytes is over.
-    pub(super) fn arrive(&mut self, bytes: usize) {
+    /// A delivery of this many bytes is over, which the caller of this turn has polled.
+    pub(super) fn arrive(&mut self, bytes: usize, attended: Option<&Arc<Turn>>) {
         self.under_way -= 1;
         self.bytes -= bytes;
+        if let Some(turn) = attended {
+            self.attended.retain(|attended| !attended.is_of(turn));
+        }
     }
 
     /// Takes a withdrawn request out, if it still waits.

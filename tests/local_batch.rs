@@ -8,7 +8,7 @@ use millpond::{
     BatchStatus, CallStatus, ManualClock, Millpond, Tag, cached, invalidates, refresh, ttl,
     uncached, with_status,
 };
-use millpond_gateway::{Gateway, Matcher, needs_redis};
+use millpond_gateway::{Fault, Gateway, Matcher, needs_redis};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -141,7 +141,6 @@ on_every_engine! {
     an_error_leaves_what_is_kept
     one_that_cannot_be_stored_is_not_kept
     another_type_under_the_key_is_no_hit
-    values_over_the_bound_are_not_kept
 }
 
 async fn what_a_batch_loads_is_kept_for_calls_and_batches(pond: &Millpond) {
@@ -150,7 +149,10 @@ async fn what_a_batch_loads_is_kept_for_calls_and_batches(pond: &Millpond) {
         let ids = [1, 2, 100];
         let (found, counted) = counts(find_all(&ids, &database)).await;
         let expected = HashMap::from([(1, row(1, 0)), (2, row(2, 0))]);
-        assert_eq!((found.as_ref(), told(counted)), (Ok(&expected), (0, 0, 0, 3)));
+        assert_eq!(
+            (found.as_ref(), told(counted)),
+            (Ok(&expected), (0, 0, 0, 3))
+        );
         database.set(1);
         let sent = pond.stats().commands;
         for _ in 0..10 {
@@ -210,7 +212,10 @@ async fn what_a_batch_reads_is_kept(pond: &Millpond) {
         let sent = pond.stats().commands;
         assert_eq!(find(1, &database).await, Ok(Some(row(1, 7))));
         assert_eq!(find(100, &database).await, Ok(None));
-        assert_eq!(told(counts(find_all(&[1, 100], &database)).await.1), (2, 1, 1, 0));
+        assert_eq!(
+            told(counts(find_all(&[1, 100], &database)).await.1),
+            (2, 1, 1, 0)
+        );
         assert_eq!(pond.stats().commands, sent);
     })
     .await;
@@ -232,7 +237,10 @@ async fn only_what_is_not_kept_is_asked_for(pond: &Millpond) {
         assert_eq!(told(counted), (2, 2, 1, 2));
         assert_eq!(database.asked(), [[5, 6]]);
         let sent = pond.stats().commands;
-        assert_eq!(told(counts(find_all(&ids, &database)).await.1), (5, 4, 1, 0));
+        assert_eq!(
+            told(counts(find_all(&ids, &database)).await.1),
+            (5, 4, 1, 0)
+        );
         assert_eq!(pond.stats().commands, sent);
     })
     .await;
@@ -247,7 +255,13 @@ async fn order_and_duplicates_are_kept(pond: &Millpond) {
             let row = |id| Some(row(id, 0));
             assert_eq!(found, [row(6), None, row(6), row(5)]);
             let found = numbers(&[7, 100, 8, 7, 100], &database).await;
-            let expected = [(7, Some(0)), (100, None), (8, Some(0)), (7, Some(0)), (100, None)];
+            let expected = [
+                (7, Some(0)),
+                (100, None),
+                (8, Some(0)),
+                (7, Some(0)),
+                (100, None),
+            ];
             assert_eq!(found, expected);
             find::invalidate(5).await.unwrap();
         }
@@ -313,9 +327,10 @@ async fn a_refresh_replaces_what_is_kept(pond: &Millpond) {
     pond.scope(async {
         find_all(&[1, 2], &database).await.unwrap();
         database.set(1);
-        let (found, counted) = counts(refresh(find_all(&[1, 100], &database))).await;
-        assert_eq!(found, Ok(HashMap::from([(1, row(1, 1))])));
-        assert_eq!(told(counted), (0, 0, 0, 2));
+        for id in [1, 100] {
+            let (_, counted) = counts(refresh(find_all(&[id], &database))).await;
+            assert_eq!(told(counted), (0, 0, 0, 1));
+        }
         let sent = pond.stats().commands;
         assert_eq!(find(1, &database).await, Ok(Some(row(1, 1))));
         assert_eq!(find(100, &database).await, Ok(None));
@@ -331,7 +346,10 @@ async fn an_error_leaves_what_is_kept(pond: &Millpond) {
         find_all(&[1], &database).await.unwrap();
         let (failed, counted) = counts(find_all(&[1, 13], &database)).await;
         assert_eq!((failed, told(counted)), (Err(Broken), (1, 1, 0, 1)));
-        assert_eq!(told(counts(find_all(&[1], &database)).await.1), (1, 1, 0, 0));
+        assert_eq!(
+            told(counts(find_all(&[1], &database)).await.1),
+            (1, 1, 0, 0)
+        );
         assert_eq!(pond.stats().local_values, 1);
     })
     .await;
@@ -350,6 +368,7 @@ async fn one_that_cannot_be_stored_is_not_kept(pond: &Millpond) {
     }
 
     pond.scope(async {
+        odd(1).await;
         odds(&[1, 2, 4]).await;
         let counted = counts(odds(&[1, 2, 4])).await.1;
         assert_eq!(told(counted), (1, 1, 0, 2));
@@ -393,14 +412,17 @@ async fn another_type_under_the_key_is_no_hit(pond: &Millpond) {
         let (found, counted) = counts(all_text(&[1])).await;
         assert_eq!(found, BTreeMap::from([(1, 1.0)]));
         assert_eq!(told(counted), (0, 1, 0, 0), "read from the store");
+        assert_eq!(as_text(1).await, Some(1.0));
         assert_eq!(told(counts(all_text(&[1])).await.1), (1, 1, 0, 0));
         assert_eq!(told(counts(all_shared(&[1])).await.1), (0, 1, 0, 0));
+        assert_eq!(as_shared(1).await, 1);
     })
     .await;
-    assert_eq!(pond.stats().prefix("both").local_hits, 2);
+    assert_eq!(pond.stats().prefix("both").local_hits, 4);
 }
 
-async fn values_over_the_bound_are_not_kept(_pond: &Millpond) {
+#[tokio::test]
+async fn values_over_the_bound_are_not_kept() {
     #[cached(prefix = "page", key = "<id>", local = "1m")]
     async fn page(id: usize) -> String {
         "x".repeat(id)
@@ -414,6 +436,7 @@ async fn values_over_the_bound_are_not_kept(_pond: &Millpond) {
     let pond = Millpond::builder().memory().local_bytes(20_000);
     let pond = pond.build().unwrap();
     pond.scope(async {
+        page(10).await;
         let found = pages(&[10, 100_000]).await;
         assert_eq!(found[&100_000].len(), 100_000);
         let (found, counted) = counts(pages(&[10, 100_000])).await;
@@ -427,4 +450,359 @@ async fn values_over_the_bound_are_not_kept(_pond: &Millpond) {
     })
     .await;
     assert!(pond.stats().local_bytes <= 20_000);
+}
+
+/// A pond whose clock the test moves.
+fn on_gateway(gateway: &Gateway) -> (Millpond, ManualClock) {
+    let clock = ManualClock::new();
+    let pond = support::builder(gateway).clock(clock.clone());
+    // Nothing but `local` bounds how old a value is.
+    let pond = pond.backplane(false).local_unverified(ttl::LONG);
+    (pond.build().unwrap(), clock)
+}
+
+/// Without a tag, which commands by hand would have to write too.
+#[cached(prefix = "plain", key = "<id>", local = "1m", skip(source))]
+async fn plain(id: u64, source: &Source<u64>) -> u64 {
+    source.answer().await + id
+}
+
+#[cached(batch = ids, of = plain(ids))]
+async fn plains(ids: &[u64], source: &Source<u64>) -> BTreeMap<u64, u64> {
+    let by = source.answer().await;
+    ids.iter().map(|id| (*id, by + id)).collect()
+}
+
+#[tokio::test]
+async fn a_value_is_as_old_as_its_read_by_either_clock() {
+    let gateway = gateway(needs_redis!()).await;
+    let (pond, clock) = on_gateway(&gateway);
+    let (source, _bodies) = source();
+    let ids = [1, 2];
+    pond.command(["SET", "plain:2", "0"]).await.unwrap();
+    for (round, advance) in (1..).zip([
+        ManualClock::advance,
+        ManualClock::advance_monotonic,
+        ManualClock::advance_wall,
+    ]) {
+        let write = async |value: u64| {
+            let value = value.to_string();
+            pond.command(["SET", "plain:1", &value]).await.unwrap();
+        };
+        write(round).await;
+        let read = gateway.hold("MGET");
+        let call = {
+            let source = source.clone();
+            pond.spawn(async move { plains(&ids, &source).await })
+        };
+        read.arrived().await;
+        advance(&clock, 59 * SECOND);
+        read.release();
+        assert_eq!(within_a_minute(call).await.unwrap()[&1], round);
+        write(100).await;
+        pond.scope(async {
+            assert_eq!(plains(&ids, &source).await[&1], round);
+            assert_eq!(plain(1, &source).await, round);
+            advance(&clock, SECOND);
+            assert_eq!(plains(&ids, &source).await[&1], 100);
+            // For the next round.
+            advance(&clock, 60 * SECOND);
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn each_of_two_functions_that_share_a_key_has_its_own_time() {
+    #[cached(prefix = "both", key = "<id>", local = "1m", skip(database))]
+    async fn long(id: u64, database: &Database) -> Option<u64> {
+        database.row(id).map(|row| row.round)
+    }
+
+    #[cached(prefix = "both", key = "<id>", local = "5s", shares = long, skip(database))]
+    async fn brief(id: u64, database: &Database) -> Option<u64> {
+        database.row(id).map(|row| row.round)
+    }
+
+    #[cached(batch = ids, of = brief(ids))]
+    async fn all_brief(ids: &[u64], database: &Database) -> HashMap<u64, u64> {
+        let rows = database.many(ids).into_values();
+        rows.map(|row| (row.id, row.round)).collect()
+    }
+
+    let clock = ManualClock::new();
+    let pond = Millpond::builder().memory().clock(clock.clone());
+    let pond = pond.build().unwrap();
+    let database = Database::default();
+    let told = async || told(counts(all_brief(&[1], &database)).await.1);
+    pond.scope(async {
+        assert_eq!(long(1, &database).await, Some(0));
+        clock.advance(4 * SECOND);
+        assert_eq!(told().await, (1, 1, 0, 0));
+        assert_eq!(brief(1, &database).await, Some(0));
+        clock.advance(SECOND);
+        assert_eq!(told().await, (0, 1, 0, 0));
+        clock.advance(4 * SECOND);
+        assert_eq!(told().await, (1, 1, 0, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_this_process_cannot_trust_is_read_again() {
+    let gateway = gateway(needs_redis!()).await;
+    let subscribes = Matcher::when(|request| request.path.starts_with("/subscribe"));
+    gateway.inject(subscribes.always(), Fault::error(400, "not here"));
+    let clock = ManualClock::new();
+    let pond = support::builder(&gateway).clock(clock.clone());
+    let pond = pond.local_unverified(SECOND).build().unwrap();
+    let database = Database::default();
+    let ids = [1, 100];
+    pond.scope(async {
+        find_all(&ids, &database).await.unwrap();
+        clock.advance(SECOND - Duration::from_millis(1));
+        assert_eq!(
+            told(counts(find_all(&ids, &database)).await.1),
+            (2, 1, 1, 0)
+        );
+        clock.advance(Duration::from_millis(1));
+        assert_eq!(
+            told(counts(find_all(&ids, &database)).await.1),
+            (0, 1, 1, 0)
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn values_live_no_longer_than_their_lifetime_and_nothing_old_is_kept() {
+    #[cached(
+        prefix = "old",
+        key = "<id>",
+        ttl = "1m",
+        null_ttl = "5s",
+        jitter = 0,
+        local = "1m",
+        stale_while_revalidate = "1m",
+        refresh_ahead = 0.5,
+        skip(database)
+    )]
+    async fn old(id: u64, database: Database) -> Option<u64> {
+        database.row(id).map(|row| row.round)
+    }
+
+    #[cached(batch = ids, of = old(ids))]
+    async fn all_old(ids: &[u64], database: &Database) -> HashMap<u64, u64> {
+        let rows = database.many(ids).into_values();
+        rows.map(|row| (row.id, row.round)).collect()
+    }
+
+    let clock = ManualClock::new();
+    let pond = Millpond::builder().memory().clock(clock.clone());
+    let pond = pond.build().unwrap();
+    let database = Database::default();
+    let told = async || told(counts(all_old(&[1, 100], &database)).await.1);
+    pond.scope(async {
+        assert_eq!(told().await, (0, 0, 0, 2));
+        clock.advance(2 * SECOND);
+        assert_eq!(told().await, (2, 1, 1, 0));
+        clock.advance(SECOND);
+        // From here on `refresh_ahead` would load a `None` again.
+        assert_eq!(told().await, (1, 1, 1, 0));
+        clock.advance(2 * SECOND);
+        assert_eq!(told().await, (1, 1, 0, 1));
+        clock.advance(25 * SECOND);
+        assert_eq!(told().await.0, 0);
+        assert_eq!(old(1, database.clone()).await, Some(0));
+    })
+    .await;
+}
+
+/// Items that keys share a counter with may be read once more, so there are several that were not touched.
+const IDS: [u64; 6] = [1, 2, 3, 4, 5, 6];
+
+#[tokio::test]
+async fn a_change_during_the_read_of_a_batch_wins() {
+    let gateway = gateway(needs_redis!()).await;
+    let pond = support::pond(&gateway);
+    let (source, mut bodies) = source();
+    for round in ["invalidated", "put", "loaded anew"] {
+        for id in IDS {
+            let set = ["SET", &format!("plain:{id}"), "0"];
+            pond.command(set).await.unwrap();
+        }
+        let read = gateway.hold("MGET");
+        let call = {
+            let source = source.clone();
+            pond.spawn(async move { plains(&IDS, &source).await })
+        };
+        read.arrived().await;
+        pond.scope(async {
+            match round {
+                "invalidated" => plain::invalidate(1).await.unwrap(),
+                "put" => plain::entry(1).put(&11).await.unwrap(),
+                _ => {
+                    let body = async { bodies.next().await.answer(10) };
+                    let _ = tokio::join!(refresh(plains(&[1], &source)), body);
+                }
+            }
+        })
+        .await;
+        read.release();
+        let asked_before = within_a_minute(call).await.unwrap();
+        assert_eq!(asked_before[&1], 0);
+        let body = async {
+            if round == "invalidated" {
+                bodies.next().await.answer(10);
+            }
+        };
+        let call = counts(plains(&IDS, &source));
+        let ((found, counted), ()) = pond.scope(async { tokio::join!(call, body) }).await;
+        assert_eq!((found[&1], found[&2]), (11, 0), "{round}");
+        assert!(counted.local > 0, "{round}: {counted:?}");
+        for id in IDS {
+            pond.scope(async { plain::invalidate(id).await })
+                .await
+                .unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tag_that_moves_during_the_read_of_a_batch_wins() {
+    let gateway = gateway(needs_redis!()).await;
+    let pond = support::pond(&gateway);
+    let database = Database::default();
+    let ids = [1, 2];
+    pond.scope(find_all(&ids, &database)).await.unwrap();
+    pond.scope(numbers(&ids, &database)).await;
+    database.set(1);
+    // What this process keeps goes, and what is in the store stays.
+    for key in ["row:1", "row:2", "number:1", "number:2"] {
+        pond.expire(key, ttl::LONG).await.unwrap();
+    }
+    let read = gateway.hold(Matcher::argument("row:1"));
+    // The values name it, so that it is read by itself.
+    let other = gateway.hold(Matcher::argument("@tag:~round:0"));
+    let calls = {
+        let database = database.clone();
+        pond.spawn(async move {
+            let rows = find_all(&ids, &database).await.unwrap();
+            (rows[&1].round, numbers(&ids, &database).await[0].1)
+        })
+    };
+    read.arrived().await;
+    pond.scope(async { team::invalidate(1).await })
+        .await
+        .unwrap();
+    read.release();
+    other.arrived().await;
+    pond.scope(async { round::invalidate(0).await })
+        .await
+        .unwrap();
+    other.release();
+    let asked_before = within_a_minute(calls).await.unwrap();
+    assert_eq!(asked_before, (0, Some(0)));
+    pond.scope(async {
+        let (found, counted) = counts(find_all(&ids, &database)).await;
+        assert_eq!((counted.hits, counted.loaded), (1, 1));
+        assert_eq!(found.unwrap()[&1], row(1, 1));
+        assert_eq!(numbers(&ids, &database).await[0], (1, Some(1)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_change_during_the_body_of_a_batch_wins() {
+    let pond = Millpond::memory();
+    let (source, mut bodies) = source();
+    let batch = || {
+        let source = source.clone();
+        pond.spawn(async move { counts(plains(&IDS, &source)).await })
+    };
+    let first = batch();
+    let body = bodies.next().await;
+    pond.scope(async { plain::invalidate(1).await })
+        .await
+        .unwrap();
+    body.answer(0);
+    let (found, _) = within_a_minute(first).await.unwrap();
+    assert_eq!(found[&1], 1);
+    let second = batch();
+    bodies.next().await.answer(10);
+    let (found, counted) = within_a_minute(second).await.unwrap();
+    assert_eq!((found[&1], found[&2]), (11, 2));
+    assert_eq!((counted.hits, counted.loaded), (5, 1));
+    assert!(counted.local > 0, "{counted:?}");
+    let (_, counted) = within_a_minute(batch()).await.unwrap();
+    assert_eq!(told(counted), (6, 6, 0, 0));
+}
+
+/// What waits for another caller gets that one's value, and keeps nothing itself.
+#[tokio::test]
+async fn a_batch_joins_the_load_of_a_call() {
+    let pond = Millpond::memory();
+    let (source, mut bodies) = source();
+    let one = {
+        let source = source.clone();
+        pond.spawn(async move { plain(1, &source).await })
+    };
+    let body = bodies.next().await;
+    let batch = {
+        let source = source.clone();
+        pond.spawn(async move { counts(plains(&[1, 2], &source)).await })
+    };
+    bodies.next().await.answer(0);
+    support::settle().await;
+    body.answer(0);
+    assert_eq!(one.await.unwrap(), 1);
+    let (found, counted) = within_a_minute(batch).await.unwrap();
+    assert_eq!(found, BTreeMap::from([(1, 1), (2, 2)]));
+    assert_eq!((counted.shared, counted.loaded), (1, 1));
+    pond.scope(async {
+        assert_eq!(told(counts(plains(&[1, 2], &source)).await.1), (2, 2, 0, 0));
+    })
+    .await;
+}
+
+#[cfg(feature = "encrypt")]
+#[tokio::test]
+async fn decrypted_values_are_kept_where_they_may_be() {
+    #[cached(prefix = "sealed", key = "<id>", local = "1m", encrypt, local_plain)]
+    async fn sealed(id: u64) -> Option<String> {
+        (id < 100).then(|| format!("secret {id}"))
+    }
+
+    #[cached(batch = ids, of = sealed(ids))]
+    async fn all_sealed(ids: &[u64]) -> Vec<Option<String>> {
+        let secret = |id: &u64| (*id < 100).then(|| format!("secret {id}"));
+        ids.iter().map(secret).collect()
+    }
+
+    let key = "0123456789abcdef".repeat(4);
+    let pond = Millpond::builder().memory().encryption_key("1", key);
+    let pond = pond.build().unwrap();
+    pond.scope(async {
+        let found = all_sealed(&[1, 100]).await;
+        assert_eq!(found, [Some("secret 1".to_owned()), None]);
+        assert_eq!(told(counts(all_sealed(&[1, 100])).await.1), (2, 1, 1, 0));
+        assert_eq!(sealed(1).await.as_deref(), Some("secret 1"));
+    })
+    .await;
+    assert_eq!(pond.stats().prefix("sealed").local_hits, 3);
+}
+
+/// What `explain` says of a key is what a batch does with it.
+#[tokio::test]
+async fn what_a_batch_kept_is_explained() {
+    let pond = Millpond::memory();
+    let (source, mut bodies) = source();
+    pond.scope(async {
+        let call = async { plains(&[1], &source).await };
+        let body = async { bodies.next().await.answer(0) };
+        let _ = tokio::join!(call, body);
+        let explained = plain::entry(1).explain().await.unwrap();
+        assert!(explained.local_age().is_some(), "{explained}");
+    })
+    .await;
 }

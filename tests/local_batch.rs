@@ -560,7 +560,7 @@ async fn what_this_process_cannot_trust_is_read_again() {
     let ids = [1, 100];
     pond.scope(async {
         find_all(&ids, &database).await.unwrap();
-        clock.advance(SECOND - Duration::from_millis(1));
+        clock.advance(Duration::from_millis(999));
         assert_eq!(
             told(counts(find_all(&ids, &database)).await.1),
             (2, 1, 1, 0)
@@ -736,6 +736,31 @@ async fn a_change_during_the_body_of_a_batch_wins() {
     assert!(counted.local > 0, "{counted:?}");
     let (_, counted) = within_a_minute(batch()).await.unwrap();
     assert_eq!(told(counted), (6, 6, 0, 0));
+}
+
+/// What is kept goes before the load of a refresh, too.
+#[tokio::test]
+async fn during_a_refresh_the_store_is_read() {
+    let pond = Millpond::memory();
+    let (source, mut bodies) = source();
+    let batch = || {
+        let source = source.clone();
+        pond.spawn(async move { counts(plains(&[1], &source)).await })
+    };
+    let first = batch();
+    bodies.next().await.answer(0);
+    within_a_minute(first).await.unwrap();
+    let refreshed = {
+        let source = source.clone();
+        pond.spawn(async move { refresh(plains(&[1], &source)).await })
+    };
+    let body = bodies.next().await;
+    let (found, counted) = within_a_minute(batch()).await.unwrap();
+    assert_eq!((found[&1], told(counted)), (1, (0, 1, 0, 0)));
+    body.answer(10);
+    within_a_minute(refreshed).await.unwrap();
+    let (found, counted) = within_a_minute(batch()).await.unwrap();
+    assert_eq!((found[&1], told(counted)), (11, (1, 1, 0, 0)));
 }
 
 /// What waits for another caller gets that one's value, and keeps nothing itself.

@@ -179,8 +179,8 @@ mod tokens;
 /// What this process changes, it never sees as it was: an invalidation (of the entry, a tag, `all`, a pattern, by
 /// `#[invalidates]` or by hand), a `put`, `#[updates]` or `refresh` removes what is kept before it is sent and again when
 /// it is answered, and what was read meanwhile is not kept. What *another* process changes is seen when `local` is over.
-/// Raw commands (`command`, pipelines) count as those of another process. The methods of an entry, such as `get`, and the
-/// batch form of the function read the store.
+/// Raw commands (`command`, pipelines) count as those of another process. The batch form of the function looks here first,
+/// item by item, and keeps what it reads and loads. The methods of an entry, such as `get`, read the store.
 ///
 /// Windows of old values begin as ever: nothing old is kept, nor anything that `refresh_ahead` would load again. All that
 /// a `Millpond` keeps shares one bound, `Builder::local_bytes`; a value counts with its length as JSON.

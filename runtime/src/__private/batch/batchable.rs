@@ -2,22 +2,13 @@
 
 use super::BatchEntries;
 use super::collection::{BatchCollection, ItemValue, Repeated, Split};
+use super::slots::OfItem;
 use crate::cache::{CacheValue, ReturnKind};
-use crate::value::{self, Read, Write};
+use crate::value;
 use std::fmt;
 
 type SplitBy<C, T, V> = fn(C, &[T]) -> Split<C, V>;
 type Join<C, T, V> = fn(Option<C>, &[T], &[usize], Vec<Option<V>>, Repeated<'_, V>) -> C;
-
-/// What is asked of the value of an item, where the function for one returns an `S`.
-pub(super) struct OfItem<V, S> {
-    /// Whether an item without a value is cached, too.
-    pub(super) nulls: bool,
-    pub(super) read: Read<V>,
-    pub(super) write: Write<V>,
-    pub(super) as_one: fn(&Option<V>) -> Option<&S>,
-    pub(super) of_one: fn(S) -> Option<V>,
-}
 
 /// A return kind that a batch of `T`s can have, whose values by item are `V`s. Nothing further on asks for traits: where
 /// one is missing, that is one error, at [`batchable`].

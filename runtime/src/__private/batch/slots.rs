@@ -1,11 +1,20 @@
 //! The values of the distinct items of one call, as far as they are known.
 
-use super::batchable::OfItem;
 use crate::cache::{BatchStatus, CachedCall, NearForm};
 use crate::local::{Value, Within};
-use crate::value::{self, ErasedValue, TypedValue};
+use crate::value::{self, ErasedValue, Read, TypedValue, Write};
 use bytes::Bytes;
 use std::sync::Arc;
+
+/// What is asked of the value of an item, where the function for one returns an `S`.
+pub(super) struct OfItem<V, S> {
+    /// Whether an item without a value is cached, too.
+    pub(super) nulls: bool,
+    pub(super) read: Read<V>,
+    pub(super) write: Write<V>,
+    pub(super) as_one: fn(&Option<V>) -> Option<&S>,
+    pub(super) of_one: fn(S) -> Option<V>,
+}
 
 /// One slot for each distinct item.
 pub(super) struct Slots<V, S> {

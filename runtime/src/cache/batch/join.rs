@@ -52,7 +52,7 @@ impl Batch {
             };
             let mut load = call.new_load(full);
             if call.refresh {
-                // What is being read meanwhile must not be kept in the place of what this loads.
+                // As for a call of one: what is kept goes before the load, and again once it is stored.
                 call.cache.forget(&load.full.text());
             }
             if call.refresh || !call.policy.flight {

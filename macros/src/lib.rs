@@ -164,9 +164,9 @@ mod tokens;
 ///
 /// The list is a `&[T]`, a `Vec<T>` or a `&Vec<T>`, where `T: Clone`; the function returns a `HashMap`, a `BTreeMap`, a `Vec` of pairs,
 /// or a `Vec<Option<V>>` in the order of the items. The entries, and all options of them, are those of the function for
-/// one, which returns a `V` or an `Option<V>`. The body gets the distinct items that are missing, never an empty list,
-/// and its error is the answer, whatever was cached. Items that it does not return are cached as `None`, where the
-/// function for one caches that. Order and duplicates of the list are kept. An item that is returned twice, and a
+/// one, which returns a `V` or an `Option<V>`, where `V: 'static`. The body gets the distinct items that are missing,
+/// never an empty list, and its error is the answer, whatever was cached. Items that it does not return are cached as
+/// `None`, where the function for one caches that. Order and duplicates of the list are kept. An item that is returned twice, and a
 /// list of another length, are not stored, which is logged once. Around the cache, the body gets the list as it is.
 ///
 /// # Values that this process keeps, too

@@ -97,6 +97,11 @@ async fn read_near(id: u32) -> u32 {
     id
 }
 
+#[cached(batch = ids, of = read_near(ids))]
+async fn read_near_batch(ids: &[u32]) -> BTreeMap<u32, u32> {
+    ids.iter().map(|id| (*id, *id)).collect()
+}
+
 #[updates(read_near(id))]
 async fn replace_near(id: u32) -> u32 {
     id
@@ -385,6 +390,13 @@ async fn kept_values(costs: &mut Costs, pond: &Millpond) {
     costs.of("miss and fill", read_near(1)).await;
     let event = "hit in this process, `local = \"5s\"`";
     costs.of(event, read_near(1)).await;
+    read_near_batch(&[2, 3, 4]).await;
+    let event = "hit in this process, batch of three";
+    costs.of(event, read_near_batch(&[2, 3, 4])).await;
+    // This process keeps it no longer.
+    pond.expire("near:4", ttl::LONG).await.unwrap();
+    let event = "hit, batch of three of which this process keeps two";
+    costs.of(event, read_near_batch(&[2, 3, 4])).await;
     let event = "`invalidate`, `#[invalidates]` of a function with `local`, per key";
     costs.of(event, read_near::invalidate(1)).await;
     costs

@@ -141,6 +141,13 @@ async fn read_many(ids: &[usize], source: &Source<[u64; KEYS]>) -> Vec<Option<u6
     ids.iter().map(|id| Some(seen[*id])).collect()
 }
 
+/// The same of what this process keeps.
+#[cached(batch = ids, of = read_near(ids))]
+async fn read_many_near(ids: &[usize], source: &Source<[u64; KEYS]>) -> Vec<Option<u64>> {
+    let seen = source.answer().await;
+    ids.iter().map(|id| Some(seen[*id])).collect()
+}
+
 #[invalidates(half(id % 2))]
 async fn change_half(id: usize) {}
 
@@ -215,7 +222,7 @@ impl Model {
         let process = self.dice.below(PROCESSES);
         let id = self.dice.below(KEYS);
         let pond = self.processes[process].clone();
-        let what = self.dice.below(51);
+        let what = self.dice.below(54);
         // As time goes on, values become old.
         for clock in &self.clocks {
             clock.advance(Duration::from_millis(2));
@@ -284,7 +291,8 @@ impl Model {
                 let at = self.dice.below(evicted.len());
                 pond.command(["DEL", &evicted[at]]).await.unwrap();
             }
-            20..=22 => self.call_many(&pond, id).await,
+            20..=22 => self.call_many(process, id, false).await,
+            51..=53 => self.call_many(process, id, true).await,
             _ => self.read_by_hand(&pond, id, what == 18).await,
         }
         for (id, before) in before.into_iter().enumerate() {
@@ -334,7 +342,7 @@ impl Model {
     }
 
     /// A batch of some keys, one of them twice.
-    async fn call_many(&mut self, pond: &Millpond, first: usize) {
+    async fn call_many(&mut self, process: usize, first: usize, near: bool) {
         if self.many.len() >= LOADS {
             return self.answer().await;
         }
@@ -342,10 +350,20 @@ impl Model {
         let mut ids: Vec<usize> = (0..KEYS).filter(|_| self.dice.below(3) > 0).collect();
         ids.insert(0, first);
         let asked = ids.clone();
-        let task = pond.spawn(async move { read_many(&asked, &source).await });
+        let task = self.processes[process].spawn(async move {
+            if near {
+                read_many_near(&asked, &source).await
+            } else {
+                read_many(&asked, &source).await
+            }
+        });
         self.many.push(Many {
             ids,
-            least: self.truth,
+            least: if near {
+                self.known[process]
+            } else {
+                self.truth
+            },
             task,
             body: None,
             bodies,

@@ -164,9 +164,9 @@ mod tokens;
 ///
 /// The list is a `&[T]`, a `Vec<T>` or a `&Vec<T>`, where `T: Clone`; the function returns a `HashMap`, a `BTreeMap`, a `Vec` of pairs,
 /// or a `Vec<Option<V>>` in the order of the items. The entries, and all options of them, are those of the function for
-/// one, which returns a `V` or an `Option<V>`. The body gets the distinct items that are missing, never an empty list,
-/// and its error is the answer, whatever was cached. Items that it does not return are cached as `None`, where the
-/// function for one caches that. Order and duplicates of the list are kept. An item that is returned twice, and a
+/// one, which returns a `V` or an `Option<V>`, where `V: 'static`. The body gets the distinct items that are missing,
+/// never an empty list, and its error is the answer, whatever was cached. Items that it does not return are cached as
+/// `None`, where the function for one caches that. Order and duplicates of the list are kept. An item that is returned twice, and a
 /// list of another length, are not stored, which is logged once. Around the cache, the body gets the list as it is.
 ///
 /// # Values that this process keeps, too
@@ -179,8 +179,8 @@ mod tokens;
 /// What this process changes, it never sees as it was: an invalidation (of the entry, a tag, `all`, a pattern, by
 /// `#[invalidates]` or by hand), a `put`, `#[updates]` or `refresh` removes what is kept before it is sent and again when
 /// it is answered, and what was read meanwhile is not kept. What *another* process changes is seen when `local` is over.
-/// Raw commands (`command`, pipelines) count as those of another process. The methods of an entry, such as `get`, and the
-/// batch form of the function read the store.
+/// Raw commands (`command`, pipelines) count as those of another process. The batch form of the function looks here first,
+/// item by item, and keeps what it reads and loads. The methods of an entry, such as `get`, read the store.
 ///
 /// Windows of old values begin as ever: nothing old is kept, nor anything that `refresh_ahead` would load again. All that
 /// a `Millpond` keeps shares one bound, `Builder::local_bytes`; a value counts with its length as JSON.

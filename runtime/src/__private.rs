@@ -33,7 +33,7 @@ pub use batch::{
 };
 pub use call::{
     Call, all_entries, cached, cached_or_stale, entry, gives_tags, invalidate, invalidate_tag,
-    lifetime_of, tags_of_value, takes_value,
+    lifetime_of, near_entry, tags_of_value, takes_value,
 };
 #[cfg(feature = "catalogue")]
 #[doc(hidden)]

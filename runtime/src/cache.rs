@@ -40,7 +40,7 @@ mod value_tags;
 mod with_status;
 
 pub use answer::{Answer, never};
-pub(crate) use batch::Batch;
+pub(crate) use batch::{Batch, ErasedNear, Given, NearForm};
 pub use cacheable::{CacheValue, Cacheable, CacheableKind, cacheable};
 #[cfg(feature = "catalogue")]
 pub(crate) use cached_function::Locality;

@@ -7,6 +7,7 @@ mod lookup;
 mod put_as;
 mod reference;
 
+use crate::cache::ErasedNear;
 use crate::error::Error;
 use crate::explain::Explanation;
 use crate::key::Key;
@@ -62,6 +63,7 @@ pub struct Entry<R>(ValueEntry<R>);
 /// ```
 pub struct ValueEntry<T> {
     reference: EntryRef,
+    near: Option<ErasedNear>,
     value: PhantomData<fn() -> T>,
 }
 
@@ -69,8 +71,15 @@ impl<R> Entry<R> {
     pub(crate) fn new(reference: EntryRef) -> Self {
         Self(ValueEntry {
             reference,
+            near: None,
             value: PhantomData,
         })
+    }
+
+    /// This process keeps the value, too.
+    pub(crate) fn near(mut self, near: ErasedNear) -> Self {
+        self.0.near = Some(near);
+        self
     }
 }
 
@@ -220,6 +229,7 @@ impl<T> ValueEntry<T> {
     pub fn entry_ref(&self) -> TypedEntryRef<T> {
         TypedEntryRef {
             reference: self.reference.clone(),
+            near: self.near,
             value: PhantomData,
         }
     }
@@ -273,6 +283,7 @@ impl<T, E> Entry<Result<T, E>> {
     pub fn entry_ref(&self) -> TypedEntryRef<T> {
         TypedEntryRef {
             reference: self.reference.clone(),
+            near: self.near,
             value: PhantomData,
         }
     }
@@ -289,6 +300,8 @@ impl<R> Deref for Entry<R> {
 /// An entry of values of `T`, however the function returns them.
 pub struct TypedEntryRef<T> {
     pub(crate) reference: EntryRef,
+    /// How this process keeps the value, if it does.
+    pub(crate) near: Option<ErasedNear>,
     value: PhantomData<fn() -> T>,
 }
 

@@ -1,10 +1,10 @@
 //! `local = "5s"`, wherever a function can stand.
 #![deny(unused)]
 
-use std::{fmt::Display, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt::Display, sync::Arc, time::Duration};
 
 use millpond::{Millpond, cached, invalidates, updates};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 #[derive(Clone, Serialize, Deserialize)]
 pub struct User {
@@ -54,6 +54,12 @@ impl<K: Display + Send + Sync> Repo<K> {
         Ok(format!("{}{id}", self.kind).into())
     }
 
+    #[cached(batch = ids, of = self.find(*ids))]
+    pub async fn find_many(&self, ids: &[u64]) -> Result<HashMap<u64, Arc<str>>, String> {
+        let name = |id: &u64| (*id, format!("{}{id}", self.kind).into());
+        Ok(ids.iter().map(name).collect())
+    }
+
     #[invalidates(self.find(id), self.find(..))]
     pub async fn forget(&self, id: u64) {
         let _ = id;
@@ -65,11 +71,27 @@ pub async fn get_users(ids: Vec<u64>) -> Result<Vec<Option<User>>, Error> {
     Ok(ids.into_iter().map(|id| Some(User { id })).collect())
 }
 
+#[cached(prefix = "any", key = "<id>", local = "5s", skip(T))]
+async fn get_any<T>(id: u64) -> Option<T>
+where
+    T: Clone + Default + Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    (id > 0).then(T::default)
+}
+
+#[cached(batch = ids, of = get_any::<T>(ids))]
+async fn get_all<T>(ids: &[u64]) -> Vec<Option<T>>
+where
+    T: Clone + Default + Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    ids.iter().map(|id| (*id > 0).then(T::default)).collect()
+}
+
 #[updates(get_user(id))]
 pub async fn rename(id: u64) -> Result<User, Error> {
     Ok(User { id })
 }
 
 fn main() {
-    let _ = (constant, old, sealed::<str>);
+    let _ = (constant, old, sealed::<str>, get_any::<u64>, get_all::<u64>);
 }

@@ -164,11 +164,16 @@ fn entry_function(cache: &Cache, name: &Ident, entry: &EntryArguments) -> TokenS
         "Entry"
     };
     let signature = signature(runtime, function, output, name, entry, &arguments, returned);
+    let lasting = lasting(output, Span::mixed_site());
     let made = if cache.is_local() {
-        local::entry(cache, &lasting(output, Span::mixed_site()))
+        local::entry(cache, &lasting)
     } else {
         let call = call(cache);
-        quote_spanned!(name.span()=> #runtime::__private::entry(#call))
+        if cache.constants.near.is_some() {
+            local::near_entry(cache, &call, &lasting)
+        } else {
+            quote_spanned!(name.span()=> #runtime::__private::entry(#call))
+        }
     };
     let doc = format!(
         "The cache entry of `{}` with these arguments.",

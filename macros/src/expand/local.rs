@@ -79,6 +79,20 @@ pub fn entry(cache: &Cache, output: &syn::Type) -> TokenStream {
     quote_spanned!(Span::mixed_site()=> #runtime::__private::local_entry(#call #rest, #form))
 }
 
+/// The entry of a function whose values are in the store too. Its batch form learns there how they are kept.
+pub fn near_entry(cache: &Cache, call: &TokenStream, output: &syn::Type) -> TokenStream {
+    let runtime = &cache.runtime;
+    let kind = return_kind(runtime, output, "kind_unshared");
+    // What cannot be kept is reported at the function.
+    quote_spanned! {Span::mixed_site()=>
+        #runtime::__private::near_entry(#call, || {
+            use #runtime::__private::forms::*;
+            let local = #runtime::__private::any_local_type(#kind);
+            (&&local).erased((&&&&local).form())
+        })
+    }
+}
+
 /// How the values of a type are kept, found by the compiler.
 fn form(cache: &Cache, local_type: &TokenStream) -> TokenStream {
     let runtime = &cache.runtime;

@@ -3,17 +3,16 @@
 mod batchable;
 mod collection;
 mod pass;
+mod slots;
 
 use super::call::bypassed;
-use crate::cache::Batch;
 use crate::cache::call_mode::{self, CallMode};
-use crate::cache::{BypassReason, CachedCall, CallStatus, ReturnKind};
+use crate::cache::{Batch, BypassReason, CachedCall, CallStatus, Given, Keeper, ReturnKind};
 use crate::entry::{EntryRef, TypedEntryRef};
-use crate::value::{self, ErasedValue, TypedValue};
 pub use batchable::{Batchable, batchable};
-use bytes::Bytes;
 pub use collection::{BatchCollection, ItemValue};
 pub use pass::{Again, Item, PassAs, ViaClone, ViaOnce};
+use slots::{Near, Slots};
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
@@ -43,6 +42,7 @@ impl<T> BatchEntries<T> {
         self,
         mode: Option<CallMode>,
         places: &[usize],
+        keeper: Option<&'static Keeper>,
     ) -> Result<Vec<CachedCall>, BypassReason> {
         if let Some(reason) = bypassed(mode, self.when) {
             return Err(reason);
@@ -91,7 +91,7 @@ impl<T> BatchEntries<T> {
                 counters: Arc::clone(&counters),
                 function: function.clone(),
                 refresh,
-                keeper: None,
+                keeper,
                 cluster: None,
             });
         }
@@ -101,6 +101,17 @@ impl<T> BatchEntries<T> {
     /// What the function for one does not store.
     fn unless(&self) -> Option<fn(&[u8]) -> bool> {
         self.entries.first()?.reference.function?.unless
+    }
+
+    /// How this process keeps values, if it does.
+    fn near(&self) -> Option<Near<T>>
+    where
+        T: 'static,
+    {
+        let first = self.entries.first()?;
+        let form = first.near?()?.downcast().ok()?;
+        let within = first.reference.function?.within();
+        Some(Near { form, within })
     }
 
     /// For each item, its place among the distinct ones; and the first item of each of these.
@@ -127,18 +138,11 @@ impl<T> std::fmt::Debug for BatchEntries<T> {
     }
 }
 
-/// What is known of the value of one distinct item.
-struct Slot<V> {
-    value: TypedValue<V>,
-    /// The plain form, where the item stands in the list more than once.
-    plain: Option<Bytes>,
-}
-
 /// Answers the items that are cached, and runs the body for the others and stores what it gives. To be called when
 /// the answer is about to be polled.
 pub async fn batch<K, T, V, S, F, R>(
     entries: BatchEntries<S>,
-    batchable: Batchable<K, T, V>,
+    batchable: Batchable<K, T, V, S>,
     items: Vec<T>,
     body: F,
     again: fn(&F) -> Option<F>,
@@ -146,13 +150,15 @@ pub async fn batch<K, T, V, S, F, R>(
 where
     K: ReturnKind,
     T: Clone,
+    S: 'static,
     F: FnOnce(Vec<T>) -> R,
     R: Future<Output = K::Return>,
 {
     let (places, firsts) = entries.distinct();
-    let unless = entries.unless();
+    let (unless, near) = (entries.unless(), entries.near());
+    let keeper = near.as_ref().map(|near| near.form.keeper);
     let (mode, reporting) = call_mode::take();
-    let calls = match entries.begin(mode, &places) {
+    let calls = match entries.begin(mode, &places, keeper) {
         Ok(calls) => calls,
         Err(reason) => {
             reporting.bypassed(reason);
@@ -162,26 +168,24 @@ where
     let repeats = places.len() > firsts.len();
     let Batchable {
         kind,
-        nulls,
-        read,
-        write,
+        of_item,
         split,
         add,
         join,
     } = batchable;
-    let slot = |_| Slot {
-        value: TypedValue::new(read, write),
-        plain: None,
-    };
-    let mut slots: Vec<Slot<V>> = firsts.iter().map(slot).collect();
+    let mut slots = Slots::new(firsts.len(), of_item, near, repeats);
+    let (calls, status) = slots.look(calls);
     let mut rest: Option<K::Value> = None;
     let mut body = Some(body);
     let once = body.as_ref().is_none_or(|body| again(body).is_none());
-    let mut batch = Box::pin(Batch::enter(calls, unless, once)).await;
+    let mut batch = Box::pin(Batch::enter(calls, unless, once, status)).await;
     loop {
         for found in batch.take_found() {
-            match slots[found.at].read(&found.plain, nulls, repeats) {
-                Ok(()) => batch.hit(found),
+            match slots.read(found.at, &found.plain) {
+                Ok(()) => {
+                    let kept = found.load.as_ref().and_then(|_| slots.kept(found.at));
+                    batch.hit(found, kept);
+                }
                 Err(what) => batch.garbage(found.at, found.load, &what),
             }
         }
@@ -218,18 +222,13 @@ where
         if split.is_odd {
             batch.odd();
         }
-        let mut given: Vec<Option<Bytes>> = firsts.iter().map(|_| None).collect();
+        let mut given: Vec<Option<Given>> = firsts.iter().map(|_| None).collect();
         for (&at, item) in missing.iter().zip(split.items) {
-            let slot = &mut slots[at];
-            let plain = match item.value {
-                Some(value) => {
-                    slot.value.set(value);
-                    batch.plain_form(at, &slot.value, repeats)
-                }
-                None => nulls.then(|| Bytes::from_static(value::NULL_SENTINEL.as_bytes())),
-            };
-            slot.plain = plain.clone().filter(|_| repeats);
-            given[at] = plain.filter(|_| item.is_sure);
+            let plain = slots.given(at, item.value, |value| batch.plain_form(at, value, repeats));
+            given[at] = plain.filter(|_| item.is_sure).map(|plain| Given {
+                plain,
+                kept: slots.kept(at),
+            });
         }
         match &mut rest {
             Some(rest) => add(rest, split.rest),
@@ -239,20 +238,7 @@ where
     }
     reporting.say(|| CallStatus::Batch(batch.status()));
     batch.end();
-    let values = slots.iter_mut().map(|slot| slot.value.take()).collect();
-    let plain = |at: usize| slots[at].plain.clone();
-    kind.success(join(rest, &items, &places, values, &plain))
-}
-
-impl<V> Slot<V> {
-    /// Reads what was found; where `nulls` stand for an item that there is not, nothing.
-    fn read(&mut self, plain: &Bytes, nulls: bool, repeats: bool) -> Result<(), String> {
-        if nulls && value::is_null(plain) {
-            return Ok(());
-        }
-        let place = &mut self.value;
-        value::read_plain(plain, &mut |json| place.read(json))?;
-        self.plain = repeats.then(|| plain.clone());
-        Ok(())
-    }
+    let values = slots.take_all();
+    let again = |at: usize| slots.again(at);
+    kind.success(join(rest, &items, &places, values, &again))
 }

@@ -9,6 +9,7 @@ use crate::cache::{
 use crate::client::tags::Tags;
 use crate::entry::{AllEntries, Entry, EntryRef, Invalidation};
 use crate::key::{Key, Tag};
+use crate::local::Value;
 use crate::pond::Millpond;
 use crate::scope;
 use crate::value;
@@ -220,6 +221,12 @@ where
 /// The entry of a call.
 pub fn entry<R>(call: Call) -> Entry<R> {
     Entry::new(call.into_reference())
+}
+
+/// The entry of a call of a function with `local = "5s"`. Who finds the value through it learns of `near` how this process keeps
+/// it.
+pub fn near_entry<R>(call: Call, near: fn() -> Option<Value>) -> Entry<R> {
+    entry(call).near(near)
 }
 
 /// Invalidates the entry of a call.

@@ -1,9 +1,9 @@
 //! How the values of a function are kept, told by the compiler: what is behind an `Arc` is kept as it is, so that
 //! a hit clones that `Arc` and nothing else.
 
-use crate::cache::{CacheableKind, ReturnKind};
+use crate::cache::{CacheableKind, NearForm, ReturnKind};
 use crate::json::{self, Order};
-use crate::local::Form;
+use crate::local::{Form, Value};
 use serde::Serialize;
 use std::any::Any;
 use std::fmt;
@@ -79,6 +79,7 @@ fn cloned<T: LocalValue>() -> Form<T> {
 /// One trait a form, told apart by how many references the type stands behind: `&&&&type` finds the first of
 /// them that fits.
 pub mod forms {
+    pub use super::erased::{ViaKept, ViaUnkept};
     pub use super::weights::{ViaJson, ViaPointer, ViaSize};
     use super::{Any, Arc, Form, LocalType, LocalValue, Null, cloned};
 
@@ -197,6 +198,43 @@ mod weights {
 
         fn bytes(&self) -> fn(&T) -> usize {
             |_| size_of::<T>()
+        }
+    }
+}
+
+/// The form without its type, for an entry: `&&type` finds the first that fits.
+mod erased {
+    use super::{Form, LocalType, LocalValue, NearForm, Value};
+
+    /// What can be kept.
+    pub trait ViaKept {
+        /// The value.
+        type Value;
+        /// The form.
+        fn erased(&self, form: Form<Self::Value>) -> Option<Value>;
+    }
+
+    impl<T: LocalValue> ViaKept for &LocalType<T> {
+        type Value = T;
+
+        fn erased(&self, form: Form<T>) -> Option<Value> {
+            Some(NearForm::erased(form))
+        }
+    }
+
+    /// What cannot be kept, which is reported elsewhere.
+    pub trait ViaUnkept {
+        /// The value.
+        type Value;
+        /// The form.
+        fn erased(&self, form: Form<Self::Value>) -> Option<Value>;
+    }
+
+    impl<T> ViaUnkept for LocalType<T> {
+        type Value = T;
+
+        fn erased(&self, _form: Form<T>) -> Option<Value> {
+            None
         }
     }
 }

@@ -4,23 +4,26 @@
 //! its keys, loads those that it leads, and only then waits for the others: whoever waits leads nothing, so that no
 //! two batches wait for each other.
 
+mod join;
+mod near;
 mod read;
 mod store;
 mod together;
 
 use super::cached_function::UnlessOf;
-use super::call::CachedCall;
 use super::call_status::BatchStatus;
-use super::flight::{FlightResult, Patience, Role, Waited, Waiter};
+use super::flight::{FlightResult, Patience, Waited, Waiter};
 use super::load::Load;
 use super::span::{LoadSpan, Within};
-use crate::key::FullKey;
+use crate::local::Value;
 use crate::runtime::{self, BoxFuture, Instant};
 use crate::value::{self, ErasedValue};
 use bytes::Bytes;
+pub(crate) use near::{ErasedNear, NearForm};
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
+pub(crate) use store::Given;
 pub(crate) use together::Together;
 
 /// A value that was found.
@@ -55,74 +58,13 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Joins the flights of all keys, and reads those that are this call's to load. `once`: the body cannot run
-    /// again, so nothing is left to others.
-    pub(crate) async fn enter(
-        calls: Vec<CachedCall>,
-        unless: Option<UnlessOf>,
-        once: bool,
-    ) -> Self {
-        let span = calls.first().map_or(LoadSpan::none(), |call| {
-            LoadSpan::begin(call.key.prefix()).of_keys(calls.len())
-        });
-        let joined = Self::join(calls, unless, once, span.clone());
-        span.around(joined).await
-    }
-
-    async fn join(
-        calls: Vec<CachedCall>,
-        unless: Option<UnlessOf>,
-        once: bool,
-        span: LoadSpan,
-    ) -> Self {
-        let now = runtime::now();
-        let mut batch = Self {
-            waiting: Vec::new(),
-            loads: Vec::new(),
-            alone: Vec::new(),
-            found: Vec::new(),
-            unless,
-            until: now,
-            budget: Duration::ZERO,
-            status: BatchStatus::default(),
-            span,
-            result: ("hit", "store"),
-        };
-        let mut looks = true;
-        for (at, call) in calls.into_iter().enumerate() {
-            let settings = &call.cache.client.settings;
-            batch.until = now + settings.flight_wait;
-            batch.budget = settings.budget;
-            looks = !call.refresh;
-            let Some(full) = usable(&call) else {
-                batch.alone.push(at);
-                continue;
-            };
-            let mut load = call.new_load(full);
-            if call.refresh || !call.policy.flight {
-                batch.loads.push((at, load));
-                continue;
-            }
-            match call.cache.flights.join(&load.full.text(), now) {
-                Role::Lead(leader) => {
-                    load.leader = Some(leader);
-                    batch.loads.push((at, load));
-                }
-                Role::Wait(_) if once || !runtime::in_runtime() => batch.alone.push(at),
-                Role::Wait(waiter) => batch.waiting.push((at, load, waiter)),
-            }
-        }
-        batch.read(looks).await;
-        batch
-    }
-
     /// What was found since the last time.
     pub(crate) fn take_found(&mut self) -> Vec<Found> {
         mem::take(&mut self.found)
     }
 
-    /// What was found is returned.
-    pub(crate) fn hit(&mut self, found: Found) {
+    /// What was found is returned, and this is kept of it, if anything is.
+    pub(crate) fn hit(&mut self, found: Found, kept: Option<Value>) {
         let is_null = value::is_null(&found.plain);
         let status = &mut self.status;
         let count = match found.load {
@@ -133,7 +75,7 @@ impl Batch {
         };
         *count += 1;
         if let Some(load) = found.load {
-            load.hit(found.plain, is_null, None);
+            load.hit(found.plain, is_null, kept);
         }
     }
 
@@ -313,31 +255,4 @@ impl Found {
             is_old,
         }
     }
-}
-
-/// The key, unless the call goes around the cache with it.
-fn usable(call: &CachedCall) -> Option<FullKey> {
-    let client = &call.cache.client;
-    if let Err(error) = call.key.check().and_then(|()| call.tags.check()) {
-        let prefix = call.key.prefix();
-        if call.function.as_ref().is_none_or(|it| it.says_unusable()) {
-            tracing::warn!(prefix, %error, "called without the cache");
-        } else {
-            tracing::debug!(prefix, %error, "called without the cache");
-        }
-        call.counters.bypassed.add(1);
-        return None;
-    }
-    if !runtime::in_runtime() && client.needs_runtime() {
-        call.cache.warn_outside();
-        call.counters.bypassed.add(1);
-        return None;
-    }
-    let full = client.full(&call.key);
-    if call.cache.flights.leads(&full.text()) {
-        // The body of a load asks for the key that it is loading.
-        call.counters.bypassed.add(1);
-        return None;
-    }
-    Some(full)
 }

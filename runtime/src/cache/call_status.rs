@@ -162,6 +162,21 @@ pub struct BatchStatus {
     pub loaded: u32,
     /// Asked of the body, without having been looked up.
     pub bypassed: u32,
+    /// How many of `hits` and `nulls` this process had kept: see `local` of [`#[cached]`](macro@crate::cached).
+    pub local: u32,
+}
+
+impl BatchStatus {
+    /// An item was found in this process.
+    pub(crate) fn found_local(&mut self, is_null: bool) {
+        let count = if is_null {
+            &mut self.nulls
+        } else {
+            &mut self.hits
+        };
+        *count += 1;
+        self.local += 1;
+    }
 }
 
 impl CallStatus {

@@ -72,6 +72,14 @@ impl<T> TypedValue<T> {
         self.value = Some(value);
     }
 
+    #[expect(
+        clippy::ref_option,
+        reason = "to a function for one, a batch's missing value is a value"
+    )]
+    pub(crate) fn get(&self) -> &Option<T> {
+        &self.value
+    }
+
     pub(crate) fn take(&mut self) -> Option<T> {
         self.value.take()
     }

@@ -1,7 +1,5 @@
 //! What a batch returns: values by item.
 
-use crate::value;
-use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, Hash};
@@ -24,8 +22,8 @@ pub(super) struct GivenItem<V> {
     pub(super) is_sure: bool,
 }
 
-/// Gives the plain form of the value of a distinct item again.
-pub(super) type Plain<'a> = &'a dyn Fn(usize) -> Option<Bytes>;
+/// Gives the value of a distinct item again.
+pub(super) type Repeated<'a, V> = &'a dyn Fn(usize) -> Option<V>;
 
 /// A return type of a batch, whose items are `T`s.
 #[diagnostic::on_unimplemented(
@@ -48,7 +46,7 @@ pub trait BatchCollection<T>: Sized {
         items: &[T],
         places: &[usize],
         values: Vec<Option<Self::Value>>,
-        plain: Plain<'_>,
+        again: Repeated<'_, Self::Value>,
     ) -> Self;
 }
 
@@ -58,35 +56,56 @@ pub trait BatchCollection<T>: Sized {
     label = "the values of the batch are `{Self}`",
     note = "the function for one returns the value itself, or an `Option` of it"
 )]
-pub trait ItemValue<S> {
+pub trait ItemValue<S>: Sized {
     #[doc(hidden)]
     const NULLS: bool;
+    /// What is known of an item, as the function for one has it.
+    #[doc(hidden)]
+    fn as_one(item: &Option<Self>) -> Option<&S>;
+    /// What the function for one has, as what is known of an item.
+    #[doc(hidden)]
+    fn of_one(value: S) -> Option<Self>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<V> ItemValue<V> for V {
     const NULLS: bool = false;
+
+    fn as_one(item: &Option<V>) -> Option<&V> {
+        item.as_ref()
+    }
+
+    fn of_one(value: V) -> Option<V> {
+        Some(value)
+    }
 }
 
 #[diagnostic::do_not_recommend]
 impl<V> ItemValue<Option<V>> for V {
     const NULLS: bool = true;
+
+    fn as_one(item: &Option<V>) -> Option<&Option<V>> {
+        Some(item)
+    }
+
+    fn of_one(value: Option<V>) -> Option<V> {
+        value
+    }
 }
 
-/// The value of each item, first by the item itself and then from its plain form.
-fn each<'a, T, V: DeserializeOwned>(
+/// The value of each item: that which is there at its first place, and once more at others.
+fn each<'a, T, V>(
     items: &'a [T],
     places: &'a [usize],
     mut values: Vec<Option<V>>,
-    plain: Plain<'a>,
+    again: Repeated<'a, V>,
 ) -> impl Iterator<Item = (&'a T, Option<V>)> {
     let mut given: HashSet<usize> = HashSet::with_capacity(values.len());
     items.iter().zip(places).map(move |(item, &place)| {
         if given.insert(place) {
             return (item, values.get_mut(place).and_then(Option::take));
         }
-        let plain = plain(place).filter(|plain| !value::is_null(plain));
-        (item, plain.and_then(|plain| value::decode(&plain).ok()))
+        (item, again(place))
     })
 }
 
@@ -118,7 +137,7 @@ macro_rules! maps {
                     items: &[T],
                     places: &[usize],
                     mut values: Vec<Option<V>>,
-                    _plain: Plain<'_>,
+                    _again: Repeated<'_, V>,
                 ) -> Self {
                     let mut map = rest.unwrap_or_else(|| $new);
                     if !map.is_empty() {
@@ -197,14 +216,14 @@ where
         items: &[T],
         places: &[usize],
         values: Vec<Option<V>>,
-        plain: Plain<'_>,
+        again: Repeated<'_, V>,
     ) -> Self {
         let mut rest = rest.unwrap_or_default();
         if !rest.is_empty() {
             let asked: HashSet<K> = items.iter().map(|item| item.clone().into()).collect();
             rest.retain(|(key, _)| !asked.contains(key));
         }
-        let pairs = each(items, places, values, plain);
+        let pairs = each(items, places, values, again);
         let pairs = pairs.filter_map(|(item, value)| Some((item.clone().into(), value?)));
         pairs.chain(rest).collect()
     }
@@ -235,9 +254,9 @@ impl<V: DeserializeOwned, T> BatchCollection<T> for Vec<Option<V>> {
         items: &[T],
         places: &[usize],
         values: Vec<Option<V>>,
-        plain: Plain<'_>,
+        again: Repeated<'_, V>,
     ) -> Self {
-        each(items, places, values, plain)
+        each(items, places, values, again)
             .map(|(_, value)| value)
             .collect()
     }

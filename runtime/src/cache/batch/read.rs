@@ -80,6 +80,9 @@ impl Batch {
         for (_, load) in &mut reading {
             load.departed = load.departs(Leader::read_departs);
             load.read_at = read_at;
+            if let Some(keeper) = load.keeper {
+                (keeper.sample)(load);
+            }
         }
         let each = if client.cluster { 1 } else { MOST };
         let mut chunks: Vec<Range<usize>> = (0..reading.len())

@@ -6,6 +6,7 @@ use crate::cache::fill::Fill;
 use crate::cache::flight::{Departure, Leader};
 use crate::client::Client;
 use crate::error::Error;
+use crate::local::Value;
 use crate::reply;
 use crate::runtime::BoxFuture;
 use crate::store::command::{Command, Effect, Reply, Script};
@@ -19,19 +20,29 @@ use std::time::Duration;
 const MOST_ENTRIES: usize = 200;
 const MOST_BYTES: usize = 512 * 1024;
 
+/// What the body gave for one item.
+pub(crate) struct Given {
+    pub(crate) plain: Bytes,
+    /// What this process keeps of it, if it does.
+    pub(crate) kept: Option<Value>,
+}
+
 impl Batch {
     /// Stores what the body gave, by the places of the items; what is not given, nobody else can use.
-    pub(crate) async fn store(self, given: Vec<Option<Bytes>>) -> Self {
+    pub(crate) async fn store(self, given: Vec<Option<Given>>) -> Self {
         let span = self.span.clone();
         span.around(self.store_within(given)).await
     }
 
-    async fn store_within(mut self, mut given: Vec<Option<Bytes>>) -> Self {
+    async fn store_within(mut self, mut given: Vec<Option<Given>>) -> Self {
         self.alone.clear();
         let mut fills: Vec<BoxFuture<Option<Fill>>> = Vec::new();
-        for (at, load) in mem::take(&mut self.loads) {
+        for (at, mut load) in mem::take(&mut self.loads) {
             match given.get_mut(at).and_then(Option::take) {
-                Some(plain) => {
+                Some(Given { plain, kept }) => {
+                    if let Some(keeper) = load.keeper {
+                        (keeper.will_keep)(&mut load, kept);
+                    }
                     let keeps = self.unless.is_some_and(|unless| unless(&plain));
                     fills.push(Box::pin(load.fill(plain, keeps)));
                 }

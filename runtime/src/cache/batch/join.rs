@@ -1,0 +1,101 @@
+//! The beginning of a batch: each key has a flight, which this call leads or waits for.
+
+use super::Batch;
+use crate::cache::cached_function::UnlessOf;
+use crate::cache::call::CachedCall;
+use crate::cache::call_status::BatchStatus;
+use crate::cache::flight::Role;
+use crate::cache::span::LoadSpan;
+use crate::key::FullKey;
+use crate::runtime;
+use std::time::Duration;
+
+impl Batch {
+    /// Joins the flights of these keys, and reads those that are this call's to load. `once`: the body cannot run
+    /// again, so nothing is left to others. `status`: what the other keys came to.
+    pub(crate) async fn enter(
+        calls: Vec<(usize, CachedCall)>,
+        unless: Option<UnlessOf>,
+        once: bool,
+        status: BatchStatus,
+    ) -> Self {
+        let span = calls.first().map_or(LoadSpan::none(), |(_, call)| {
+            LoadSpan::begin(call.key.prefix()).of_keys(calls.len())
+        });
+        let batch = Self {
+            waiting: Vec::new(),
+            loads: Vec::new(),
+            alone: Vec::new(),
+            found: Vec::new(),
+            unless,
+            until: runtime::now(),
+            budget: Duration::ZERO,
+            status,
+            span: span.clone(),
+            result: ("hit", "store"),
+        };
+        let joined = batch.join(calls, once);
+        span.around(joined).await
+    }
+
+    async fn join(mut self, calls: Vec<(usize, CachedCall)>, once: bool) -> Self {
+        let now = self.until;
+        let mut looks = true;
+        for (at, call) in calls {
+            let settings = &call.cache.client.settings;
+            self.until = now + settings.flight_wait;
+            self.budget = settings.budget;
+            looks = !call.refresh;
+            let Some(full) = usable(&call) else {
+                self.alone.push(at);
+                continue;
+            };
+            let mut load = call.new_load(full);
+            if call.refresh {
+                // As for a call of one: what is kept goes before the load, and again once it is stored.
+                call.cache.forget(&load.full.text());
+            }
+            if call.refresh || !call.policy.flight {
+                self.loads.push((at, load));
+                continue;
+            }
+            match call.cache.flights.join(&load.full.text(), now) {
+                Role::Lead(leader) => {
+                    load.leader = Some(leader);
+                    self.loads.push((at, load));
+                }
+                Role::Wait(_) if once || !runtime::in_runtime() => self.alone.push(at),
+                Role::Wait(waiter) => self.waiting.push((at, load, waiter)),
+            }
+        }
+        self.read(looks).await;
+        self
+    }
+}
+
+/// The key, unless the call goes around the cache with it.
+fn usable(call: &CachedCall) -> Option<FullKey> {
+    let client = &call.cache.client;
+    if let Err(error) = call.key.check().and_then(|()| call.tags.check()) {
+        let prefix = call.key.prefix();
+        if call.function.as_ref().is_none_or(|it| it.says_unusable()) {
+            tracing::warn!(prefix, %error, "called without the cache");
+        } else {
+            tracing::debug!(prefix, %error, "called without the cache");
+        }
+        call.counters.bypassed.add(1);
+        return None;
+    }
+    if !runtime::in_runtime() && client.needs_runtime() {
+        call.cache.warn_outside();
+        call.counters.bypassed.add(1);
+        return None;
+    }
+    let full = client.full(&call.key);
+    if call.cache.flights.leads(&full.text()) {
+        // The body of a load asks for the key that it is loading.
+        call.counters.bypassed.add(1);
+        return None;
+    }
+    Some(full)
+}

@@ -44,6 +44,8 @@ mod tls;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod transport;
 #[cfg(any(feature = "upstash", feature = "redis"))]
+mod turn;
+#[cfg(any(feature = "upstash", feature = "redis"))]
 mod until;
 #[cfg(feature = "upstash")]
 mod upstash;

@@ -1,6 +1,6 @@
 //! Until when something may take, and who keeps the time.
 
-use super::waiting::Turn;
+use super::turn::Turn;
 use crate::runtime::Instant;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::runtime::sleep_until;

@@ -3,13 +3,11 @@
 use super::command::{Effect, Reply};
 use super::repeat::after_sending;
 use super::transport::Outgoing;
+use super::turn::Turn;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::{self, Since};
 use std::future::Future;
 use std::sync::Arc;
-#[cfg(not(target_arch = "wasm32"))]
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot::{self, error::RecvError};
 
@@ -70,46 +68,6 @@ impl<C: Outgoing> Request<C> {
     pub(crate) fn refuse(self, error: &Error) {
         let effects: Vec<Effect> = self.commands.iter().map(Outgoing::effect).collect();
         let _ = self.caller.send(unsent(&effects, error));
-    }
-}
-
-/// Who was first: the delivery that sends, or the caller that gives up. It decides whether a caller may be
-/// told that nothing left.
-#[derive(Default)]
-pub(crate) struct Turn {
-    state: AtomicU8,
-    /// Whether the caller polls the delivery, within its own time limit.
-    #[cfg(not(target_arch = "wasm32"))]
-    keeps_time: AtomicBool,
-}
-
-const SENT: u8 = 1;
-const WITHDRAWN: u8 = 2;
-
-impl Turn {
-    /// Whether the commands may leave; from then on they cannot be withdrawn.
-    pub(crate) fn leave(&self) -> bool {
-        let taken = self
-            .state
-            .compare_exchange(0, SENT, Ordering::AcqRel, Ordering::Acquire);
-        matches!(taken, Ok(_) | Err(SENT))
-    }
-
-    /// Whether the commands stay here.
-    pub(crate) fn withdraw(&self) -> bool {
-        self.state
-            .compare_exchange(0, WITHDRAWN, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
-    }
-
-    #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) fn keep_time(&self, keeps: bool) {
-        self.keeps_time.store(keeps, Ordering::Relaxed);
-    }
-
-    #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) fn keeps_time(&self) -> bool {
-        self.keeps_time.load(Ordering::Relaxed)
     }
 }
 

@@ -2,7 +2,7 @@
 //! one by the other. It goes on as a task where the caller goes away, is late, or keeps others from leaving.
 
 use crate::runtime::{BoxFuture, RuntimeHandle};
-use crate::store::waiting::Turn;
+use crate::store::turn::Turn;
 use crate::sync;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};

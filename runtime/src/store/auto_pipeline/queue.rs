@@ -3,7 +3,8 @@
 use super::attended::Attended;
 use crate::store::request_limits::RequestLimits;
 use crate::store::transport::{Kind, Outgoing};
-use crate::store::waiting::{Request, Turn};
+use crate::store::turn::Turn;
+use crate::store::waiting::Request;
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! At the edge what is begun has to be a task, for which the request waits: no caller polls a delivery.
 
-use crate::store::waiting::Turn;
+use crate::store::turn::Turn;
 use std::sync::Arc;
 use std::task::Context;
 

@@ -1,6 +1,8 @@
 //! Both clocks as they stood at the last tick of the system: a few nanoseconds to read, some milliseconds old.
 
 use super::{Clock, ManualClock};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -64,10 +66,23 @@ fn system() -> Coarse {
         let rest = u64::try_from(time.tv_nsec).unwrap_or(0);
         seconds.wrapping_mul(1_000_000_000).wrapping_add(rest)
     };
-    Coarse {
-        monotonic: read(ClockId::MonotonicCoarse),
-        wall: read(ClockId::RealtimeCoarse),
+    // Both go on at the same ticks, and after a suspension the wall clock goes on at once: as long as it says the same,
+    // so does the other.
+    let wall = read(ClockId::RealtimeCoarse);
+    let last = LAST.get();
+    if last.wall == wall {
+        return last;
     }
+    let monotonic = read(ClockId::MonotonicCoarse);
+    let now = Coarse { monotonic, wall };
+    LAST.set(now);
+    now
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+thread_local! {
+    /// What this thread has read last.
+    static LAST: Cell<Coarse> = const { Cell::new(Coarse { monotonic: 0, wall: 0 }) };
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

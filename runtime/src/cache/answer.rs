@@ -250,7 +250,7 @@ impl Progress {
         value: &mut dyn ErasedValue,
         reporting: &Reporting,
     ) -> Step {
-        let load = match entered {
+        let mut load = match entered {
             Entered::Load(load) => load,
             Entered::Alone(reason) => {
                 reporting.bypassed(reason);
@@ -265,7 +265,7 @@ impl Progress {
                 reporting.bypassed(BypassReason::Unusable);
                 return Step::Body;
             }
-            Entered::Found(plain, load) => {
+            Entered::Found(plain, mut load) => {
                 match value::read_plain(&plain, &mut |json| value.read(json)) {
                     Ok(()) => match load.on_found() {
                         OnFound::Return => {
@@ -276,21 +276,25 @@ impl Progress {
                             }
                             return Step::Answered;
                         }
-                        OnFound::Run => load.with_stale(plain),
-                        OnFound::RunFor(soft) => match Box::new(load.with_stale(plain)).split(soft)
-                        {
-                            Ok((load, awaiting)) => {
-                                *self = Self::ToAwait(load, awaiting);
-                                return Step::Body;
+                        OnFound::Run => load.has_stale(plain),
+                        OnFound::RunFor(soft) => {
+                            load.has_stale(plain);
+                            match load.split(soft) {
+                                Ok((load, awaiting)) => {
+                                    *self = Self::ToAwait(load, awaiting);
+                                    return Step::Body;
+                                }
+                                Err(same) => load = same,
                             }
-                            Err(load) => *load,
-                        },
+                        }
                     },
                     Err(what) => load.garbage(&what),
                 }
+                load
             }
         };
-        *self = Self::Loading(Box::new(load.begin_body()));
+        load.begin_body();
+        *self = Self::Loading(load);
         Step::Body
     }
 

@@ -38,9 +38,9 @@ pub(crate) async fn run(load: Box<Load>, body: Box<Body>) {
 }
 
 async fn run_within(load: Box<Load>, mut body: Box<Body>) {
-    let load = if load.observed.is_some() {
+    let mut load = if load.observed.is_some() {
         // Its caller has just read it, and waits.
-        *load
+        load
     } else {
         let Some(load) = read_again(load, &mut *body).await else {
             return;
@@ -49,7 +49,7 @@ async fn run_within(load: Box<Load>, mut body: Box<Body>) {
     };
     // As if it failed, until it returns: it may panic, or never end.
     load.pause();
-    let mut load = load.begin_body();
+    load.begin_body();
     let end = poll_fn(|cx| body.poll(cx, &load)).await;
     load.end_body();
     match end {
@@ -76,7 +76,7 @@ async fn run_within(load: Box<Load>, mut body: Box<Body>) {
 }
 
 /// The load as of a second read; nothing if there is nothing left to do.
-async fn read_again(load: Box<Load>, body: &mut Body) -> Option<Load> {
+async fn read_again(load: Box<Load>, body: &mut Body) -> Option<Box<Load>> {
     let load = match load.cluster {
         Some(cluster) => (cluster.background)(load).await?,
         None => load,

@@ -74,7 +74,7 @@ impl Batch {
             None => &mut status.shared,
         };
         *count += 1;
-        if let Some(load) = found.load {
+        if let Some(mut load) = found.load {
             load.hit(found.plain, is_null, kept);
         }
     }
@@ -87,7 +87,10 @@ impl Batch {
     /// What was found is no value of the type.
     pub(crate) fn garbage(&mut self, at: usize, load: Option<Load>, what: &str) {
         match load {
-            Some(load) => self.loads.push((at, load.garbage(what))),
+            Some(load) => {
+                load.garbage(what);
+                self.loads.push((at, load));
+            }
             None => self.alone.push(at),
         }
     }
@@ -108,8 +111,9 @@ impl Batch {
         self.status.loaded += asked(loaded);
         self.status.bypassed += asked(self.missing().len() - loaded);
         self.result = ("miss", "body");
-        let loads = mem::take(&mut self.loads).into_iter();
-        self.loads = loads.map(|(at, load)| (at, load.begin_body())).collect();
+        for (_, load) in &mut self.loads {
+            load.begin_body();
+        }
     }
 
     /// The body returned: one body, however many items it loaded.

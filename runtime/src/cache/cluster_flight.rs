@@ -56,7 +56,7 @@ pub(crate) static CLUSTER: ClusterFlight = ClusterFlight {
 impl Load {
     /// Looks at what the read found. If it is to be loaded, takes the lease, or waits for the value of whoever has it,
     /// but no longer than until then.
-    async fn look_under_lease(mut self, until: Instant) -> Entered {
+    async fn look_under_lease(mut self: Box<Self>, until: Instant) -> Entered {
         let mut pause = FIRST_PAUSE;
         let mut soft_until = None;
         loop {
@@ -105,7 +105,7 @@ impl Load {
     }
 
     /// A read that was not this call's to wait for has a budget of its own.
-    async fn read_again(mut self) -> Self {
+    async fn read_again(mut self: Box<Self>) -> Box<Self> {
         let leader = self.leader.take();
         self.budget = self.cache.client.settings.budget;
         self.waits = true;

@@ -34,7 +34,7 @@ impl CachedCall {
             counters.bypassed.add(1);
             return Entered::Alone(BypassReason::OwnKey);
         }
-        let mut load = self.new_load(full);
+        let mut load = Box::new(self.new_load(full));
         if self.refresh {
             self.cache.forget(&name);
         }
@@ -43,7 +43,7 @@ impl CachedCall {
         span.around(self.load(&name, load)).await
     }
 
-    async fn load(&self, name: &str, load: Load) -> Entered {
+    async fn load(&self, name: &str, load: Box<Load>) -> Entered {
         if self.refresh || !self.policy.flight {
             let load = load.read(None).await;
             return if self.refresh {
@@ -56,7 +56,7 @@ impl CachedCall {
     }
 
     /// Takes part in the flight of the key.
-    async fn fly(&self, name: &str, mut load: Load) -> Entered {
+    async fn fly(&self, name: &str, mut load: Box<Load>) -> Entered {
         let settings = &self.cache.client.settings;
         let now = runtime::now();
         let until = now + settings.flight_wait;

@@ -37,14 +37,15 @@ pub(crate) enum Entered {
     /// The error of another caller's load.
     Failed(SharedError),
     /// The plain form of a value. It was found by this call, which says whether it is one.
-    Found(Bytes, Load),
+    Found(Bytes, Box<Load>),
     /// Run the body, and say what came of it.
-    Load(Load),
+    Load(Box<Load>),
     /// Run the body; nobody wants to know.
     Alone(BypassReason),
 }
 
-/// A body that is about to run, and everything its result needs.
+/// A body that is about to run, and everything its result needs. It is large: where it goes from step to step it is in a
+/// box, or each step would copy it.
 pub(crate) struct Load {
     pub(super) cache: Arc<Cache>,
     pub(super) key: Key,
@@ -111,7 +112,7 @@ pub(crate) struct Keeper {
 #[derive(Debug)]
 pub(crate) struct ClusterFlight {
     /// Looks at what the read found, and takes the lease or waits for whoever has it.
-    pub(super) look: fn(Load, Instant) -> BoxFuture<Entered>,
+    pub(super) look: fn(Box<Load>, Instant) -> BoxFuture<Entered>,
     /// Takes the lease for a load in the background; nothing if another process has it.
     pub(super) background: fn(Box<Load>) -> BoxFuture<Option<Box<Load>>>,
 }
@@ -198,7 +199,7 @@ impl Load {
     }
 
     /// Reads the value and the guard; neither, where the call has waited for the cache long enough.
-    pub(super) async fn read(mut self, leader: Option<Leader>) -> Self {
+    pub(super) async fn read(mut self: Box<Self>, leader: Option<Leader>) -> Box<Self> {
         self.leader = leader;
         if self.policy.staleness.is_some() {
             let (client, mut budget) = (&self.cache.client, self.budget);
@@ -264,7 +265,7 @@ impl Load {
     /// What was found is a value of the right type, and is returned. Where it is to be loaded again, that load
     /// comes back.
     pub(crate) fn hit(
-        mut self,
+        &mut self,
         bytes: Bytes,
         null: bool,
         value: Option<Value>,
@@ -273,7 +274,7 @@ impl Load {
         if freshness == Freshness::Fresh
             && let Some(keeper) = self.keeper
         {
-            (keeper.keep_found)(&mut self, &bytes, value);
+            (keeper.keep_found)(self, &bytes, value);
         }
         let result = match (freshness.is_fresh(), null) {
             (true, false) => "hit",
@@ -303,10 +304,9 @@ impl Load {
     }
 
     /// What was found is no value of the type: a miss, to be overwritten.
-    pub(crate) fn garbage(self, what: &str) -> Self {
+    pub(crate) fn garbage(&self, what: &str) {
         self.cannot_be_read(what);
         self.missed();
-        self
     }
 
     /// Counts a miss, unless this runs in the background of a call that was answered.
@@ -327,7 +327,7 @@ impl Load {
     }
 
     /// The body is about to run.
-    pub(crate) fn begin_body(mut self) -> Self {
+    pub(crate) fn begin_body(&mut self) {
         self.counters.loads.add(1);
         self.departed = self.departs(Leader::body_departs);
         if self.policy.staleness.is_some() {
@@ -338,7 +338,6 @@ impl Load {
         }
         self.watch = self.leader.as_ref().map(Leader::watch_body);
         self.runs_since = Some(runtime::now());
-        self
     }
 
     /// The body returned.
@@ -415,8 +414,8 @@ impl Load {
     }
 
     /// Gives this to callers who joined before the step left on which it rests.
-    pub(super) fn share(self, result: FlightResult) {
-        if let Some(leader) = self.leader {
+    pub(super) fn share(&mut self, result: FlightResult) {
+        if let Some(leader) = self.leader.take() {
             leader.share(result, self.departed);
         }
     }

@@ -18,7 +18,7 @@ pub(super) enum Looked {
 
 impl Load {
     /// Opens what the read found, and goes on.
-    pub(super) async fn look(mut self) -> Entered {
+    pub(super) async fn look(mut self: Box<Self>) -> Entered {
         let looked = self.open().await;
         self.entered(looked).await
     }
@@ -46,11 +46,15 @@ impl Load {
     }
 
     /// What to do about it.
-    pub(super) async fn entered(self, looked: Looked) -> Entered {
+    pub(super) async fn entered(self: Box<Self>, looked: Looked) -> Entered {
         match looked {
             Looked::Value(plain) => Entered::Found(plain, self),
             Looked::Nothing => self.begin().await,
-            Looked::Garbage(what) => Entered::Load(self.with_all_tags().await.garbage(&what)),
+            Looked::Garbage(what) => {
+                let load = self.with_all_tags().await;
+                load.garbage(&what);
+                Entered::Load(load)
+            }
         }
     }
 
@@ -64,13 +68,13 @@ impl Load {
     }
 
     /// Counts a miss; the body comes next.
-    pub(super) async fn begin(self) -> Entered {
+    pub(super) async fn begin(self: Box<Self>) -> Entered {
         self.missed();
         Entered::Load(self.with_all_tags().await)
     }
 
     /// Makes the tags that the read did not find, before the body runs. Without all of them nothing is stored.
-    async fn with_all_tags(mut self) -> Self {
+    async fn with_all_tags(mut self: Box<Self>) -> Box<Self> {
         if self.tags.of_value().is_some() && self.sampled.is_empty() {
             self.sample().await;
         }

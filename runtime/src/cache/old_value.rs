@@ -76,9 +76,8 @@ impl Load {
     }
 
     /// The body is to run while this old value is at hand.
-    pub(super) fn with_stale(mut self, plain: Bytes) -> Self {
+    pub(super) fn has_stale(&mut self, plain: Bytes) {
         self.stale = Some(plain);
-        self
     }
 
     /// The body failed. Where an old value may stand in, it does, and whoever waits gets it too.
@@ -160,7 +159,7 @@ impl Load {
             lease.in_background();
         }
         self.departed = self.departs(Leader::body_departs);
-        Ok((load, Awaiting::new(*self, follow, soft)))
+        Ok((load, Awaiting::new(self, follow, soft)))
     }
 
     /// The wait for the body is over: what was loaded is returned, or else the old value.
@@ -183,11 +182,15 @@ impl Load {
 }
 
 /// A call that waits for the body in the background while it has an old value.
-pub(super) struct Awaiting(BoxFuture<(Load, Option<Bytes>)>);
+pub(super) struct Awaiting(BoxFuture<(Box<Load>, Option<Bytes>)>);
 
 impl Awaiting {
     /// Waits no longer than this.
-    pub(super) fn new(caller: Load, mut follow: watch::Receiver<Progress>, soft: Duration) -> Self {
+    pub(super) fn new(
+        caller: Box<Load>,
+        mut follow: watch::Receiver<Progress>,
+        soft: Duration,
+    ) -> Self {
         let span = caller.span.clone();
         Self(Box::pin(span.around(async move {
             let is_over = |progress: &Progress| matches!(progress, Progress::Done(_));
@@ -208,7 +211,7 @@ impl Awaiting {
     pub(super) fn poll(
         &mut self,
         cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<(Load, Option<Bytes>)> {
+    ) -> std::task::Poll<(Box<Load>, Option<Bytes>)> {
         self.0.as_mut().poll(cx)
     }
 }

@@ -9,14 +9,14 @@ mod server;
 #[cfg(not(target_arch = "wasm32"))]
 mod timers;
 
-#[cfg(all(target_arch = "wasm32", feature = "upstash"))]
-pub(crate) use isolate::http_date;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use isolate::{
     BoxFuture, BoxFutureOf, InRequest, Instant, MUCH, MaybeSend, PerRequest, RealInstant,
     RuntimeHandle, SystemTime, background_done, in_request, in_runtime, offload, spawn,
     spawn_unawaited, timer,
 };
+#[cfg(all(target_arch = "wasm32", feature = "upstash"))]
+pub(crate) use isolate::{http_date, unconstrained};
 #[cfg(all(
     not(target_arch = "wasm32"),
     any(
@@ -37,7 +37,7 @@ pub(crate) use server::{
     not(target_arch = "wasm32"),
     any(feature = "upstash", feature = "redis")
 ))]
-pub(crate) use server::{First, MaybeSend, first, pause, sleep_until};
+pub(crate) use server::{First, MaybeSend, first, pause, sleep_until, unconstrained};
 use std::future::Future;
 use std::time::Duration;
 #[cfg(not(target_arch = "wasm32"))]

@@ -75,6 +75,12 @@ pub(crate) fn spawn_unawaited(future: impl Future<Output = ()> + 'static) {
     wasm_bindgen_futures::spawn_local(in_request(future));
 }
 
+/// A wait. Tasks have no budget here.
+#[cfg(feature = "upstash")]
+pub(crate) fn unconstrained<F: Future>(wait: F) -> F {
+    wait
+}
+
 /// Does work here: there is no other thread.
 pub(crate) async fn offload<T>(_bytes: usize, work: impl FnOnce() -> T) -> Option<T> {
     Some(work())

@@ -74,6 +74,13 @@ where
 }
 
 #[cfg(any(feature = "upstash", feature = "redis"))]
+/// A wait that takes nothing from the budget of its task. Where a task waits for more than the 128 that Tokio lets it look
+/// at in one poll, it would look at the others again and again, to be told each time to come back later.
+pub(crate) fn unconstrained<F: Future>(wait: F) -> impl Future<Output = F::Output> {
+    tokio::task::unconstrained(wait)
+}
+
+#[cfg(any(feature = "upstash", feature = "redis"))]
 /// A timer of the current runtime, which must have some.
 pub(crate) fn sleep_until(until: Instant) -> tokio::time::Sleep {
     tokio::time::sleep_until(until)

@@ -113,14 +113,14 @@ impl<T: Transport> AutoPipeline<T> {
             Err(error) => return unsent(&effects, &error),
             Ok(attended) => Answers { attended, answers },
         };
-        wait(&effects, answers, within, || {
+        let answered = wait(&effects, answers, within, || {
             let stays = turn.withdraw();
             if stays {
                 self.lock().queue(kind).remove(&turn);
             }
             stays
-        })
-        .await
+        });
+        runtime::unconstrained(answered).await
     }
 
     /// Whether the caller is to poll the delivery.

@@ -8,6 +8,8 @@ mod support;
 use futures_util::future::join_all;
 use millpond::{ErrorKind, Millpond, Reply};
 use millpond_gateway::{Fault, Gateway, Hold, Matcher, needs_redis};
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use support::{gateway, pond};
 use tokio::task::JoinHandle;
@@ -103,6 +105,32 @@ async fn a_hundred_reads_at_once_need_five_requests() {
     assert_eq!(sizes(&gateway)[..4], [1, 1, 1, 1]);
     assert_eq!(gateway.commands().len(), 100);
     assert!(gateway.requests().len() <= 8, "{:?}", sizes(&gateway));
+}
+
+/// Counts how often the future is polled.
+fn counted<F: Future>(future: F, polls: &AtomicUsize) -> impl Future<Output = F::Output> {
+    let mut future = Box::pin(future);
+    std::future::poll_fn(move |cx| {
+        polls.fetch_add(1, Ordering::Relaxed);
+        future.as_mut().poll(cx)
+    })
+}
+
+/// Tokio lets a task look at 128 answers in one poll. Calls that took part in that would be polled five times each.
+#[tokio::test]
+async fn a_thousand_calls_of_one_task_are_not_polled_again_and_again() {
+    let gateway = gateway(needs_redis!()).await;
+    let pond = pond(&gateway);
+    let polls = AtomicUsize::new(0);
+    let keys: Vec<String> = (0..1_000).map(|n| format!("k{n}")).collect();
+    let reads = keys
+        .iter()
+        .map(|key| counted(pond.get::<u32>(key.as_str()), &polls));
+    for read in join_all(reads).await {
+        assert_eq!(read.unwrap(), None);
+    }
+    let polls = polls.into_inner();
+    assert!(polls <= 3_000, "{polls} polls of 1,000 calls");
 }
 
 #[tokio::test]

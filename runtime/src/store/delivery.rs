@@ -290,6 +290,7 @@ impl<T: Transport> Delivery<T> {
         let is_stale = matches!(failure.stage, Stage::Stale | Stage::StaleRead);
         if is_stale && !std::mem::replace(&mut self.has_reopened, true) {
             if failure.stage == Stage::StaleRead {
+                self.tries.count_failure();
                 self.transport.meter().retries.add(1);
             }
             return None;

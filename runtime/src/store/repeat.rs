@@ -150,10 +150,15 @@ impl Tries {
         self.failures < self.patience.retries && is_left && !self.is_out_of_date()
     }
 
+    /// One try less is left.
+    pub(crate) fn count_failure(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+    }
+
     /// Pauses before the next try; false, at once, if the pause would outlast whoever waits.
     pub(crate) async fn pause(&mut self) -> bool {
         let pause = jitter(self.pause_at_least().saturating_mul(2));
-        self.failures = self.failures.saturating_add(1);
+        self.count_failure();
         if Instant::now() + pause >= self.until {
             return false;
         }

@@ -5,35 +5,18 @@ use super::call_status::{BypassReason, CallStatus};
 use super::flight::{FlightResult, Patience, Role, Waited};
 use super::load::{Entered, Load};
 use super::span::LoadSpan;
+use crate::key::FullKey;
 use crate::runtime;
 
 impl CachedCall {
     /// Looks the key up, or waits for who does.
     pub(crate) async fn enter(self) -> Entered {
-        let counters = &self.counters;
-        if let Err(error) = self.key.check().and_then(|()| self.tags.check()) {
-            let prefix = self.key.prefix();
-            if self.function.as_ref().is_none_or(|it| it.says_unusable()) {
-                tracing::warn!(prefix, %error, "called without the cache");
-            } else {
-                tracing::debug!(prefix, %error, "called without the cache");
-            }
-            counters.bypassed.add(1);
-            return Entered::Alone(BypassReason::Key);
-        }
-        if !runtime::in_runtime() && self.cache.client.needs_runtime() {
-            self.cache.warn_outside();
-            counters.bypassed.add(1);
-            return Entered::Alone(BypassReason::NoRuntime);
-        }
+        let full = match self.usable() {
+            Ok(full) => full,
+            Err(reason) => return Entered::Alone(reason),
+        };
         self.cache.client.deliver_in_background();
-        let full = self.cache.client.full(&self.key);
         let name = full.text();
-        if self.cache.flights.leads(&name) {
-            // The body of a load asks for the key that it is loading.
-            counters.bypassed.add(1);
-            return Entered::Alone(BypassReason::OwnKey);
-        }
         let mut load = Box::new(self.new_load(full));
         if self.refresh {
             self.cache.forget(&name);
@@ -41,6 +24,34 @@ impl CachedCall {
         load.span = LoadSpan::begin(self.key.prefix());
         let span = load.span.clone();
         span.around(self.load(&name, load)).await
+    }
+
+    /// The key, unless the call goes around the cache with it.
+    pub(super) fn usable(&self) -> Result<FullKey, BypassReason> {
+        let bypassed = |reason| {
+            self.counters.bypassed.add(1);
+            Err(reason)
+        };
+        if let Err(error) = self.key.check().and_then(|()| self.tags.check()) {
+            let prefix = self.key.prefix();
+            if self.function.as_ref().is_none_or(|it| it.says_unusable()) {
+                tracing::warn!(prefix, %error, "called without the cache");
+            } else {
+                tracing::debug!(prefix, %error, "called without the cache");
+            }
+            return bypassed(BypassReason::Key);
+        }
+        let client = &self.cache.client;
+        if !runtime::in_runtime() && client.needs_runtime() {
+            self.cache.warn_outside();
+            return bypassed(BypassReason::NoRuntime);
+        }
+        let full = client.full(&self.key);
+        if self.cache.flights.leads(&full.text()) {
+            // The body of a load asks for the key that it is loading.
+            return bypassed(BypassReason::OwnKey);
+        }
+        Ok(full)
     }
 
     async fn load(&self, name: &str, load: Box<Load>) -> Entered {

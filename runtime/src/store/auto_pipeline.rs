@@ -180,15 +180,20 @@ impl<T: Transport> AutoPipeline<T> {
     /// Starts as many deliveries as may be under way.
     fn dispatch(self: &Arc<Self>, kind: Kind) {
         loop {
+            let mut state = self.lock();
+            let queue = state.queue(kind);
+            let Some(departure) = queue.depart() else {
+                let held_up_by = queue.held_up_by();
+                drop(state);
+                for attended in &held_up_by {
+                    attended.claim();
+                }
+                return;
+            };
             // Without the lock while spawning: on a runtime that shuts down, `spawn` drops the task, and
             // with it `UnderWay`, which locks.
-            let departure = self.lock().queue(kind).depart();
-            let Some(departure) = departure else { break };
+            drop(state);
             runtime::spawn(self.under_way(kind, None).run(departure));
-        }
-        let held_up_by = self.lock().queue(kind).held_up_by();
-        for attended in &held_up_by {
-            attended.claim();
         }
     }
 

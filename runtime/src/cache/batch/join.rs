@@ -6,7 +6,6 @@ use crate::cache::call::CachedCall;
 use crate::cache::call_status::BatchStatus;
 use crate::cache::flight::Role;
 use crate::cache::span::LoadSpan;
-use crate::key::FullKey;
 use crate::runtime;
 use std::time::Duration;
 
@@ -46,7 +45,7 @@ impl Batch {
             self.until = now + settings.flight_wait;
             self.budget = settings.budget;
             looks = !call.refresh;
-            let Some(full) = usable(&call) else {
+            let Ok(full) = call.usable() else {
                 self.alone.push(at);
                 continue;
             };
@@ -71,31 +70,4 @@ impl Batch {
         self.read(looks).await;
         self
     }
-}
-
-/// The key, unless the call goes around the cache with it.
-fn usable(call: &CachedCall) -> Option<FullKey> {
-    let client = &call.cache.client;
-    if let Err(error) = call.key.check().and_then(|()| call.tags.check()) {
-        let prefix = call.key.prefix();
-        if call.function.as_ref().is_none_or(|it| it.says_unusable()) {
-            tracing::warn!(prefix, %error, "called without the cache");
-        } else {
-            tracing::debug!(prefix, %error, "called without the cache");
-        }
-        call.counters.bypassed.add(1);
-        return None;
-    }
-    if !runtime::in_runtime() && client.needs_runtime() {
-        call.cache.warn_outside();
-        call.counters.bypassed.add(1);
-        return None;
-    }
-    let full = client.full(&call.key);
-    if call.cache.flights.leads(&full.text()) {
-        // The body of a load asks for the key that it is loading.
-        call.counters.bypassed.add(1);
-        return None;
-    }
-    Some(full)
 }

@@ -33,6 +33,19 @@ pub(crate) fn print(rows: &[Measured]) {
     }
 }
 
+/// What is there before a line of millpond: how much of a target it leaves.
+#[allow(dead_code, reason = "not every benchmark has floors")]
+pub(crate) fn print_floors(rows: &[Measured]) {
+    println!("\n### The least that can be reached\n");
+    println!("| | against | of | measured | target |");
+    println!("|---|---|---|--:|--:|");
+    for row in rows {
+        let value = row.value.map_or_else(|| "not measured".to_owned(), shown);
+        let (path, against, of, most) = (row.path, row.against, row.of, shown(row.most));
+        println!("| {path} | {against} | {of} | {value} | ≤ {most} |");
+    }
+}
+
 /// Ratios have two decimals, counts have none.
 fn shown(value: f64) -> String {
     if value.fract() == 0.0 || value >= 1_000.0 {

@@ -91,11 +91,17 @@ async fn in_this_process() -> Outcome<Measured> {
     report::times(&rounds::run(&contestants, 1).await);
     report::heading("What it executes and allocates");
     report::work(&contestants).await?;
-    let executed = instructions::per_call("millpond")?;
+    targets::print_floors(&[executed(embedded::JSON, embedded::JSON)?]);
+    executed("embedded hit (JSON)", "millpond")
+}
+
+/// What a hit of a contestant executes, beside the target of one in the embedded engine.
+fn executed(path: &'static str, name: &str) -> Outcome<Measured> {
+    let executed = instructions::per_call(name)?;
     #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
     let value = executed.map(|count| count as f64);
     Ok(Measured {
-        path: "embedded hit (JSON)",
+        path,
         against: "",
         of: "instructions",
         value,

@@ -1,7 +1,6 @@
 //! One way to get a user, to be measured beside others.
 
 use crate::subject::{Asked, User, load, loads};
-use futures_util::FutureExt;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region};
 use std::hint::black_box;
 use std::sync::{Arc, Barrier};
@@ -13,43 +12,48 @@ pub(crate) struct Contestant {
     calls: Box<dyn Fn(u64, Asked) + Send + Sync>,
 }
 
-impl Contestant {
-    /// Every user is there already, so that nothing has to wait.
-    pub(crate) fn new(
-        name: &'static str,
-        get: impl AsyncFn(u64) -> Option<Arc<User>> + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            name,
-            calls: Box::new(move |calls, asked| {
-                let all = async {
-                    for call in 0..calls {
-                        let id = black_box(asked.id(call));
-                        black_box(get(id).await.unwrap_or_else(|| load(id)));
-                    }
-                };
-                if all.now_or_never().is_none() {
-                    // Counts as a miss.
-                    load(0);
+/// Awaits what is written there, in the loop itself. Every user is there already, so that nothing has to wait.
+macro_rules! awaited {
+    ($name:expr, |$id:ident| $get:expr) => {
+        $crate::contestant::Contestant::with_calls($name, move |calls, asked| {
+            let all = async {
+                for call in 0..calls {
+                    let $id = std::hint::black_box(asked.id(call));
+                    let user: Option<_> = $get;
+                    std::hint::black_box(user.unwrap_or_else(|| $crate::subject::load($id)));
                 }
-            }),
-        }
+            };
+            if futures_util::FutureExt::now_or_never(all).is_none() {
+                // Counts as a miss.
+                $crate::subject::load(0);
+            }
+        })
+    };
+}
+
+pub(crate) use awaited;
+
+impl Contestant {
+    /// Makes so many calls for these users.
+    pub(crate) fn with_calls(
+        name: &'static str,
+        calls: impl Fn(u64, Asked) + Send + Sync + 'static,
+    ) -> Self {
+        let calls = Box::new(calls);
+        Self { name, calls }
     }
 
-    /// The same of a function that is not async.
+    /// A function that is not async.
     pub(crate) fn sync(
         name: &'static str,
         get: impl Fn(u64) -> Option<Arc<User>> + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            name,
-            calls: Box::new(move |calls, asked| {
-                for call in 0..calls {
-                    let id = black_box(asked.id(call));
-                    black_box(get(id).unwrap_or_else(|| load(id)));
-                }
-            }),
-        }
+        Self::with_calls(name, move |calls, asked| {
+            for call in 0..calls {
+                let id = black_box(asked.id(call));
+                black_box(get(id).unwrap_or_else(|| load(id)));
+            }
+        })
     }
 
     /// Makes calls that must be hits: a cache that gave up would be fast.

@@ -1,7 +1,7 @@
 //! The targets of the local tier.
 
 use crate::names::{
-    AMALGAM, BY_HAND, CONCURRENT, MOKA, NUMBER, NUMBER_ONLY, PEER, SYNC, TEXT, TEXT_BY_HAND,
+    AMALGAM, BY_HAND, CONCURRENT, LEAST, MOKA, NUMBER, NUMBER_ONLY, PEER, SYNC, TEXT, TEXT_BY_HAND,
     TEXT_ONLY,
 };
 
@@ -39,6 +39,12 @@ pub(crate) const TARGETS: [Target; 11] = [
     target(NUMBER, CONCURRENT, Some(0.85), Some(0.55)),
     target(TEXT, CONCURRENT, Some(0.85), Some(0.55)),
     target(SYNC, PEER, Some(0.8), Some(0.55)),
+];
+
+/// What a cache with a lifetime takes at least that has `quick_cache` beneath it, and writes keys as fast as can be.
+pub(crate) const FLOORS: [Target; 2] = [
+    target(LEAST, CONCURRENT, Some(0.85), Some(0.55)),
+    target(LEAST, PEER, Some(0.8), Some(0.55)),
 ];
 
 /// Two threads that ask for the same user.

@@ -3,7 +3,7 @@
 use crate::Outcome;
 use crate::contestant::Contestant;
 use crate::instructions::per_call;
-use crate::promises::{TARGETS, TOGETHER, Target};
+use crate::promises::{FLOORS, TARGETS, TOGETHER, Target};
 use crate::rounds::Rounds;
 use crate::spread::Spread;
 use crate::stampede;
@@ -23,6 +23,7 @@ pub(crate) fn instructions(contestants: &[Contestant]) -> Outcome {
         println!("{name}: {}", number(*count));
     }
     targets::print(&compared(&TARGETS, None, &counted));
+    targets::print_floors(&compared(&FLOORS, None, &counted));
     Ok(())
 }
 
@@ -43,6 +44,7 @@ pub(crate) fn all(contestants: &[Contestant]) -> Outcome {
     rows.extend(compared(&TOGETHER, Some(&together), &Vec::new()));
     rows.extend(stampede::measured()?);
     targets::print(&rows);
+    targets::print_floors(&compared(&FLOORS, Some(&alone), &counted));
     Ok(())
 }
 

@@ -62,6 +62,17 @@ impl Rendered {
         rendered
     }
 
+    /// The same without `write!`.
+    #[inline]
+    pub(crate) fn digits(id: u64) -> Self {
+        let (bytes, length) = ([0; 40], 0);
+        let mut rendered = Self { bytes, length };
+        let digits = itoa::Buffer::new().format(id);
+        let _ = rendered.write_str("user:");
+        let _ = rendered.write_str(digits);
+        rendered
+    }
+
     #[inline]
     pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()

@@ -8,26 +8,25 @@ fn prices(country: &str) -> Arc<Prices> {
         let local = ::millpond::__private::local_type(kind);
         (&&&&local).form().sized((&&local).bytes())
     };
-    let function = prices::function();
-    let mut key = {
-        let mut writer = ::millpond::__private::KeyWriter::reused(function);
-        writer.of::<&str>().part(&country);
-        writer.finish()
-    };
-    let when: bool = true;
     let number = prices::number();
-    let hit = ::millpond::__private::hit_only(
-        number,
-        &mut key,
-        when,
-        kind,
-        form,
-        ::core::option::Option::None,
-    );
-    if let ::core::option::Option::Some(returned) = hit {
-        return returned;
-    }
-    let call = ::millpond::__private::LocalCall::new(function, number, key);
+    let function = prices::function();
+    let when: bool = true;
+    let call = {
+        let mut key = ::millpond::__private::KeyWriter::on_stack(function);
+        key.of::<&str>().part(&country);
+        let hit = ::millpond::__private::hit_only(
+            number,
+            &mut key,
+            when,
+            kind,
+            form,
+            ::core::option::Option::None,
+        );
+        if let ::core::option::Option::Some(returned) = hit {
+            return returned;
+        }
+        ::millpond::__private::LocalCall::new(function, number, key.finish())
+    };
     let rules = ::millpond::__private::LocalRules::new(
         kind,
         form,
@@ -48,7 +47,9 @@ impl prices {
             {
                 let function = prices::function();
                 let key = {
-                    let mut writer = ::millpond::__private::KeyWriter::reused(function);
+                    let mut writer = ::millpond::__private::KeyWriter::on_stack(
+                        function,
+                    );
                     writer.of::<&str>().part(&country);
                     writer.finish()
                 };

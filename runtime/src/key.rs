@@ -4,6 +4,7 @@ mod escape;
 mod full;
 pub(crate) mod scratch;
 mod tag;
+mod text;
 mod writer;
 
 use crate::error::{Error, ErrorKind};
@@ -12,6 +13,7 @@ pub(crate) use full::{FENCE, FullKey, KeyKind, LEASE, beside, is_beside};
 use std::fmt;
 pub use tag::Tag;
 pub(crate) use tag::{FAMILY, TAG};
+pub(crate) use text::Padded;
 pub use writer::{HashedPart, KeyPart, KeyWriter, OptionalPart};
 
 /// The longest key that Upstash takes, in bytes.

@@ -22,7 +22,7 @@ pub(crate) use form::Value;
 use lanes::Lanes;
 pub use name::FunctionNumber;
 use name::OwnedName;
-pub(crate) use name::{Name, SHARED};
+pub(crate) use name::{Name, SHARED, Sought};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 use std::collections::HashMap;
@@ -54,8 +54,9 @@ pub(crate) struct Local {
     shared: OnceLock<&'static SharedCode>,
     hits: Arc<LocalHits>,
     trust: Arc<Trust>,
-    /// Up to which age values that others could change are used without trust; nothing where there are no others.
-    unverified: Option<Duration>,
+    /// From which age in ns on values that others could change are used only if this process hears of invalidations;
+    /// nothing where there are no others.
+    doubted: Option<u64>,
     #[cfg(feature = "dashboard")]
     windows: Arc<Windows>,
 }
@@ -81,28 +82,27 @@ pub(crate) struct LocalHits {
 struct Kept {
     value: Value,
     since: Coarse,
-    /// Up to which age in ns nothing else has to be asked: neither its tags nor whether it is trusted.
-    sure: u64,
     /// At which age in ns it is over.
     life: u64,
-    /// From which age in ns on it is used only if this process hears of invalidations; the subscription under which it
-    /// was read.
-    doubted: u64,
+    /// The subscription under which it was read; [`NO_OTHERS`] if no other process can change it.
     subscription: u64,
     /// Up to which age the function that kept it uses it.
     within: Within,
-    bytes: u64,
     tags: Option<Arc<[TagSample]>>,
+    bytes: u32,
     /// Under which number hits are counted.
     counter: u32,
 }
+
+/// What no subscription is called.
+const NO_OTHERS: u64 = u64::MAX;
 
 #[derive(Clone)]
 struct ByBytes;
 
 impl Weighter<OwnedName, Kept> for ByBytes {
     fn weight(&self, name: &OwnedName, kept: &Kept) -> u64 {
-        kept.bytes
+        u64::from(kept.bytes)
             .saturating_add(name.bytes())
             .saturating_add(OVERHEAD)
     }
@@ -158,6 +158,7 @@ impl Local {
         unverified: Option<Duration>,
     ) -> Self {
         Self {
+            doubted: unverified.map(|age| clock.last_age(age)),
             clock,
             namespace,
             bytes,
@@ -167,7 +168,6 @@ impl Local {
             shared: OnceLock::new(),
             hits: Arc::default(),
             trust,
-            unverified,
             #[cfg(feature = "dashboard")]
             windows: Arc::default(),
         }
@@ -180,15 +180,15 @@ impl Local {
         Self { windows, ..self }
     }
 
-    /// The value that is kept under this name, whose parts fit in registers. Counts a hit; a caller that cannot use the
+    /// The value that is kept under this name. Counts a hit; a caller that cannot use the
     /// value calls [`was_no_hit`](Self::was_no_hit).
-    #[inline(never)]
-    pub(crate) fn get(&self, function: u32, key: &str, within: Within) -> Option<Value> {
-        let name = Name { function, key };
-        let kept = self.values.get()?.get(&name)?;
+    #[inline]
+    pub(crate) fn get(&self, sought: &Sought<'_>, within: Within) -> Option<Value> {
+        let kept = self.values.get()?.get(sought)?;
         let now = self.clock.coarse();
         let age = now.nanos_since(kept.since);
-        let is_sure = age < kept.sure && !within.is_past(age);
+        let asks = kept.subscription != NO_OTHERS || kept.tags.is_some();
+        let is_sure = age < kept.life && !within.is_past(age) && !asks;
         if !is_sure && !self.is_usable(&kept, within, age, now) {
             return None;
         }
@@ -202,8 +202,14 @@ impl Local {
     #[inline(never)]
     fn is_usable(&self, kept: &Kept, within: Within, age: u64, now: Coarse) -> bool {
         let is_older = within < kept.within && within.is_past(age);
-        let is_doubted = age >= kept.doubted && !self.trust.holds(kept.subscription, now);
-        !kept.is_over(age) && !is_older && !is_doubted
+        !kept.is_over(age) && !is_older && !self.is_doubted(kept, age, now)
+    }
+
+    /// Whether the store has to be asked first.
+    fn is_doubted(&self, kept: &Kept, age: u64, now: Coarse) -> bool {
+        kept.subscription != NO_OTHERS
+            && self.doubted.is_some_and(|doubted| age >= doubted)
+            && !self.trust.holds(kept.subscription, now)
     }
 
     /// The same where `restored` can use it.
@@ -213,7 +219,7 @@ impl Local {
         within: Within,
         restored: impl FnOnce(Value) -> Option<T>,
     ) -> Option<T> {
-        let restored = restored(self.get(name.function, name.key, within)?);
+        let restored = restored(self.get(&name.sought(), within)?);
         if restored.is_none() {
             self.was_no_hit(name);
         }
@@ -234,9 +240,9 @@ impl Local {
         let age = now.nanos_since(kept.since);
         (!kept.is_over(age)).then(|| Known {
             age: Duration::from_nanos(age),
-            is_doubted: age >= kept.doubted && !self.trust.holds(kept.subscription, now),
+            is_doubted: self.is_doubted(&kept, age, now),
             left: Duration::from_nanos(kept.life.saturating_sub(age)),
-            bytes: kept.bytes,
+            bytes: kept.bytes.into(),
         })
     }
 
@@ -310,21 +316,18 @@ impl Local {
         if sample.tags.iter().any(|tags| !are_current(tags)) {
             return false;
         }
-        let life = self.clock.last_age(keep.life);
-        let doubted = self.unverified.filter(|_| name.is_shared());
-        let doubted = doubted.map_or(u64::MAX, |age| self.clock.last_age(age));
+        let has_others = name.is_shared() && self.doubted.is_some();
         let kept = Kept {
             value: keep.value,
             since: sample.at,
-            sure: match sample.tags {
-                Some(_) => 0,
-                None => life.min(doubted),
+            life: self.clock.last_age(keep.life),
+            subscription: if has_others {
+                sample.subscription
+            } else {
+                NO_OTHERS
             },
-            life,
-            doubted,
-            subscription: sample.subscription,
             within: Within::of(keep.within),
-            bytes: u64::try_from(keep.bytes).unwrap_or(u64::MAX),
+            bytes: u32::try_from(keep.bytes).unwrap_or(u32::MAX),
             tags: sample.tags,
             counter: self.hits.counter(keep.prefix),
         };

@@ -51,13 +51,21 @@ pub fn prefix(prefix: &Prefix) -> TokenStream {
 /// A block that makes the key; nothing of it lives on.
 pub fn written(writer: &TokenStream, steps: &[Step]) -> TokenStream {
     let name = Ident::new("writer", Span::mixed_site());
-    let steps = steps.iter().map(|step| self::step(&name, step));
+    let writing = writing(&name, writer, steps);
     quote_spanned! {Span::mixed_site()=>
         {
-            let mut #name = #writer;
-            #(#steps)*
+            #writing
             #name.finish()
         }
+    }
+}
+
+/// The statements that leave a writer of this name with all of a key.
+pub fn writing(name: &Ident, writer: &TokenStream, steps: &[Step]) -> TokenStream {
+    let steps = steps.iter().map(|step| self::step(name, step));
+    quote_spanned! {Span::mixed_site()=>
+        let mut #name = #writer;
+        #(#steps)*
     }
 }
 

@@ -29,14 +29,19 @@ pub fn expand(cache: &Cache) -> TokenStream {
     let unless = unless
         .as_ref()
         .map_or_else(never, ToTokens::to_token_stream);
-    let arguments = arguments(cache, cache.when.as_ref());
     let number = function_number::referred(cache);
-    let pond = own_pond(cache);
-    let rest = rest_of_call(cache);
-    let when = cache
-        .when
-        .is_some()
-        .then(|| quote_spanned!(Span::mixed_site()=> .when(when)));
+    let call = call_after_look(
+        cache,
+        &Look {
+            hit: quote_spanned!(Span::mixed_site()=> #runtime::__private::hit_only),
+            place: quote_spanned!(Span::mixed_site()=> number),
+            call: quote_spanned! {Span::mixed_site()=>
+                #runtime::__private::LocalCall::new(function, number, key.finish())
+            },
+        },
+        owner.as_ref(),
+        cache.when.as_ref(),
+    );
     let run = if function.sig.asyncness.is_some() {
         let body = body(function, Some(output));
         quote_spanned! {Span::mixed_site()=>
@@ -52,13 +57,8 @@ pub fn expand(cache: &Cache) -> TokenStream {
         &quote_spanned! {Span::mixed_site()=>
             let kind = #kind;
             let form = #form;
-            #arguments
             let number = #number;
-            let hit = #runtime::__private::hit_only(number, &mut key, when, kind, form, #pond);
-            if let ::core::option::Option::Some(returned) = hit {
-                return returned;
-            }
-            let call = #runtime::__private::LocalCall::new(function, number, key) #owner #when #rest;
+            #call
             let rules = #runtime::__private::LocalRules::new(kind, form, #unless);
             #run
         },
@@ -114,7 +114,7 @@ fn new_call(cache: &Cache) -> TokenStream {
     let runtime = &cache.runtime;
     let function = cached_function::referred(cache);
     let number = function_number::referred(cache);
-    let key = key(cache);
+    let key = key::written(&writer(cache), &cache.key.steps);
     quote_spanned! {Span::mixed_site()=>
         {
             let function = #function;
@@ -124,27 +124,48 @@ fn new_call(cache: &Cache) -> TokenStream {
     }
 }
 
-/// `let function`, `let mut key` and `let when`: all that a hit needs to know of a call.
-fn arguments(cache: &Cache, when: Option<&Expr>) -> TokenStream {
+/// What looks for a kept value and where, and the call if there is none.
+struct Look {
+    hit: TokenStream,
+    place: TokenStream,
+    call: TokenStream,
+}
+
+/// `let call`, unless what is kept is returned before. What is written of the key does not outlive the look.
+fn call_after_look(
+    cache: &Cache,
+    look: &Look,
+    owner: Option<&TokenStream>,
+    when: Option<&Expr>,
+) -> TokenStream {
+    let Look { hit, place, call } = look;
     let function = cached_function::referred(cache);
-    let key = key(cache);
+    let pond = own_pond(cache);
+    let rest = rest_of_call(cache);
+    let key = Ident::new("key", Span::mixed_site());
+    let writing = key::writing(&key, &writer(cache), &cache.key.steps);
+    let sets_when = when.map(|_| quote_spanned!(Span::mixed_site()=> .when(when)));
     let when = when.map_or_else(
         || quote_spanned!(Span::mixed_site()=> true),
         ToTokens::to_token_stream,
     );
     quote_spanned! {Span::mixed_site()=>
         let function = #function;
-        let mut key = #key;
         let when: bool = #when;
+        let call = {
+            #writing
+            let hit = #hit(#place, &mut #key, when, kind, form, #pond);
+            if let ::core::option::Option::Some(returned) = hit {
+                return returned;
+            }
+            #call
+        } #owner #sets_when #rest;
     }
 }
 
-fn key(cache: &Cache) -> TokenStream {
+fn writer(cache: &Cache) -> TokenStream {
     let runtime = &cache.runtime;
-    key::written(
-        &quote_spanned!(Span::mixed_site()=> #runtime::__private::KeyWriter::reused(function)),
-        &cache.key.steps,
-    )
+    quote_spanned!(Span::mixed_site()=> #runtime::__private::KeyWriter::on_stack(function))
 }
 
 /// A look at what this process keeps of a value that is in the store too, for the beginning of a call. Nothing comes
@@ -159,21 +180,24 @@ pub fn look(
     // A value that cannot be kept is reported where the return type stands.
     let local_type = quote_spanned!(Span::mixed_site()=> #runtime::__private::local_type(kind));
     let local_type = located(local_type, value_type(&cache.output).span());
-    let arguments = arguments(cache, when);
-    let rest = rest_of_call(cache);
-    let pond = own_pond(cache);
-    let when = when.map(|_| quote_spanned!(Span::mixed_site()=> .when(when)));
+    let call = call_after_look(
+        cache,
+        &Look {
+            hit: quote_spanned!(Span::mixed_site()=> #runtime::__private::hit_near),
+            place: quote_spanned!(Span::mixed_site()=> function),
+            call: quote_spanned! {Span::mixed_site()=>
+                #runtime::__private::Call::new(function, key.finish()).near()
+            },
+        },
+        owner,
+        when,
+    );
     Some(quote_spanned! {Span::mixed_site()=>
         let form = {
             use #runtime::__private::forms::*;
             (&&&&#local_type).form()
         };
-        #arguments
-        let hit = #runtime::__private::hit_near(function, &mut key, when, kind, form, #pond);
-        if let ::core::option::Option::Some(returned) = hit {
-            return returned;
-        }
-        let call = #runtime::__private::Call::new(function, key).near() #owner #when #rest;
+        #call
     })
 }
 

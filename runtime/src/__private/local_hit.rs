@@ -7,8 +7,8 @@
 
 use crate::cache::call_mode;
 use crate::cache::{CachedFunction, CallStatus, ReturnKind, Tier};
-use crate::key::Key;
-use crate::local::{Form, FunctionNumber, Name, SHARED, Value, Within};
+use crate::key::KeyWriter;
+use crate::local::{Form, FunctionNumber, Name, SHARED, Sought, Value, Within};
 use crate::pond::Millpond;
 use crate::scope;
 
@@ -16,7 +16,7 @@ use crate::scope;
 #[inline(always)]
 pub fn hit_near<K: ReturnKind>(
     function: &'static CachedFunction,
-    key: &mut Key,
+    key: &mut KeyWriter,
     when: bool,
     kind: K,
     form: Form<K::Value>,
@@ -32,7 +32,7 @@ pub fn hit_near<K: ReturnKind>(
 #[inline(always)]
 pub fn hit_only<K: ReturnKind>(
     number: &'static FunctionNumber,
-    key: &mut Key,
+    key: &mut KeyWriter,
     when: bool,
     kind: K,
     form: Form<K::Value>,
@@ -48,45 +48,48 @@ pub fn hit_only<K: ReturnKind>(
 #[inline(always)]
 fn hit<K: ReturnKind>(
     (function, within): (u32, Within),
-    key: &mut Key,
+    key: &mut KeyWriter,
     kind: K,
     form: Form<K::Value>,
     pond: Option<&Millpond>,
 ) -> Option<K::Return> {
-    if key.is_broken() {
-        return None;
-    }
-    let value = look(function, key.as_str(), within, pond)?;
+    let value = look(function, key, within, pond)?;
     let Some(value) = (form.restore)(value) else {
-        other_type(function, key.as_str(), pond);
+        other_type(function, key, pond);
         return None;
     };
     if call_mode::requested().reports {
-        report_hit(function, key.as_str(), pond, (form.is_null)(&value));
+        report_hit(function, key, pond, (form.is_null)(&value));
     }
     key.recycle();
     Some(kind.success(value))
 }
 
 #[inline(never)]
-fn look(function: u32, key: &str, within: Within, pond: Option<&Millpond>) -> Option<Value> {
+fn look(
+    function: u32,
+    key: &mut KeyWriter,
+    within: Within,
+    pond: Option<&Millpond>,
+) -> Option<Value> {
     if call_mode::requested().mode.is_some() {
         return None;
     }
+    let (key, padded) = key.settled()?;
+    let sought = Sought {
+        function,
+        key,
+        padded,
+    };
     match scope::without_scope(pond) {
-        Some(pond) => pond.0.cache.local.get(function, key, within),
-        None => look_in_scope(function, key, within, pond),
+        Some(pond) => pond.0.cache.local.get(&sought, within),
+        None => look_in_scope(&sought, within, pond),
     }
 }
 
 #[inline(never)]
-fn look_in_scope(
-    function: u32,
-    key: &str,
-    within: Within,
-    pond: Option<&Millpond>,
-) -> Option<Value> {
-    let get = |pond: &Millpond| pond.0.cache.local.get(function, key, within);
+fn look_in_scope(sought: &Sought<'_>, within: Within, pond: Option<&Millpond>) -> Option<Value> {
+    let get = |pond: &Millpond| pond.0.cache.local.get(sought, within);
     match pond {
         None => scope::with_current(get),
         Some(_) if scope::is_bypassed() => None,
@@ -97,7 +100,10 @@ fn look_in_scope(
 /// A value was found that the function cannot use.
 #[cold]
 #[inline(never)]
-fn other_type(function: u32, key: &str, pond: Option<&Millpond>) {
+fn other_type(function: u32, key: &mut KeyWriter, pond: Option<&Millpond>) {
+    let Some(key) = key.settled_text() else {
+        return;
+    };
     let name = Name { function, key };
     in_pond(pond, |pond| {
         pond.0.cache.local.was_no_hit(name);
@@ -108,11 +114,13 @@ fn other_type(function: u32, key: &str, pond: Option<&Millpond>) {
 /// A call was answered by what is kept, and its caller wants to know.
 #[cold]
 #[inline(never)]
-fn report_hit(function: u32, key: &str, pond: Option<&Millpond>, is_null: bool) {
-    let name = Name { function, key };
-    let age = in_pond(pond, |pond| {
-        let known = pond.0.cache.local.known(name);
-        known.map(|known| known.age)
+fn report_hit(function: u32, key: &mut KeyWriter, pond: Option<&Millpond>, is_null: bool) {
+    let age = key.settled_text().and_then(|key| {
+        let name = Name { function, key };
+        in_pond(pond, |pond| {
+            let known = pond.0.cache.local.known(name);
+            known.map(|known| known.age)
+        })
     });
     let (_, reporting) = call_mode::take();
     reporting.say(|| CallStatus::found(is_null, Tier::Local, age));

@@ -389,9 +389,10 @@ impl KeyWriter {
     }
 
     /// The same for a key that most calls only look at.
-    #[inline]
-    pub fn reused(function: &CachedFunction) -> Self {
-        Self::reusing(function.prefix, function.version)
+    #[expect(clippy::inline_always, reason = "the prefix is known at compile time")]
+    #[inline(always)]
+    pub fn on_stack(function: &CachedFunction) -> Self {
+        Self::on_stack_under(function.prefix, function.version)
     }
 
     /// The writer for `key!`.

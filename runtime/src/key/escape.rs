@@ -45,14 +45,15 @@ fn is_plain(byte: u8) -> bool {
 }
 
 /// Whether nothing of a part has to be encoded, by a look at its bytes: most parts are like that.
-pub(super) fn stays_as_it_is(raw: &str) -> bool {
-    raw.len() <= MAX_PART && !is_reserved(raw) && raw.bytes().all(is_plain)
+#[inline]
+pub(super) fn stays_as_it_is(raw: &[u8]) -> bool {
+    raw.len() <= MAX_PART && raw.iter().all(|byte| is_plain(*byte)) && !is_reserved(raw)
 }
 
 /// Encodes what stands behind `start`, in place.
 pub(super) fn encode_from(text: &mut String, start: usize) {
     let raw = &text[start..];
-    if stays_as_it_is(raw) {
+    if stays_as_it_is(raw.as_bytes()) {
         return;
     }
     if raw.len() > MAX_PART {
@@ -60,7 +61,7 @@ pub(super) fn encode_from(text: &mut String, start: usize) {
         text.truncate(start);
         text.push_str("%~");
         text.push_str(&digest);
-    } else if is_reserved(raw) {
+    } else if is_reserved(raw.as_bytes()) {
         let rest = text.split_off(start);
         let (first, rest) = rest.split_at(1);
         let _ = write!(text, "%{:02X}{rest}", first.as_bytes()[0]);

@@ -107,27 +107,34 @@ pub(crate) fn beside(key: &str, what: &str) -> String {
 /// Whether a name that a server lists is that of a guard, of a doubt, of a lease, or of a lock's number.
 pub(crate) fn is_beside(name: &str) -> bool {
     name.rsplit_once(':')
-        .is_some_and(|(key, what)| is_reserved(what) && has_hash_tag(key))
+        .is_some_and(|(key, what)| is_reserved(what.as_bytes()) && has_hash_tag(key))
 }
 
 /// Whether this is what the last segment of such a name is. Data never is: as a part of a key it is encoded.
-pub(crate) fn is_reserved(segment: &str) -> bool {
-    RESERVED.contains(&segment)
+pub(crate) fn is_reserved(segment: &[u8]) -> bool {
+    segment.len() == RESERVED_LENGTH && ends_in_reserved(segment)
 }
 
 /// Whether a key ends in one, be it a whole segment or not: a look at its last bytes, since every key is asked.
 #[inline]
-pub(super) fn ends_reserved(key: &str) -> bool {
+pub(super) fn ends_reserved(key: &[u8]) -> bool {
     // Most keys end in a digit.
-    matches!(key.as_bytes().last(), Some(b'd' | b't' | b'e')) && ends_in_reserved(key)
+    matches!(key.last(), Some(b'd' | b't' | b'e')) && ends_in_reserved(key)
 }
 
-#[inline(never)]
-fn ends_in_reserved(key: &str) -> bool {
-    RESERVED.iter().any(|word| key.ends_with(word))
+fn ends_in_reserved(key: &[u8]) -> bool {
+    let ends = |word: &&str| key.ends_with(word.as_bytes());
+    RESERVED.iter().any(ends)
 }
 
 const RESERVED: [&str; 4] = [GUARD, DOUBT, FENCE, LEASE];
+
+/// That of each of them.
+const RESERVED_LENGTH: usize = {
+    let length = GUARD.len();
+    assert!(DOUBT.len() == length && FENCE.len() == length && LEASE.len() == length);
+    length
+};
 
 /// Whether Redis Cluster takes only a part of this key for its slot.
 /// Source: <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags>.

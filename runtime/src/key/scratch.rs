@@ -1,6 +1,5 @@
 //! The memory of a text that is looked at and forgotten, such as a key: each thread keeps a piece for the next one.
 
-use super::Key;
 use std::cell::Cell;
 use std::thread::LocalKey;
 
@@ -35,13 +34,5 @@ pub(crate) fn keep_in(place: &'static LocalKey<Cell<String>>, mut text: String) 
     if text.capacity() <= MOST {
         text.clear();
         let _ = place.try_with(|scratch| scratch.set(text));
-    }
-}
-
-impl Key {
-    /// Keeps the memory of a key that nobody needs any more. What is left has no text.
-    #[inline]
-    pub(crate) fn recycle(&mut self) {
-        keep(std::mem::take(&mut self.text));
     }
 }

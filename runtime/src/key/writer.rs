@@ -5,7 +5,7 @@ mod direct;
 use super::Key;
 use super::escape::{encode_from, stays_as_it_is};
 use super::full::{ends_reserved, is_reserved};
-use super::scratch;
+use super::text::{Padded, Text};
 use crate::hex::hex;
 use crate::json::{self, Order};
 use serde::Serialize;
@@ -13,34 +13,42 @@ use sha2::{Digest, Sha256};
 use std::fmt::{self, Display, Write};
 
 /// Builds a key from a template; the macros drive it.
-#[derive(Debug)]
 pub struct KeyWriter {
-    text: String,
+    text: Text,
     prefix: usize,
     /// Whether anything follows the prefix, and the colon that is there in any case.
     parted: bool,
     problem: Option<&'static str>,
 }
 
+/// What is written comes from arguments, which may be personal data.
+impl fmt::Debug for KeyWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyWriter").finish_non_exhaustive()
+    }
+}
+
 impl KeyWriter {
     /// A key under this prefix and version.
     pub(crate) fn under(prefix: &str, version: Option<u32>) -> Self {
-        Self::within(String::with_capacity(prefix.len() + 48), prefix, version)
+        Self::within(Text::with_capacity(prefix.len() + 48), prefix, version)
     }
 
-    /// The same in memory that this thread has ready.
-    #[inline]
-    pub(crate) fn reusing(prefix: &str, version: Option<u32>) -> Self {
-        Self::within(scratch::take(), prefix, version)
+    /// The same for a key that most calls only look at.
+    #[expect(clippy::inline_always, reason = "the prefix is known at compile time")]
+    #[inline(always)]
+    pub(crate) fn on_stack_under(prefix: &str, version: Option<u32>) -> Self {
+        Self::within(Text::on_stack(), prefix, version)
     }
 
-    #[inline]
-    fn within(mut text: String, prefix: &str, version: Option<u32>) -> Self {
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
+    fn within(mut text: Text, prefix: &str, version: Option<u32>) -> Self {
         text.push_str(prefix);
         if let Some(version) = version {
             push_version(&mut text, version);
         }
-        text.push(':');
+        text.push_str(":");
         Self {
             text,
             prefix: prefix.len(),
@@ -52,7 +60,7 @@ impl KeyWriter {
     /// A text that has no prefix.
     pub(super) fn whole() -> Self {
         Self {
-            text: String::with_capacity(48),
+            text: Text::with_capacity(48),
             prefix: 0,
             parted: true,
             problem: None,
@@ -74,13 +82,22 @@ impl KeyWriter {
     /// `<name>`
     pub fn part<T: KeyPart + ?Sized>(&mut self, value: &T) {
         self.begin();
-        let start = self.text.len();
+        let start = self.text.as_bytes().len();
         if value.render(&mut self.text).is_err() {
             self.problem = Some(
                 "the Display of an argument in the key failed; fix it, or use another template",
             );
         }
-        encode_from(&mut self.text, start);
+        self.encode_from(start);
+    }
+
+    /// Encodes what stands behind `start`.
+    #[inline]
+    fn encode_from(&mut self, start: usize) {
+        let part = self.text.as_bytes().get(start..).unwrap_or_default();
+        if !stays_as_it_is(part) {
+            encode_from(self.text.long(), start);
+        }
     }
 
     /// `<name?>`
@@ -110,22 +127,59 @@ impl KeyWriter {
         }
     }
 
-    /// The key. One that cannot be used says so on use.
+    /// Makes the text that of the key, once all of it is written.
     #[inline]
-    pub fn finish(mut self) -> Key {
-        if ends_reserved(&self.text) {
-            encode_reserved(&mut self.text);
+    fn settle(&mut self) {
+        if !self.parted || ends_reserved(self.text.as_bytes()) {
+            self.settle_ending();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn settle_ending(&mut self) {
+        if ends_reserved(self.text.as_bytes()) {
+            encode_reserved(self.text.long());
         }
         if !self.parted {
             // Nothing came after the colon.
-            self.text.truncate(self.text.len() - 1);
+            self.parted = true;
+            self.text.pop_colon();
         }
-        if self.prefix == 0 {
-            self.prefix = first_segment(&self.text);
+    }
+
+    /// The text of the key, to be looked up; nothing if it was made of arguments that it cannot be made of.
+    #[inline]
+    pub(crate) fn settled(&mut self) -> Option<(&[u8], Option<&Padded>)> {
+        self.settle();
+        match self.problem {
+            None => Some(self.text.padded()),
+            Some(_) => None,
         }
+    }
+
+    /// The same as text.
+    pub(crate) fn settled_text(&mut self) -> Option<&str> {
+        std::str::from_utf8(self.settled()?.0).ok()
+    }
+
+    /// Nobody needs the text any more.
+    #[inline]
+    pub(crate) fn recycle(&mut self) {
+        self.text.recycle();
+    }
+
+    /// The key. One that cannot be used says so on use.
+    pub fn finish(&mut self) -> Key {
+        self.settle();
+        let text = self.text.take();
+        let prefix = match self.prefix {
+            0 => first_segment(&text),
+            prefix => prefix,
+        };
         Key {
-            text: self.text,
-            prefix: self.prefix,
+            text,
+            prefix,
             problem: self.problem,
         }
     }
@@ -133,7 +187,7 @@ impl KeyWriter {
 
 #[cold]
 #[inline(never)]
-fn push_version(text: &mut String, version: u32) {
+fn push_version(text: &mut Text, version: u32) {
     let _ = write!(text, "@{version}");
 }
 
@@ -149,7 +203,7 @@ fn first_segment(text: &str) -> usize {
 #[inline(never)]
 fn encode_reserved(text: &mut String) {
     if let Some((_, last)) = text.rsplit_once(':')
-        && is_reserved(last)
+        && is_reserved(last.as_bytes())
     {
         let start = text.len() - last.len();
         encode_from(text, start);
@@ -173,12 +227,12 @@ fn has_no_order(type_name: &str) -> bool {
 )]
 pub trait KeyPart {
     #[doc(hidden)]
-    fn render(&self, out: &mut String) -> fmt::Result;
+    fn render(&self, out: &mut dyn Write) -> fmt::Result;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Display + ?Sized> KeyPart for T {
-    fn render(&self, out: &mut String) -> fmt::Result {
+    fn render(&self, out: &mut dyn Write) -> fmt::Result {
         write!(out, "{self}")
     }
 }

@@ -1,5 +1,6 @@
 //! What values are kept under.
 
+use crate::key::Padded;
 use quick_cache::Equivalent;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -70,54 +71,126 @@ impl Name<'_> {
         self.function == SHARED
     }
 
-    pub(super) fn owned(self) -> OwnedName {
-        OwnedName {
+    pub(super) fn sought(&self) -> Sought<'_> {
+        Sought {
             function: self.function,
-            key: self.key.into(),
+            key: self.key.as_bytes(),
+            padded: None,
+        }
+    }
+
+    pub(super) fn owned(self) -> OwnedName {
+        let Self { function, key } = self;
+        let mut padded = Padded::default();
+        match padded.get_mut(..key.len()) {
+            Some(room) => {
+                room.copy_from_slice(key.as_bytes());
+                OwnedName::Short {
+                    function,
+                    length: u8::try_from(key.len()).unwrap_or(u8::MAX),
+                    key: padded,
+                }
+            }
+            None => OwnedName::Long {
+                function,
+                key: key.into(),
+            },
         }
     }
 }
 
 impl Hash for Name<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.sought().hash(state);
+    }
+}
+
+/// A name to be looked up.
+pub(crate) struct Sought<'a> {
+    pub(crate) function: u32,
+    pub(crate) key: &'a [u8],
+    /// The first bytes of the key, and zeros behind it, where they are at hand.
+    pub(crate) padded: Option<&'a Padded>,
+}
+
+impl Hash for Sought<'_> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(self.key.as_bytes());
+        state.write(self.key);
         state.write_u32(self.function);
     }
 }
 
-impl Equivalent<OwnedName> for Name<'_> {
+impl Equivalent<OwnedName> for Sought<'_> {
     #[inline]
     fn equivalent(&self, other: &OwnedName) -> bool {
-        self.function == other.function && *self.key == *other.key
+        match other {
+            OwnedName::Short {
+                function,
+                length,
+                key,
+            } => {
+                let length = usize::from(*length);
+                self.function == *function
+                    && self.key.len() == length
+                    && match self.padded {
+                        // Of a known length, this is a few instructions.
+                        Some(padded) => padded == key,
+                        None => key.starts_with(self.key),
+                    }
+            }
+            OwnedName::Long { function, key } => {
+                self.function == *function && *self.key == *key.as_bytes()
+            }
+        }
+    }
+}
+
+impl Equivalent<OwnedName> for Name<'_> {
+    fn equivalent(&self, other: &OwnedName) -> bool {
+        self.sought().equivalent(other)
     }
 }
 
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct OwnedName {
-    function: u32,
-    key: Box<str>,
+pub(super) enum OwnedName {
+    /// In the table itself: one place less in memory to go to.
+    Short {
+        function: u32,
+        length: u8,
+        key: Padded,
+    },
+    Long {
+        function: u32,
+        key: Box<str>,
+    },
 }
 
 impl OwnedName {
     pub(super) fn is_shared(&self) -> bool {
-        self.function == SHARED
+        self.borrowed().is_shared()
     }
 
     pub(super) fn key(&self) -> &str {
-        &self.key
+        match self {
+            Self::Short { length, key, .. } => {
+                let key = key.get(..usize::from(*length)).unwrap_or_default();
+                std::str::from_utf8(key).unwrap_or_default()
+            }
+            Self::Long { key, .. } => key,
+        }
     }
 
     pub(super) fn borrowed(&self) -> Name<'_> {
-        let Self { function, key } = self;
+        let (Self::Short { function, .. } | Self::Long { function, .. }) = self;
         Name {
             function: *function,
-            key,
+            key: self.key(),
         }
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        u64::try_from(self.key.len()).unwrap_or(u64::MAX)
+        u64::try_from(self.key().len()).unwrap_or(u64::MAX)
     }
 }
 

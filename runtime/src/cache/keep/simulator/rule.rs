@@ -49,7 +49,7 @@ pub(super) enum Rule {
     /// With a connection its subscription ends, and what was read under it is no longer believed (`Trust::end`).
     /// Left out: another connection takes its place unnoticed.
     EndsWithConnection,
-    /// Without trust, an entry is used up to the age of `local_unverified` (`Kept::doubted`).
+    /// Without trust, an entry is used up to the age of `local_unverified` (`Local::doubted`).
     DoubtsUnverified,
     /// An entry is not used after `local` (`Kept::until`), whatever was heard.
     EndsWithLocal,

@@ -302,3 +302,69 @@ fn methods_keep_values_too() {
     repo.row_entry(1).put("Eve".to_owned());
     assert_eq!(repo.row(1).as_deref(), Some("Eve"));
 }
+
+#[test]
+fn keys_of_any_length_and_any_text_are_told_apart_and_removed() {
+    #[cached(local = "only", prefix = "text", key = "<text>", skip(bodies))]
+    fn reversed(text: &str, bodies: &mut usize) -> String {
+        *bodies += 1;
+        text.chars().rev().collect()
+    }
+    #[cached(
+        local = "only",
+        prefix = "texts",
+        key = "<one>:<other?>:<number>",
+        skip(bodies)
+    )]
+    fn joined(one: String, other: Option<char>, number: i64, bodies: &mut usize) -> String {
+        *bodies += 1;
+        format!("{one} {other:?} {number}")
+    }
+    #[cached(local = "only", prefix = "nothing", skip(bodies))]
+    fn nothing(bodies: &mut usize) -> usize {
+        *bodies += 1;
+        *bodies
+    }
+
+    // Around the lengths at which a key is kept or written elsewhere, some of them equal up to there.
+    let lengths = (0..=80).chain([255, 256, 257, 1_000]);
+    let mut texts: Vec<String> = lengths.map(|length| "x".repeat(length)).collect();
+    texts.extend((1..=80).map(|length| "x".repeat(length - 1) + "y"));
+    texts.extend((1..=30).map(|length| "x".repeat(length - 1) + ":"));
+    texts.extend(
+        [
+            "guard", "lease", "a\0", "a\0\0", "%-", "ä", "日本", "a b", "{a}",
+        ]
+        .map(str::to_owned),
+    );
+    let mut bodies = 0;
+    for round in 1..=2 {
+        for text in &texts {
+            let right: String = text.chars().rev().collect();
+            assert_eq!(reversed(text, &mut bodies), right, "{text}");
+            for number in [i64::MIN, 0, 7] {
+                let right = format!("{text} Some('z') {number}");
+                let joined = joined(text.clone(), Some('z'), number, &mut bodies);
+                assert_eq!(joined, right, "{round}");
+            }
+        }
+        assert_eq!(bodies, 4 * texts.len());
+    }
+    for (at, text) in texts.iter().enumerate() {
+        assert_eq!(
+            reversed::entry(text).get(),
+            Lookup::Hit(reversed(text, &mut bodies))
+        );
+        if at % 2 == 0 {
+            reversed::invalidate(text);
+        }
+    }
+    bodies = 0;
+    for text in &texts {
+        reversed(text, &mut bodies);
+    }
+    assert_eq!(bodies, texts.len().div_ceil(2));
+    assert_eq!((nothing(&mut 5), nothing(&mut 7)), (6, 6));
+    nothing::invalidate();
+    assert_eq!(nothing(&mut 7), 8);
+}

@@ -182,7 +182,7 @@ impl Local {
 
     /// The value that is kept under this name. Counts a hit; a caller that cannot use the
     /// value calls [`was_no_hit`](Self::was_no_hit).
-    #[inline]
+    #[inline(never)]
     pub(crate) fn get(&self, sought: &Sought<'_>, within: Within) -> Option<Value> {
         let kept = self.values.get()?.get(sought)?;
         let now = self.clock.coarse();

@@ -67,9 +67,9 @@ impl Rendered {
     pub(crate) fn digits(id: u64) -> Self {
         let (bytes, length) = ([0; 40], 0);
         let mut rendered = Self { bytes, length };
-        let digits = itoa::Buffer::new().format(id);
+        let mut digits = itoa::Buffer::new();
         let _ = rendered.write_str("user:");
-        let _ = rendered.write_str(digits);
+        let _ = rendered.write_str(digits.format(id));
         rendered
     }
 

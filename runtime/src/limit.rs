@@ -13,6 +13,7 @@
 
 mod address;
 pub(crate) mod algorithm;
+mod alone;
 mod analytics;
 mod blocked;
 mod budgets;
@@ -30,8 +31,10 @@ mod headers;
 mod http;
 mod identifier;
 mod kind;
+mod known;
 mod limiter;
 mod names;
+mod note;
 mod on_outage;
 mod pair;
 mod receipt;

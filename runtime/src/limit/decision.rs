@@ -321,7 +321,8 @@ impl Decision {
         self.retry_at.map(time)
     }
 
-    /// How long after the decision [`Decision::retry_at`] is.
+    /// How long after the decision [`Decision::retry_at`] is. Of a refusal for which no command was sent, up to 10 ms
+    /// too long, never too short.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

@@ -23,6 +23,7 @@ mod decision;
 #[cfg(feature = "tower")]
 mod decision_log;
 mod definition;
+mod degrade;
 mod event_names;
 mod fallback;
 mod flush_turn;

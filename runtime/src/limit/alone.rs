@@ -1,13 +1,27 @@
 //! A check of one limit, as far as it needs no server: nothing is allocated for a caller who is known to be refused.
 
 use super::Limit;
+#[cfg(not(target_arch = "wasm32"))]
+use super::algorithm::{Algorithm, Held, Verdict};
 use super::blocked::{Expected, Refusal};
 use super::budgets::BudgetKey;
 use super::decision::{BudgetName, Counted, Decision, Reason};
+#[cfg(not(target_arch = "wasm32"))]
+use super::degrade::degrade;
 use super::known::KnownLimit;
+#[cfg(not(target_arch = "wasm32"))]
+use super::names::{index, write_index};
 use super::note::note_one;
 use super::pair::{Pair, Part};
+#[cfg(not(target_arch = "wasm32"))]
+use super::receipt::{Receipt, TakenPart};
+#[cfg(not(target_arch = "wasm32"))]
+use super::script::Window;
 use super::state::Limits;
+#[cfg(not(target_arch = "wasm32"))]
+use super::take::{Answer, too_late};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::client::outage::Step;
 use crate::clock::Steady;
 use crate::error::Error;
 use crate::key::scratch;
@@ -40,7 +54,9 @@ struct Alone<'a> {
     limit: &'a Limit,
     known: &'a KnownLimit,
     key: BudgetKey,
-    name: &'a str,
+    /// The name of the budget; behind that, the keys of its counters.
+    name: Name,
+    name_len: usize,
 }
 
 /// Decides what needs no server.
@@ -64,21 +80,22 @@ pub(crate) fn at_once(state: &Arc<Limits>, pair: &Pair<'_>) -> AtOnce {
         limit,
         known: &known,
         key,
-        name: &name.0,
+        name_len: name.0.len(),
+        name,
     };
     alone.begin()
 }
 
 impl Alone<'_> {
-    fn begin(&self) -> AtOnce {
+    fn begin(mut self) -> AtOnce {
         match self.state.blocked.of(&self.key) {
             Some(refusal) => self.with_known(&refusal),
-            None => self.ask(self.state.client.steady(), false),
+            None => self.take(self.state.client.steady(), Expected::Unknown, false),
         }
     }
 
     /// Two readings of the precise clocks take as long as the rest of a refusal.
-    fn with_known(&self, refusal: &Refusal) -> AtOnce {
+    fn with_known(&mut self, refusal: &Refusal) -> AtOnce {
         let client = &self.state.client;
         let (rule, cost) = (self.limit.rule(), self.pair.cost);
         let can_be_allowed = cost <= rule.units;
@@ -94,8 +111,7 @@ impl Alone<'_> {
             Expected::Refusal(counted, name) if can_be_allowed => {
                 self.refused(counted, name, steady.now.unix_ms(), steady.wall_ahead)
             }
-            Expected::Refusal(..) | Expected::ProbablyRefusal => self.ask(steady, true),
-            Expected::Unknown => self.ask(steady, false),
+            expected => self.take(steady, expected, true),
         }
     }
 
@@ -113,16 +129,118 @@ impl Alone<'_> {
         decided
     }
 
-    fn ask(&self, steady: Steady, look_first: bool) -> AtOnce {
-        let part = self.part(look_first);
+    /// Takes where the engine is a part of this process; otherwise the store is to be asked.
+    fn take(&mut self, steady: Steady, expected: Expected, is_remembered: bool) -> AtOnce {
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Some(found) = self.take_here(steady) {
+            return match found {
+                Ok((verdict, held)) => self.taken(steady, verdict, held, is_remembered),
+                Err(error) => {
+                    let parts = [self.part(false)];
+                    let decision = degrade(self.state, &parts, &error, steady.now);
+                    self.decided(decision, steady.wall_ahead)
+                }
+            };
+        }
+        let part = self.part(!matches!(expected, Expected::Unknown));
         ControlFlow::Continue(Box::new(Question { part, steady }))
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn take_here(&mut self, steady: Steady) -> Option<Result<(Verdict, Held), Error>> {
+        let (rule, cost) = (self.limit.rule(), self.pair.cost);
+        if rule.algorithm == Algorithm::TokenBucket || cost == 0 || cost > rule.units {
+            return None;
+        }
+        let store = self.state.client.embedded()?;
+        let at = steady.now.unix_ms();
+        let index = index(rule, at);
+        let text = &mut self.name.0;
+        write_index(index, text);
+        let key_len = text.len();
+        if rule.algorithm == Algorithm::SlidingWindow {
+            text.extend_from_within(..self.name_len);
+            write_index(index - 1, text);
+        }
+        let (key, earlier) = self.name.0.split_at(key_len);
+        let window = Window {
+            rule,
+            key,
+            earlier: (!earlier.is_empty()).then_some(earlier),
+            cost,
+            add: cost,
+        };
+        let found = store.check_window(&window, at, steady.real)?;
+        Some(found.and_then(|found| match self.is_late(steady) {
+            true => Err(too_late()),
+            false => Ok(found),
+        }))
+    }
+
+    /// Whether the answer comes later than it may. The coarse clocks say so, unless it comes close.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn is_late(&self, steady: Steady) -> bool {
+        let (client, budget) = (&self.state.client, self.state.budget);
+        let clock = &client.settings.clock;
+        let age = clock.coarse().nanos_since(steady.real.into());
+        let most = u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX);
+        age.saturating_add(clock.coarse_lag()) > most
+            && client.steady().now.since(steady.now) > budget
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn taken(
+        &self,
+        Steady {
+            now, wall_ahead, ..
+        }: Steady,
+        verdict: Verdict,
+        held: Held,
+        is_remembered: bool,
+    ) -> AtOnce {
+        let state = self.state;
+        state.client.outages.succeeded(Step::Limit);
+        let rule = self.limit.rule();
+        let answer = Answer {
+            key: self.key,
+            name: self.name(),
+            rule,
+            cost: self.pair.cost,
+            held,
+            took: verdict.allowed,
+        };
+        if !answer.remember(state, &verdict, now) && is_remembered {
+            let snapshot = answer.snapshot(&verdict, now);
+            state.blocked.refresh(&self.key, snapshot);
+        }
+        let base: Arc<str> = Arc::from(self.name());
+        let name = BudgetName::Text(Arc::clone(&base));
+        let at = now.unix_ms();
+        let counted = Counted::from(verdict);
+        let receipt = verdict.allowed.then(|| {
+            Receipt::of_one(TakenPart {
+                rule,
+                key: self.key,
+                base,
+                units: self.pair.cost,
+                now: at,
+                tokens_left: verdict.remaining,
+            })
+        });
+        let mut decision = Decision::of_one(self.limit, name, counted, Reason::Exhausted, at);
+        decision.give_receipt(receipt);
+        self.decided(decision, wall_ahead)
+    }
+
+    fn name(&self) -> &str {
+        &self.name.0[..self.name_len]
     }
 
     fn part(&self, look_first: bool) -> Part {
         Part {
             limit: *self.limit,
             key: self.key,
-            base: Arc::from(self.name),
+            base: Arc::from(self.name()),
             is_shared: self.pair.id.is_empty(),
             cost: self.pair.cost,
             add: self.pair.cost,

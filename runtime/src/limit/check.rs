@@ -3,6 +3,7 @@
 use super::alone::{Question, at_once};
 use super::blocked::Expected;
 use super::decision::{Decision, Reason};
+use super::degrade::degrade;
 use super::note::{count, note};
 use super::pair::{Pair, Part};
 use super::resolve::parts;
@@ -145,10 +146,7 @@ async fn decide(state: &Arc<Limits>, parts: &[Part], now: Moment) -> Result<Deci
             Ok(decision)
         }
         Err(NotTaken { error, taken }) => {
-            let kind = parts.first().map(|part| part.limit.kind());
-            let kind = kind.unwrap_or_default();
-            state.client.outages.failed(Step::Limit, &kind, &error);
-            let decision = degrade(state, parts, error.kind(), now);
+            let decision = degrade(state, parts, &error, now);
             // What is allowed without the store keeps what it took while the store still answered.
             if !decision.is_allowed() {
                 taken.give_back(state).await;
@@ -169,26 +167,6 @@ async fn read(state: &Arc<Limits>, parts: &[Part], now: Moment) -> Result<Decisi
     });
     let policies: Vec<_> = policies.collect::<Result<_, Error>>()?;
     Decision::counted(policies, Reason::Exhausted, at).ok_or_else(no_reply)
-}
-
-/// Decides without the store; of several limits, every one has to agree.
-fn degrade(state: &Arc<Limits>, parts: &[Part], cause: ErrorKind, now: Moment) -> Decision {
-    let at = now.unix_ms();
-    let with = |policy| {
-        parts
-            .iter()
-            .filter(move |part| part.limit.outage_policy() == policy)
-    };
-    if let Some(part) = with(OnOutage::Deny).next() {
-        return Decision::degraded(&part.limit, false, None, cause, at);
-    }
-    let counted: Vec<_> = with(OnOutage::Local).collect();
-    let local = state.fallback.check(&counted, now);
-    let limit = local
-        .refused_by
-        .or_else(|| parts.first().map(|part| part.limit));
-    let limit = limit.unwrap_or(super::API);
-    Decision::degraded(&limit, local.allowed, local.retry_at, cause, at)
 }
 
 #[cfg(test)]

@@ -107,9 +107,8 @@ impl Decision {
     }
 
     /// With what was taken, so that it can be given back.
-    pub(crate) fn with_receipt(self, receipt: Receipt) -> Self {
-        let receipt = Some(receipt);
-        Self { receipt, ..self }
+    pub(crate) fn give_receipt(&mut self, receipt: Option<Receipt>) {
+        self.receipt = receipt;
     }
 
     /// A call that costs more than this limit; the store was not asked.

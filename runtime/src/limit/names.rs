@@ -200,8 +200,16 @@ pub(crate) fn index(rule: Rule, now: u64) -> i64 {
 }
 
 pub(crate) fn counter(base: &str, index: i64) -> Bytes {
+    let mut key = base.to_owned();
+    write_index(index, &mut key);
+    Bytes::from(key)
+}
+
+/// Writes what follows the name of a budget in the key of a counter.
+pub(crate) fn write_index(index: i64, key: &mut String) {
     let mut digits = itoa::Buffer::new();
-    Bytes::from([base, ":", digits.format(index)].concat())
+    key.push(':');
+    key.push_str(digits.format(index));
 }
 
 /// Whether `@upstash/ratelimit` keeps something else under this name beside the budgets, or a bucket of this

@@ -19,6 +19,18 @@ pub(crate) struct Budget {
     pub(crate) look_first: bool,
 }
 
+/// One window that a check takes from, for an engine that is asked without commands.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window<'a> {
+    pub(crate) rule: Rule,
+    pub(crate) key: &'a str,
+    /// Of a window that slides: the counter of the one before.
+    pub(crate) earlier: Option<&'a str>,
+    pub(crate) cost: u64,
+    pub(crate) add: u64,
+}
+
 /// Units that go back to one window or bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refund {

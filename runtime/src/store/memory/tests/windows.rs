@@ -2,7 +2,7 @@
 
 use super::{ROOMY, call, memory, run, show};
 use crate::limit::algorithm::{Algorithm, Rule};
-use crate::limit::script::{self, Budget};
+use crate::limit::script::{self, Budget, Window};
 use crate::store::Store;
 use proptest::prelude::*;
 use std::time::Duration;
@@ -72,8 +72,19 @@ proptest! {
                         keys.push(key(index - 1).into());
                     }
                     let rule = Rule::new(algorithm, 5, WINDOW, 5).unwrap();
+                    let (current, earlier) = (key(index), key(index - 1));
+                    let is_sliding = algorithm == Algorithm::SlidingWindow;
+                    let window = Window {
+                        rule,
+                        key: &current,
+                        earlier: is_sliding.then_some(&earlier),
+                        cost,
+                        add,
+                    };
+                    let read = direct.clock.now();
+                    let here = direct.check_window(&window, now, read).unwrap();
+                    let here = here.map(|(verdict, held)| (verdict.allowed, held));
                     let budget = Budget { rule, keys, cost, add, look_first: false };
-                    let here = direct.check_window(&budget, now).unwrap();
                     let there = call(&scripted, script::check(&[budget], now));
                     let there = there.and_then(|reply| script::read_check(&reply, 1));
                     let there = there.map(|(took, held)| (took, held[0]));

@@ -16,7 +16,7 @@ use super::pair::{Pair, Part};
 #[cfg(not(target_arch = "wasm32"))]
 use super::receipt::{Receipt, TakenPart};
 #[cfg(not(target_arch = "wasm32"))]
-use super::script::Window;
+use super::script::Taking;
 use super::state::Limits;
 #[cfg(not(target_arch = "wasm32"))]
 use super::take::{Answer, too_late};
@@ -149,28 +149,30 @@ impl Alone<'_> {
     #[cfg(not(target_arch = "wasm32"))]
     fn take_here(&mut self, steady: Steady) -> Option<Result<(Verdict, Held), Error>> {
         let (rule, cost) = (self.limit.rule(), self.pair.cost);
-        if rule.algorithm == Algorithm::TokenBucket || cost == 0 || cost > rule.units {
+        if cost == 0 || cost > rule.units {
             return None;
         }
         let store = self.state.client.embedded()?;
         let at = steady.now.unix_ms();
         let index = index(rule, at);
         let text = &mut self.name.0;
-        write_index(index, text);
+        if rule.algorithm != Algorithm::TokenBucket {
+            write_index(index, text);
+        }
         let key_len = text.len();
         if rule.algorithm == Algorithm::SlidingWindow {
             text.extend_from_within(..self.name_len);
             write_index(index - 1, text);
         }
         let (key, earlier) = self.name.0.split_at(key_len);
-        let window = Window {
+        let taking = Taking {
             rule,
             key,
             earlier: (!earlier.is_empty()).then_some(earlier),
             cost,
             add: cost,
         };
-        let found = store.check_window(&window, at, steady.real)?;
+        let found = store.take(&taking, at, steady.real)?;
         Some(found.and_then(|found| match self.is_late(steady) {
             true => Err(too_late()),
             false => Ok(found),

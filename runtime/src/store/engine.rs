@@ -12,7 +12,7 @@ use crate::error::Error;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::limit::{
     algorithm::{Held, Verdict},
-    script::Window,
+    script::Taking,
 };
 use crate::runtime::BoxFuture;
 use bytes::Bytes;
@@ -71,12 +71,12 @@ pub(crate) trait Store: Send + Sync + 'static {
         "embedded in this process".to_owned()
     }
 
-    /// What an engine in this process makes of a check of one window, as the script of limits does, without commands.
+    /// What an engine in this process takes from one budget, as the script of limits does, without commands.
     /// `now` is the time of the limit, `read` what the clocks say.
     #[cfg(not(target_arch = "wasm32"))]
-    fn check_window(
+    fn take(
         &self,
-        _window: &Window<'_>,
+        _taking: &Taking<'_>,
         _now: u64,
         _read: Moment,
     ) -> Option<Result<(Verdict, Held), Error>> {

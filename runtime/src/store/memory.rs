@@ -8,9 +8,9 @@ mod index;
 mod keyspace;
 mod number;
 mod scripts;
-mod value;
 #[cfg(not(target_arch = "wasm32"))]
-mod window;
+mod take;
+mod value;
 
 use super::command::Call;
 use super::{Batch, Store};
@@ -21,7 +21,7 @@ use crate::error::Error;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::limit::{
     algorithm::{Held, Verdict},
-    script::Window,
+    script::Taking,
 };
 use crate::runtime::BoxFuture;
 use crate::stats::Meter;
@@ -97,9 +97,9 @@ impl Store for Memory {
     }
 
     #[cfg(not(target_arch = "wasm32"))]
-    fn check_window(
+    fn take(
         &self,
-        window: &Window<'_>,
+        taking: &Taking<'_>,
         now: u64,
         read: Moment,
     ) -> Option<Result<(Verdict, Held), Error>> {
@@ -109,7 +109,7 @@ impl Store for Memory {
         keyspace.begin(read.into());
         keyspace.next_command(Purpose::Held);
         keyspace.run_even_if_full();
-        let found = window::check(&mut keyspace, window, now);
+        let found = take::take(&mut keyspace, taking, now);
         keyspace.make_room();
         Some(found)
     }

@@ -121,7 +121,7 @@ impl Keyspace {
     /// Changes the collection under the key, which starts out empty and goes away when empty.
     pub(crate) fn edit<C: Collection, R>(
         &mut self,
-        key: &Bytes,
+        key: &[u8],
         change: impl FnOnce(&mut C) -> R,
     ) -> Result<R, Error> {
         let Some(record) = self.record(key) else {
@@ -144,7 +144,7 @@ impl Keyspace {
     }
 
     /// Stores, whatever was there.
-    pub(crate) fn set(&mut self, key: &Bytes, value: Value, deadline: Option<Deadline>) {
+    pub(crate) fn set(&mut self, key: &[u8], value: Value, deadline: Option<Deadline>) {
         let purpose = self.purpose;
         let record = Record {
             value,

@@ -116,17 +116,17 @@ impl Alone<'_> {
     }
 
     fn refused(&self, counted: Counted, name: BudgetName, at: u64, wall_ahead: i64) -> AtOnce {
-        let decision = Decision::of_one(self.limit, name, counted, Reason::Blocked, at);
-        self.decided(decision, wall_ahead)
+        let decision = Decision::of_one(self.limit, name, counted, Reason::Blocked, at, None);
+        let mut decided = ControlFlow::Break(Ok(decision));
+        self.note(&mut decided, wall_ahead);
+        decided
     }
 
-    fn decided(&self, decision: Decision, wall_ahead: i64) -> AtOnce {
-        let mut decided = ControlFlow::Break(Ok(decision));
-        if let ControlFlow::Break(Ok(decision)) = &mut decided {
+    fn note(&self, decided: &mut AtOnce, wall_ahead: i64) {
+        if let ControlFlow::Break(Ok(decision)) = decided {
             decision.tell_at(wall_ahead);
             note_one(self.state, decision, self.pair, self.known);
         }
-        decided
     }
 
     /// Takes where the engine is a part of this process; otherwise the store is to be asked.
@@ -138,7 +138,9 @@ impl Alone<'_> {
                 Err(error) => {
                     let parts = [self.part(false)];
                     let decision = degrade(self.state, &parts, &error, steady.now);
-                    self.decided(decision, steady.wall_ahead)
+                    let mut decided = ControlFlow::Break(Ok(decision));
+                    self.note(&mut decided, steady.wall_ahead);
+                    decided
                 }
             };
         }
@@ -229,9 +231,11 @@ impl Alone<'_> {
                 tokens_left: verdict.remaining,
             })
         });
-        let mut decision = Decision::of_one(self.limit, name, counted, Reason::Exhausted, at);
-        decision.give_receipt(receipt);
-        self.decided(decision, wall_ahead)
+        let reason = Reason::Exhausted;
+        let decision = Decision::of_one(self.limit, name, counted, reason, at, receipt);
+        let mut decided = ControlFlow::Break(Ok(decision));
+        self.note(&mut decided, wall_ahead);
+        decided
     }
 
     fn name(&self) -> &str {

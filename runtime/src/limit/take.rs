@@ -108,13 +108,12 @@ pub(super) async fn take(
             untaken(found, part.cost)
         }
     });
-    let mut decision = Decision::counted(policies.collect(), Reason::Exhausted, now.unix_ms())
+    let decision = Decision::counted(policies.collect(), Reason::Exhausted, now.unix_ms())
         .filter(|decision| decision.is_allowed() == took)
         .ok_or_else(contradiction)?;
     if took {
         let taken = turns.0.into_iter().flatten().collect();
-        decision.give_receipt(Some(Receipt::new(taken)));
-        return Ok(decision);
+        return Ok(decision.with_receipt(Receipt::new(taken)));
     }
     turns.give_back(state).await;
     Ok(decision)

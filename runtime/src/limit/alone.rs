@@ -90,7 +90,7 @@ impl Alone<'_> {
     fn begin(mut self) -> AtOnce {
         match self.state.blocked.of(&self.key) {
             Some(refusal) => self.with_known(&refusal),
-            None => self.take(self.state.client.steady(), Expected::Unknown, false),
+            None => self.take(self.state.client.steady(), &Expected::Unknown, false),
         }
     }
 
@@ -111,7 +111,7 @@ impl Alone<'_> {
             Expected::Refusal(counted, name) if can_be_allowed => {
                 self.refused(counted, name, steady.now.unix_ms(), steady.wall_ahead)
             }
-            expected => self.take(steady, expected, true),
+            expected => self.take(steady, &expected, true),
         }
     }
 
@@ -130,7 +130,7 @@ impl Alone<'_> {
     }
 
     /// Takes where the engine is a part of this process; otherwise the store is to be asked.
-    fn take(&mut self, steady: Steady, expected: Expected, is_remembered: bool) -> AtOnce {
+    fn take(&mut self, steady: Steady, expected: &Expected, is_remembered: bool) -> AtOnce {
         #[cfg(not(target_arch = "wasm32"))]
         if let Some(found) = self.take_here(steady) {
             return match found {
@@ -175,9 +175,11 @@ impl Alone<'_> {
             add: cost,
         };
         let found = store.take(&taking, at, steady.real)?;
-        Some(found.and_then(|found| match self.is_late(steady) {
-            true => Err(too_late()),
-            false => Ok(found),
+        Some(found.and_then(|found| {
+            if self.is_late(steady) {
+                return Err(too_late());
+            }
+            Ok(found)
         }))
     }
 

@@ -57,7 +57,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 type Found = Result<(bool, Held), (ErrorKind, String)>;
 
-fn told(error: Error) -> (ErrorKind, String) {
+fn told(error: &Error) -> (ErrorKind, String) {
     (error.kind(), error.to_string())
 }
 
@@ -77,12 +77,13 @@ fn here(memory: &Memory, budget: &Budget, now: u64) -> Found {
     let found = memory.take(&taking, now, memory.clock.now()).unwrap();
     found
         .map(|(verdict, held)| (verdict.allowed, held))
-        .map_err(told)
+        .map_err(|error| told(&error))
 }
 
-fn there(memory: &Memory, budget: Budget, now: u64) -> Found {
-    let reply = call(memory, script::check(&[budget], now)).map_err(told)?;
-    let (took, held) = script::read_check(&reply, 1).map_err(told)?;
+fn there(memory: &Memory, budget: &Budget, now: u64) -> Found {
+    let reply = call(memory, script::check(std::slice::from_ref(budget), now))
+        .map_err(|error| told(&error))?;
+    let (took, held) = script::read_check(&reply, 1).map_err(|error| told(&error))?;
     Ok((took, held[0]))
 }
 
@@ -136,7 +137,7 @@ proptest! {
                     }
                     let rule = Rule::new(algorithm, 5, WINDOW, 5).unwrap();
                     let budget = Budget { rule, keys, cost, add, look_first: false };
-                    prop_assert_eq!(here(&direct, &budget, now), there(&scripted, budget, now));
+                    prop_assert_eq!(here(&direct, &budget, now), there(&scripted, &budget, now));
                 }
                 Step::Command(command) => {
                     let command = command.replace("{}", &key(index));
@@ -175,7 +176,7 @@ proptest! {
                         add: if adds { cost } else { 0 },
                         look_first: false,
                     };
-                    prop_assert_eq!(here(&direct, &budget, now), there(&scripted, budget, now));
+                    prop_assert_eq!(here(&direct, &budget, now), there(&scripted, &budget, now));
                 }
                 BucketStep::Command(command) => {
                     let command = command.replace("{}", "p:U:u");

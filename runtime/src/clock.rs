@@ -144,6 +144,10 @@ pub(crate) struct Steady {
     /// Both clocks, where the wall clock is one that was never set, if this process alone uses it.
     pub(crate) now: Moment,
     /// What the system's clocks say.
+    #[cfg_attr(
+        target_arch = "wasm32",
+        expect(dead_code, reason = "no check is made without commands there")
+    )]
     pub(crate) real: Moment,
     /// How many milliseconds the real wall clock is ahead of that one: what others are told is its time.
     pub(crate) wall_ahead: i64,

@@ -90,7 +90,7 @@ impl Alone<'_> {
     fn begin(mut self) -> AtOnce {
         match self.state.blocked.of(&self.key) {
             Some(refusal) => self.with_known(&refusal),
-            None => self.take(self.state.client.steady(), &Expected::Unknown, false),
+            None => self.take(self.state.client.steady(), None),
         }
     }
 
@@ -111,7 +111,7 @@ impl Alone<'_> {
             Expected::Refusal(counted, name) if can_be_allowed => {
                 self.refused(counted, name, steady.now.unix_ms(), steady.wall_ahead)
             }
-            expected => self.take(steady, &expected, true),
+            expected => self.take(steady, Some(&expected)),
         }
     }
 
@@ -129,12 +129,13 @@ impl Alone<'_> {
         }
     }
 
-    /// Takes where the engine is a part of this process; otherwise the store is to be asked.
-    fn take(&mut self, steady: Steady, expected: &Expected, is_remembered: bool) -> AtOnce {
+    /// Takes where the engine is a part of this process; otherwise the store is to be asked. Nothing is
+    /// expected where nothing is remembered.
+    fn take(&mut self, steady: Steady, expected: Option<&Expected>) -> AtOnce {
         #[cfg(not(target_arch = "wasm32"))]
         if let Some(found) = self.take_here(steady) {
             return match found {
-                Ok((verdict, held)) => self.taken(steady, verdict, held, is_remembered),
+                Ok((verdict, held)) => self.taken(steady, verdict, held, expected.is_some()),
                 Err(error) => {
                     let parts = [self.part(false)];
                     let decision = degrade(self.state, &parts, &error, steady.now);
@@ -144,7 +145,8 @@ impl Alone<'_> {
                 }
             };
         }
-        let part = self.part(!matches!(expected, Expected::Unknown));
+        let look_first = !matches!(expected, None | Some(Expected::Unknown));
+        let part = self.part(look_first);
         ControlFlow::Continue(Box::new(Question { part, steady }))
     }
 

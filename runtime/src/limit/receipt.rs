@@ -6,6 +6,7 @@ use super::names::{counter, index};
 use super::pair::Part;
 use super::script::Refund;
 use bytes::Bytes;
+#[cfg(not(target_arch = "wasm32"))]
 use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +25,7 @@ struct Taken {
 /// One in place, since most are of one limit.
 #[derive(Debug)]
 enum TakenParts {
+    #[cfg(not(target_arch = "wasm32"))]
     One(TakenPart),
     Each(Vec<TakenPart>),
 }
@@ -86,6 +88,7 @@ impl Receipt {
         Self::of(TakenParts::Each(parts))
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn of_one(part: TakenPart) -> Self {
         Self::of(TakenParts::One(part))
     }
@@ -122,6 +125,7 @@ impl Receipt {
 
     pub(crate) fn parts(&self) -> &[TakenPart] {
         match &self.0.parts {
+            #[cfg(not(target_arch = "wasm32"))]
             TakenParts::One(part) => slice::from_ref(part),
             TakenParts::Each(parts) => parts,
         }

@@ -114,8 +114,11 @@ fn share(counts: &BTreeMap<&str, Option<f64>>, own: &str, peer: &str) -> Option<
 }
 
 async fn in_this_process() -> Outcome {
-    println!("\n| | instructions | allocations | of `governor` |");
-    println!("|---|--:|--:|--:|");
+    println!(
+        "\n| | instructions | allocations | instructions of `governor` | time of `governor` |"
+    );
+    println!("|---|--:|--:|--:|--:|");
+    let governor = Path::named(GOVERNOR).await?;
     let [named, with_clocks, with_counter, with_receipt] = BY_HAND;
     let titles = [
         (GOVERNOR, "a keyed check of `governor`"),
@@ -135,17 +138,19 @@ async fn in_this_process() -> Outcome {
     let mut counts = BTreeMap::new();
     for (name, title) in titles {
         let executed = instructions::per_call(name)?;
-        let allocations = Path::named(name).await?.allocations().await?;
+        let path = Path::named(name).await?;
+        let allocations = path.allocations().await?;
+        let time = paths::ratio(&path, &governor).await?;
         #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
         counts.insert(name, executed.map(|count| count as f64));
         let times = share(&counts, name, GOVERNOR);
         let times = times.map_or(String::new(), |times| format!("{times:.2}"));
         let shown = executed.map_or("no valgrind".to_owned(), |number| number.to_string());
-        println!("| {title} | {shown} | {allocations:.1} | {times} |");
+        println!("| {title} | {shown} | {allocations:.1} | {times} | {time:.2} |");
     }
     let share = |own, peer| share(&counts, own, peer);
     let (key, blocked) = (Path::named(KEY).await?, Path::named(BLOCKED).await?);
-    let (one, governor) = (Path::named(ONE).await?, Path::named(GOVERNOR).await?);
+    let one = Path::named(ONE).await?;
     let row = |path, against, of, value, most| Measured {
         path,
         against,

@@ -30,12 +30,13 @@ const fn in_process(name: &'static str, title: &'static str) -> HotPath {
     }
 }
 
-const PATHS: [HotPath; 8] = [
+const PATHS: [HotPath; 9] = [
     in_process("local", "hit, `local = \"only\"`, sync, u64"),
     in_process("local_text", "hit, `local = \"only\"`, sync, &str"),
     in_process("near", "hit, `local = \"1h\"`, u64"),
     in_process("key", "key of a number and a text"),
     in_process("blocked", "check that is known to be refused"),
+    in_process("check", "check of a fixed window, embedded"),
     in_process("encode", "set, embedded"),
     in_process("decode", "get, embedded"),
     in_process("hit", "hit, embedded"),

@@ -3,6 +3,7 @@
 //!
 //! `cargo bench -p millpond-benches --bench limits` prints the tables; `-- process` the second one alone.
 
+mod by_hand;
 #[path = "../hits/instructions.rs"]
 mod instructions;
 mod paths;
@@ -12,9 +13,10 @@ mod targets;
 use millpond::Millpond;
 use millpond::limit::{Limit, Limiter};
 use millpond_gateway::{RedisServer, Reply};
-use paths::{BLOCKED, GOVERNOR, KEY, ONE, Path};
+use paths::{BLOCKED, BY_HAND, GOVERNOR, KEY, ONE, Path, SLIDES, TOKENS};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::{Duration, Instant};
 use targets::Measured;
@@ -105,26 +107,50 @@ async fn report() -> Outcome {
     Ok(())
 }
 
+/// The ratio of two counts.
+fn share(counts: &BTreeMap<&str, Option<f64>>, own: &str, peer: &str) -> Option<f64> {
+    let of = |name| counts.get(name).copied().flatten();
+    Some(of(own)? / of(peer)?)
+}
+
 async fn in_this_process() -> Outcome {
-    println!("\n| | instructions | allocations |");
-    println!("|---|--:|--:|");
-    let mut counts = Vec::new();
-    for (name, title) in [
+    println!(
+        "\n| | instructions | allocations | instructions of `governor` | time of `governor` |"
+    );
+    println!("|---|--:|--:|--:|--:|");
+    let governor = Path::named(GOVERNOR).await?;
+    let [named, with_clocks, with_counter, with_receipt] = BY_HAND;
+    let titles = [
+        (GOVERNOR, "a keyed check of `governor`"),
         (KEY, "a rendered key"),
         (BLOCKED, "a check that is known to be refused"),
         (ONE, "a check of a fixed window, embedded"),
-        (GOVERNOR, "a keyed check of `governor`"),
-    ] {
+        (SLIDES, "a check of a sliding window, embedded"),
+        (TOKENS, "a check of a token bucket, embedded"),
+        (named, "by hand: the name of the budget"),
+        (with_clocks, "by hand: and both clocks, and the window"),
+        (
+            with_counter,
+            "by hand: and the counter, found by that, and the count of checks",
+        ),
+        (with_receipt, "by hand: and what a refund needs"),
+    ];
+    let mut counts = BTreeMap::new();
+    for (name, title) in titles {
         let executed = instructions::per_call(name)?;
-        let allocations = Path::named(name).await?.allocations().await?;
-        let shown = executed.map_or("no valgrind".to_owned(), |number| number.to_string());
-        println!("| {title} | {shown} | {allocations:.1} |");
+        let path = Path::named(name).await?;
+        let allocations = path.allocations().await?;
+        let time = paths::ratio(&path, &governor).await?;
         #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
-        counts.push(executed.map(|count| count as f64));
+        counts.insert(name, executed.map(|count| count as f64));
+        let times = share(&counts, name, GOVERNOR);
+        let times = times.map_or(String::new(), |times| format!("{times:.2}"));
+        let shown = executed.map_or("no valgrind".to_owned(), |number| number.to_string());
+        println!("| {title} | {shown} | {allocations:.1} | {times} | {time:.2} |");
     }
-    let share = |own: usize, peer: usize| Some(counts[own]? / counts[peer]?);
+    let share = |own, peer| share(&counts, own, peer);
     let (key, blocked) = (Path::named(KEY).await?, Path::named(BLOCKED).await?);
-    let (one, governor) = (Path::named(ONE).await?, Path::named(GOVERNOR).await?);
+    let one = Path::named(ONE).await?;
     let row = |path, against, of, value, most| Measured {
         path,
         against,
@@ -138,13 +164,19 @@ async fn in_this_process() -> Outcome {
     let to_governor = Some(paths::ratio(&one, &governor).await?);
     targets::print(&[
         row(known, "", "allocations", allocations, 0.0),
-        row(known, "a rendered key", "instructions", share(1, 0), 4.0),
+        row(
+            known,
+            "a rendered key",
+            "instructions",
+            share(BLOCKED, KEY),
+            4.0,
+        ),
         row(known, "a rendered key", "time", to_key, 4.0),
         row(
             checked,
             "`governor`, keyed",
             "instructions",
-            share(2, 3),
+            share(ONE, GOVERNOR),
             2.0,
         ),
         row(checked, "`governor`, keyed", "time", to_governor, 2.0),

@@ -1,6 +1,7 @@
 //! What a check is compared with.
 
-use crate::{FIXED, HOUR, Outcome, UNITS, check, limiter};
+use crate::by_hand::{ByHand, Done};
+use crate::{BUCKET, FIXED, HOUR, Outcome, SLIDING, UNITS, check, limiter};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use millpond::limit::{Limit, Limiter};
 use millpond::{Millpond, key};
@@ -13,6 +14,9 @@ pub(crate) const BLOCKED: &str = "blocked";
 pub(crate) const GOVERNOR: &str = "governor";
 pub(crate) const KEY: &str = "key";
 pub(crate) const ONE: &str = "fixed";
+pub(crate) const SLIDES: &str = "sliding";
+pub(crate) const TOKENS: &str = "bucket";
+pub(crate) const BY_HAND: [&str; 4] = ["name", "clocks", "counter", "receipt"];
 
 const ROUNDS: usize = 100;
 const CALLS: u64 = 1_000;
@@ -25,6 +29,8 @@ pub(crate) enum Path {
     Blocked(Limiter),
     /// The check of a crate that has nothing but the process.
     Governor(Box<DefaultKeyedRateLimiter<String>>, String),
+    /// What every such check has to do.
+    ByHand(Box<ByHand>),
     /// What any call begins with: the text of a key.
     Key,
 }
@@ -44,8 +50,18 @@ impl Path {
             }
             KEY => Self::Key,
             ONE => Self::Allowed(Millpond::memory().limiter(&FIXED)),
+            SLIDES => Self::Allowed(Millpond::memory().limiter(&SLIDING)),
+            TOKENS => Self::Allowed(Millpond::memory().limiter(&BUCKET)),
+            "name" => Self::by_hand(Done::Name),
+            "clocks" => Self::by_hand(Done::Clocks),
+            "counter" => Self::by_hand(Done::Counter),
+            "receipt" => Self::by_hand(Done::Receipt),
             limits => Self::Allowed(limiter(&Millpond::memory(), limits.parse()?)),
         })
+    }
+
+    fn by_hand(done: Done) -> Self {
+        Self::ByHand(Box::new(ByHand::new(done)))
     }
 
     pub(crate) async fn call(&self, calls: u64) -> Outcome {
@@ -63,6 +79,7 @@ impl Path {
                     limiter.check_key(black_box(id)).map_err(|_| "refused")?;
                 }
             }
+            Self::ByHand(by_hand) => by_hand.call(calls),
             Self::Key => {
                 for _ in 0..calls {
                     let id = black_box("user-42");

@@ -14,7 +14,7 @@ mod walk;
 pub(crate) mod write;
 pub(crate) mod writer;
 
-use crate::clock::{Moment, Steady};
+use crate::clock::{Coarse, CoarseSteady, Moment, Steady};
 use crate::codec::Codec;
 use crate::error::{Error, ErrorKind};
 use crate::key::{self, FullKey, Key};
@@ -50,6 +50,8 @@ pub(crate) struct Client {
     /// Whether the keys of one command must be in one slot.
     pub(crate) cluster: bool,
     started: Moment,
+    /// The same as the coarse clocks count.
+    started_coarse: Coarse,
     server_time: ServerTime,
     pub(crate) backplane: Arc<Backplane>,
     /// At the first command, one line goes to the log.
@@ -74,6 +76,7 @@ impl Client {
     ) -> Self {
         let namespace = settings.namespace.as_deref().map(key::encoded);
         let named = namespace.as_ref().map_or(0, |name| name.len() + 1);
+        let started = settings.clock.now();
         Self {
             codec: Codec::new(&settings, store.as_ref().err().cloned()),
             backplane: Arc::new(Backplane::new(
@@ -84,7 +87,8 @@ impl Client {
             )),
             namespace,
             outages: OutageLog::new(settings.clock.clone()),
-            started: settings.clock.now(),
+            started,
+            started_coarse: started.into(),
             server_time: ServerTime::default(),
             store,
             settings,
@@ -251,7 +255,11 @@ impl Client {
         let real = self.settings.clock.now();
         if !self.is_embedded() {
             let (now, wall_ahead) = (real, 0);
-            return Steady { now, wall_ahead };
+            return Steady {
+                now,
+                real,
+                wall_ahead,
+            };
         }
         let passed = real.monotonic.saturating_sub(self.started.monotonic);
         let wall = self.started.wall.saturating_add(passed);
@@ -266,7 +274,29 @@ impl Client {
             Some(ahead) => ms(ahead),
             None => -ms(wall.saturating_sub(real.wall)),
         };
-        Steady { now, wall_ahead }
+        Steady {
+            now,
+            real,
+            wall_ahead,
+        }
+    }
+
+    /// As [`Self::steady`], by the coarse clocks. None after the year 2262, where nanoseconds end.
+    pub(crate) fn steady_coarse(&self) -> Option<CoarseSteady> {
+        let real = self.settings.clock.coarse();
+        let started = self.started_coarse;
+        let (wall, wall_ahead) = if self.is_embedded() {
+            let passed = real.monotonic.saturating_sub(started.monotonic);
+            let wall = started.wall.saturating_add(passed);
+            let ahead = signed(real.wall)?.checked_sub(signed(wall)?)?;
+            // Rounded, as that of the precise clocks is.
+            (wall, ahead.saturating_add(500_000).div_euclid(1_000_000))
+        } else {
+            (real.wall, 0)
+        };
+        signed(wall)?;
+        let now = Coarse { wall, ..real };
+        Some(CoarseSteady { now, wall_ahead })
     }
 
     /// Whether the engine can only be used inside of a Tokio runtime.
@@ -402,6 +432,10 @@ impl Client {
         }
         result
     }
+}
+
+fn signed(nanos: u64) -> Option<i64> {
+    i64::try_from(nanos).ok()
 }
 
 /// The replies to come, and since when, where they come from a server.

@@ -2,7 +2,7 @@
 
 mod coarse;
 
-pub(crate) use coarse::Coarse;
+pub(crate) use coarse::{Coarse, CoarseSteady};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -143,6 +143,12 @@ impl Moment {
 pub(crate) struct Steady {
     /// Both clocks, where the wall clock is one that was never set, if this process alone uses it.
     pub(crate) now: Moment,
+    /// What the system's clocks say.
+    #[cfg_attr(
+        target_arch = "wasm32",
+        expect(dead_code, reason = "no check is made without commands there")
+    )]
+    pub(crate) real: Moment,
     /// How many milliseconds the real wall clock is ahead of that one: what others are told is its time.
     pub(crate) wall_ahead: i64,
 }

@@ -13,6 +13,7 @@
 
 mod address;
 pub(crate) mod algorithm;
+mod alone;
 mod analytics;
 mod blocked;
 mod budgets;
@@ -22,6 +23,7 @@ mod decision;
 #[cfg(feature = "tower")]
 mod decision_log;
 mod definition;
+mod degrade;
 mod event_names;
 mod fallback;
 mod flush_turn;
@@ -30,8 +32,10 @@ mod headers;
 mod http;
 mod identifier;
 mod kind;
+mod known;
 mod limiter;
 mod names;
+mod note;
 mod on_outage;
 mod pair;
 mod receipt;

@@ -9,7 +9,7 @@ use crate::sync;
 pub use durations::Durations;
 pub(crate) use durations::Histogram;
 pub use limits::LimitStats;
-pub(crate) use limits::{CheckOutcome, LimitRegistry};
+pub(crate) use limits::{CheckOutcome, LimitCounters, LimitRegistry};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};

@@ -1,6 +1,6 @@
 //! Both clocks as they stood at the last tick of the system: a few nanoseconds to read, some milliseconds old.
 
-use super::{Clock, ManualClock};
+use super::{Clock, ManualClock, Moment};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
@@ -9,12 +9,19 @@ use std::time::Duration;
 /// How far the clocks may lag behind: the tick of a system that was built with 100 Hz.
 const TICK: u64 = 10_000_000;
 
-/// What both clocks said, in nanoseconds. Of the monotonic one only differences mean anything.
+/// What both clocks said, in nanoseconds, counted from where those of a [`Moment`](super::Moment) are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Coarse {
     pub(crate) monotonic: u64,
     /// Of the system's clock, since the Unix epoch.
     pub(crate) wall: u64,
+}
+
+/// A [`Steady`](super::Steady) time by the coarse clocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CoarseSteady {
+    pub(crate) now: Coarse,
+    pub(crate) wall_ahead: i64,
 }
 
 impl Coarse {
@@ -24,6 +31,31 @@ impl Coarse {
         let monotonic = self.monotonic.saturating_sub(then.monotonic);
         monotonic.max(self.wall.saturating_sub(then.wall))
     }
+
+    /// What both say so many ns later.
+    #[inline]
+    pub(crate) fn later(self, nanos: u64) -> Self {
+        Self {
+            monotonic: self.monotonic.saturating_add(nanos),
+            wall: self.wall.saturating_add(nanos),
+        }
+    }
+
+    /// Milliseconds since the Unix epoch.
+    #[inline]
+    pub(crate) fn unix_ms(self) -> u64 {
+        self.wall / 1_000_000
+    }
+}
+
+impl From<Moment> for Coarse {
+    fn from(moment: Moment) -> Self {
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        Self {
+            monotonic: nanos(moment.monotonic),
+            wall: nanos(moment.wall),
+        }
+    }
 }
 
 impl Clock {
@@ -32,6 +64,14 @@ impl Clock {
         match self {
             Self::System => system(),
             Self::Manual(clock) => manual(clock),
+        }
+    }
+
+    /// How far in ns [`Self::coarse`] may lag behind.
+    pub(crate) fn coarse_lag(&self) -> u64 {
+        match self {
+            Self::System => TICK,
+            Self::Manual(_) => 0,
         }
     }
 
@@ -73,8 +113,16 @@ fn system() -> Coarse {
     if last.wall == wall {
         return last;
     }
-    let monotonic = read(ClockId::MonotonicCoarse);
-    let now = Coarse { monotonic, wall };
+    let mut wall = wall;
+    // Both of one tick, so that they differ by what they always do.
+    let now = loop {
+        let monotonic = read(ClockId::MonotonicCoarse);
+        let again = read(ClockId::RealtimeCoarse);
+        if again == wall {
+            break Coarse { monotonic, wall };
+        }
+        wall = again;
+    };
     LAST.set(now);
     now
 }
@@ -87,10 +135,5 @@ thread_local! {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn system() -> Coarse {
-    let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    let now = Clock::System.now();
-    Coarse {
-        monotonic: nanoseconds(now.monotonic),
-        wall: nanoseconds(now.wall),
-    }
+    Clock::System.now().into()
 }

@@ -156,8 +156,8 @@ impl Rule {
         if remaining == 0 {
             return USED_UP;
         }
-        let used = u128::from(self.units.saturating_sub(remaining)) * USED_UP as u128;
-        let level = usize::try_from(used / u128::from(self.units.max(1))).unwrap_or(0);
+        let used = self.units.saturating_sub(remaining) * USED_UP as u64;
+        let level = usize::try_from(used / self.units.max(1)).unwrap_or(0);
         level.min(USED_UP - 1)
     }
 

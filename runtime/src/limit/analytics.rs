@@ -23,9 +23,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 impl Limits {
     /// Adds a check to the sums, and sees to it that they leave.
     pub(super) fn record_check(self: &Arc<Self>, pair: &Pair<'_>, allowed: bool) {
-        if !self.analytics {
-            return;
-        }
         let now = self.client.settings.clock.unix_ms();
         let id = if self.hash_names {
             Cow::Owned(hashed(&pair.id))

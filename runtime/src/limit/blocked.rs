@@ -8,8 +8,7 @@ use super::algorithm::Rule;
 use super::budgets::{BudgetKey, Budgets, make_room};
 use super::decision::{BudgetName, Counted, digest};
 use super::snapshot::Snapshot;
-use crate::clock::Moment;
-use std::time::Duration;
+use crate::clock::{Coarse, Moment};
 
 #[derive(Debug)]
 pub(crate) struct Blocked {
@@ -18,16 +17,17 @@ pub(crate) struct Blocked {
     refusals: Budgets<Refusal>,
 }
 
+/// What is remembered of a budget.
 #[derive(Clone, Copy, Debug)]
-struct Refusal {
+pub(crate) struct Refusal {
     snapshot: Snapshot,
     /// What a decision tells of the name.
     digest: [u8; 8],
     /// By the wall clock, when the arithmetic allows a call again; 0 if no call was refused yet.
     until: u64,
-    /// By the monotonic clock, when that time has passed, or the key is gone: a wall clock that was
+    /// By the monotonic clock in ns, when that time has passed, or the key is gone: a wall clock that was
     /// ahead when it was remembered does not lock anybody out once it is right again.
-    ends: Duration,
+    ends: u64,
 }
 
 /// What this process expects of a call.
@@ -48,17 +48,31 @@ impl Blocked {
         }
     }
 
+    pub(crate) fn of(&self, key: &BudgetKey) -> Option<Refusal> {
+        self.refusals.lock().get(key).copied()
+    }
+
     /// What the store will say of this call, as far as it is known.
     pub(crate) fn expected(&self, key: &BudgetKey, rule: Rule, now: Moment, cost: u64) -> Expected {
-        let mut refusals = self.refusals.lock();
-        let Some(refusal) = refusals.get(key).copied() else {
-            return Expected::Unknown;
-        };
-        let is_over = refusal.ends <= now.monotonic;
-        if is_over {
-            refusals.remove(key);
+        match self.of(key) {
+            Some(refusal) => self.expected_of(&refusal, key, rule, now, cost),
+            None => Expected::Unknown,
         }
-        drop(refusals);
+    }
+
+    /// The same where it has been looked up.
+    pub(crate) fn expected_of(
+        &self,
+        refusal: &Refusal,
+        key: &BudgetKey,
+        rule: Rule,
+        now: Moment,
+        cost: u64,
+    ) -> Expected {
+        let is_over = refusal.ends <= Coarse::from(now).monotonic;
+        if is_over {
+            self.forget(key);
+        }
         let at = now.unix_ms();
         let Some(held) = refusal.snapshot.at(rule, at) else {
             return Expected::Unknown;
@@ -88,14 +102,15 @@ impl Blocked {
             return;
         }
         let wait = until.map_or(life, |until| until.saturating_sub(now.unix_ms()).min(life));
+        let monotonic = Coarse::from(now).monotonic;
         let refusal = Refusal {
             snapshot,
             digest: digest(name),
             until: until.unwrap_or(0),
-            ends: now.monotonic.saturating_add(Duration::from_millis(wait)),
+            ends: monotonic.saturating_add(wait.saturating_mul(1_000_000)),
         };
         let mut refusals = self.refusals.lock();
-        make_room(&mut refusals, |refusal| refusal.ends > now.monotonic);
+        make_room(&mut refusals, |refusal| refusal.ends > monotonic);
         refusals.insert(key, refusal);
     }
 
@@ -112,14 +127,101 @@ impl Blocked {
     }
 }
 
+impl Refusal {
+    /// The refusal of a call by clocks that lag behind by up to so many ns: one that comes out the same at each time
+    /// that it may be. Nothing near the end of anything.
+    pub(crate) fn by_coarse(
+        &self,
+        rule: Rule,
+        now: Coarse,
+        lag: u64,
+        cost: u64,
+    ) -> Option<(Counted, BudgetName)> {
+        let (at, latest) = (now.unix_ms(), now.later(lag));
+        let latest_ms = latest.unix_ms();
+        if self.ends <= latest.monotonic || self.until <= latest_ms {
+            return None;
+        }
+        let verdict = rule.check(self.snapshot.at(rule, at)?, at, cost);
+        let counted = Counted::from(verdict);
+        let lasts = !counted.allowed
+            && counted.reset > latest_ms
+            && counted.retry_at.is_none_or(|retry| retry > latest_ms);
+        lasts.then_some((counted, BudgetName::Digest(self.digest)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Blocked, Refusal};
-    use crate::clock::Moment;
+    use super::{Blocked, Expected, Refusal};
+    use crate::clock::{Coarse, Moment};
     use crate::limit::AUTH;
-    use crate::limit::algorithm::Held;
+    use crate::limit::algorithm::{Algorithm, Held, Rule};
     use crate::limit::budgets::BudgetKey;
     use crate::limit::snapshot::Snapshot;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    const WINDOW: u64 = 300;
+    const LAG_MS: u64 = 10;
+
+    fn moment(ms: u64) -> Moment {
+        let time = Duration::from_millis(ms);
+        Moment {
+            monotonic: time,
+            wall: time,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+        #[test]
+        fn what_coarse_clocks_refuse_is_refused_whatever_the_precise_ones_say(
+            algorithm in prop::sample::select(vec![
+                Algorithm::FixedWindow,
+                Algorithm::SlidingWindow,
+                Algorithm::TokenBucket,
+            ]),
+            held in (0..9_i64, 0..9_i64),
+            costs in (1..5_u64, 1..5_u64),
+            began in 3 * WINDOW..5 * WINDOW,
+            passed in 0..2 * WINDOW,
+        ) {
+            let rule = Rule::new(algorithm, 5, WINDOW, 2).unwrap();
+            let held = match algorithm {
+                Algorithm::TokenBucket => Held(Some(began.cast_signed()), Some(held.0 % 5)),
+                _ => Held(Some(held.0), Some(held.1)),
+            };
+            let refused = rule.check(held, began, costs.0);
+            if refused.allowed {
+                return Ok(());
+            }
+            let blocked = Blocked::new(true);
+            let key = BudgetKey::new("u", rule);
+            let snapshot = Snapshot::after(rule, held, None, began);
+            let life = rule.life(held, began);
+            blocked.remember(key, "u", snapshot, refused.retry_at, life, moment(began));
+            let known = blocked.of(&key).unwrap();
+            let coarse = Coarse::from(moment(began + passed));
+            let found = known.by_coarse(rule, coarse, LAG_MS * 1_000_000, costs.1);
+            if let Some((by_coarse, _)) = found {
+                for later in 0..=LAG_MS {
+                    let now = moment(began + passed + later);
+                    let precise = blocked.expected(&key, rule, now, costs.1);
+                    let Expected::Refusal(precise, _) = precise else {
+                        return Err(TestCaseError::fail(format!("{precise:?} after {later} ms")));
+                    };
+                    prop_assert_eq!(precise.retry_at, by_coarse.retry_at);
+                    prop_assert_eq!(precise.reset, by_coarse.reset);
+                    prop_assert!(precise.remaining >= by_coarse.remaining);
+                    if algorithm != Algorithm::SlidingWindow {
+                        prop_assert_eq!(precise.remaining, by_coarse.remaining);
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn known_refusals_take_no_more_than_the_documentation_says() {

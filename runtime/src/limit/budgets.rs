@@ -3,7 +3,7 @@
 use super::algorithm::Rule;
 use crate::sync;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher, RandomState};
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
 /// Identifiers are chosen by clients, so there must be an end to what is kept of them.
@@ -17,16 +17,37 @@ static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BudgetKey([u64; 2]);
 
-impl BudgetKey {
-    pub(crate) fn new(base: &str, rule: Rule) -> Self {
+/// Makes the key of a budget of what its name begins with, and of the rest.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyHasher(DefaultHasher);
+
+impl KeyHasher {
+    pub(crate) fn new(rule: Rule) -> Self {
         let mut hasher = HASHER.build_hasher();
         // A hundred years of milliseconds leave room for three algorithms.
         hasher.write_u64(rule.window << 2 | rule.algorithm as u64);
-        hasher.write(base.as_bytes());
+        Self(hasher)
+    }
+
+    pub(crate) fn read(&mut self, text: &str) {
+        self.0.write(text.as_bytes());
+    }
+
+    /// The key of a budget whose name ends so.
+    pub(crate) fn key(&self, rest: &str) -> BudgetKey {
+        let mut hasher = self.0.clone();
+        hasher.write(rest.as_bytes());
         let first = hasher.finish();
         // The keyed hash of another text: independent of the first half, for one more byte.
         hasher.write_u8(1);
-        Self([first, hasher.finish()])
+        BudgetKey([first, hasher.finish()])
+    }
+}
+
+impl BudgetKey {
+    #[cfg(test)]
+    pub(crate) fn new(base: &str, rule: Rule) -> Self {
+        KeyHasher::new(rule).key(base)
     }
 
     /// A number that the name chooses, and nobody else.

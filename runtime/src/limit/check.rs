@@ -1,9 +1,12 @@
 //! One check: known refusals, then the store, then what to do without it.
 
+use super::alone::{Question, at_once};
 use super::blocked::Expected;
-use super::decision::{Decision, Outcome, Reason};
+use super::decision::{Decision, Reason};
+use super::degrade::degrade;
+use super::note::{count, note};
 use super::pair::{Pair, Part};
-use super::resolve::{part_or_refusal, parts};
+use super::resolve::parts;
 use super::state::Limits;
 use super::take::{NotTaken, policy, take};
 use super::{Limit, OnOutage, script};
@@ -11,83 +14,42 @@ use crate::client::outage::Step;
 use crate::clock::{Moment, Steady};
 use crate::error::{Error, ErrorKind};
 use crate::reply::no_reply;
-use crate::stats::CheckOutcome;
 use std::ops::ControlFlow;
+use std::slice;
 use std::sync::Arc;
 
 /// Takes what these pairs cost, or nothing; there is at least one.
 pub(crate) async fn check(state: &Arc<Limits>, pairs: &[Pair<'_>]) -> Result<Decision, Error> {
-    let steady = state.client.steady();
-    let parts = match resolved(state, pairs, steady) {
-        ControlFlow::Continue(parts) => parts,
-        ControlFlow::Break(known) => return known,
+    if let [pair] = pairs {
+        return match at_once(state, pair) {
+            ControlFlow::Break(decided) => decided,
+            ControlFlow::Continue(question) => ask(state, pair, question).await,
+        };
+    }
+    let Steady {
+        now, wall_ahead, ..
+    } = state.client.steady();
+    let parts = parts(state, pairs, now)?;
+    let mut decision = match known(state, parts, now) {
+        ControlFlow::Break(decision) => decision,
+        ControlFlow::Continue(parts) => decide(state, &parts, now).await?,
     };
-    let mut decision = decide(state, &parts, steady.now).await?;
-    decision.tell_at(steady.wall_ahead);
+    decision.tell_at(wall_ahead);
     note(state, &decision, pairs);
     Ok(decision)
 }
 
-/// The budgets of these pairs, if the store must be asked.
-fn resolved(
+/// Takes from one limit what [`at_once`] could not.
+pub(crate) async fn ask(
     state: &Arc<Limits>,
-    pairs: &[Pair<'_>],
-    Steady { now, wall_ahead }: Steady,
-) -> ControlFlow<Result<Decision, Error>, Vec<Part>> {
-    let mut found = match pairs {
-        [pair] => part_or_refusal(state, pair, now),
-        _ => parts(state, pairs, now).map_or_else(
-            |error| ControlFlow::Break(Err(error)),
-            |parts| known(state, parts, now).map_break(Ok),
-        ),
-    };
-    // In place: a decision is some 200 bytes.
-    if let ControlFlow::Break(Ok(decision)) = &mut found {
-        decision.tell_at(wall_ahead);
-        note(state, decision, pairs);
-    }
-    found
-}
-
-/// Counts the decision and hands it on to whoever listens.
-fn note(state: &Arc<Limits>, decision: &Decision, pairs: &[Pair<'_>]) {
-    count(state, decision, pairs.iter().map(|pair| &pair.limit));
-    if decision.outcome() != Outcome::Degraded {
-        for pair in pairs {
-            state.record_check(pair, decision.is_allowed());
-        }
-    }
-    #[cfg(feature = "tower")]
-    super::decision_log::note(decision);
-}
-
-/// Counts a decision, and for each limit that took part in it what that limit said.
-fn count<'a>(
-    state: &Arc<Limits>,
-    decision: &Decision,
-    limits: impl ExactSizeIterator<Item = &'a Limit> + Clone,
-) {
-    state.client.begin_event();
-    let outcome = CheckOutcome {
-        refused: !decision.is_allowed(),
-        blocked: decision.reason() == Some(Reason::Blocked),
-        degraded: matches!(decision.reason(), Some(Reason::Outage(_))),
-    };
-    state.counts.count(outcome);
-    let all = limits.clone();
-    let is_alone = limits.len() == 1;
-    for (at, limit) in limits.enumerate() {
-        let kind = limit.kind();
-        if !is_alone && all.clone().take(at).any(|earlier| earlier.kind() == kind) {
-            continue;
-        }
-        // Those that would have let the call pass have not refused it.
-        let refused = outcome.refused
-            && (is_alone || decision.kind() == kind || decision.is_refused_by(&kind));
-        state
-            .counts
-            .count_kind(&kind, CheckOutcome { refused, ..outcome });
-    }
+    pair: &Pair<'_>,
+    question: Box<Question>,
+) -> Result<Decision, Error> {
+    let Question { part, steady } = &*question;
+    let mut decision = decide(state, slice::from_ref(part), steady.now).await?;
+    decision.tell_at(steady.wall_ahead);
+    note(state, &decision, slice::from_ref(pair));
+    Ok(decision)
 }
 
 /// The decision of who could not wait for the store's: not what `on_outage` says, since the store
@@ -138,7 +100,9 @@ pub(crate) fn unidentified(state: &Arc<Limits>, limit: &Limit) -> Decision {
 
 /// What [`check`] would find; takes nothing.
 pub(crate) async fn look(state: &Arc<Limits>, pairs: &[Pair<'_>]) -> Result<Decision, Error> {
-    let Steady { now, wall_ahead } = state.client.steady();
+    let Steady {
+        now, wall_ahead, ..
+    } = state.client.steady();
     let parts = parts(state, pairs, now)?;
     let mut decision = read(state, &parts, now).await?;
     decision.tell_at(wall_ahead);
@@ -182,10 +146,7 @@ async fn decide(state: &Arc<Limits>, parts: &[Part], now: Moment) -> Result<Deci
             Ok(decision)
         }
         Err(NotTaken { error, taken }) => {
-            let kind = parts.first().map(|part| part.limit.kind());
-            let kind = kind.unwrap_or_default();
-            state.client.outages.failed(Step::Limit, &kind, &error);
-            let decision = degrade(state, parts, error.kind(), now);
+            let decision = degrade(state, parts, &error, now);
             // What is allowed without the store keeps what it took while the store still answered.
             if !decision.is_allowed() {
                 taken.give_back(state).await;
@@ -206,26 +167,6 @@ async fn read(state: &Arc<Limits>, parts: &[Part], now: Moment) -> Result<Decisi
     });
     let policies: Vec<_> = policies.collect::<Result<_, Error>>()?;
     Decision::counted(policies, Reason::Exhausted, at).ok_or_else(no_reply)
-}
-
-/// Decides without the store; of several limits, every one has to agree.
-fn degrade(state: &Arc<Limits>, parts: &[Part], cause: ErrorKind, now: Moment) -> Decision {
-    let at = now.unix_ms();
-    let with = |policy| {
-        parts
-            .iter()
-            .filter(move |part| part.limit.outage_policy() == policy)
-    };
-    if let Some(part) = with(OnOutage::Deny).next() {
-        return Decision::degraded(&part.limit, false, None, cause, at);
-    }
-    let counted: Vec<_> = with(OnOutage::Local).collect();
-    let local = state.fallback.check(&counted, now);
-    let limit = local
-        .refused_by
-        .or_else(|| parts.first().map(|part| part.limit));
-    let limit = limit.unwrap_or(super::API);
-    Decision::degraded(&limit, local.allowed, local.retry_at, cause, at)
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ impl Decision {
             }
         })?;
         let policies = Policies::from(policies);
-        Some(Self::with(&limit, policies, budget, reason, now))
+        Some(Self::with(&limit, policies, budget, reason, now, None))
     }
 
     /// What is said of one budget.
@@ -64,11 +64,19 @@ impl Decision {
         budget: Counted,
         reason: Reason,
         now: u64,
+        receipt: Option<Receipt>,
     ) -> Self {
-        Self::with(limit, Policies::Own(name), budget, reason, now)
+        Self::with(limit, Policies::Own(name), budget, reason, now, receipt)
     }
 
-    fn with(limit: &Limit, policies: Policies, budget: Counted, reason: Reason, now: u64) -> Self {
+    fn with(
+        limit: &Limit,
+        policies: Policies,
+        budget: Counted,
+        reason: Reason,
+        now: u64,
+        receipt: Option<Receipt>,
+    ) -> Self {
         let allowed = budget.allowed;
         Self {
             outcome: if allowed {
@@ -83,7 +91,7 @@ impl Decision {
             retry_at: budget.retry_at,
             now,
             policies,
-            receipt: None,
+            receipt,
         }
     }
 
@@ -107,9 +115,9 @@ impl Decision {
     }
 
     /// With what was taken, so that it can be given back.
-    pub(crate) fn with_receipt(self, receipt: Receipt) -> Self {
-        let receipt = Some(receipt);
-        Self { receipt, ..self }
+    pub(crate) fn with_receipt(mut self, receipt: Receipt) -> Self {
+        self.receipt = Some(receipt);
+        self
     }
 
     /// A call that costs more than this limit; the store was not asked.
@@ -321,7 +329,8 @@ impl Decision {
         self.retry_at.map(time)
     }
 
-    /// How long after the decision [`Decision::retry_at`] is.
+    /// How long after the decision [`Decision::retry_at`] is. Of a refusal for which no command was sent, up to 10 ms
+    /// too long, never too short.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

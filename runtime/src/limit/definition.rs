@@ -304,6 +304,10 @@ impl Limit {
         }
     }
 
+    pub(super) const fn name(&self) -> LimitName {
+        self.name
+    }
+
     /// What its budgets are named after.
     pub(crate) fn place(&self) -> Cow<'static, str> {
         self.under.map_or_else(|| self.kind(), Cow::Borrowed)

@@ -1,5 +1,6 @@
 //! The limiter by hand: a limit, or several, of one `Millpond`.
 
+use super::alone::{self, AtOnce, Question};
 use super::decision::Decision;
 use super::identifier::Identifier;
 use super::pair::{Pair, Part, is_same_budget};
@@ -14,6 +15,7 @@ use crate::runtime;
 use crate::store::command::{Command, Effect};
 use bytes::Bytes;
 use std::fmt::Display;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,7 +137,14 @@ impl Limiter {
     /// # Ok::<_, millpond::Error>(()) }).unwrap();
     /// ```
     pub async fn check(&self, id: impl Display) -> Result<Decision, Error> {
-        self.check_n(id, 1).await
+        let id = self.admissible(id)?;
+        // Not by way of `check_n`: each future moves the decision once more.
+        let question = match self.at_once(&id, 1) {
+            Some(ControlFlow::Break(decided)) => return decided,
+            Some(ControlFlow::Continue(question)) => Some(question),
+            None => None,
+        };
+        self.ask(&id, 1, question).await
     }
 
     /// Takes `cost` units, if there are so many; a refused call takes none. One that costs more
@@ -156,15 +165,12 @@ impl Limiter {
     /// ```
     pub async fn check_n(&self, id: impl Display, cost: u64) -> Result<Decision, Error> {
         let id = self.admissible(id)?;
-        let (one, several);
-        let pairs = if self.more.is_empty() && self.others.is_empty() {
-            one = [Pair::new(self.first, &*id, cost)];
-            &one[..]
-        } else {
-            several = self.pairs(&id, cost)?;
-            &several[..]
+        let question = match self.at_once(&id, cost) {
+            Some(ControlFlow::Break(decided)) => return decided,
+            Some(ControlFlow::Continue(question)) => Some(question),
+            None => None,
         };
-        check::check(&self.state, pairs).await
+        self.ask(&id, cost, question).await
     }
 
     /// What [`check`](Self::check) would decide, and how much is left now. Takes nothing.
@@ -310,6 +316,27 @@ impl Limiter {
             // All who were refused would come back at the same moment, most of them in vain.
             let spread = random::jitter((wait / 16).min(LONGEST_SPREAD));
             runtime::sleep(wait.saturating_add(spread).min(left)).await;
+        }
+    }
+
+    /// What one limit can decide without a server; nothing for several.
+    fn at_once(&self, id: &str, cost: u64) -> Option<AtOnce> {
+        let is_alone = self.more.is_empty() && self.others.is_empty();
+        is_alone.then(|| alone::at_once(&self.state, &Pair::new(self.first, id, cost)))
+    }
+
+    async fn ask(
+        &self,
+        id: &str,
+        cost: u64,
+        question: Option<Box<Question>>,
+    ) -> Result<Decision, Error> {
+        match question {
+            Some(question) => {
+                let pair = Pair::new(self.first, id, cost);
+                check::ask(&self.state, &pair, question).await
+            }
+            None => check::check(&self.state, &self.pairs(id, cost)?).await,
         }
     }
 

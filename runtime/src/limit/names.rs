@@ -3,12 +3,14 @@
 use super::Limit;
 use super::algorithm::{Algorithm, Rule};
 use super::budgets::BudgetKey;
+use super::known::{Known, KnownLimit, KnownLimits};
 use crate::error::{Error, ErrorKind};
 use crate::sync;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::sync::RwLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The prefix that `@upstash/ratelimit` uses unless it is told otherwise.
 pub(crate) const DEFAULT_PREFIX: &str = "@upstash/ratelimit";
@@ -28,13 +30,16 @@ pub(crate) struct Names {
     front: String,
     /// On Redis Cluster all keys of one identifier need the same hash tag.
     pub(crate) cluster: bool,
-    known: RwLock<Vec<Known>>,
+    limits: KnownLimits,
+    prefixes: RwLock<Vec<Prefix>>,
+    /// Whether one of them is below another, so that an identifier could lead from that one into this.
+    are_nested: AtomicBool,
 }
 
 /// A prefix of keys that limits of this process are on.
 #[derive(Debug)]
-struct Known {
-    prefix: String,
+struct Prefix {
+    text: String,
     /// `None` until something was counted there.
     is_bucket: Option<bool>,
 }
@@ -47,18 +52,29 @@ impl Names {
                 + prefix
                 + ":",
             cluster,
-            known: RwLock::default(),
+            limits: KnownLimits::default(),
+            prefixes: RwLock::default(),
+            are_nested: AtomicBool::new(false),
         }
     }
 
     /// Keeps the prefix of this limit out of reach of other identifiers.
     pub(crate) fn reserve(&self, limit: &Limit) {
-        let prefix = self.prefix_of(limit);
-        let mut known = sync::write(&self.known);
-        if !known.iter().any(|other| other.prefix == prefix) {
-            let is_bucket = None;
-            known.push(Known { prefix, is_bucket });
+        let text = self.prefix_of(limit);
+        let mut prefixes = sync::write(&self.prefixes);
+        if !prefixes.iter().any(|other| other.text == text) {
+            self.add(&mut prefixes, text, None);
         }
+    }
+
+    fn add(&self, prefixes: &mut Vec<Prefix>, text: String, is_bucket: Option<bool>) {
+        let is_nested = |other: &Prefix| {
+            below(&other.text, &text).is_some() || below(&text, &other.text).is_some()
+        };
+        if prefixes.iter().any(is_nested) {
+            self.are_nested.store(true, Ordering::Release);
+        }
+        prefixes.push(Prefix { text, is_bucket });
     }
 
     /// The prefix that a limiter of `@upstash/ratelimit` on the same budgets has.
@@ -81,68 +97,75 @@ impl Names {
         out.push_str(prefix);
     }
 
-    /// Writes where this identifier's budget of the limit is.
+    /// What is known of a limit, from its first check on.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidValue`](crate::ErrorKind::InvalidValue) for a bucket where windows are, or the
     /// other way round.
-    pub(crate) fn budget(
+    pub(super) fn known(&self, limit: &Limit) -> Result<Known<'_>, Error> {
+        match self.limits.find(limit) {
+            Some(known) => Ok(Known::Kept(known)),
+            None => self.learn(limit),
+        }
+    }
+
+    #[cold]
+    fn learn(&self, limit: &Limit) -> Result<Known<'_>, Error> {
+        let mut prefix = self.prefix_of(limit);
+        let is_bucket = limit.algorithm() == Algorithm::TokenBucket;
+        if self.first_on(&prefix, is_bucket) != is_bucket {
+            return Err(mixed(&prefix));
+        }
+        prefix.push(':');
+        let make = || KnownLimit::new(limit, &prefix);
+        Ok(self.limits.add(limit, MOST_PREFIXES, make))
+    }
+
+    /// Writes where this identifier's budget of the limit is.
+    pub(super) fn budget(
         &self,
         limit: &Limit,
+        known: &KnownLimit,
         id: &str,
         base: &mut String,
-    ) -> Result<BudgetKey, Error> {
-        self.write_prefix(limit, base);
+    ) -> BudgetKey {
+        base.push_str(&known.front);
         let is_bucket = limit.algorithm() == Algorithm::TokenBucket;
-        let reaches_another = self.learn(base, is_bucket, id)?;
-        let id = if reaches_another || names_something_else(id, is_bucket) {
+        let id = if self.reaches_another(&known.front, id) || names_something_else(id, is_bucket) {
             Cow::Owned(hashed(id))
         } else {
             shorten(id)
         };
-        base.push(':');
         if self.cluster {
-            base.push_str(&tag(&id));
+            let tag = tag(&id);
+            base.push_str(&tag);
+            known.hasher.key(&tag)
         } else {
             base.push_str(&id);
+            known.hasher.key(&id)
         }
-        Ok(BudgetKey::new(base, limit.rule()))
     }
 
-    /// Notes who is on this prefix; whether the identifier would lead into another.
-    fn learn(&self, prefix: &str, is_bucket: bool, id: &str) -> Result<bool, Error> {
-        let mut own = None;
-        let mut reaches_another = false;
-        for other in &*sync::read(&self.known) {
-            if other.prefix == prefix {
-                own = other.is_bucket;
-            } else if other.prefix.as_bytes().get(prefix.len()) == Some(&b':')
-                && let Some(below) = below(&other.prefix, prefix)
-            {
-                reaches_another |= id == below || self::below(id, below).is_some();
-            }
+    /// Whether the identifier would lead from keys that begin so into another prefix.
+    fn reaches_another(&self, front: &str, id: &str) -> bool {
+        if !self.are_nested.load(Ordering::Acquire) {
+            return false;
         }
-        if own.is_none() {
-            own = Some(self.first_on(prefix, is_bucket));
-        }
-        if own != Some(is_bucket) {
-            return Err(mixed(prefix));
-        }
-        Ok(reaches_another)
+        sync::read(&self.prefixes).iter().any(|other| {
+            let below = other.text.strip_prefix(front);
+            below.is_some_and(|below| id == below || self::below(id, below).is_some())
+        })
     }
 
     /// Whether buckets are on this prefix, by whoever was there first.
     fn first_on(&self, prefix: &str, is_bucket: bool) -> bool {
-        let mut known = sync::write(&self.known);
-        if let Some(own) = known.iter_mut().find(|other| other.prefix == prefix) {
+        let mut prefixes = sync::write(&self.prefixes);
+        if let Some(own) = prefixes.iter_mut().find(|other| other.text == prefix) {
             return *own.is_bucket.get_or_insert(is_bucket);
         }
-        if known.len() < MOST_PREFIXES {
-            known.push(Known {
-                prefix: prefix.to_owned(),
-                is_bucket: Some(is_bucket),
-            });
+        if prefixes.len() < MOST_PREFIXES {
+            self.add(&mut prefixes, prefix.to_owned(), Some(is_bucket));
         }
         is_bucket
     }
@@ -177,8 +200,16 @@ pub(crate) fn index(rule: Rule, now: u64) -> i64 {
 }
 
 pub(crate) fn counter(base: &str, index: i64) -> Bytes {
+    let mut key = base.to_owned();
+    write_index(index, &mut key);
+    Bytes::from(key)
+}
+
+/// Writes what follows the name of a budget in the key of a counter.
+pub(crate) fn write_index(index: i64, key: &mut String) {
     let mut digits = itoa::Buffer::new();
-    Bytes::from([base, ":", digits.format(index)].concat())
+    key.push(':');
+    key.push_str(digits.format(index));
 }
 
 /// Whether `@upstash/ratelimit` keeps something else under this name beside the budgets, or a bucket of this
@@ -236,7 +267,8 @@ mod tests {
     fn keys(cluster: bool, id: &str) -> Vec<String> {
         let names = Names::new(None, "p", cluster);
         let mut base = String::new();
-        names.budget(&limit::API, id, &mut base).unwrap();
+        let known = names.known(&limit::API).unwrap();
+        names.budget(&limit::API, &known, id, &mut base);
         let text = |key: &bytes::Bytes| String::from_utf8_lossy(key).into_owned();
         super::keys(limit::API.rule(), &base, 120_000)
             .iter()

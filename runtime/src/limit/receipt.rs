@@ -6,6 +6,8 @@ use super::names::{counter, index};
 use super::pair::Part;
 use super::script::Refund;
 use bytes::Bytes;
+#[cfg(not(target_arch = "wasm32"))]
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,20 +17,28 @@ pub(crate) struct Receipt(Arc<Taken>);
 
 #[derive(Debug)]
 struct Taken {
-    parts: Vec<TakenPart>,
+    parts: TakenParts,
     /// The units that each part has got back, or all that it took.
     returned: AtomicU64,
+}
+
+/// One in place, since most are of one limit.
+#[derive(Debug)]
+enum TakenParts {
+    #[cfg(not(target_arch = "wasm32"))]
+    One(TakenPart),
+    Each(Vec<TakenPart>),
 }
 
 #[derive(Debug)]
 pub(crate) struct TakenPart {
     pub(crate) rule: Rule,
     pub(crate) key: BudgetKey,
-    base: Arc<str>,
-    units: u64,
+    pub(crate) base: Arc<str>,
+    pub(crate) units: u64,
     /// When it was taken (ms); of a bucket, also when it will have flowed in again unless others take more.
-    now: u64,
-    tokens_left: u64,
+    pub(crate) now: u64,
+    pub(crate) tokens_left: u64,
 }
 
 /// Decisions are compared by what they say.
@@ -75,6 +85,15 @@ impl TakenPart {
 
 impl Receipt {
     pub(crate) fn new(parts: Vec<TakenPart>) -> Self {
+        Self::of(TakenParts::Each(parts))
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn of_one(part: TakenPart) -> Self {
+        Self::of(TakenParts::One(part))
+    }
+
+    fn of(parts: TakenParts) -> Self {
         Self(Arc::new(Taken {
             parts,
             returned: AtomicU64::new(0),
@@ -83,7 +102,7 @@ impl Receipt {
 
     /// Everything that was taken, by whichever part took most.
     pub(crate) fn units(&self) -> u64 {
-        let units = self.0.parts.iter().map(|part| part.units);
+        let units = self.parts().iter().map(|part| part.units);
         units.max().unwrap_or(0)
     }
 
@@ -98,13 +117,17 @@ impl Receipt {
             .unwrap_or(most);
         let after = next(before).unwrap_or(most);
         let of = |part: &TakenPart| part.units.min(after) - part.units.min(before);
-        let parts = self.0.parts.iter();
+        let parts = self.parts().iter();
         parts
             .filter_map(|part| part.refund(of(part), now))
             .collect()
     }
 
     pub(crate) fn parts(&self) -> &[TakenPart] {
-        &self.0.parts
+        match &self.0.parts {
+            #[cfg(not(target_arch = "wasm32"))]
+            TakenParts::One(part) => slice::from_ref(part),
+            TakenParts::Each(parts) => parts,
+        }
     }
 }

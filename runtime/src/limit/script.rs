@@ -19,6 +19,19 @@ pub(crate) struct Budget {
     pub(crate) look_first: bool,
 }
 
+/// One budget that a check takes from, for an engine that is asked without commands.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taking<'a> {
+    pub(crate) rule: Rule,
+    /// Of the counter of this window, or of the bucket.
+    pub(crate) key: &'a str,
+    /// Of a window that slides: the counter of the one before.
+    pub(crate) earlier: Option<&'a str>,
+    pub(crate) cost: u64,
+    pub(crate) add: u64,
+}
+
 /// Units that go back to one window or bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refund {
@@ -146,8 +159,9 @@ fn unexpected() -> Error {
     )
 }
 
-const REFILLED_AT: &[u8] = b"refilledAt";
-const TOKENS: &[u8] = b"tokens";
+/// The fields of a bucket.
+pub(crate) const REFILLED_AT: &[u8] = b"refilledAt";
+pub(crate) const TOKENS: &[u8] = b"tokens";
 
 /// A fixed window that is read before it is written.
 const LOOK: &str = "look";

@@ -3,7 +3,8 @@
 //! One script does it at once. On Redis Cluster, where budgets of different callers are on different
 //! nodes, they are taken in turn, and given back in reverse if a later one refuses.
 
-use super::algorithm::{Algorithm, Held};
+use super::algorithm::{Algorithm, Held, Rule, Verdict};
+use super::budgets::BudgetKey;
 use super::decision::{BudgetName, Counted, Decision, Policy, Reason};
 use super::pair::Part;
 use super::receipt::{Receipt, TakenPart};
@@ -77,12 +78,6 @@ pub(super) async fn take(
     parts: &[Part],
     now: Moment,
 ) -> Result<Decision, NotTaken> {
-    #[cfg(not(target_arch = "wasm32"))]
-    if let [part] = parts
-        && let Some(decision) = take_here(state, part, now)
-    {
-        return decision.map_err(NotTaken::from);
-    }
     let mut found: Vec<Option<Policy>> = parts.iter().map(|_| None).collect();
     let mut turns = Turns::default();
     let mut took = true;
@@ -197,24 +192,55 @@ async fn take_at_once(
 
 /// Remembers what the store said of this part; what a client is told of it.
 fn learn(state: &Limits, part: &Part, (took, held): (bool, Held), now: Moment) -> Counted {
-    let at = now.unix_ms();
     let rule = part.limit.rule();
-    let verdict = rule.check(held, at, part.cost);
-    let change = verdict.change.filter(|_| took);
-    let snapshot = Snapshot::after(rule, held, change, at);
-    let is_used_up = rule.algorithm == Algorithm::FixedWindow && verdict.remaining < part.cost;
-    if verdict.retry_at.is_some() || (took && is_used_up) {
-        let life = rule.life(held, at);
-        let (name, until) = (&*part.base, verdict.retry_at);
-        let blocked = &state.blocked;
-        blocked.remember(part.key, name, snapshot, until, life, now);
-    } else {
+    let verdict = rule.check(held, now.unix_ms(), part.cost);
+    let answer = Answer {
+        key: part.key,
+        name: &part.base,
+        rule,
+        cost: part.cost,
+        held,
+        took,
+    };
+    if !answer.remember(state, &verdict, now) {
+        let snapshot = answer.snapshot(&verdict, now);
         state.blocked.refresh(&part.key, snapshot);
     }
     Counted::from(verdict)
 }
 
-fn too_late() -> Error {
+/// What the store said of a budget.
+pub(super) struct Answer<'a> {
+    pub(super) key: BudgetKey,
+    pub(super) name: &'a str,
+    pub(super) rule: Rule,
+    pub(super) cost: u64,
+    pub(super) held: Held,
+    pub(super) took: bool,
+}
+
+impl Answer<'_> {
+    /// Keeps in mind that a call was refused, or that the next one would be; whether that is so.
+    pub(super) fn remember(&self, state: &Limits, verdict: &Verdict, now: Moment) -> bool {
+        let rule = self.rule;
+        let is_used_up = rule.algorithm == Algorithm::FixedWindow && verdict.remaining < self.cost;
+        if verdict.retry_at.is_none() && !(self.took && is_used_up) {
+            return false;
+        }
+        let life = rule.life(self.held, now.unix_ms());
+        let (snapshot, until) = (self.snapshot(verdict, now), verdict.retry_at);
+        let blocked = &state.blocked;
+        blocked.remember(self.key, self.name, snapshot, until, life, now);
+        true
+    }
+
+    pub(super) fn snapshot(&self, verdict: &Verdict, now: Moment) -> Snapshot {
+        let change = verdict.change.filter(|_| self.took);
+        Snapshot::after(self.rule, self.held, change, now.unix_ms())
+    }
+}
+
+pub(super) fn too_late() -> Error {
     let text = "a limit check was answered too late: its window's counter may be a new one by now";
     Error::new(ErrorKind::Timeout, text)
 }
@@ -222,32 +248,4 @@ fn too_late() -> Error {
 fn contradiction() -> Error {
     let text = "a limit script contradicts its numbers";
     Error::new(ErrorKind::Protocol, text)
-}
-
-/// Takes from one window where the engine is a part of this process. `None` where that needs commands.
-#[cfg(not(target_arch = "wasm32"))]
-fn take_here(state: &Limits, part: &Part, now: Moment) -> Option<Result<Decision, Error>> {
-    if part.is_bucket() {
-        return None;
-    }
-    let at = now.unix_ms();
-    let budget = part.budget(at);
-    let found = state.client.embedded()?.check_window(&budget, at)?;
-    Some(found.and_then(|(took, held)| {
-        if state.client.steady().now.since(now) > state.budget {
-            return Err(too_late());
-        }
-        let counted = learn(state, part, (took, held), now);
-        if counted.allowed != took {
-            return Err(contradiction());
-        }
-        let name = BudgetName::Text(Arc::clone(&part.base));
-        let taken = TakenPart::new(part, at, counted.remaining);
-        let decision = Decision::of_one(&part.limit, name, counted, Reason::Exhausted, at);
-        Ok(if took {
-            decision.with_receipt(Receipt::new(vec![taken]))
-        } else {
-            decision
-        })
-    }))
 }

@@ -4,7 +4,7 @@ use super::Counter;
 use crate::sync;
 use foldhash::fast::FixedState;
 use std::collections::HashMap;
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 
 /// What happened at the limits: counted since the [`Millpond`](crate::Millpond) was built.
 ///
@@ -78,76 +78,105 @@ pub(crate) struct CheckOutcome {
 /// may compute.
 const MAX_KINDS: usize = 1_000;
 
+/// How often checks ended in each way. A check counts once, in one of them: each addition is an atomic one, and all
+/// callers share them.
 #[derive(Debug, Default)]
-struct LimitCounters {
-    checks: Counter,
-    refusals: Counter,
+struct OutcomeCounters {
+    passed: Counter,
+    refused: Counter,
     blocked: Counter,
-    degraded: Counter,
-    degraded_refusals: Counter,
+    passed_degraded: Counter,
+    refused_degraded: Counter,
+}
+
+impl OutcomeCounters {
+    fn count(&self, outcome: CheckOutcome) {
+        let counter = match (outcome.refused, outcome.degraded) {
+            (false, false) => &self.passed,
+            (false, true) => &self.passed_degraded,
+            (true, true) => &self.refused_degraded,
+            (true, false) if outcome.blocked => &self.blocked,
+            (true, false) => &self.refused,
+        };
+        counter.add(1);
+    }
+
+    fn add_to(&self, stats: &mut LimitStats) {
+        let blocked = self.blocked.get();
+        let refused = self.refused.get();
+        let refused_degraded = self.refused_degraded.get();
+        let degraded = refused_degraded + self.passed_degraded.get();
+        let refusals = blocked + refused + refused_degraded;
+        stats.checks += self.passed.get() + degraded + blocked + refused;
+        stats.refusals += refusals;
+        stats.blocked += blocked;
+        stats.degraded += degraded;
+        stats.degraded_refusals += refused_degraded;
+    }
+}
+
+/// What the limits of one kind said.
+#[derive(Debug, Default)]
+pub(crate) struct LimitCounters {
+    alone: OutcomeCounters,
+    with_others: OutcomeCounters,
 }
 
 impl LimitCounters {
-    fn count(&self, outcome: CheckOutcome) {
-        self.checks.add(1);
-        if outcome.degraded {
-            self.degraded.add(1);
-        }
-        if !outcome.refused {
-            return;
-        }
-        self.refusals.add(1);
-        if outcome.blocked {
-            self.blocked.add(1);
-        }
-        if outcome.degraded {
-            self.degraded_refusals.add(1);
-        }
+    /// A decision of this limit alone, which is also one of the sum of all.
+    pub(crate) fn count_alone(&self, outcome: CheckOutcome) {
+        self.alone.count(outcome);
     }
 
     fn stats(&self) -> LimitStats {
-        LimitStats {
-            checks: self.checks.get(),
-            refusals: self.refusals.get(),
-            blocked: self.blocked.get(),
-            degraded: self.degraded.get(),
-            degraded_refusals: self.degraded_refusals.get(),
-            events_lost: 0,
-        }
+        let mut stats = LimitStats::default();
+        self.alone.add_to(&mut stats);
+        self.with_others.add_to(&mut stats);
+        stats
     }
 }
 
 /// The counters of all limits of one `Millpond`.
 #[derive(Debug, Default)]
 pub(crate) struct LimitRegistry {
-    all: LimitCounters,
+    /// Decisions of several limits.
+    of_several: OutcomeCounters,
     pub(crate) events_lost: Counter,
-    by_kind: RwLock<HashMap<String, LimitCounters, FixedState>>,
+    by_kind: RwLock<HashMap<String, Arc<LimitCounters>, FixedState>>,
 }
 
 impl LimitRegistry {
-    /// A decision, once, however many limits took part in it.
-    pub(crate) fn count(&self, outcome: CheckOutcome) {
-        self.all.count(outcome);
+    /// A decision of several limits, once.
+    pub(crate) fn count_several(&self, outcome: CheckOutcome) {
+        self.of_several.count(outcome);
     }
 
-    /// What one of the limits said.
-    pub(crate) fn count_kind(&self, kind: &str, outcome: CheckOutcome) {
+    /// What one of several limits said.
+    pub(crate) fn count_one_of_several(&self, kind: &str, outcome: CheckOutcome) {
+        self.counters(kind).with_others.count(outcome);
+    }
+
+    /// The counters of a kind, which are there from now on.
+    pub(crate) fn counters(&self, kind: &str) -> Arc<LimitCounters> {
         if let Some(counters) = sync::read(&self.by_kind).get(kind) {
-            counters.count(outcome);
-            return;
+            return Arc::clone(counters);
         }
         let mut by_kind = sync::write(&self.by_kind);
         let is_full = by_kind.len() >= MAX_KINDS && !by_kind.contains_key(kind);
         let kind = if is_full { "" } else { kind };
-        by_kind.entry(kind.to_owned()).or_default().count(outcome);
+        Arc::clone(by_kind.entry(kind.to_owned()).or_default())
     }
 
     pub(crate) fn stats(&self) -> LimitStats {
-        LimitStats {
+        let mut stats = LimitStats {
             events_lost: self.events_lost.get(),
-            ..self.all.stats()
+            ..LimitStats::default()
+        };
+        self.of_several.add_to(&mut stats);
+        for counters in sync::read(&self.by_kind).values() {
+            counters.alone.add_to(&mut stats);
         }
+        stats
     }
 
     pub(crate) fn by_kind(&self) -> HashMap<String, LimitStats> {
@@ -172,11 +201,46 @@ mod tests {
             degraded: false,
         };
         for n in 0..5_000 {
-            registry.count_kind(&format!("kind {n}"), outcome);
+            registry.counters(&format!("kind {n}")).count_alone(outcome);
         }
         let by_kind = registry.by_kind();
         assert_eq!(by_kind.len(), MAX_KINDS + 1);
         assert_eq!(by_kind[""].refusals, 4_000);
         assert_eq!(by_kind["kind 999"].checks, 1);
+        assert_eq!(registry.stats().refusals, 5_000);
+    }
+
+    #[test]
+    fn each_outcome_is_counted_as_what_it_is_and_a_decision_of_several_limits_once() {
+        let registry = LimitRegistry::default();
+        let outcome = |refused, blocked, degraded| CheckOutcome {
+            refused,
+            blocked,
+            degraded,
+        };
+        let all = [
+            outcome(false, false, false),
+            outcome(true, false, false),
+            outcome(true, true, false),
+            outcome(false, false, true),
+            outcome(true, false, true),
+        ];
+        for outcome in all {
+            registry.counters("A").count_alone(outcome);
+            registry.count_several(outcome);
+            registry.count_one_of_several("A", outcome);
+            registry.count_one_of_several("B", outcome);
+        }
+        let of = |each: u64| LimitStats {
+            checks: 5 * each,
+            refusals: 3 * each,
+            blocked: each,
+            degraded: 2 * each,
+            degraded_refusals: each,
+            events_lost: 0,
+        };
+        let by_kind = registry.by_kind();
+        assert_eq!(registry.stats(), of(2));
+        assert_eq!((by_kind["A"], by_kind["B"]), (of(2), of(1)));
     }
 }

@@ -6,9 +6,14 @@ use super::command::{Command, Reply};
     not(target_arch = "wasm32")
 ))]
 use super::subscription::{Listener, unsupported};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::clock::Moment;
 use crate::error::Error;
 #[cfg(not(target_arch = "wasm32"))]
-use crate::limit::{algorithm::Held, script::Budget};
+use crate::limit::{
+    algorithm::{Held, Verdict},
+    script::Taking,
+};
 use crate::runtime::BoxFuture;
 use bytes::Bytes;
 use std::time::Duration;
@@ -66,9 +71,15 @@ pub(crate) trait Store: Send + Sync + 'static {
         "embedded in this process".to_owned()
     }
 
-    /// What an engine in this process makes of a check of one window, as the script of limits does, without commands.
+    /// What an engine in this process takes from one budget, as the script of limits does, without commands.
+    /// `now` is the time of the limit, `read` what the clocks say.
     #[cfg(not(target_arch = "wasm32"))]
-    fn check_window(&self, _budget: &Budget, _now: u64) -> Option<Result<(bool, Held), Error>> {
+    fn take(
+        &self,
+        _taking: &Taking<'_>,
+        _now: u64,
+        _read: Moment,
+    ) -> Option<Result<(Verdict, Held), Error>> {
         None
     }
 

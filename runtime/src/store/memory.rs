@@ -8,16 +8,21 @@ mod index;
 mod keyspace;
 mod number;
 mod scripts;
-mod value;
 #[cfg(not(target_arch = "wasm32"))]
-mod window;
+mod take;
+mod value;
 
 use super::command::Call;
 use super::{Batch, Store};
 use crate::clock::Clock;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::clock::Moment;
 use crate::error::Error;
 #[cfg(not(target_arch = "wasm32"))]
-use crate::limit::{algorithm::Held, script::Budget};
+use crate::limit::{
+    algorithm::{Held, Verdict},
+    script::Taking,
+};
 use crate::runtime::BoxFuture;
 use crate::stats::Meter;
 #[cfg(not(target_arch = "wasm32"))]
@@ -92,15 +97,19 @@ impl Store for Memory {
     }
 
     #[cfg(not(target_arch = "wasm32"))]
-    fn check_window(&self, budget: &Budget, now: u64) -> Option<Result<(bool, Held), Error>> {
+    fn take(
+        &self,
+        taking: &Taking<'_>,
+        now: u64,
+        read: Moment,
+    ) -> Option<Result<(Verdict, Held), Error>> {
         self.meter.commands.add(1);
         self.meter.requests.add(1);
-        let read = self.clock.now().into();
         let mut keyspace = sync::lock(&self.keyspace);
-        keyspace.begin(read);
+        keyspace.begin(read.into());
         keyspace.next_command(Purpose::Held);
         keyspace.run_even_if_full();
-        let found = window::check(&mut keyspace, budget, now);
+        let found = take::take(&mut keyspace, taking, now);
         keyspace.make_room();
         Some(found)
     }

@@ -15,6 +15,7 @@ const USERS: u64 = 1_000;
 /// Coprime with the number of users, so that neighbours in time are none in memory.
 const STRIDE: u64 = 379;
 const ONE: Limit = Limit::fixed_window("ONE", 1, Duration::from_secs(3_600));
+const MANY: Limit = Limit::fixed_window("MANY", 1_000_000_000, Duration::from_secs(3_600));
 /// A busy machine, and Callgrind, must not look like a server that is down.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -141,6 +142,12 @@ async fn called(path: &str, calls: u64, pond: &Millpond) -> Outcome {
             }
         }
         "blocked" => blocked(&limiter, calls).await?,
+        "check" => {
+            let limiter = pond.limiter(&MANY);
+            for _ in ids {
+                drop(black_box(limiter.check(black_box("user-42")).await?));
+            }
+        }
         "encode" => {
             let user = load(42);
             for id in ids {

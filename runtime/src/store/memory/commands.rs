@@ -43,7 +43,7 @@ pub(crate) fn run(keyspace: &mut Keyspace, args: &[Bytes]) -> CommandResult {
     match writes {
         Writes::No => {}
         Writes::Over => keyspace.admit(args, None)?,
-        Writes::Beside => keyspace.admit(args, args.get(1))?,
+        Writes::Beside => keyspace.admit(args, args.get(1).map(|key| &**key))?,
     }
     run(keyspace, Args(args))
 }

@@ -106,8 +106,7 @@ impl Keyspace {
     pub(crate) fn text(&mut self, key: &[u8]) -> Result<Option<Bytes>, Error> {
         match self.value(key) {
             None => Ok(None),
-            Some(Value::Text(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(wrong_type()),
+            Some(value) => value.text().map(Some).ok_or_else(wrong_type),
         }
     }
 
@@ -122,7 +121,7 @@ impl Keyspace {
     /// Changes the collection under the key, which starts out empty and goes away when empty.
     pub(crate) fn edit<C: Collection, R>(
         &mut self,
-        key: &Bytes,
+        key: &[u8],
         change: impl FnOnce(&mut C) -> R,
     ) -> Result<R, Error> {
         let Some(record) = self.record(key) else {
@@ -145,7 +144,7 @@ impl Keyspace {
     }
 
     /// Stores, whatever was there.
-    pub(crate) fn set(&mut self, key: &Bytes, value: Value, deadline: Option<Deadline>) {
+    pub(crate) fn set(&mut self, key: &[u8], value: Value, deadline: Option<Deadline>) {
         let purpose = self.purpose;
         let record = Record {
             value,
@@ -172,21 +171,37 @@ impl Keyspace {
         self.set(key, Value::Text(detached(text)), deadline);
     }
 
-    /// Stores a text that lives as long as what it replaces.
+    /// Where a key is that is there, until one goes.
+    pub(crate) fn place(&mut self, key: &[u8]) -> Option<usize> {
+        let (place, _, record) = self.records.get_full_mut(key)?;
+        if record.is_over(self.now) {
+            self.remove_at(place);
+            return None;
+        }
+        record.touched = self.tick;
+        Some(place)
+    }
+
     #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) fn replace_text(&mut self, key: &Bytes, text: &[u8]) {
-        let purpose = self.purpose;
-        let deadline = match self.record(key) {
-            Some(record) if record.purpose == purpose => {
-                let before = record.value.bytes();
-                record.value = Value::Text(detached(text));
-                self.bytes = (self.bytes + text.len()).saturating_sub(before);
-                return;
-            }
-            Some(record) => record.deadline,
-            None => None,
+    pub(crate) fn value_at(&self, place: usize) -> Option<&Value> {
+        let (_, record) = self.records.get_index(place)?;
+        Some(&record.value)
+    }
+
+    /// Stores a number that lives as long as what it replaces.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn replace_at(&mut self, place: usize, number: i64) {
+        let Some((key, record)) = self.records.get_index_mut(place) else {
+            return;
         };
-        self.set_text(key, text, deadline);
+        let value = Value::Integer(number);
+        if record.purpose != self.purpose {
+            let (key, deadline) = (key.clone(), record.deadline);
+            self.set(&key, value, deadline);
+            return;
+        }
+        self.bytes = (self.bytes + value.bytes()).saturating_sub(record.value.bytes());
+        record.value = value;
     }
 
     pub(crate) fn remove(&mut self, key: &[u8]) -> bool {
@@ -212,7 +227,7 @@ impl Keyspace {
     }
 
     /// Gives the key a deadline, or takes it away. One that has passed removes the key.
-    pub(crate) fn set_deadline(&mut self, key: &Bytes, deadline: Option<Deadline>) {
+    pub(crate) fn set_deadline(&mut self, key: &[u8], deadline: Option<Deadline>) {
         let Some(record) = self.record(key) else {
             return;
         };
@@ -264,13 +279,8 @@ impl Keyspace {
     }
 
     fn record(&mut self, key: &[u8]) -> Option<&mut Record> {
-        let (index, _, record) = self.records.get_full(key)?;
-        if record.is_over(self.now) {
-            self.remove_at(index);
-            return None;
-        }
-        let (_, record) = self.records.get_index_mut(index)?;
-        record.touched = self.tick;
+        let place = self.place(key)?;
+        let (_, record) = self.records.get_index_mut(place)?;
         Some(record)
     }
 

@@ -1,5 +1,5 @@
 mod properties;
-mod windows;
+mod take;
 
 use super::*;
 use crate::clock::ManualClock;

@@ -10,6 +10,8 @@ const ITEM: usize = 96;
 #[derive(Debug)]
 pub(crate) enum Value {
     Text(Bytes),
+    /// A text that is the number in the only form that Redis takes: a counter, which is added to and rarely read.
+    Integer(i64),
     Hash(Box<Hash>),
     List(Box<List>),
     Set(Box<Set>),
@@ -24,7 +26,7 @@ impl Value {
     /// The word that `TYPE` answers.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            Self::Text(_) => "string",
+            Self::Text(_) | Self::Integer(_) => "string",
             Self::Hash(_) => "hash",
             Self::List(_) => "list",
             Self::Set(_) => "set",
@@ -32,15 +34,34 @@ impl Value {
         }
     }
 
+    /// What `GET` answers; nothing for a collection.
+    pub(crate) fn text(&self) -> Option<Bytes> {
+        match self {
+            Self::Text(text) => Some(text.clone()),
+            Self::Integer(number) => {
+                let mut digits = itoa::Buffer::new();
+                Some(detached(digits.format(*number).as_bytes()))
+            }
+            _ => None,
+        }
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
+            Self::Integer(number) => digits(*number),
             Self::Hash(hash) => hash.bytes,
             Self::List(list) => list.bytes,
             Self::Set(set) => set.bytes,
             Self::Sorted(sorted) => sorted.bytes,
         }
     }
+}
+
+/// How many bytes a number has as a text.
+pub(crate) fn digits(number: i64) -> usize {
+    let more = number.unsigned_abs().checked_ilog10().unwrap_or(0);
+    usize::from(number < 0) + 1 + usize::try_from(more).unwrap_or(0)
 }
 
 /// A value of several items. A key whose collection became empty goes away, as in Redis.

@@ -15,9 +15,9 @@ pub(crate) fn get(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
 }
 
 pub(crate) fn mget(keyspace: &mut Keyspace, args: Args<'_>) -> CommandResult {
-    let texts = args.rest(1).iter().map(|key| match keyspace.value(key) {
-        Some(Value::Text(text)) => Reply::Bulk(text.clone()),
-        _ => Reply::Nil,
+    let texts = args.rest(1).iter().map(|key| {
+        let text = keyspace.value(key).and_then(Value::text);
+        text.map_or(Reply::Nil, Reply::Bulk)
     });
     Ok(Reply::Array(texts.collect()))
 }
@@ -210,7 +210,7 @@ fn increase(keyspace: &mut Keyspace, key: &Bytes, by: i64) -> CommandResult {
         .checked_add(by)
         .ok_or_else(|| server_error("ERR increment or decrement would overflow"))?;
     let deadline = keyspace.deadline(key);
-    keyspace.set_text(key, new.to_string().as_bytes(), deadline);
+    keyspace.set(key, Value::Integer(new), deadline);
     Ok(Reply::Int(new))
 }
 

@@ -15,7 +15,7 @@ const SAMPLE: usize = 8;
 
 impl Keyspace {
     /// An error if these arguments, on top of what `grows` already holds, can never fit.
-    pub(crate) fn admit(&mut self, args: &[Bytes], grows: Option<&Bytes>) -> Result<(), Error> {
+    pub(crate) fn admit(&mut self, args: &[Bytes], grows: Option<&[u8]>) -> Result<(), Error> {
         self.admit_bytes(args.iter().map(Bytes::len).sum(), args.len(), grows)
     }
 
@@ -24,7 +24,7 @@ impl Keyspace {
         &mut self,
         bytes: usize,
         args: usize,
-        grows: Option<&Bytes>,
+        grows: Option<&[u8]>,
     ) -> Result<(), Error> {
         let added = KEY + bytes + args * ARGUMENT;
         // Whatever the key holds is among the bytes.
@@ -92,7 +92,14 @@ impl Keyspace {
 
     /// Notes how much of a budget is used.
     pub(crate) fn hold_budget(&mut self, key: &Bytes, level: usize) {
-        let Some((_, key, record)) = self.records.get_full_mut(key) else {
+        if let Some(place) = self.records.get_index_of(key) {
+            self.hold_budget_at(place, level);
+        }
+    }
+
+    /// The same of the one at this place.
+    pub(crate) fn hold_budget_at(&mut self, place: usize, level: usize) {
+        let Some((key, record)) = self.records.get_index_mut(place) else {
             return;
         };
         let before = record.level.replace(level);

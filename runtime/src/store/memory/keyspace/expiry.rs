@@ -2,7 +2,6 @@
 
 use super::Keyspace;
 use crate::store::memory::deadline::Now;
-use bytes::Bytes;
 use std::cmp::Reverse;
 
 /// Expired keys removed at most in passing, so that no caller pays for everybody's.
@@ -20,7 +19,7 @@ impl Keyspace {
         self.reap(REAPED_PER_BATCH);
     }
 
-    pub(super) fn remember_deadline(&mut self, key: &Bytes) {
+    pub(super) fn remember_deadline(&mut self, key: &[u8]) {
         let Some((_, key, record)) = self.records.get_full_mut(key) else {
             return;
         };

@@ -248,7 +248,10 @@ impl Future for Answers {
     type Output = Result<Replies, RecvError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.attended.as_ref().is_some_and(|it| it.poll(cx)) {
+        if let Some(attended) = &self.attended {
+            if !attended.poll(cx) {
+                return Poll::Pending;
+            }
             self.attended = None;
         }
         Pin::new(&mut self.answers).poll(cx)
@@ -259,7 +262,7 @@ impl Drop for Answers {
     fn drop(&mut self) {
         // Nobody waits any more; what has left is still listened for.
         if let Some(attended) = &self.attended {
-            attended.claim();
+            drop(attended.leave());
         }
     }
 }

@@ -16,6 +16,9 @@ pub(super) struct BatchQueue<C> {
     bytes: usize,
     /// Whether a delivery was spawned that has not taken its requests yet.
     boarding: bool,
+    /// Whether the requests of one turn of the scheduler are to leave together: see [`RequestLimits::gather`]. Where the
+    /// last delivery that could take several took one, the next caller counts as alone until another comes.
+    gathers: bool,
     waiting: VecDeque<Request<C>>,
     /// Deliveries under way that their callers poll.
     attended: Vec<Arc<Attended>>,
@@ -40,6 +43,7 @@ impl<C: Outgoing> BatchQueue<C> {
             under_way: 0,
             bytes: 0,
             boarding: false,
+            gathers: limits.gather,
             waiting: VecDeque::new(),
             attended: Vec::new(),
         }
@@ -83,8 +87,8 @@ impl<C: Outgoing> BatchQueue<C> {
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn depart_alone(&mut self) -> Option<Vec<Request<C>>> {
         let most = (self.at_once() / 2).clamp(1, MOST_ATTENDED);
-        // Who gathers cannot know yet whether others come.
-        let is_alone = self.waiting.len() == 1 && !self.limits.gather;
+        let may_be_joined = self.gathers || (self.limits.gather && self.under_way > 0);
+        let is_alone = self.waiting.len() == 1 && !may_be_joined;
         if !is_alone || self.attended.len() >= most || self.under_way >= self.at_once() {
             return None;
         }
@@ -117,7 +121,9 @@ impl<C: Outgoing> BatchQueue<C> {
     /// What the delivery that was announced takes along; may be nothing, if all callers went away.
     pub(super) fn board(&mut self) -> Vec<Request<C>> {
         self.boarding = false;
-        self.take()
+        let requests = self.take();
+        self.gathers = requests.len() > 1;
+        requests
     }
 
     /// A delivery of this many bytes is over, which the caller of this turn has polled.

@@ -74,8 +74,8 @@ impl FullKey {
     }
 
     /// The name as text, which is what flights are called by.
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.value).into_owned()
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.value)
     }
 
     /// The hash in which processes give up what they wrote under this key.

@@ -292,7 +292,7 @@ impl<T: Transport> UnderWay<T> {
         if !requests.is_empty() {
             let transport = Arc::clone(&pipeline.transport);
             let (limits, patience) = (pipeline.limits, pipeline.patience);
-            let delivery = Delivery::new(transport, limits, patience, self.kind, requests);
+            let mut delivery = Delivery::new(transport, limits, patience, self.kind, requests);
             if let Some(respite) = delivery.run().await {
                 pipeline.refuse_waiting(&respite);
             }

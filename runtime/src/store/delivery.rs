@@ -98,7 +98,7 @@ impl<T: Transport> Delivery<T> {
 
     /// Delivers until everything is settled. An error if the server asked to be left alone: then nothing
     /// that waits behind this is to be sent either.
-    pub(crate) async fn run(mut self) -> Option<Error> {
+    pub(crate) async fn run(&mut self) -> Option<Error> {
         while self.unsettled().next().is_some() {
             if self.tries.is_over() {
                 self.give_up(&Failure::out_of_time().error);
@@ -119,7 +119,7 @@ impl<T: Transport> Delivery<T> {
             }
         }
         self.hand_over();
-        self.respite
+        self.respite.take()
     }
 
     /// One exchange; the error of what is to be sent again after a pause, if anything is.
@@ -232,13 +232,13 @@ impl<T: Transport> Delivery<T> {
 
     /// Notes the answers; an error if some command should be sent again after a pause.
     fn take(&mut self, places: &[Place], answers: Vec<Answer>) -> Option<Error> {
-        let may_repeat = self.tries.may_repeat();
+        let tries = &self.tries;
         let mut notes = Vec::with_capacity(places.len());
         for (&place, answer) in places.iter().zip(answers) {
             let transport = &self.transport;
             if let Some(line) = line(&mut self.requests, place) {
                 let worded = |text: &str| transport.worded(text);
-                notes.push(line.hear(place, answer, may_repeat, worded));
+                notes.push(line.hear(place, answer, || tries.may_repeat(), worded));
             }
         }
         let mut again = None;
@@ -327,7 +327,8 @@ impl<T: Transport> Delivery<T> {
                 continue;
             }
             if let Some(caller) = request.caller.take() {
-                let replies = request.lines.iter_mut().filter_map(Line::outcome).collect();
+                let mut replies = Vec::with_capacity(request.lines.len());
+                replies.extend(request.lines.iter_mut().filter_map(Line::outcome));
                 // The caller may have gone away.
                 let _ = caller.send(replies);
             }

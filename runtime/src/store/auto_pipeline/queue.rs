@@ -93,7 +93,7 @@ impl<C: Outgoing> BatchQueue<C> {
             return None;
         }
         self.under_way += 1;
-        Some(self.waiting.drain(..).collect())
+        self.waiting.pop_front().map(|request| vec![request])
     }
 
     #[cfg(not(target_arch = "wasm32"))]

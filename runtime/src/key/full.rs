@@ -28,9 +28,17 @@ pub(crate) enum KeyKind {
 
 impl FullKey {
     pub(crate) fn new(name: Cow<'_, str>) -> Self {
+        // On the way of every call, so both are parts of one piece.
+        let both = if has_hash_tag(&name) {
+            [&*name, &name, ":", GUARD].concat()
+        } else {
+            [&*name, "{", &name, "}:", GUARD].concat()
+        };
+        let mut value = Bytes::from(both);
+        let guard = value.split_off(name.len());
         Self {
-            guard: beside(&name, GUARD).into(),
-            value: name.into_owned().into(),
+            guard,
+            value,
             kind: KeyKind::Guarded,
             is_near: false,
         }

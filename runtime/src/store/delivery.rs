@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind};
 use crate::runtime::Since;
 use crate::store::request_limits::RequestLimits;
 use line::{Apart, Line, Note, Place};
+use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -41,9 +42,12 @@ pub(crate) struct Delivery<T: Transport> {
     respite: Option<Error>,
 }
 
+/// Most deliveries carry one command, which needs no list in memory of its own.
+type Few<T> = SmallVec<[T; 1]>;
+
 /// A request that is being delivered.
 struct Open<C> {
-    lines: Vec<Line<C>>,
+    lines: Few<Line<C>>,
     turn: Arc<Turn>,
     /// Nothing once it has its answers.
     caller: Option<oneshot::Sender<Replies>>,
@@ -51,7 +55,7 @@ struct Open<C> {
 
 /// What one exchange carries.
 struct Load<B> {
-    places: Vec<Place>,
+    places: Few<Place>,
     /// How many commands of callers it holds.
     count: usize,
     encoded: Encoded<B>,
@@ -185,8 +189,8 @@ impl<T: Transport> Delivery<T> {
     /// The first unsettled commands that fit into one exchange, at least one; nothing if all callers
     /// that are left have withdrawn.
     fn next_load(&mut self) -> Option<Load<T::Body>> {
-        let mut places: Vec<Place> = Vec::new();
-        let mut commands: Vec<&T::Command> = Vec::new();
+        let mut places: Few<Place> = Few::new();
+        let mut commands: Few<&T::Command> = Few::new();
         let mut bytes = 0;
         'full: for (at, request) in self.requests.iter_mut().enumerate() {
             let Open { lines, turn, .. } = request;
@@ -233,7 +237,7 @@ impl<T: Transport> Delivery<T> {
     /// Notes the answers; an error if some command should be sent again after a pause.
     fn take(&mut self, places: &[Place], answers: Vec<Answer>) -> Option<Error> {
         let tries = &self.tries;
-        let mut notes = Vec::with_capacity(places.len());
+        let mut notes: Few<Note> = Few::with_capacity(places.len());
         for (&place, answer) in places.iter().zip(answers) {
             let transport = &self.transport;
             if let Some(line) = line(&mut self.requests, place) {

@@ -119,7 +119,7 @@ impl Connection {
             Self::Single(mut connection) => connection.run_one(cmd).await,
             Self::Cluster { repeating, once } => {
                 let client = if may_repeat { repeating } else { once };
-                run_on_cluster(client, cmd).await
+                Box::pin(run_on_cluster(client, cmd)).await
             }
         }
     }

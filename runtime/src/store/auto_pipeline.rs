@@ -15,7 +15,7 @@ use super::repeat::Patience;
 use super::request_limits::RequestLimits;
 use super::transport::{Kind, Outgoing, Transport};
 use super::turn::Turn;
-use super::waiting::{LONGEST, Replies, Request, runtime_gone, unsent, wait};
+use super::waiting::{Few, LONGEST, Replies, Request, runtime_gone, unsent, wait};
 use crate::error::{Error, ErrorKind};
 use crate::runtime;
 use crate::sync;
@@ -81,7 +81,7 @@ impl<T: Transport> AutoPipeline<T> {
     /// Sends a batch. A command that cannot be encoded fails alone; the others leave, and each answer
     /// takes its command's place.
     pub(crate) async fn send(self: Arc<Self>, batch: Batch) -> Replies {
-        let mut commands = Vec::with_capacity(batch.commands.len());
+        let mut commands = Few::with_capacity(batch.commands.len());
         let mut refused = Vec::new();
         for (at, command) in batch.commands.into_iter().enumerate() {
             match T::Command::new(command) {
@@ -101,7 +101,7 @@ impl<T: Transport> AutoPipeline<T> {
         replies
     }
 
-    async fn request(self: Arc<Self>, commands: Vec<T::Command>, within: Duration) -> Replies {
+    async fn request(self: Arc<Self>, commands: Few<T::Command>, within: Duration) -> Replies {
         let effects: SmallVec<[Effect; 8]> = commands.iter().map(Outgoing::effect).collect();
         let kind = if effects.iter().all(|effect| *effect == Effect::Read) {
             Kind::Reads

@@ -11,12 +11,11 @@ use super::sequence::{Said, open_again};
 use super::transport::{Answer, Encoded, Kind, Outgoing, Transport};
 use super::turn::Turn;
 use super::until::Until;
-use super::waiting::{Replies, Request};
+use super::waiting::{Few, Replies, Request};
 use crate::error::{Error, ErrorKind};
 use crate::runtime::Since;
 use crate::store::request_limits::RequestLimits;
 use line::{Apart, Line, Note, Place};
-use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -29,7 +28,7 @@ pub(crate) struct Delivery<T: Transport> {
     transport: Arc<T>,
     limits: RequestLimits,
     kind: Kind,
-    requests: Vec<Open<T::Command>>,
+    requests: Few<Open<T::Command>>,
     /// The caller who may keep the time, where there is only one.
     keeper: Option<Arc<Turn>>,
     tries: Tries,
@@ -41,9 +40,6 @@ pub(crate) struct Delivery<T: Transport> {
     /// The error in which the server asked to be left alone.
     respite: Option<Error>,
 }
-
-/// Most deliveries carry one command, which needs no list in memory of its own.
-type Few<T> = SmallVec<[T; 1]>;
 
 /// A request that is being delivered.
 struct Open<C> {
@@ -67,7 +63,7 @@ impl<T: Transport> Delivery<T> {
         limits: RequestLimits,
         patience: Patience,
         kind: Kind,
-        requests: Vec<Request<T::Command>>,
+        requests: Few<Request<T::Command>>,
     ) -> Self {
         // The most patient caller decides; each of the others stops waiting by itself.
         let until = |request: &&Request<T::Command>| request.asked.instant + request.within;

@@ -4,7 +4,8 @@ use super::attended::Attended;
 use crate::store::request_limits::RequestLimits;
 use crate::store::transport::{Kind, Outgoing};
 use crate::store::turn::Turn;
-use crate::store::waiting::Request;
+use crate::store::waiting::{Few, Request};
+use smallvec::smallvec;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ const MOST_ATTENDED: usize = 16;
 
 /// What a delivery task is to carry.
 pub(super) enum Departure<C> {
-    Now(Vec<Request<C>>),
+    Now(Few<Request<C>>),
     /// Whatever waits when the task first runs; see [`RequestLimits::gather`].
     WhenRun,
 }
@@ -85,7 +86,7 @@ impl<C: Outgoing> BatchQueue<C> {
 
     /// The only request, if its caller may deliver it.
     #[cfg(not(target_arch = "wasm32"))]
-    pub(super) fn depart_alone(&mut self) -> Option<Vec<Request<C>>> {
+    pub(super) fn depart_alone(&mut self) -> Option<Few<Request<C>>> {
         let most = (self.at_once() / 2).clamp(1, MOST_ATTENDED);
         let may_be_joined = self.gathers || (self.limits.gather && self.under_way > 0);
         let is_alone = self.waiting.len() == 1 && !may_be_joined;
@@ -93,7 +94,7 @@ impl<C: Outgoing> BatchQueue<C> {
             return None;
         }
         self.under_way += 1;
-        self.waiting.pop_front().map(|request| vec![request])
+        self.waiting.pop_front().map(|request| smallvec![request])
     }
 
     #[cfg(not(target_arch = "wasm32"))]
@@ -119,7 +120,7 @@ impl<C: Outgoing> BatchQueue<C> {
     }
 
     /// What the delivery that was announced takes along; may be nothing, if all callers went away.
-    pub(super) fn board(&mut self) -> Vec<Request<C>> {
+    pub(super) fn board(&mut self) -> Few<Request<C>> {
         self.boarding = false;
         let requests = self.take();
         self.gathers = requests.len() > 1;
@@ -153,7 +154,7 @@ impl<C: Outgoing> BatchQueue<C> {
     }
 
     /// As many requests as fit into one exchange, at least one.
-    fn take(&mut self) -> Vec<Request<C>> {
+    fn take(&mut self) -> Few<Request<C>> {
         // A read that nobody waits for is of no use; a write still is, to whoever reads later.
         if self.kind == Kind::Reads {
             self.waiting.retain(|request| {

@@ -134,10 +134,10 @@ impl RespInFull {
     async fn read(mut self, key: &str) -> Option<Arc<Vec<u8>>> {
         let mut get = redis::cmd("MGET");
         get.arg(key).arg(format!("{{{key}}}:guard"));
-        let found: RedisResult<(Option<Vec<u8>>, Option<Vec<u8>>)> =
-            get.query_async(&mut self.connection).await;
+        let found: RedisResult<[Option<Vec<u8>>; 2]> = get.query_async(&mut self.connection).await;
         self.flights.lock().expect("no panic").remove(key);
-        found.ok()?.0.map(Arc::new)
+        let [value, _guard] = found.ok()?;
+        value.map(Arc::new)
     }
 }
 

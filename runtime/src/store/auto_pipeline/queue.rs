@@ -5,7 +5,6 @@ use crate::store::request_limits::RequestLimits;
 use crate::store::transport::{Kind, Outgoing};
 use crate::store::turn::Turn;
 use crate::store::waiting::{Few, Request};
-use smallvec::smallvec;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -94,7 +93,7 @@ impl<C: Outgoing> BatchQueue<C> {
             return None;
         }
         self.under_way += 1;
-        self.waiting.pop_front().map(|request| smallvec![request])
+        self.waiting.pop_front().map(|request| Few::from([request]))
     }
 
     #[cfg(not(target_arch = "wasm32"))]

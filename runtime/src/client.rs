@@ -124,7 +124,7 @@ impl Client {
     }
 
     pub(crate) fn full(&self, key: &Key) -> FullKey {
-        FullKey::new(self.name(key))
+        FullKey::new(&self.name(key))
     }
 
     /// The key as the server knows it.

@@ -52,7 +52,7 @@ impl Cache {
         let key = key.into();
         key.check()?;
         let full = self.client.full(&key);
-        let name = full.text();
+        let name = full.text().into_owned();
         let loading = self.flights.is_loading(&name);
         let undelivered = self.client.pending.ticket(&full).is_some();
         let local = self.local.known(Name::shared(key.as_str()));

@@ -166,5 +166,5 @@ impl Cache {
 
 /// A key as a server lists it.
 fn full(key: &Bytes) -> FullKey {
-    FullKey::new(String::from_utf8_lossy(key))
+    FullKey::new(&String::from_utf8_lossy(key))
 }

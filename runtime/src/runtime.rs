@@ -12,11 +12,12 @@ mod timers;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use isolate::{
     BoxFuture, BoxFutureOf, InRequest, Instant, MUCH, MaybeSend, PerRequest, RealInstant,
-    RuntimeHandle, SystemTime, background_done, in_request, in_runtime, offload, spawn,
+    RuntimeHandle, SystemTime, Timer, background_done, in_request, in_runtime, offload, spawn,
     spawn_unawaited, timer,
 };
 #[cfg(all(target_arch = "wasm32", feature = "upstash"))]
 pub(crate) use isolate::{http_date, unconstrained};
+use pin_project_lite::pin_project;
 #[cfg(all(
     not(target_arch = "wasm32"),
     any(
@@ -39,34 +40,59 @@ pub(crate) use server::{
 ))]
 pub(crate) use server::{First, MaybeSend, first, pause, sleep_until, unconstrained};
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 #[cfg(not(target_arch = "wasm32"))]
-use timers::timer;
+use timers::{Timer, timer};
 
 /// Waits for the future, but no longer than this. What is ready at once needs no timer.
-pub(crate) async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
-    let mut future = std::pin::pin!(future);
-    let first = std::future::poll_fn(|cx| {
-        std::task::Poll::Ready(match future.as_mut().poll(cx) {
-            std::task::Poll::Ready(output) => Some(output),
-            std::task::Poll::Pending => None,
-        })
-    });
-    if let Some(output) = first.await {
-        return Some(output);
+pub(crate) fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
+    Timeout {
+        limit,
+        future,
+        kept: Kept::NotYet,
     }
-    match timer(limit) {
-        Some(timer) => {
-            let mut timer = std::pin::pin!(timer);
-            std::future::poll_fn(|cx| {
-                if let std::task::Poll::Ready(output) = future.as_mut().poll(cx) {
-                    return std::task::Poll::Ready(Some(output));
-                }
-                timer.as_mut().poll(cx).map(|()| None)
-            })
-            .await
+}
+
+pin_project! {
+    /// See [`timeout`]. An `async fn` would hold the future twice: as its argument, and where it is polled.
+    pub(crate) struct Timeout<F> {
+        limit: Duration,
+        #[pin]
+        future: F,
+        #[pin]
+        kept: Kept,
+    }
+}
+
+pin_project! {
+    /// Who keeps the time.
+    #[project = KeptProjection]
+    enum Kept {
+        NotYet,
+        Nobody,
+        By { #[pin] timer: Timer },
+    }
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Poll::Ready(output) = this.future.poll(cx) {
+            return Poll::Ready(Some(output));
         }
-        None => Some(future.await),
+        if let KeptProjection::NotYet = this.kept.as_mut().project() {
+            let timer = timer(*this.limit);
+            this.kept
+                .set(timer.map_or(Kept::Nobody, |timer| Kept::By { timer }));
+        }
+        match this.kept.project() {
+            KeptProjection::By { timer } => timer.poll(cx).map(|()| None),
+            KeptProjection::NotYet | KeptProjection::Nobody => Poll::Pending,
+        }
     }
 }
 
@@ -95,8 +121,15 @@ impl Since {
 
     /// How long it lasts, by the clock that says more.
     pub(crate) fn elapsed(self) -> Duration {
-        let wall = self.wall.elapsed().unwrap_or_default();
-        self.instant.elapsed().max(wall)
+        Self::now().since(self)
+    }
+
+    /// How long this is after the other, by the clock that says more.
+    pub(crate) fn since(self, then: Self) -> Duration {
+        let wall = self.wall.duration_since(then.wall).unwrap_or_default();
+        self.instant
+            .saturating_duration_since(then.instant)
+            .max(wall)
     }
 }
 

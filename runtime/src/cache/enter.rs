@@ -16,14 +16,13 @@ impl CachedCall {
             Err(reason) => return Entered::Alone(reason),
         };
         self.cache.client.deliver_in_background();
-        let name = full.text();
         let mut load = Box::new(self.new_load(full));
         if self.refresh {
-            self.cache.forget(&name);
+            self.cache.forget(&load.full.text());
         }
         load.span = LoadSpan::begin(self.key.prefix());
         let span = load.span.clone();
-        span.around(self.load(&name, load)).await
+        span.around(self.load(load)).await
     }
 
     /// The key, unless the call goes around the cache with it.
@@ -54,7 +53,7 @@ impl CachedCall {
         Ok(full)
     }
 
-    async fn load(&self, name: &str, load: Box<Load>) -> Entered {
+    async fn load(&self, load: Box<Load>) -> Entered {
         if self.refresh || !self.policy.flight {
             let load = load.read(None).await;
             return if self.refresh {
@@ -63,15 +62,16 @@ impl CachedCall {
                 load.look().await
             };
         }
-        self.fly(name, load).await
+        self.fly(load).await
     }
 
     /// Takes part in the flight of the key.
-    async fn fly(&self, name: &str, mut load: Box<Load>) -> Entered {
+    async fn fly(&self, mut load: Box<Load>) -> Entered {
         let settings = &self.cache.client.settings;
         let now = runtime::now();
         let until = now + settings.flight_wait;
-        let leader = match self.cache.flights.join(name, now) {
+        let role = self.cache.flights.join(&load.full.text(), now);
+        let leader = match role {
             Role::Lead(leader) => leader,
             Role::Wait(_) if !runtime::in_runtime() => {
                 // A wait has to have an end, and nothing keeps the time here.

@@ -45,7 +45,9 @@ pub(crate) static KEEPER: Keeper = Keeper {
 };
 
 fn names(client: &Client, tags: &[Tag]) -> Vec<String> {
-    tags.iter().map(|tag| client.tag_key(tag).text()).collect()
+    tags.iter()
+        .map(|tag| client.tag_key(tag).text().into_owned())
+        .collect()
 }
 
 fn texts(names: &[String]) -> impl ExactSizeIterator<Item = &str> {
@@ -73,7 +75,7 @@ impl Load {
         let name = Self::name(&self.key);
         let tags = names(client, self.tags.remembered());
         let sample = if self.tags.of_value().is_some() {
-            let family = client.tag_key(&Tag::family()).text();
+            let family = client.tag_key(&Tag::family()).text().into_owned();
             local.sample_with_family(name, texts(&tags), &family)
         } else {
             local.sample(name, texts(&tags))

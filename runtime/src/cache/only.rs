@@ -95,7 +95,7 @@ impl OnlyEntry {
         let names: Vec<String> = self
             .tags
             .iter()
-            .map(|tag| self.cache.client.tag_key(tag).text())
+            .map(|tag| self.cache.client.tag_key(tag).text().into_owned())
             .collect();
         let tags = names.iter().map(String::as_str);
         self.cache.local.sample(self.name(), tags)

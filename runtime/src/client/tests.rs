@@ -115,7 +115,7 @@ impl Run {
             seed,
             clients: processes(&network),
             network,
-            key: FullKey::new(KEY.into()),
+            key: FullKey::new(KEY),
             loads: Vec::new(),
             history: History::default(),
         }
@@ -253,7 +253,7 @@ fn count(seed: u64) -> usize {
     let network = Network::new(seed);
     let clients = processes(&network);
     let key = Key::from(KEY);
-    let full = FullKey::new(KEY.into());
+    let full = FullKey::new(KEY);
     let mut there: Option<(usize, String)> = None;
     let mut checks = 0;
     for step in 0..STEPS {

@@ -47,7 +47,7 @@ impl Client {
                 .iter()
                 .map(|key| String::from_utf8_lossy(key))
                 .filter(|key| !is_beside(key))
-                .filter_map(|key| self.pending.owed_under(walk, &FullKey::new(key)));
+                .filter_map(|key| self.pending.owed_under(walk, &FullKey::new(&key)));
             let owed: Vec<_> = owed.collect();
             for some in owed.chunks(MOST_AT_ONCE) {
                 // What is refused for its key's sake is given up, as it is on its own.

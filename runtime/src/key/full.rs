@@ -27,10 +27,18 @@ pub(crate) enum KeyKind {
 }
 
 impl FullKey {
-    pub(crate) fn new(name: Cow<'_, str>) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
+        // On the way of every call, so both are parts of one piece.
+        let both = if has_hash_tag(name) {
+            [name, name, ":", GUARD].concat()
+        } else {
+            [name, "{", name, "}:", GUARD].concat()
+        };
+        let mut value = Bytes::from(both);
+        let guard = value.split_off(name.len());
         Self {
-            guard: beside(&name, GUARD).into(),
-            value: name.into_owned().into(),
+            guard,
+            value,
             kind: KeyKind::Guarded,
             is_near: false,
         }
@@ -74,8 +82,8 @@ impl FullKey {
     }
 
     /// The name as text, which is what flights are called by.
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.value).into_owned()
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.value)
     }
 
     /// The hash in which processes give up what they wrote under this key.
@@ -150,10 +158,10 @@ mod tests {
 
     #[test]
     fn the_guard_of_a_key_lives_in_its_slot() {
-        let guard = |key: &str| String::from_utf8(FullKey::new(key.into()).guard.to_vec()).unwrap();
+        let guard = |key: &str| String::from_utf8(FullKey::new(key).guard.to_vec()).unwrap();
         assert_eq!(guard("user:42"), "{user:42}:guard");
         assert_eq!(guard("user:{42}:posts"), "user:{42}:posts:guard");
         assert_eq!(guard("user:{}"), "{user:{}}:guard");
-        assert_eq!(FullKey::new("user:42".into()).doubt(), "{user:42}:doubt");
+        assert_eq!(FullKey::new("user:42").doubt(), "{user:42}:doubt");
     }
 }

@@ -86,12 +86,14 @@ pub(crate) async fn offload<T>(_bytes: usize, work: impl FnOnce() -> T) -> Optio
     Some(work())
 }
 
+pub(crate) type Timer = TimeoutFuture;
+
 /// A timer.
 #[allow(
     clippy::unnecessary_wraps,
     reason = "a server may have no thread for timers"
 )]
-pub(crate) fn timer(duration: Duration) -> Option<TimeoutFuture> {
+pub(crate) fn timer(duration: Duration) -> Option<Timer> {
     // Rounded up: a deadline must be over when its timer fires.
     let ms = duration.as_micros().div_ceil(1_000).min(LONGEST);
     Some(TimeoutFuture::new(u32::try_from(ms).unwrap_or(u32::MAX)))

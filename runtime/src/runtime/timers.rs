@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Handle};
 use tokio::time::Sleep;
 
+pub(crate) type Timer = Sleep;
+
 /// A timer; none where the system has no thread to give.
-pub(crate) fn timer(duration: Duration) -> Option<Sleep> {
+pub(crate) fn timer(duration: Duration) -> Option<Timer> {
     if clock_is_held() {
         return Some(tokio::time::sleep(duration));
     }

@@ -15,12 +15,13 @@ use super::repeat::Patience;
 use super::request_limits::RequestLimits;
 use super::transport::{Kind, Outgoing, Transport};
 use super::turn::Turn;
-use super::waiting::{LONGEST, Replies, Request, runtime_gone, unsent, wait};
+use super::waiting::{Few, LONGEST, Replies, Request, runtime_gone, unsent, wait};
 use crate::error::{Error, ErrorKind};
 use crate::runtime;
 use crate::sync;
 use attended::Attended;
 use queue::{BatchQueue, Departure};
+use smallvec::SmallVec;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -80,7 +81,7 @@ impl<T: Transport> AutoPipeline<T> {
     /// Sends a batch. A command that cannot be encoded fails alone; the others leave, and each answer
     /// takes its command's place.
     pub(crate) async fn send(self: Arc<Self>, batch: Batch) -> Replies {
-        let mut commands = Vec::with_capacity(batch.commands.len());
+        let mut commands = Few::with_capacity(batch.commands.len());
         let mut refused = Vec::new();
         for (at, command) in batch.commands.into_iter().enumerate() {
             match T::Command::new(command) {
@@ -100,8 +101,8 @@ impl<T: Transport> AutoPipeline<T> {
         replies
     }
 
-    async fn request(self: Arc<Self>, commands: Vec<T::Command>, within: Duration) -> Replies {
-        let effects: Vec<Effect> = commands.iter().map(Outgoing::effect).collect();
+    async fn request(self: Arc<Self>, commands: Few<T::Command>, within: Duration) -> Replies {
+        let effects: SmallVec<[Effect; 8]> = commands.iter().map(Outgoing::effect).collect();
         let kind = if effects.iter().all(|effect| *effect == Effect::Read) {
             Kind::Reads
         } else {
@@ -248,7 +249,10 @@ impl Future for Answers {
     type Output = Result<Replies, RecvError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.attended.as_ref().is_some_and(|it| it.poll(cx)) {
+        if let Some(attended) = &self.attended {
+            if !attended.poll(cx) {
+                return Poll::Pending;
+            }
             self.attended = None;
         }
         Pin::new(&mut self.answers).poll(cx)
@@ -259,7 +263,7 @@ impl Drop for Answers {
     fn drop(&mut self) {
         // Nobody waits any more; what has left is still listened for.
         if let Some(attended) = &self.attended {
-            attended.claim();
+            drop(attended.leave());
         }
     }
 }
@@ -289,7 +293,7 @@ impl<T: Transport> UnderWay<T> {
         if !requests.is_empty() {
             let transport = Arc::clone(&pipeline.transport);
             let (limits, patience) = (pipeline.limits, pipeline.patience);
-            let delivery = Delivery::new(transport, limits, patience, self.kind, requests);
+            let mut delivery = Delivery::new(transport, limits, patience, self.kind, requests);
             if let Some(respite) = delivery.run().await {
                 pipeline.refuse_waiting(&respite);
             }

@@ -11,7 +11,7 @@ use super::sequence::{Said, open_again};
 use super::transport::{Answer, Encoded, Kind, Outgoing, Transport};
 use super::turn::Turn;
 use super::until::Until;
-use super::waiting::{Replies, Request};
+use super::waiting::{Few, Replies, Request};
 use crate::error::{Error, ErrorKind};
 use crate::runtime::Since;
 use crate::store::request_limits::RequestLimits;
@@ -28,7 +28,7 @@ pub(crate) struct Delivery<T: Transport> {
     transport: Arc<T>,
     limits: RequestLimits,
     kind: Kind,
-    requests: Vec<Open<T::Command>>,
+    requests: Few<Open<T::Command>>,
     /// The caller who may keep the time, where there is only one.
     keeper: Option<Arc<Turn>>,
     tries: Tries,
@@ -43,7 +43,7 @@ pub(crate) struct Delivery<T: Transport> {
 
 /// A request that is being delivered.
 struct Open<C> {
-    lines: Vec<Line<C>>,
+    lines: Few<Line<C>>,
     turn: Arc<Turn>,
     /// Nothing once it has its answers.
     caller: Option<oneshot::Sender<Replies>>,
@@ -51,7 +51,7 @@ struct Open<C> {
 
 /// What one exchange carries.
 struct Load<B> {
-    places: Vec<Place>,
+    places: Few<Place>,
     /// How many commands of callers it holds.
     count: usize,
     encoded: Encoded<B>,
@@ -63,7 +63,7 @@ impl<T: Transport> Delivery<T> {
         limits: RequestLimits,
         patience: Patience,
         kind: Kind,
-        requests: Vec<Request<T::Command>>,
+        requests: Few<Request<T::Command>>,
     ) -> Self {
         // The most patient caller decides; each of the others stops waiting by itself.
         let until = |request: &&Request<T::Command>| request.asked.instant + request.within;
@@ -98,7 +98,7 @@ impl<T: Transport> Delivery<T> {
 
     /// Delivers until everything is settled. An error if the server asked to be left alone: then nothing
     /// that waits behind this is to be sent either.
-    pub(crate) async fn run(mut self) -> Option<Error> {
+    pub(crate) async fn run(&mut self) -> Option<Error> {
         while self.unsettled().next().is_some() {
             if self.tries.is_over() {
                 self.give_up(&Failure::out_of_time().error);
@@ -119,7 +119,7 @@ impl<T: Transport> Delivery<T> {
             }
         }
         self.hand_over();
-        self.respite
+        self.respite.take()
     }
 
     /// One exchange; the error of what is to be sent again after a pause, if anything is.
@@ -185,8 +185,8 @@ impl<T: Transport> Delivery<T> {
     /// The first unsettled commands that fit into one exchange, at least one; nothing if all callers
     /// that are left have withdrawn.
     fn next_load(&mut self) -> Option<Load<T::Body>> {
-        let mut places: Vec<Place> = Vec::new();
-        let mut commands: Vec<&T::Command> = Vec::new();
+        let mut places: Few<Place> = Few::new();
+        let mut commands: Few<&T::Command> = Few::new();
         let mut bytes = 0;
         'full: for (at, request) in self.requests.iter_mut().enumerate() {
             let Open { lines, turn, .. } = request;
@@ -232,13 +232,13 @@ impl<T: Transport> Delivery<T> {
 
     /// Notes the answers; an error if some command should be sent again after a pause.
     fn take(&mut self, places: &[Place], answers: Vec<Answer>) -> Option<Error> {
-        let may_repeat = self.tries.may_repeat();
-        let mut notes = Vec::with_capacity(places.len());
+        let tries = &self.tries;
+        let mut notes: Few<Note> = Few::with_capacity(places.len());
         for (&place, answer) in places.iter().zip(answers) {
             let transport = &self.transport;
             if let Some(line) = line(&mut self.requests, place) {
                 let worded = |text: &str| transport.worded(text);
-                notes.push(line.hear(place, answer, may_repeat, worded));
+                notes.push(line.hear(place, answer, || tries.may_repeat(), worded));
             }
         }
         let mut again = None;
@@ -327,7 +327,8 @@ impl<T: Transport> Delivery<T> {
                 continue;
             }
             if let Some(caller) = request.caller.take() {
-                let replies = request.lines.iter_mut().filter_map(Line::outcome).collect();
+                let mut replies = Vec::with_capacity(request.lines.len());
+                replies.extend(request.lines.iter_mut().filter_map(Line::outcome));
                 // The caller may have gone away.
                 let _ = caller.send(replies);
             }

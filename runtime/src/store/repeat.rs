@@ -137,17 +137,19 @@ impl Tries {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        Instant::now() >= self.until || self.is_out_of_date()
+        let now = Since::now();
+        now.instant >= self.until || self.is_out_of_date(now)
     }
 
-    fn is_out_of_date(&self) -> bool {
-        self.asked.elapsed() > self.within.saturating_add(STANDSTILL)
+    fn is_out_of_date(&self, now: Since) -> bool {
+        now.since(self.asked) > self.within.saturating_add(STANDSTILL)
     }
 
     /// Whether a failure now may be followed by another try.
     pub(crate) fn may_repeat(&self) -> bool {
-        let is_left = Instant::now() + self.pause_at_least() < self.until;
-        self.failures < self.patience.retries && is_left && !self.is_out_of_date()
+        let now = Since::now();
+        let is_left = now.instant + self.pause_at_least() < self.until;
+        self.failures < self.patience.retries && is_left && !self.is_out_of_date(now)
     }
 
     /// One try less is left.

@@ -6,8 +6,16 @@ use crate::runtime::Instant;
 use crate::runtime::sleep_until;
 #[cfg(target_arch = "wasm32")]
 use crate::runtime::timeout_at;
+#[cfg(not(target_arch = "wasm32"))]
+use pin_project_lite::pin_project;
 use std::future::Future;
+#[cfg(not(target_arch = "wasm32"))]
+use std::pin::Pin;
 use std::sync::Arc;
+#[cfg(not(target_arch = "wasm32"))]
+use std::task::{Context, Poll};
+#[cfg(not(target_arch = "wasm32"))]
+use tokio::time::Sleep;
 
 #[derive(Clone)]
 pub(crate) struct Until {
@@ -39,25 +47,46 @@ impl Until {
 
     /// Waits for the future until then, by the timers of the current runtime, which must have some.
     #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) async fn wait_for<F: Future>(self, future: F) -> Option<F::Output> {
-        use std::task::Poll;
-        let mut future = std::pin::pin!(future);
-        let mut timer = std::pin::pin!(None);
-        std::future::poll_fn(|cx| {
-            if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                return Poll::Ready(Some(output));
-            }
-            if self.keeper.as_ref().is_some_and(|turn| turn.keeps_time()) {
-                return Poll::Pending;
-            }
-            if timer.is_none() {
-                timer.set(Some(sleep_until(self.instant)));
-            }
-            match timer.as_mut().as_pin_mut() {
-                Some(timer) => timer.poll(cx).map(|()| None),
-                None => Poll::Pending,
-            }
-        })
-        .await
+    pub(crate) fn wait_for<F: Future>(self, future: F) -> Wait<F> {
+        Wait {
+            until: self,
+            future,
+            timer: None,
+        }
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+pin_project! {
+    /// See [`Until::wait_for`]. An `async fn` would hold the future twice: as its argument, and where it is polled.
+    pub(crate) struct Wait<F> {
+        until: Until,
+        #[pin]
+        future: F,
+        #[pin]
+        timer: Option<Sleep>,
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl<F: Future> Future for Wait<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Poll::Ready(output) = this.future.poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        let Until { instant, keeper } = this.until;
+        if keeper.as_ref().is_some_and(|turn| turn.keeps_time()) {
+            return Poll::Pending;
+        }
+        if this.timer.is_none() {
+            this.timer.set(Some(sleep_until(*instant)));
+        }
+        match this.timer.as_pin_mut() {
+            Some(timer) => timer.poll(cx).map(|()| None),
+            None => Poll::Pending,
+        }
     }
 }

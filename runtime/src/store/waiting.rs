@@ -6,6 +6,7 @@ use super::transport::Outgoing;
 use super::turn::Turn;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::{self, Since};
+use smallvec::SmallVec;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +15,14 @@ use tokio::sync::oneshot::{self, error::RecvError};
 /// Longest budget of a call; also keeps deadlines within what an `Instant` can hold.
 pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 
+/// Most requests are alone and have one command, which needs no list in memory of its own.
+pub(crate) type Few<T> = SmallVec<[T; 1]>;
+
 pub(crate) type Replies = Vec<Result<Reply, Error>>;
 
 /// The commands of one batch, and who waits for the answers.
 pub(crate) struct Request<C> {
-    pub(crate) commands: Vec<C>,
+    pub(crate) commands: Few<C>,
     /// When its caller began to wait, and for how long it does.
     pub(crate) asked: Since,
     pub(crate) within: Duration,
@@ -28,7 +32,7 @@ pub(crate) struct Request<C> {
 }
 
 impl<C: Outgoing> Request<C> {
-    pub(crate) fn new(commands: Vec<C>, within: Duration) -> (Self, oneshot::Receiver<Replies>) {
+    pub(crate) fn new(commands: Few<C>, within: Duration) -> (Self, oneshot::Receiver<Replies>) {
         let (caller, answers) = oneshot::channel();
         let request = Self {
             bytes: commands.iter().map(Outgoing::bytes).sum(),
@@ -60,7 +64,7 @@ impl<C: Outgoing> Request<C> {
     }
 
     /// The commands, and what takes their answers.
-    pub(crate) fn open(self) -> (Vec<C>, Arc<Turn>, oneshot::Sender<Replies>) {
+    pub(crate) fn open(self) -> (Few<C>, Arc<Turn>, oneshot::Sender<Replies>) {
         (self.commands, self.turn, self.caller)
     }
 

@@ -19,7 +19,7 @@ struct Leading {
 impl Leaders {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            leading: Vec::new(),
+            leading: Vec::with_capacity(1),
             clock: CacheClock::start(now),
         }
     }

@@ -88,6 +88,8 @@ impl Flight {
     /// Calls waiters to lead; returns whom to wake.
     fn call(&self, state: &mut State, number: usize) -> Vec<Waker> {
         let mut wakers = Vec::new();
+        // Nearly always nobody waits.
+        let number = number.min(state.waiters.waiting());
         for _ in 0..number {
             let liveness = Arc::new(Liveness::new(self.flights, Arc::clone(&self.key)));
             let Some(waker) = state.waiters.call(&liveness) else {

@@ -8,13 +8,14 @@ use crate::cache::liveness::Liveness;
 use crate::random;
 use crate::runtime::Instant;
 use crate::sync;
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 const SHARDS: usize = 32;
 
-type Shard = HashMap<Arc<str>, Arc<Flight>>;
+type Shard = HashMap<Arc<str>, Arc<Flight>, RandomState>;
 
 pub(super) struct Table {
     /// Tells flights of one `Millpond` from those of another.
@@ -33,7 +34,7 @@ impl Table {
     pub(super) fn new() -> Self {
         Self {
             id: random::random_u64(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             shards: std::array::from_fn(|_| Mutex::default()),
         }
     }

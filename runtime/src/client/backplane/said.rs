@@ -65,7 +65,7 @@ mod tests {
     }
 
     fn key(name: &str) -> FullKey {
-        FullKey::new(name.into())
+        FullKey::new(name)
     }
 
     #[test]

@@ -3,7 +3,7 @@ use super::*;
 const NOW: Duration = Duration::ZERO;
 
 fn key(n: usize) -> FullKey {
-    FullKey::new(format!("key:{n}").into())
+    FullKey::new(&format!("key:{n}"))
 }
 
 fn owed(n: usize) -> Owed {
@@ -62,7 +62,7 @@ const ROOM: usize = 64 * 1024;
 
 fn owed_under(prefix: &str, n: u64, removes: bool) -> Owed {
     Owed {
-        key: FullKey::new(format!("ns:{prefix}:{n}").into()),
+        key: FullKey::new(&format!("ns:{prefix}:{n}")),
         number: n,
         removes,
     }
@@ -188,7 +188,7 @@ fn prefixes_without_end_become_one() {
 fn keys_without_a_prefix_leave_others_alone() {
     let pending = Pending::bounded(ROOM, 0);
     let bare = |n: u64| Owed {
-        key: FullKey::new(format!("key-{n}").into()),
+        key: FullKey::new(&format!("key-{n}")),
         ..owed_under("user", n, true)
     };
     for n in 1..=1_000 {

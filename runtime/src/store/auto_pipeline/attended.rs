@@ -6,7 +6,7 @@ use crate::store::turn::Turn;
 use crate::sync;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 pub(super) struct Attended {
     state: Mutex<State>,
@@ -16,8 +16,9 @@ pub(super) struct Attended {
 }
 
 enum State {
-    /// Between two polls.
-    Here(BoxFuture<()>),
+    /// Between two polls; the last of them, if there was one, left what wakes the caller. Nothing else does: answers that
+    /// the caller gives to itself would wake it for nothing.
+    Here(BoxFuture<()>, Option<Waker>),
     /// Being polled, which happens without the lock: what it wakes may do anything.
     Polled,
     /// To be a task as soon as that poll is over.
@@ -31,7 +32,7 @@ impl Attended {
     pub(super) fn new(delivery: BoxFuture<()>, turn: Arc<Turn>) -> Self {
         turn.keep_time(true);
         Self {
-            state: Mutex::new(State::Here(delivery)),
+            state: Mutex::new(State::Here(delivery, None)),
             turn,
             runtime: RuntimeHandle::here(),
         }
@@ -43,7 +44,7 @@ impl Attended {
 
     /// Goes on with it. Whether there is nothing more to be polled here.
     pub(super) fn poll(&self, cx: &mut Context<'_>) -> bool {
-        let State::Here(mut delivery) = self.replace(State::Polled) else {
+        let State::Here(mut delivery, _) = self.replace(State::Polled) else {
             self.replace(State::Gone);
             return true;
         };
@@ -58,7 +59,7 @@ impl Attended {
         let mut state = sync::lock(&self.state);
         match &*state {
             State::Polled if is_pending => {
-                *state = State::Here(delivery);
+                *state = State::Here(delivery, Some(cx.waker().clone()));
                 return false;
             }
             State::Claimed if is_pending => {
@@ -74,22 +75,34 @@ impl Attended {
         true
     }
 
-    /// Makes a task of it.
+    /// Makes a task of it, for others who wait.
     pub(super) fn claim(&self) {
+        wake(self.leave());
+    }
+
+    /// Makes a task of it; what wakes the caller comes back.
+    pub(super) fn leave(&self) -> Option<Waker> {
         let mut state = sync::lock(&self.state);
         match std::mem::replace(&mut *state, State::Gone) {
-            State::Here(delivery) => {
+            State::Here(delivery, waker) => {
                 drop(state);
                 self.go_on(delivery);
+                waker
             }
-            State::Polled | State::Claimed => *state = State::Claimed,
-            State::Gone => {}
+            State::Polled | State::Claimed => {
+                *state = State::Claimed;
+                None
+            }
+            State::Gone => None,
         }
     }
 
     /// Drops it: the runtime is gone.
     pub(super) fn end(&self) {
-        drop(self.replace(State::Gone));
+        if let State::Here(delivery, waker) = self.replace(State::Gone) {
+            drop(delivery);
+            wake(waker);
+        }
     }
 
     fn go_on(&self, delivery: BoxFuture<()>) {
@@ -99,5 +112,12 @@ impl Attended {
 
     fn replace(&self, state: State) -> State {
         std::mem::replace(&mut *sync::lock(&self.state), state)
+    }
+}
+
+/// From now on the caller waits for answers that others give it.
+fn wake(caller: Option<Waker>) {
+    if let Some(caller) = caller {
+        caller.wake();
     }
 }

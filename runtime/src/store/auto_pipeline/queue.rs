@@ -4,7 +4,7 @@ use super::attended::Attended;
 use crate::store::request_limits::RequestLimits;
 use crate::store::transport::{Kind, Outgoing};
 use crate::store::turn::Turn;
-use crate::store::waiting::Request;
+use crate::store::waiting::{Few, Request};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -16,6 +16,9 @@ pub(super) struct BatchQueue<C> {
     bytes: usize,
     /// Whether a delivery was spawned that has not taken its requests yet.
     boarding: bool,
+    /// Whether the requests of one turn of the scheduler are to leave together: see [`RequestLimits::gather`]. Where the
+    /// last delivery that could take several took one, the next caller counts as alone until another comes.
+    gathers: bool,
     waiting: VecDeque<Request<C>>,
     /// Deliveries under way that their callers poll.
     attended: Vec<Arc<Attended>>,
@@ -27,7 +30,7 @@ const MOST_ATTENDED: usize = 16;
 
 /// What a delivery task is to carry.
 pub(super) enum Departure<C> {
-    Now(Vec<Request<C>>),
+    Now(Few<Request<C>>),
     /// Whatever waits when the task first runs; see [`RequestLimits::gather`].
     WhenRun,
 }
@@ -40,6 +43,7 @@ impl<C: Outgoing> BatchQueue<C> {
             under_way: 0,
             bytes: 0,
             boarding: false,
+            gathers: limits.gather,
             waiting: VecDeque::new(),
             attended: Vec::new(),
         }
@@ -81,15 +85,15 @@ impl<C: Outgoing> BatchQueue<C> {
 
     /// The only request, if its caller may deliver it.
     #[cfg(not(target_arch = "wasm32"))]
-    pub(super) fn depart_alone(&mut self) -> Option<Vec<Request<C>>> {
+    pub(super) fn depart_alone(&mut self) -> Option<Few<Request<C>>> {
         let most = (self.at_once() / 2).clamp(1, MOST_ATTENDED);
-        // Who gathers cannot know yet whether others come.
-        let is_alone = self.waiting.len() == 1 && !self.limits.gather;
+        let may_be_joined = self.gathers || (self.limits.gather && self.under_way > 0);
+        let is_alone = self.waiting.len() == 1 && !may_be_joined;
         if !is_alone || self.attended.len() >= most || self.under_way >= self.at_once() {
             return None;
         }
         self.under_way += 1;
-        Some(self.waiting.drain(..).collect())
+        self.waiting.pop_front().map(|request| Few::from([request]))
     }
 
     #[cfg(not(target_arch = "wasm32"))]
@@ -115,9 +119,11 @@ impl<C: Outgoing> BatchQueue<C> {
     }
 
     /// What the delivery that was announced takes along; may be nothing, if all callers went away.
-    pub(super) fn board(&mut self) -> Vec<Request<C>> {
+    pub(super) fn board(&mut self) -> Few<Request<C>> {
         self.boarding = false;
-        self.take()
+        let requests = self.take();
+        self.gathers = requests.len() > 1;
+        requests
     }
 
     /// A delivery of this many bytes is over, which the caller of this turn has polled.
@@ -147,7 +153,7 @@ impl<C: Outgoing> BatchQueue<C> {
     }
 
     /// As many requests as fit into one exchange, at least one.
-    fn take(&mut self) -> Vec<Request<C>> {
+    fn take(&mut self) -> Few<Request<C>> {
         // A read that nobody waits for is of no use; a write still is, to whoever reads later.
         if self.kind == Kind::Reads {
             self.waiting.retain(|request| {

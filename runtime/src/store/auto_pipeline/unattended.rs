@@ -2,7 +2,7 @@
 
 use crate::store::turn::Turn;
 use std::sync::Arc;
-use std::task::Context;
+use std::task::{Context, Waker};
 
 pub(super) enum Attended {}
 
@@ -16,6 +16,10 @@ impl Attended {
     }
 
     pub(super) fn claim(&self) {
+        match *self {}
+    }
+
+    pub(super) fn leave(&self) -> Option<Waker> {
         match *self {}
     }
 

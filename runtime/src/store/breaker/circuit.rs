@@ -80,15 +80,17 @@ impl Circuit {
     /// Lets a call through, or says why not. A probe gets the end of its time.
     pub(super) fn enter(&self, batch: &Batch) -> Result<Option<Duration>, Error> {
         let mut state = self.lock();
+        if matches!(state.phase, Phase::Closed) {
+            return Ok(None);
+        }
         let now = self.clock.monotonic();
         match state.phase {
-            Phase::Closed => return Ok(None),
             Phase::Open { until, .. } | Phase::Probing { until } if now >= until => {
                 let until = now.saturating_add(batch.within.max(COOL_DOWN));
                 state.phase = Phase::Probing { until };
                 return Ok(Some(until));
             }
-            Phase::Open { .. } | Phase::Probing { .. } => {}
+            Phase::Closed | Phase::Open { .. } | Phase::Probing { .. } => {}
         }
         if let Some(outage) = &mut state.outage {
             let refused = u64::try_from(batch.commands.len()).unwrap_or(u64::MAX);
@@ -100,13 +102,17 @@ impl Circuit {
     /// What a call is told now if it does not go through.
     pub(super) fn outage(&self) -> Option<Error> {
         let state = self.lock();
-        let now = self.clock.monotonic();
-        (!matches!(state.phase, Phase::Closed)).then(|| state.refusal(now))
+        (!matches!(state.phase, Phase::Closed)).then(|| state.refusal(self.clock.monotonic()))
     }
 
     /// Takes note of what a call has learned. `probe`: what [`enter`](Self::enter) gave it.
     pub(super) fn hear(&self, news: &News<'_>, probe: Option<Duration>) {
         let mut state = self.lock();
+        if let (News::Reached, Phase::Closed) = (news, state.phase) {
+            // Nearly always, and then no clock is asked.
+            state.failures = 0;
+            return;
+        }
         let now = self.clock.monotonic();
         match (news, state.phase) {
             (News::LeaveAlone(reason, wait), phase) => {

@@ -67,7 +67,7 @@ impl<C: Outgoing> Line<C> {
         &mut self,
         place: Place,
         answer: Answer,
-        may_repeat: bool,
+        may_repeat: impl FnOnce() -> bool,
         worded: impl FnOnce(&str) -> Error,
     ) -> Note {
         let (said, outcome) = match answer {
@@ -78,7 +78,7 @@ impl<C: Outgoing> Line<C> {
                 (Said::NoScript, None)
             }
             Answer::Error(text) => {
-                let not_now = may_repeat && not_run(&text).is_some();
+                let not_now = not_run(&text).is_some() && may_repeat();
                 let said = if not_now { Said::NotNow } else { Said::Settled };
                 (said, Some(Err(worded(&text))))
             }

@@ -116,10 +116,10 @@ impl Connection {
     /// One command alone; on a cluster it finds its own way.
     pub(crate) async fn run_one(&self, cmd: &Cmd, may_repeat: bool) -> Result<Value, RedisError> {
         match self.clone() {
-            Self::Single(mut connection) => connection.req_packed_command(cmd).await,
+            Self::Single(mut connection) => connection.run_one(cmd).await,
             Self::Cluster { repeating, once } => {
                 let client = if may_repeat { repeating } else { once };
-                run_on_cluster(client, cmd).await
+                Box::pin(run_on_cluster(client, cmd)).await
             }
         }
     }

@@ -1,3 +1,4 @@
+mod attended;
 mod server;
 
 use super::*;

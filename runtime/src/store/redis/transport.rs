@@ -44,19 +44,21 @@ impl Body {
         }
     }
 
-    async fn run(&self, connection: &Connection) -> Result<Vec<Value>, RedisError> {
-        match self {
-            Self::One { cmd, may_repeat } => {
-                let reply = connection.run_one(cmd, *may_repeat).await;
-                reply.map(|value| vec![value])
+    async fn run(&self, connection: &Connection) -> Result<Replied, RedisError> {
+        let reply = match self {
+            Self::One { cmd, may_repeat } => connection.run_one(cmd, *may_repeat).await,
+            Self::Several(pipeline) => {
+                return connection.run(pipeline).await.map(Replied::Several);
             }
-            Self::Several(pipeline) => connection.run(pipeline).await,
-            Self::Transaction(pipeline) => {
-                let reply = connection.run_transaction(pipeline).await;
-                reply.map(|value| vec![value])
-            }
-        }
+            Self::Transaction(pipeline) => Box::pin(connection.run_transaction(pipeline)).await,
+        };
+        reply.map(Replied::One)
     }
+}
+
+enum Replied {
+    One(Value),
+    Several(Vec<Value>),
 }
 
 impl RespTransport {
@@ -155,9 +157,14 @@ impl Transport for RespTransport {
             Kind::Writes => opened.connection.change(),
         };
         match until.wait_for(body.run(&opened.connection)).await {
-            Some(Ok(values)) => {
+            Some(Ok(replied)) => {
                 opened.has_answered();
-                Ok(values.into_iter().map(|value| self.answer(value)).collect())
+                Ok(match replied {
+                    Replied::One(value) => vec![self.answer(value)],
+                    Replied::Several(values) => {
+                        values.into_iter().map(|value| self.answer(value)).collect()
+                    }
+                })
             }
             Some(Err(error)) => self
                 .judge(opened, kind, &body, &error)

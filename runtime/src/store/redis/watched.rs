@@ -103,6 +103,13 @@ impl WatchedConnection {
         })
     }
 
+    /// As `req_packed_command`, without a box.
+    pub(super) async fn run_one(&mut self, cmd: &Cmd) -> Result<Value, RedisError> {
+        let before = self.traffic.writes();
+        let reply = self.commands.send_packed_command(cmd).await;
+        reply.map_err(|error| self.traffic.judge(before, error))
+    }
+
     /// Something that changes data is about to be sent, until this is dropped.
     pub(crate) fn change(&self) -> Change {
         self.traffic.changes.fetch_add(1, Ordering::AcqRel);
@@ -157,11 +164,7 @@ impl Traffic {
 
 impl ConnectionLike for WatchedConnection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        Box::pin(async move {
-            let before = self.traffic.writes();
-            let reply = self.commands.send_packed_command(cmd).await;
-            reply.map_err(|error| self.traffic.judge(before, error))
-        })
+        Box::pin(self.run_one(cmd))
     }
 
     fn req_packed_commands<'a>(

@@ -2,6 +2,7 @@
 
 use crate::Outcome;
 use crate::contestant::Contestant;
+use crate::embedded;
 use crate::gateway::Served;
 use crate::subject::USERS;
 use cpu_time::ProcessTime;
@@ -14,6 +15,8 @@ const ROUNDS: u32 = 30;
 /// What a hit takes in either of them, in ns: the least of some rounds.
 pub(crate) struct Concurrent {
     pub(crate) own: f64,
+    /// Of decoding what is found, and of freeing it.
+    pub(crate) json: f64,
     /// Of a round in the mean.
     pub(crate) requests: f64,
     /// Nothing where Node or the package is missing.
@@ -29,24 +32,19 @@ pub(crate) async fn measured(
 ) -> Outcome<Concurrent> {
     contestant.fill().await;
     let before = pond.stats().requests;
-    let mut own = f64::INFINITY;
-    for _ in 0..ROUNDS {
-        let began = ProcessTime::now();
-        contestant.call(USERS, usize::try_from(USERS)?).await;
-        #[expect(clippy::cast_precision_loss, reason = "a thousand")]
-        let each = began.elapsed().as_secs_f64() * 1e9 / USERS as f64;
-        own = own.min(each);
-    }
+    let own = least(contestant, usize::try_from(USERS)?).await;
     #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
     let requests = (pond.stats().requests - before) as f64 / f64::from(ROUNDS);
     let concurrent = Concurrent {
         own,
+        json: least(&embedded::json_alone()?, 1).await,
         requests,
         one_by_one: npm(gateway, "false")?,
         pipelined: npm(gateway, "true")?,
     };
     println!("\n1,000 hits at once over REST, CPU of one in ns:");
     println!("- millpond: {own:.0}, in {requests:.1} requests");
+    println!("- {}: {:.0}", embedded::JSON, concurrent.json);
     for (how, npm) in [
         ("a request each", concurrent.one_by_one),
         ("pipelined", concurrent.pipelined),
@@ -56,6 +54,19 @@ pub(crate) async fn measured(
         }
     }
     Ok(concurrent)
+}
+
+/// The CPU time of a call in ns, so many of them at once: the least of some rounds.
+async fn least(contestant: &Contestant, at_once: usize) -> f64 {
+    let mut least = f64::INFINITY;
+    for _ in 0..ROUNDS {
+        let began = ProcessTime::now();
+        contestant.call(USERS, at_once).await;
+        #[expect(clippy::cast_precision_loss, reason = "a thousand")]
+        let each = began.elapsed().as_secs_f64() * 1e9 / USERS as f64;
+        least = least.min(each);
+    }
+    least
 }
 
 fn npm(gateway: &Served, pipelines: &str) -> Outcome<Option<f64>> {

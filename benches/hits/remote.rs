@@ -3,22 +3,22 @@
 use crate::Outcome;
 use crate::concurrent::{self, Concurrent};
 use crate::contestant::Contestant;
+use crate::embedded::JSON;
 use crate::gateway::Served;
+use crate::in_full::{self, InFull};
 use crate::relay::Wire;
 use crate::report;
 use crate::rounds::{self, Times};
 use crate::subject::{User, load};
 use crate::targets::Measured;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use cpu_time::ThreadTime;
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared};
 use millpond::Millpond;
 use millpond_gateway::{Database, RedisServer, Reply};
-use redis::RedisResult;
 use redis::aio::ConnectionManager;
 use serde::Deserialize;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A busy machine must not look like a server that is down.
@@ -42,6 +42,16 @@ struct RestByHand {
 #[derive(Deserialize)]
 struct Answer {
     result: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Pair {
+    result: [Option<String>; 2],
+}
+
+/// Where an invalidation leaves its mark.
+fn guard(key: &str) -> String {
+    format!("{{{key}}}:guard")
 }
 
 impl RestByHand {
@@ -70,12 +80,31 @@ impl RestByHand {
         Ok(user)
     }
 
+    /// The value and its guard, as a client of Upstash asks for them: in base64, which any bytes survive.
+    async fn pair(&self, key: &str) -> Outcome<Option<Vec<u8>>> {
+        let command = ["MGET", key, &guard(key)];
+        let request = self.client.post(&self.url).bearer_auth(&self.token);
+        let request = request.header("Upstash-Encoding", "base64");
+        let response = request.body(serde_json::to_vec(&command)?).send().await?;
+        let body = response.error_for_status()?.bytes().await?;
+        let [value, _guard] = serde_json::from_slice::<Pair>(&body)?.result;
+        let decoded = value.map(|value| STANDARD.decode(value));
+        Ok(decoded.transpose()?)
+    }
+
     async fn command(&self, command: &[&str]) -> Outcome<Option<String>> {
         let request = self.client.post(&self.url).bearer_auth(&self.token);
         let response = request.body(serde_json::to_vec(command)?).send().await?;
         let body = response.error_for_status()?.bytes().await?;
         Ok(serde_json::from_slice::<Answer>(&body)?.result)
     }
+}
+
+async fn resp_pair(mut connection: ConnectionManager, key: &str) -> Outcome<Option<Vec<u8>>> {
+    let mut get = redis::cmd("MGET");
+    get.arg(key).arg(guard(key));
+    let [value, _guard]: [Option<Vec<u8>>; 2] = get.query_async(&mut connection).await?;
+    Ok(value)
 }
 
 /// `GET` and, on a miss, `SET`, over one connection that is shared and reconnects.
@@ -99,50 +128,13 @@ async fn resp_by_hand(connection: &ConnectionManager, id: u64) -> Outcome<User> 
     Ok(user)
 }
 
-/// The same with what a hit through millpond promises: the guard is read with the value, callers of a key share one read,
-/// the wait has an end, and the read goes on where its caller goes away. No retries, no breaker, no statistics.
-#[derive(Clone)]
-struct RespInFull {
-    connection: ConnectionManager,
-    flights: Arc<Mutex<HashMap<String, Flight>>>,
-}
-
-type Flight = Shared<BoxFuture<'static, Option<Arc<Vec<u8>>>>>;
-
-impl RespInFull {
-    async fn get(&self, id: u64) -> Outcome<User> {
-        let key = format!("hand:{id}");
-        if let Some(json) = self.join(&key).await {
-            return Ok(serde_json::from_slice(&json)?);
-        }
-        resp_by_hand(&self.connection, id).await
-    }
-
-    fn join(&self, key: &str) -> Flight {
-        let mut flights = self.flights.lock().expect("no panic");
-        if let Some(flight) = flights.get(key) {
-            return flight.clone();
-        }
-        let (this, name) = (self.clone(), key.to_owned());
-        let read = tokio::spawn(async move { this.read(&name).await });
-        let wait = async { tokio::time::timeout(PATIENCE, read).await.ok()?.ok()? };
-        let flight = wait.boxed().shared();
-        flights.insert(key.to_owned(), flight.clone());
-        flight
-    }
-
-    async fn read(mut self, key: &str) -> Option<Arc<Vec<u8>>> {
-        let mut get = redis::cmd("MGET");
-        get.arg(key).arg(format!("{{{key}}}:guard"));
-        let found: RedisResult<[Option<Vec<u8>>; 2]> = get.query_async(&mut self.connection).await;
-        self.flights.lock().expect("no panic").remove(key);
-        let [value, _guard] = found.ok()?;
-        value.map(Arc::new)
-    }
-}
-
 fn over_rest(port: u16, token: &str) -> Outcome<(Vec<Contestant>, Millpond)> {
-    let by_hand = RestByHand::new(port, token)?;
+    let by_hand = Arc::new(RestByHand::new(port, token)?);
+    let bare = Arc::clone(&by_hand);
+    let in_full = InFull::new(PATIENCE, move |key| {
+        let by_hand = Arc::clone(&by_hand);
+        async move { by_hand.pair(&key).await.ok()? }
+    });
     let pond = Millpond::builder()
         .upstash(format!("http://127.0.0.1:{port}"), token)
         .budget(PATIENCE)
@@ -150,9 +142,10 @@ fn over_rest(port: u16, token: &str) -> Outcome<(Vec<Contestant>, Millpond)> {
     let used = pond.clone();
     let contestants = vec![
         Contestant::new("by hand", async move |id| {
-            by_hand.get(id).await.expect("an answer")
+            bare.get(id).await.expect("an answer")
         }),
         Contestant::new("millpond", async move |id| attribute(&used, id).await),
+        in_full.contestant(),
     ];
     Ok((contestants, pond))
 }
@@ -163,18 +156,17 @@ async fn over_resp(port: u16, number: u32) -> Outcome<Vec<Contestant>> {
         .get_connection_manager()
         .await?;
     let pond = Millpond::builder().redis(url).budget(PATIENCE).build()?;
-    let in_full = RespInFull {
-        connection: connection.clone(),
-        flights: Arc::default(),
-    };
+    let shared = connection.clone();
+    let in_full = InFull::new(PATIENCE, move |key| {
+        let connection = shared.clone();
+        async move { resp_pair(connection, &key).await.ok()? }
+    });
     Ok(vec![
         Contestant::new("by hand", async move |id| {
             resp_by_hand(&connection, id).await.expect("an answer")
         }),
         Contestant::new("millpond", async move |id| attribute(&pond, id).await),
-        Contestant::new("by hand, guard, flight, deadline, task", async move |id| {
-            in_full.get(id).await.expect("an answer")
-        }),
+        in_full.contestant(),
     ])
 }
 
@@ -207,10 +199,17 @@ fn install_provider() -> Outcome {
         .map_err(|_| "a provider is installed".into())
 }
 
-pub(crate) async fn report() -> Outcome<Vec<Measured>> {
+/// What was reached, and what could be.
+#[derive(Default)]
+pub(crate) struct Report {
+    pub(crate) rows: Vec<Measured>,
+    pub(crate) floors: Vec<Measured>,
+}
+
+pub(crate) async fn report() -> Outcome<Report> {
     if !RedisServer::available() {
         println!("\nredis-server is missing: no figures for a hit in Redis.");
-        return Ok(Vec::new());
+        return Ok(Report::default());
     }
     install_provider()?;
     let redis = RedisServer::start()?;
@@ -236,42 +235,84 @@ struct Ratios {
     many: Times,
 }
 
-fn compared(by_http: &Ratios, together: &Concurrent, by_resp: &Ratios) -> Vec<Measured> {
-    let row = |path, against, of, value: f64, most| Measured {
+/// Those of millpond, and of what keeps its promises by hand.
+struct Tables {
+    own: Ratios,
+    in_full: Ratios,
+}
+
+const POST: &str = "a `reqwest` POST";
+const MULTIPLEXED: &str = "`redis` by hand";
+
+fn compared(by_http: &Tables, together: &Concurrent, by_resp: &Tables) -> Report {
+    let npm = |path, own: f64, against, npm: Option<f64>| Measured {
+        path,
+        against,
+        of: "CPU",
+        value: npm.map(|npm| own / npm),
+        most: 0.2,
+    };
+    let (thousand, pipelined) = (
+        "1,000 hits at once over REST",
+        "`@upstash/redis`, pipelined",
+    );
+    let mut rows = Vec::from(rest("hit over REST", &by_http.own));
+    rows.extend([
+        npm(
+            thousand,
+            together.own,
+            "`@upstash/redis`, a request each",
+            together.one_by_one,
+        ),
+        npm(thousand, together.own, pipelined, together.pipelined),
+        row(thousand, "", "requests", together.requests, 5.0),
+    ]);
+    rows.extend(resp(
+        ["hit over RESP", "32 hits at once over RESP"],
+        &by_resp.own,
+    ));
+    let mut floors = Vec::from(rest("over REST, its promises by hand", &by_http.in_full));
+    floors.push(npm(JSON, together.json, pipelined, together.pipelined));
+    floors.extend(resp(
+        [
+            "over RESP, its promises by hand",
+            "32 at once over RESP, its promises by hand",
+        ],
+        &by_resp.in_full,
+    ));
+    Report { rows, floors }
+}
+
+fn rest(path: &'static str, Ratios { one, .. }: &Ratios) -> [Measured; 2] {
+    [
+        row(path, POST, "CPU", one.cpu.ratio.median, 1.15),
+        row(path, POST, "time", one.wall.ratio.median, 1.1),
+    ]
+}
+
+fn resp([path, paths]: [&'static str; 2], Ratios { one, many }: &Ratios) -> [Measured; 4] {
+    [
+        row(path, MULTIPLEXED, "time", one.wall.ratio.median, 1.1),
+        row(path, MULTIPLEXED, "CPU", one.cpu.ratio.median, 1.15),
+        row(paths, MULTIPLEXED, "time", many.wall.ratio.median, 1.0),
+        row(paths, MULTIPLEXED, "CPU", many.cpu.ratio.median, 1.0),
+    ]
+}
+
+fn row(
+    path: &'static str,
+    against: &'static str,
+    of: &'static str,
+    value: f64,
+    most: f64,
+) -> Measured {
+    Measured {
         path,
         against,
         of,
         value: Some(value),
         most,
-    };
-    let npm = |against, npm: Option<f64>| Measured {
-        path: "1,000 hits at once over REST",
-        against,
-        of: "CPU",
-        value: npm.map(|npm| together.own / npm),
-        most: 0.2,
-    };
-    let cpu = |times: &Times| times.cpu.ratio.median;
-    let wall = |times: &Times| times.wall.ratio.median;
-    let (post, multiplexed) = ("a `reqwest` POST", "`redis` by hand");
-    let (one, many) = ("hit over RESP", "32 hits at once over RESP");
-    vec![
-        row("hit over REST", post, "CPU", cpu(&by_http.one), 1.15),
-        row("hit over REST", post, "time", wall(&by_http.one), 1.1),
-        npm("`@upstash/redis`, a request each", together.one_by_one),
-        npm("`@upstash/redis`, pipelined", together.pipelined),
-        row(
-            "1,000 hits at once over REST",
-            "",
-            "requests",
-            together.requests,
-            5.0,
-        ),
-        row(one, multiplexed, "time", wall(&by_resp.one), 1.1),
-        row(one, multiplexed, "CPU", cpu(&by_resp.one), 1.15),
-        row(many, multiplexed, "time", wall(&by_resp.many), 1.0),
-        row(many, multiplexed, "CPU", cpu(&by_resp.many), 1.0),
-    ]
+    }
 }
 
 async fn tables(
@@ -280,7 +321,7 @@ async fn tables(
     relayed: &[Contestant],
     wire: &Wire,
     database: &Database,
-) -> Outcome<Ratios> {
+) -> Outcome<Tables> {
     report::heading(&format!("A hit in Redis over {protocol}"));
     let mut one = rounds::run(direct, 1).await;
     report::times(&one);
@@ -309,9 +350,19 @@ async fn tables(
         }
     }
     report::traffic(&rows);
-    Ok(Ratios {
-        one: one.swap_remove(1),
-        many: many.swap_remove(1),
+    let mut take = |name| -> Option<Ratios> {
+        let of = |times: &mut Vec<Times>| {
+            let at = times.iter().position(|times| times.name == name)?;
+            Some(times.swap_remove(at))
+        };
+        Some(Ratios {
+            one: of(&mut one)?,
+            many: of(&mut many)?,
+        })
+    };
+    Ok(Tables {
+        own: take("millpond").ok_or("not measured")?,
+        in_full: take(in_full::NAME).ok_or("not measured")?,
     })
 }
 

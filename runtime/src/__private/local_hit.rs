@@ -65,7 +65,7 @@ fn hit<K: ReturnKind>(
     Some(kind.success(value))
 }
 
-#[inline(never)]
+#[inline(always)]
 fn look(
     function: u32,
     key: &mut KeyWriter,

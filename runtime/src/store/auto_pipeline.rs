@@ -21,7 +21,6 @@ use crate::runtime;
 use crate::sync;
 use attended::Attended;
 use queue::{BatchQueue, Departure};
-use smallvec::SmallVec;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -102,7 +101,7 @@ impl<T: Transport> AutoPipeline<T> {
     }
 
     async fn request(self: Arc<Self>, commands: Few<T::Command>, within: Duration) -> Replies {
-        let effects: SmallVec<[Effect; 8]> = commands.iter().map(Outgoing::effect).collect();
+        let effects: Few<Effect> = commands.iter().map(Outgoing::effect).collect();
         let kind = if effects.iter().all(|effect| *effect == Effect::Read) {
             Kind::Reads
         } else {

@@ -6,7 +6,6 @@ use super::transport::Outgoing;
 use super::turn::Turn;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::{self, Since};
-use smallvec::SmallVec;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,11 @@ use tokio::sync::oneshot::{self, error::RecvError};
 pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 
 /// Most requests are alone and have one command, which needs no list in memory of its own.
-pub(crate) type Few<T> = SmallVec<[T; 1]>;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) type Few<T> = smallvec::SmallVec<[T; 1]>;
+/// At the edge code is dearer than memory.
+#[cfg(target_arch = "wasm32")]
+pub(crate) type Few<T> = Vec<T>;
 
 pub(crate) type Replies = Vec<Result<Reply, Error>>;
 

@@ -29,12 +29,8 @@ pub(crate) enum KeyKind {
 impl FullKey {
     pub(crate) fn new(name: &str) -> Self {
         // On the way of every call, so both are parts of one piece.
-        let both = if has_hash_tag(name) {
-            [name, name, ":", GUARD].concat()
-        } else {
-            [name, "{", name, "}:", GUARD].concat()
-        };
-        let mut value = Bytes::from(both);
+        let (before, behind) = beside_in_slot(name);
+        let mut value = Bytes::from([name, before, name, behind, GUARD].concat());
         let guard = value.split_off(name.len());
         Self {
             guard,
@@ -104,11 +100,16 @@ pub(crate) const LEASE: &str = "lease";
 
 /// The name of a key that goes with another one, in the same slot of a cluster.
 pub(crate) fn beside(key: &str, what: &str) -> String {
-    // On the way of every call, so it is put together in one piece.
+    let (before, behind) = beside_in_slot(key);
+    [before, key, behind, what].concat()
+}
+
+/// What stands before and behind a key in such a name.
+fn beside_in_slot(key: &str) -> (&'static str, &'static str) {
     if has_hash_tag(key) {
-        [key, ":", what].concat()
+        ("", ":")
     } else {
-        ["{", key, "}:", what].concat()
+        ("{", "}:")
     }
 }
 

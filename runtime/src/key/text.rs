@@ -56,10 +56,7 @@ impl Text {
 
     #[inline]
     pub(super) fn as_bytes(&self) -> &[u8] {
-        match self.short.get(..self.length) {
-            Some(text) => text,
-            None => self.long.as_bytes(),
-        }
+        self.padded().0
     }
 
     /// The text, and its first bytes if they are on the stack.

@@ -69,9 +69,10 @@ impl Blocked {
         now: Moment,
         cost: u64,
     ) -> Expected {
-        let is_over = refusal.ends <= Coarse::from(now).monotonic;
+        let monotonic = Coarse::from(now).monotonic;
+        let is_over = refusal.ends <= monotonic;
         if is_over {
-            self.forget(key);
+            self.forget_ended(key, monotonic);
         }
         let at = now.unix_ms();
         let Some(held) = refusal.snapshot.at(rule, at) else {
@@ -118,6 +119,14 @@ impl Blocked {
     pub(crate) fn refresh(&self, key: &BudgetKey, snapshot: Snapshot) {
         if let Some(refusal) = self.refusals.lock().get_mut(key) {
             refusal.snapshot = snapshot;
+        }
+    }
+
+    /// Forgets it unless it was remembered anew.
+    fn forget_ended(&self, key: &BudgetKey, monotonic: u64) {
+        let mut refusals = self.refusals.lock();
+        if refusals.get(key).is_some_and(|it| it.ends <= monotonic) {
+            refusals.remove(key);
         }
     }
 

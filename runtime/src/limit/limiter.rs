@@ -1,6 +1,6 @@
 //! The limiter by hand: a limit, or several, of one `Millpond`.
 
-use super::alone::{self, AtOnce, Question};
+use super::alone::{self, Question};
 use super::decision::Decision;
 use super::identifier::Identifier;
 use super::pair::{Pair, Part, is_same_budget};
@@ -139,12 +139,10 @@ impl Limiter {
     pub async fn check(&self, id: impl Display) -> Result<Decision, Error> {
         let id = self.admissible(id)?;
         // Not by way of `check_n`: each future moves the decision once more.
-        let question = match self.at_once(&id, 1) {
-            Some(ControlFlow::Break(decided)) => return decided,
-            Some(ControlFlow::Continue(question)) => Some(question),
-            None => None,
-        };
-        self.ask(&id, 1, question).await
+        match self.at_once(&id, 1) {
+            ControlFlow::Break(decided) => decided,
+            ControlFlow::Continue(question) => self.ask(&id, 1, question).await,
+        }
     }
 
     /// Takes `cost` units, if there are so many; a refused call takes none. One that costs more
@@ -165,12 +163,10 @@ impl Limiter {
     /// ```
     pub async fn check_n(&self, id: impl Display, cost: u64) -> Result<Decision, Error> {
         let id = self.admissible(id)?;
-        let question = match self.at_once(&id, cost) {
-            Some(ControlFlow::Break(decided)) => return decided,
-            Some(ControlFlow::Continue(question)) => Some(question),
-            None => None,
-        };
-        self.ask(&id, cost, question).await
+        match self.at_once(&id, cost) {
+            ControlFlow::Break(decided) => decided,
+            ControlFlow::Continue(question) => self.ask(&id, cost, question).await,
+        }
     }
 
     /// What [`check`](Self::check) would decide, and how much is left now. Takes nothing.
@@ -319,10 +315,16 @@ impl Limiter {
         }
     }
 
-    /// What one limit can decide without a server; nothing for several.
-    fn at_once(&self, id: &str, cost: u64) -> Option<AtOnce> {
-        let is_alone = self.more.is_empty() && self.others.is_empty();
-        is_alone.then(|| alone::at_once(&self.state, &Pair::new(self.first, id, cost)))
+    /// What one limit can decide without a server, or what to ask of it; for several, nothing is known yet.
+    fn at_once(
+        &self,
+        id: &str,
+        cost: u64,
+    ) -> ControlFlow<Result<Decision, Error>, Option<Box<Question>>> {
+        if !self.more.is_empty() || !self.others.is_empty() {
+            return ControlFlow::Continue(None);
+        }
+        alone::at_once(&self.state, &Pair::new(self.first, id, cost)).map_continue(Some)
     }
 
     async fn ask(

@@ -1,7 +1,6 @@
 //! Integers and text in a key, which most ids are. The macros see how a type is spelled and not what it is, so methods
 //! decide: those of an integer or a text come first, and those of any other type are found by dereferencing.
 
-use super::super::escape::{encode_from, stays_as_it_is};
 use super::{KeyPart, KeyWriter};
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -37,9 +36,7 @@ impl KeyWriter {
         self.begin();
         let start = self.text.as_bytes().len();
         self.text.push_str(value);
-        if !stays_as_it_is(value.as_bytes()) {
-            encode_from(self.text.long(), start);
-        }
+        self.encode_from(start);
     }
 }
 

@@ -80,17 +80,14 @@ impl Circuit {
     /// Lets a call through, or says why not. A probe gets the end of its time.
     pub(super) fn enter(&self, batch: &Batch) -> Result<Option<Duration>, Error> {
         let mut state = self.lock();
-        if matches!(state.phase, Phase::Closed) {
+        let (Phase::Open { until, .. } | Phase::Probing { until }) = state.phase else {
             return Ok(None);
-        }
+        };
         let now = self.clock.monotonic();
-        match state.phase {
-            Phase::Open { until, .. } | Phase::Probing { until } if now >= until => {
-                let until = now.saturating_add(batch.within.max(COOL_DOWN));
-                state.phase = Phase::Probing { until };
-                return Ok(Some(until));
-            }
-            Phase::Closed | Phase::Open { .. } | Phase::Probing { .. } => {}
+        if now >= until {
+            let until = now.saturating_add(batch.within.max(COOL_DOWN));
+            state.phase = Phase::Probing { until };
+            return Ok(Some(until));
         }
         if let Some(outage) = &mut state.outage {
             let refused = u64::try_from(batch.commands.len()).unwrap_or(u64::MAX);

@@ -65,10 +65,7 @@ fn take_from_window(
     // First, since a key that goes changes the places of others.
     let earlier = taking.earlier.map(|key| keyspace.value(key.as_bytes()));
     let earlier = earlier.map(Counter::of);
-    let place = keyspace.place(key);
-    if place.is_none() && !keyspace.has_room_for_budget(key) {
-        return Err(full_of_budgets());
-    }
+    let place = place_of_budget(keyspace, key)?;
     let current = Counter::of(place.and_then(|place| keyspace.value_at(place)))?;
     let before = earlier.transpose()?.and_then(Counter::units);
     if matches!(current, Counter::Other) {
@@ -88,6 +85,15 @@ fn take_from_window(
     Ok((verdict, held))
 }
 
+/// Where the budget is, if it is there; an error if there is no room for it.
+fn place_of_budget(keyspace: &mut Keyspace, key: &[u8]) -> Result<Option<usize>, Error> {
+    let place = keyspace.place(key);
+    if place.is_none() && !keyspace.has_room_for_budget(key) {
+        return Err(full_of_budgets());
+    }
+    Ok(place)
+}
+
 /// How much of the budget is used then.
 fn level(rule: Rule, verdict: &Verdict, held: Held, now: u64) -> usize {
     rule.level(if verdict.allowed {
@@ -103,10 +109,7 @@ fn take_tokens(
     now: u64,
 ) -> Result<(Verdict, Held), Error> {
     let (rule, key) = (taking.rule, taking.key.as_bytes());
-    let place = keyspace.place(key);
-    if place.is_none() && !keyspace.has_room_for_budget(key) {
-        return Err(full_of_budgets());
-    }
+    let place = place_of_budget(keyspace, key)?;
     let held = match place.and_then(|place| keyspace.value_at(place)) {
         None => Held(None, None),
         Some(Value::Hash(hash)) => {

@@ -51,7 +51,7 @@ pub(super) enum Rule {
     EndsWithConnection,
     /// Without trust, an entry is used up to the age of `local_unverified` (`Local::doubted`).
     DoubtsUnverified,
-    /// An entry is not used after `local` (`Kept::until`), whatever was heard.
+    /// An entry is not used after `local` (`Kept::life`), whatever was heard.
     EndsWithLocal,
 }
 

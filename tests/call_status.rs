@@ -277,11 +277,13 @@ async fn a_batch_tells_how_many_of_its_items_came_to_what(pond: &Millpond) {
             with_status(uncached(get_users(&[1]))).await.1,
             CallStatus::Bypassed(BypassReason::Uncached)
         );
-        // Another caller loads one of its items; its body fails for the others, or it does not.
+        // Another caller loads one of its items; its body fails for the others, or it does not. Each
+        // asks a source of its own: whose body begins first is decided by the network.
+        let (of_many, mut bodies_of_many) = self::source();
         for answer in [Ok(7), Err(Down)] {
             let single = async {
                 let body = bodies.next().await;
-                let other = bodies.next().await;
+                let other = bodies_of_many.next().await;
                 body.answer(Ok(6));
                 settle().await;
                 other.answer(answer.clone());
@@ -289,7 +291,7 @@ async fn a_batch_tells_how_many_of_its_items_came_to_what(pond: &Millpond) {
             slow::entry(1).invalidate().await.unwrap();
             slow::entry(2).invalidate().await.unwrap();
             let one = slow(1, &source);
-            let many = with_status(slow_many(&[1, 2], &source));
+            let many = with_status(slow_many(&[1, 2], &of_many));
             let ((_, (values, status)), ()) = join(join(one, many), single).await;
             let told = items(status);
             assert_eq!(values.is_ok(), answer.is_ok());

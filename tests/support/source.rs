@@ -20,10 +20,14 @@ pub(crate) fn source<T>() -> (Source<T>, Bodies<T>) {
 
 impl<T> Source<T> {
     /// Waits for the answer of the test.
+    ///
+    /// # Panics
+    /// After a minute without one: a body that the test does not expect fails it instead of hanging it.
     pub(crate) async fn answer(&self) -> T {
         let (answer, answered) = oneshot::channel();
         assert!(self.0.send(answer).is_ok(), "the test wants no more bodies");
-        answered.await.expect("the test answers every body")
+        let answered = super::within_a_minute(answered).await;
+        answered.expect("the test answers every body")
     }
 }
 

@@ -12,8 +12,8 @@ mod timers;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use isolate::{
     BoxFuture, BoxFutureOf, InRequest, Instant, MUCH, MaybeSend, PerRequest, RealInstant,
-    RuntimeHandle, SystemTime, Timer, background_done, in_request, in_runtime, offload, spawn,
-    spawn_unawaited, timer,
+    RuntimeHandle, SystemTime, Timer, background_done, in_request, in_runtime, offload, requeue,
+    spawn, spawn_unawaited, timer,
 };
 #[cfg(all(target_arch = "wasm32", feature = "upstash"))]
 pub(crate) use isolate::{http_date, unconstrained};
@@ -32,7 +32,7 @@ pub(crate) use server::http_date;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use server::{
     BoxFuture, BoxFutureOf, InRequest, Instant, MUCH, PerRequest, RealInstant, RuntimeHandle,
-    in_request, in_runtime, offload, spawn, spawn_unawaited,
+    in_request, in_runtime, offload, requeue, spawn, spawn_unawaited,
 };
 #[cfg(all(
     not(target_arch = "wasm32"),

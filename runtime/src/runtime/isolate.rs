@@ -86,6 +86,11 @@ pub(crate) async fn offload<T>(_bytes: usize, work: impl FnOnce() -> T) -> Optio
     Some(work())
 }
 
+/// There is one queue, and who yields is at its end.
+pub(crate) async fn requeue(_limit: Duration) {
+    tokio::task::yield_now().await;
+}
+
 pub(crate) type Timer = TimeoutFuture;
 
 /// A timer.

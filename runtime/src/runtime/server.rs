@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The clock that time limits go by, which a test can pause.
 pub(crate) use tokio::time::Instant;
@@ -73,6 +74,17 @@ where
     }
 }
 
+/// Comes back after what is ready to run by now, as far as can be known. A task that a thread from outside woke is
+/// in a queue that the runtime's threads share, and they turn to it when they have little else to do; so a thread
+/// from outside wakes this task, too, once it is asleep. Waits no longer than `limit`: all threads for blocking
+/// work may be taken.
+pub(crate) async fn requeue(limit: Duration) {
+    if let Ok(handle) = tokio::runtime::Handle::try_current() {
+        let woken = handle.spawn_blocking(|| std::thread::sleep(Duration::from_millis(1)));
+        super::timeout(limit, woken).await;
+    }
+}
+
 #[cfg(any(feature = "upstash", feature = "redis"))]
 /// A wait that takes nothing from the budget of its task. Where a task waits for more than the 128 that Tokio lets it look
 /// at in one poll, it would look at the others again and again, to be told each time to come back later.
@@ -88,7 +100,7 @@ pub(crate) fn sleep_until(until: Instant) -> tokio::time::Sleep {
 
 #[cfg(any(feature = "upstash", feature = "redis"))]
 /// Waits, by the timers of the current runtime, which must have some.
-pub(crate) async fn pause(duration: std::time::Duration) {
+pub(crate) async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 

@@ -76,11 +76,14 @@ mod over_http {
         assert_eq!(status, StatusCode::OK);
         assert_eq!(text.lines().count(), 4, "{text}");
 
+        // The first is the caller's, those after it come from the background.
+        let courier = gateway.hold_before(Matcher::command("EVALSHA").always());
         gateway.inject("SET", Fault::ResetAfter);
         pond.delete("user:1").await.unwrap_err();
         let (status, text) = ask().await;
         assert_eq!(status, StatusCode::OK, "{text}");
         assert!(text.contains("invalidations degraded: 1 waiting"), "{text}");
+        courier.release();
 
         gateway.refuse().await;
         let (status, text) = ask().await;
@@ -127,6 +130,7 @@ mod over_http {
     async fn an_undelivered_invalidation_degrades_until_it_is_through() {
         let gateway = gateway(needs_redis!()).await;
         let pond = builder(&gateway).retries(0).build().unwrap();
+        let courier = gateway.hold_before(Matcher::command("EVALSHA").always());
         gateway.inject("SET", Fault::ResetAfter);
         pond.delete("user:1").await.unwrap_err();
         let health = pond.health();
@@ -134,6 +138,7 @@ mod over_http {
         assert_eq!(health.state(), HealthState::Degraded, "{health}");
         let why = health.invalidations().sentence();
         assert!(why.starts_with("1 waiting to be delivered"), "{why}");
+        courier.release();
         pond.flush().await.unwrap();
         assert_eq!(pond.health().state(), HealthState::Up);
     }

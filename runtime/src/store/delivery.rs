@@ -187,15 +187,13 @@ impl<T: Transport> Delivery<T> {
     fn next_load(&mut self) -> Option<Load<T::Body>> {
         let mut places: Few<Place> = Few::new();
         let mut commands: Few<&T::Command> = Few::new();
-        let mut bytes = 0;
+        let (mut bytes, mut has_alone) = (0, false);
         'full: for (at, request) in self.requests.iter_mut().enumerate() {
             let Open { lines, turn, .. } = request;
             if lines.iter().all(Line::is_settled) {
                 continue;
             }
-            if !places.is_empty()
-                && (self.apart != Apart::Together || commands.iter().any(|it| it.is_alone()))
-            {
+            if !places.is_empty() && (self.apart != Apart::Together || has_alone) {
                 break;
             }
             if !turn.leave() {
@@ -219,6 +217,7 @@ impl<T: Transport> Delivery<T> {
                     break 'full;
                 }
                 bytes += command.bytes();
+                has_alone |= command.is_alone();
                 places.push((at, index));
                 commands.push(command);
             }

@@ -30,7 +30,7 @@ const fn in_process(name: &'static str, title: &'static str) -> HotPath {
     }
 }
 
-const PATHS: [HotPath; 9] = [
+const PATHS: [HotPath; 11] = [
     in_process("local", "hit, `local = \"only\"`, sync, u64"),
     in_process("local_text", "hit, `local = \"only\"`, sync, &str"),
     in_process("near", "hit, `local = \"1h\"`, u64"),
@@ -40,6 +40,8 @@ const PATHS: [HotPath; 9] = [
     in_process("encode", "set, embedded"),
     in_process("decode", "get, embedded"),
     in_process("hit", "hit, embedded"),
+    in_process("batch_hit", "hit in a batch of a thousand, embedded"),
+    in_process("batch_load", "load in a batch of a thousand, embedded"),
 ];
 
 const REST: HotPath = HotPath {

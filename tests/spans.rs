@@ -347,18 +347,42 @@ async fn a_batch_is_one_span_with_the_number_of_its_keys() {
         .scope(async {
             several(&[1, 2, 3, 3]).await;
             several(&[1, 2]).await;
+            several(&[1, 2, 5]).await;
             one(4).await;
         })
         .await;
+    // Hits of the embedded engine have no span, alone or in a batch.
     assert_eq!(
         spans.loads(),
         [
             "keys=3 prefix=one result=miss tier=body",
-            "keys=2 prefix=one result=hit tier=store",
+            "keys=1 prefix=one result=miss tier=body",
             "prefix=one result=miss tier=body",
         ]
     );
     assert_eq!(spans.path("several"), ["several", "cache_load"]);
+}
+
+#[cfg(feature = "upstash")]
+#[tokio::test]
+async fn a_batch_that_a_server_has_is_a_span() {
+    let gateway = support::gateway(millpond_gateway::needs_redis!()).await;
+    let pond = support::pond(&gateway);
+    let (spans, _guard) = Spans::of_this_thread();
+    pond.scope(async {
+        several(&[1, 2]).await;
+        several(&[1, 2]).await;
+        several(&[1, 2, 3]).await;
+    })
+    .await;
+    assert_eq!(
+        spans.loads(),
+        [
+            "keys=2 prefix=one result=miss tier=body",
+            "keys=2 prefix=one result=hit tier=store",
+            "keys=3 prefix=one result=miss tier=body",
+        ]
+    );
 }
 
 #[instrument]

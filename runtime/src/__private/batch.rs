@@ -11,6 +11,7 @@ use crate::cache::{Batch, BypassReason, CachedCall, CallStatus, Given, Keeper, R
 use crate::entry::{EntryRef, TypedEntryRef};
 pub use batchable::{Batchable, batchable};
 pub use collection::{BatchCollection, ItemValue};
+use foldhash::fast::RandomState;
 pub use pass::{Again, Item, PassAs, ViaClone, ViaOnce};
 use slots::{Near, Slots};
 use std::collections::HashMap;
@@ -116,7 +117,8 @@ impl<T> BatchEntries<T> {
 
     /// For each item, its place among the distinct ones; and the first item of each of these.
     fn distinct(&self) -> (Vec<usize>, Vec<usize>) {
-        let mut known: HashMap<&str, usize> = HashMap::with_capacity(self.entries.len());
+        let hasher = RandomState::default();
+        let mut known = HashMap::with_capacity_and_hasher(self.entries.len(), hasher);
         let mut firsts = Vec::new();
         let mut places = Vec::with_capacity(self.entries.len());
         for (at, entry) in self.entries.iter().enumerate() {

@@ -195,8 +195,8 @@ impl Progress {
                         && let Some(opened) = call.peek()
                         && value::read_plain(&opened.plain, &mut |json| value.read(json)).is_ok()
                     {
-                        let is_null = value::is_null(&opened.plain);
-                        call.counters.hit(is_null);
+                        call.counters.commands.add(1);
+                        let is_null = call.hit_at_once(&opened);
                         reporting.say(|| {
                             let now = call.cache.client.time().latest;
                             let age = call_status::age(opened.times(), now);

@@ -43,6 +43,8 @@ pub(crate) struct Batch {
     waiting: Vec<(usize, Load, Waiter)>,
     /// To be loaded by the body, for the cache.
     loads: Vec<(usize, Load)>,
+    /// Where the load of each item is among those, while the body runs.
+    places: Vec<Option<usize>>,
     /// To be loaded by the body, and the cache has nothing to do with it.
     alone: Vec<usize>,
     found: Vec<Found>,
@@ -111,8 +113,13 @@ impl Batch {
         self.status.loaded += asked(loaded);
         self.status.bypassed += asked(self.missing().len() - loaded);
         self.result = ("miss", "body");
-        for (_, load) in &mut self.loads {
+        self.places.clear();
+        for (place, (at, load)) in self.loads.iter_mut().enumerate() {
             load.begin_body();
+            if self.places.len() <= *at {
+                self.places.resize(*at + 1, None);
+            }
+            self.places[*at] = Some(place);
         }
     }
 
@@ -170,8 +177,8 @@ impl Batch {
         value: &dyn ErasedValue,
         repeats: bool,
     ) -> Option<Bytes> {
-        let load = self.loads.iter().find(|(place, _)| *place == at);
-        match load {
+        let place = self.places.get(at).copied().flatten();
+        match place.and_then(|place| self.loads.get(place)) {
             Some((_, load)) => load.plain_form(value),
             None if repeats => value::plain_form_of(value).ok(),
             None => None,

@@ -11,6 +11,7 @@ use crate::codec::Opened;
 use crate::key::{FullKey, Key};
 use crate::stats::Counters;
 use crate::store::Store;
+use crate::value;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -49,6 +50,13 @@ impl CachedCall {
         load
     }
 
+    /// What was found at once is returned; whether it is a null.
+    pub(crate) fn hit_at_once(&self, opened: &Opened) -> bool {
+        let is_null = value::is_null(&opened.plain);
+        self.counters.hit(is_null);
+        is_null
+    }
+
     /// What the embedded engine can say at once: there is nothing to wait for, nothing to share.
     /// Without an answer, [`enter`](Self::enter).
     pub(crate) fn peek(&self) -> Option<Opened> {
@@ -68,7 +76,6 @@ impl CachedCall {
         let store = store.as_ref().ok()?;
         client.begin_event();
         let value = store.peek(name.as_bytes())?;
-        self.counters.commands.add(1);
         let encrypted = self.policy.encoding.encrypt;
         let opened = self
             .cache

@@ -169,13 +169,18 @@ pub struct BatchStatus {
 impl BatchStatus {
     /// An item was found in this process.
     pub(crate) fn found_local(&mut self, is_null: bool) {
+        self.found(is_null);
+        self.local += 1;
+    }
+
+    /// An item was found.
+    pub(crate) fn found(&mut self, is_null: bool) {
         let count = if is_null {
             &mut self.nulls
         } else {
             &mut self.hits
         };
         *count += 1;
-        self.local += 1;
     }
 }
 

@@ -2,8 +2,9 @@
 //! prepares does not count. `cargo test --test instructions` runs it under Callgrind.
 
 use millpond::limit::{Limit, Limiter};
-use millpond::{Millpond, cached, key, ttl};
+use millpond::{Millpond, cached, key, refresh, ttl};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::error::Error;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -63,6 +64,11 @@ async fn near(id: u64) -> Arc<User> {
 #[cached(prefix = "stored", ttl = "1h", key = "<id>")]
 async fn stored(id: u64) -> User {
     load(id)
+}
+
+#[cached(batch = ids, of = stored(ids))]
+async fn stored_all(ids: &[u64]) -> HashMap<u64, User> {
+    ids.iter().map(|id| (*id, load(*id))).collect()
 }
 
 /// The only thing that is counted.
@@ -139,6 +145,16 @@ async fn called(path: &str, calls: u64, pond: &Millpond) -> Outcome {
         "hit" => {
             for id in ids {
                 drop(black_box(stored(id).await));
+            }
+        }
+        "batch_hit" | "batch_load" => {
+            let all: Vec<u64> = (0..USERS).collect();
+            for _ in 0..calls / USERS {
+                let users = match path {
+                    "batch_hit" => stored_all(&all).await,
+                    _ => refresh(stored_all(&all)).await,
+                };
+                drop(black_box(users));
             }
         }
         "blocked" => blocked(&limiter, calls).await?,

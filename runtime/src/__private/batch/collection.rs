@@ -139,7 +139,8 @@ macro_rules! maps {
                     mut values: Vec<Option<V>>,
                     _again: Repeated<'_, V>,
                 ) -> Self {
-                    let mut map = rest.unwrap_or_else(|| $new);
+                    let of_all = || $new(values.iter().flatten().count());
+                    let mut map = rest.unwrap_or_else(of_all);
                     if !map.is_empty() {
                         for item in items {
                             map.remove(&item.clone().into());
@@ -158,8 +159,9 @@ macro_rules! maps {
 }
 
 maps! {
-    [K: Eq + Hash, S: BuildHasher + Default] HashMap<K, V, S>, HashMap::with_hasher(S::default());
-    [K: Ord] BTreeMap<K, V>, BTreeMap::new();
+    [K: Eq + Hash, S: BuildHasher + Default] HashMap<K, V, S>,
+        |most| HashMap::with_capacity_and_hasher(most, S::default());
+    [K: Ord] BTreeMap<K, V>, |_| BTreeMap::new();
 }
 
 #[diagnostic::do_not_recommend]

@@ -63,21 +63,36 @@ impl<V, S> Slots<V, S> {
         }
     }
 
-    /// Takes what this process keeps. The other calls come back with their places, and what those that are answered
-    /// came to.
+    /// Takes what this process keeps, and what an embedded engine has. The other calls come back with their places,
+    /// and what those that are answered came to.
     pub(super) fn look(
         &mut self,
         calls: Vec<CachedCall>,
     ) -> (Vec<(usize, CachedCall)>, BatchStatus) {
         let mut status = BatchStatus::default();
-        let mut missing = Vec::new();
+        let (mut missing, mut read) = (Vec::new(), None);
         for (at, call) in calls.into_iter().enumerate() {
-            match self.find(at, &call) {
-                Some(is_null) => status.found_local(is_null),
-                None => missing.push((at, call)),
+            if let Some(is_null) = self.find(at, &call) {
+                status.found_local(is_null);
+            } else if let Some(is_null) = self.peek(at, &call) {
+                status.found(is_null);
+                read = Some(call);
+            } else {
+                missing.push((at, call));
             }
         }
+        // One command reads all of a batch: what is missing here is read by another, which counts for these too.
+        if let Some(call) = read.filter(|_| missing.is_empty()) {
+            call.counters.commands.add(1);
+        }
         (missing, status)
+    }
+
+    /// What an embedded engine has is read as for a call of one; whether it is a null.
+    fn peek(&mut self, at: usize, call: &CachedCall) -> Option<bool> {
+        let opened = call.peek()?;
+        self.read(at, &opened.plain).ok()?;
+        Some(call.hit_at_once(&opened))
     }
 
     /// Whether what was found is a `None`.

@@ -24,6 +24,7 @@ impl Batch {
         let batch = Self {
             waiting: Vec::new(),
             loads: Vec::new(),
+            places: Vec::new(),
             alone: Vec::new(),
             found: Vec::new(),
             unless,

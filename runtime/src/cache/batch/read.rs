@@ -16,6 +16,7 @@ use crate::reply;
 use crate::runtime;
 use crate::store::command::{Command, Effect};
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::mem;
 use std::ops::Range;
@@ -25,8 +26,11 @@ use std::time::Duration;
 /// How many entries one command reads.
 const MOST: usize = 500;
 
-/// The nonces of tags by their keys.
-type Nonces = HashMap<Bytes, Option<Bytes>>;
+/// A key, and what stands under it.
+type KeyRead = (Bytes, Option<Bytes>);
+
+/// What stands under keys: values, guards, the nonces of tags.
+type Nonces = HashMap<Bytes, Option<Bytes>, RandomState>;
 
 impl Batch {
     /// Reads what is this call's to load, and sorts it into what was found and what is missing.
@@ -89,7 +93,7 @@ impl Batch {
             .step_by(each)
             .map(|start| start..reading.len().min(start + each))
             .collect();
-        let mut found = Nonces::new();
+        let mut found = Nonces::default();
         let mut failed = None;
         while !chunks.is_empty() && !self.budget.is_zero() {
             let started = runtime::now();
@@ -176,15 +180,15 @@ impl Batch {
         loads: &[(usize, Load, Option<Opened>)],
         tags: &[Vec<Tag>],
     ) -> Nonces {
-        let mut keys: Vec<FullKey> = Vec::new();
+        let (mut keys, mut known) = (Vec::new(), Nonces::default());
         for tag in tags.iter().flatten() {
             let key = client.tag_key(tag);
-            if !holds(&keys, &key) {
+            if is_new(&mut known, &key) {
                 keys.push(key);
             }
         }
         let Some((_, first, _)) = loads.first().filter(|_| !keys.is_empty()) else {
-            return Nonces::new();
+            return Nonces::default();
         };
         let started = runtime::now();
         let read = client.read_nonces(&keys, &first.counters, self.budget);
@@ -195,7 +199,7 @@ impl Batch {
             Ok(nonces) => keys.into_iter().map(|key| key.value).zip(nonces).collect(),
             Err(error) => {
                 first.report(Step::Read, &error);
-                Nonces::new()
+                Nonces::default()
             }
         }
     }
@@ -207,13 +211,13 @@ impl Batch {
         missing: Vec<(usize, Load)>,
     ) -> Vec<(usize, Load)> {
         let mut missing = missing;
-        let mut absent: Vec<FullKey> = Vec::new();
+        let (mut absent, mut known) = (Vec::new(), Nonces::default());
         for (_, load) in &missing {
             load.counters.misses.add(1);
             let observed = load.observed.iter().flat_map(|observed| &observed.tags);
             for (tag, nonce) in load.tags.iter().zip(observed) {
                 let key = client.tag_key(tag);
-                if nonce.is_none() && !holds(&absent, &key) {
+                if nonce.is_none() && is_new(&mut known, &key) {
                     absent.push(key);
                 }
             }
@@ -255,13 +259,15 @@ fn client_of(loads: &[(usize, Load)]) -> Option<Arc<Client>> {
     Some(Arc::clone(&load.cache.client))
 }
 
-fn holds(keys: &[FullKey], key: &FullKey) -> bool {
-    keys.iter().any(|known| known.value == key.value)
+/// Whether the key was not known, which it is from now on.
+fn is_new(known: &mut Nonces, key: &FullKey) -> bool {
+    known.insert(key.value.clone(), None).is_none()
 }
 
 /// The keys of values and guards, and those of their tags, each once.
 fn keys_of(client: &Client, loads: &[(usize, Load)]) -> (Vec<Bytes>, Vec<FullKey>) {
     let (mut values, mut tags) = (Vec::new(), Vec::new());
+    let mut known = Nonces::default();
     for (_, load) in loads {
         values.push(load.full.value.clone());
         if load.policy.guard {
@@ -269,7 +275,7 @@ fn keys_of(client: &Client, loads: &[(usize, Load)]) -> (Vec<Bytes>, Vec<FullKey
         }
         for tag in load.tags.iter() {
             let key = client.tag_key(tag);
-            if !holds(&tags, &key) {
+            if is_new(&mut known, &key) {
                 tags.push(key);
             }
         }
@@ -295,7 +301,7 @@ async fn read_chunks(
     reading: &[(usize, Load)],
     chunks: &[Range<usize>],
     within: Duration,
-) -> Vec<Result<Nonces, Error>> {
+) -> Vec<Result<Vec<KeyRead>, Error>> {
     let (mut commands, mut layouts, mut settled) = (Vec::new(), Vec::new(), Vec::new());
     for chunk in chunks {
         let (values, tags) = keys_of(client, &reading[chunk.clone()]);
@@ -329,14 +335,14 @@ async fn read_chunks(
         .into_iter()
         .map(|layout| {
             let replies: Vec<_> = layout.iter().map(|_| next()).collect();
-            let mut found = Nonces::new();
+            let mut found = Vec::with_capacity(layout.iter().map(Vec::len).sum());
             for (keys, reply) in layout.into_iter().zip(replies) {
                 let items = reply?.into_items().ok_or_else(reply::no_reply)?;
                 if items.len() != keys.len() {
                     return Err(reply::no_reply());
                 }
                 for (key, item) in keys.into_iter().zip(items) {
-                    found.insert(key, reply::bulk(item)?);
+                    found.push((key, reply::bulk(item)?));
                 }
             }
             Ok(found)

@@ -2,6 +2,7 @@
 
 use crate::Outcome;
 use crate::contestant::{Contestant, awaited};
+use crate::in_full;
 use crate::names;
 use crate::subject::{Rendered, USERS, User, load};
 use amalgam::EntryOptions;
@@ -145,6 +146,7 @@ pub(crate) async fn contestants() -> Outcome<Vec<Contestant>> {
         moka.insert(key.as_str().to_owned(), load(id));
         amalgam.set(key.as_str(), load(id)).await?;
     }
+    in_full::fill(BOUND, TTL)?;
     let (numbers, texts, least) = (by_hand(), by_hand(), Least::filled());
     Ok(vec![
         Contestant::sync(names::BY_HAND, move |id| {
@@ -154,6 +156,12 @@ pub(crate) async fn contestants() -> Outcome<Vec<Contestant>> {
             texts.get(Rendered::user(name(id)).as_str())
         }),
         Contestant::sync(names::LEAST, move |id| least.get(id)),
+        Contestant::sync(names::IN_FULL, |id| {
+            in_full::get(Rendered::digits(id).as_bytes())
+        }),
+        Contestant::sync(names::TEXT_IN_FULL, move |id| {
+            in_full::get(Rendered::text(name(id)).as_bytes())
+        }),
         awaited!(names::NUMBER, |id| Some(number(id).await)),
         awaited!(names::TEXT, |id| Some(text(name(id)).await)),
         awaited!(names::NUMBER_ONLY, |id| Some(number_only(id).await)),

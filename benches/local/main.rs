@@ -4,6 +4,7 @@
 
 mod contestant;
 mod contestants;
+mod in_full;
 #[path = "../hits/instructions.rs"]
 mod instructions;
 mod names;

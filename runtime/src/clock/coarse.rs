@@ -2,6 +2,8 @@
 
 use super::{Clock, ManualClock, Moment};
 #[cfg(any(target_os = "linux", target_os = "android"))]
+use rustix::time::{ClockId, clock_gettime};
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -98,23 +100,22 @@ fn manual(clock: &ManualClock) -> Coarse {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[inline]
 fn system() -> Coarse {
-    use rustix::time::{ClockId, clock_gettime};
-    // Neither clock is before 1970, and the nanoseconds of 584 years fit in 64 bits.
-    let read = |id| {
-        let time = clock_gettime(id);
-        let seconds = time.tv_sec.cast_unsigned();
-        let rest = u64::try_from(time.tv_nsec).unwrap_or(0);
-        seconds.wrapping_mul(1_000_000_000).wrapping_add(rest)
-    };
     // Both go on at the same ticks, and after a suspension the wall clock goes on at once: as long as it says the same,
     // so does the other.
     let wall = read(ClockId::RealtimeCoarse);
     let last = LAST.get();
     if last.wall == wall {
-        return last;
+        last
+    } else {
+        next_tick(wall)
     }
-    let mut wall = wall;
-    // Both of one tick, so that they differ by what they always do.
+}
+
+/// Both of one tick, so that they differ by what they always do.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cold]
+#[inline(never)]
+fn next_tick(mut wall: u64) -> Coarse {
     let now = loop {
         let monotonic = read(ClockId::MonotonicCoarse);
         let again = read(ClockId::RealtimeCoarse);
@@ -125,6 +126,16 @@ fn system() -> Coarse {
     };
     LAST.set(now);
     now
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
+fn read(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
+    // Neither clock is before 1970, and the nanoseconds of 584 years fit in 64 bits.
+    let seconds = time.tv_sec.cast_unsigned();
+    let rest = u64::try_from(time.tv_nsec).unwrap_or(0);
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(rest)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

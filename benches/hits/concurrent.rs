@@ -15,6 +15,8 @@ const ROUNDS: u32 = 30;
 /// What a hit takes in either of them, in ns: the least of some rounds.
 pub(crate) struct Concurrent {
     pub(crate) own: f64,
+    /// With its promises by hand.
+    pub(crate) in_full: f64,
     /// Of decoding what is found, and of freeing it.
     pub(crate) json: f64,
     /// Of a round in the mean.
@@ -26,7 +28,7 @@ pub(crate) struct Concurrent {
 }
 
 pub(crate) async fn measured(
-    contestant: &Contestant,
+    [contestant, in_full]: [&Contestant; 2],
     pond: &Millpond,
     gateway: &Served,
 ) -> Outcome<Concurrent> {
@@ -37,6 +39,10 @@ pub(crate) async fn measured(
     let requests = (pond.stats().requests - before) as f64 / f64::from(ROUNDS);
     let concurrent = Concurrent {
         own,
+        in_full: {
+            in_full.fill().await;
+            least(in_full, usize::try_from(USERS)?).await
+        },
         json: least(&embedded::json_alone()?, 1).await,
         requests,
         one_by_one: npm(gateway, "false")?,
@@ -44,6 +50,7 @@ pub(crate) async fn measured(
     };
     println!("\n1,000 hits at once over REST, CPU of one in ns:");
     println!("- millpond: {own:.0}, in {requests:.1} requests");
+    println!("- {}: {:.0}", in_full.name, concurrent.in_full);
     println!("- {}: {:.0}", embedded::JSON, concurrent.json);
     for (how, npm) in [
         ("a request each", concurrent.one_by_one),

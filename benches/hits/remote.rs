@@ -5,20 +5,17 @@ use crate::concurrent::{self, Concurrent};
 use crate::contestant::Contestant;
 use crate::embedded::JSON;
 use crate::gateway::Served;
-use crate::in_full::{self, InFull};
+use crate::in_full::{self, InFull, Resp, Rest};
 use crate::relay::Wire;
 use crate::report;
 use crate::rounds::{self, Times};
 use crate::subject::{User, load};
 use crate::targets::Measured;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use cpu_time::ThreadTime;
 use millpond::Millpond;
 use millpond_gateway::{Database, RedisServer, Reply};
 use redis::aio::ConnectionManager;
 use serde::Deserialize;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A busy machine must not look like a server that is down.
@@ -42,16 +39,6 @@ struct RestByHand {
 #[derive(Deserialize)]
 struct Answer {
     result: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Pair {
-    result: [Option<String>; 2],
-}
-
-/// Where an invalidation leaves its mark.
-fn guard(key: &str) -> String {
-    format!("{{{key}}}:guard")
 }
 
 impl RestByHand {
@@ -80,31 +67,12 @@ impl RestByHand {
         Ok(user)
     }
 
-    /// The value and its guard, as a client of Upstash asks for them: in base64, which any bytes survive.
-    async fn pair(&self, key: &str) -> Outcome<Option<Vec<u8>>> {
-        let command = ["MGET", key, &guard(key)];
-        let request = self.client.post(&self.url).bearer_auth(&self.token);
-        let request = request.header("Upstash-Encoding", "base64");
-        let response = request.body(serde_json::to_vec(&command)?).send().await?;
-        let body = response.error_for_status()?.bytes().await?;
-        let [value, _guard] = serde_json::from_slice::<Pair>(&body)?.result;
-        let decoded = value.map(|value| STANDARD.decode(value));
-        Ok(decoded.transpose()?)
-    }
-
     async fn command(&self, command: &[&str]) -> Outcome<Option<String>> {
         let request = self.client.post(&self.url).bearer_auth(&self.token);
         let response = request.body(serde_json::to_vec(command)?).send().await?;
         let body = response.error_for_status()?.bytes().await?;
         Ok(serde_json::from_slice::<Answer>(&body)?.result)
     }
-}
-
-async fn resp_pair(mut connection: ConnectionManager, key: &str) -> Outcome<Option<Vec<u8>>> {
-    let mut get = redis::cmd("MGET");
-    get.arg(key).arg(guard(key));
-    let [value, _guard]: [Option<Vec<u8>>; 2] = get.query_async(&mut connection).await?;
-    Ok(value)
 }
 
 /// `GET` and, on a miss, `SET`, over one connection that is shared and reconnects.
@@ -129,12 +97,8 @@ async fn resp_by_hand(connection: &ConnectionManager, id: u64) -> Outcome<User> 
 }
 
 fn over_rest(port: u16, token: &str) -> Outcome<(Vec<Contestant>, Millpond)> {
-    let by_hand = Arc::new(RestByHand::new(port, token)?);
-    let bare = Arc::clone(&by_hand);
-    let in_full = InFull::new(PATIENCE, move |key| {
-        let by_hand = Arc::clone(&by_hand);
-        async move { by_hand.pair(&key).await.ok()? }
-    });
+    let by_hand = RestByHand::new(port, token)?;
+    let in_full = InFull::new(PATIENCE, Rest::new(port, token)?);
     let pond = Millpond::builder()
         .upstash(format!("http://127.0.0.1:{port}"), token)
         .budget(PATIENCE)
@@ -142,7 +106,7 @@ fn over_rest(port: u16, token: &str) -> Outcome<(Vec<Contestant>, Millpond)> {
     let used = pond.clone();
     let contestants = vec![
         Contestant::new("by hand", async move |id| {
-            bare.get(id).await.expect("an answer")
+            by_hand.get(id).await.expect("an answer")
         }),
         Contestant::new("millpond", async move |id| attribute(&used, id).await),
         in_full.contestant(),
@@ -155,12 +119,8 @@ async fn over_resp(port: u16, number: u32) -> Outcome<Vec<Contestant>> {
     let connection = redis::Client::open(url.as_str())?
         .get_connection_manager()
         .await?;
+    let in_full = InFull::new(PATIENCE, Resp::new(&url).await?);
     let pond = Millpond::builder().redis(url).budget(PATIENCE).build()?;
-    let shared = connection.clone();
-    let in_full = InFull::new(PATIENCE, move |key| {
-        let connection = shared.clone();
-        async move { resp_pair(connection, &key).await.ok()? }
-    });
     Ok(vec![
         Contestant::new("by hand", async move |id| {
             resp_by_hand(&connection, id).await.expect("an answer")
@@ -185,6 +145,8 @@ pub(crate) async fn one(protocol: &str, name: &str, calls: u64, at_once: usize) 
         .iter()
         .find(named)
         .ok_or("nobody has this name")?;
+    // One of them reads what the first has stored.
+    contestants[0].fill().await;
     contestant.fill().await;
     let (wall, cpu) = (Instant::now(), ThreadTime::now());
     contestant.call(calls, at_once).await;
@@ -220,7 +182,7 @@ pub(crate) async fn report() -> Outcome<Report> {
     let (relayed, _) = over_rest(wire.in_front_of(gateway.port).await?, &gateway.token)?;
     let (direct, pond) = over_rest(gateway.port, &gateway.token)?;
     let by_http = tables("REST", &direct, &relayed, &wire, &database).await?;
-    let together = concurrent::measured(&direct[1], &pond, &gateway).await?;
+    let together = concurrent::measured([&direct[1], &direct[2]], &pond, &gateway).await?;
 
     let wire = Wire::default();
     let direct = over_resp(redis.port(), 2).await?;
@@ -273,6 +235,12 @@ fn compared(by_http: &Tables, together: &Concurrent, by_resp: &Tables) -> Report
     ));
     let mut floors = Vec::from(rest("over REST, its promises by hand", &by_http.in_full));
     floors.push(npm(JSON, together.json, pipelined, together.pipelined));
+    floors.push(npm(
+        "1,000 at once over REST, its promises by hand",
+        together.in_full,
+        pipelined,
+        together.pipelined,
+    ));
     floors.extend(resp(
         [
             "over RESP, its promises by hand",

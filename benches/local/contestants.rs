@@ -81,46 +81,10 @@ fn by_hand() -> ByHand {
     cache
 }
 
-/// What no cache with a lifetime can do without that has `quick_cache` beneath it: the digits, the lookup, one coarse
-/// clock. No single flight, no tags, no counters, one type.
-struct Least(
-    quick_cache::sync::Cache<
-        String,
-        (Arc<User>, i64),
-        quick_cache::UnitWeighter,
-        foldhash::fast::RandomState,
-    >,
-);
-
-impl Least {
-    fn filled() -> Self {
-        let cache = quick_cache::sync::Cache::with(
-            10_000,
-            BOUND,
-            quick_cache::UnitWeighter,
-            foldhash::fast::RandomState::default(),
-            quick_cache::sync::DefaultLifecycle::default(),
-        );
-        let end = coarse_seconds().saturating_add_unsigned(TTL.as_secs());
-        for id in 0..USERS {
-            cache.insert(Rendered::user(id).as_str().to_owned(), (load(id), end));
-        }
-        Self(cache)
-    }
-
-    fn get(&self, id: u64) -> Option<Arc<User>> {
-        let (user, end) = self.0.get(Rendered::digits(id).as_str())?;
-        (coarse_seconds() < end).then_some(user)
-    }
-}
-
-fn coarse_seconds() -> i64 {
-    rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse).tv_sec
-}
-
 /// Everybody with every user in memory.
 pub(crate) async fn contestants() -> Outcome<Vec<Contestant>> {
     millpond::install(Millpond::memory())?;
+    in_full::install(64 * 1024 * 1024);
     let moka = moka::sync::Cache::<String, Arc<User>>::builder()
         .max_capacity(BOUND)
         .time_to_live(TTL)
@@ -140,14 +104,18 @@ pub(crate) async fn contestants() -> Outcome<Vec<Contestant>> {
         number_only(id).await;
         text_only(name(id)).await;
         here(id);
+        in_full::number(id).await;
+        in_full::text(name(id)).await;
+        in_full::here(id);
         concurrent(id);
         peer(id);
         let key = Rendered::user(id);
         moka.insert(key.as_str().to_owned(), load(id));
         amalgam.set(key.as_str(), load(id)).await?;
     }
-    in_full::fill(BOUND, TTL)?;
-    let (numbers, texts, least) = (by_hand(), by_hand(), Least::filled());
+    in_full::here(0);
+    assert_eq!(in_full::hits(), 1, "those above were misses");
+    let (numbers, texts) = (by_hand(), by_hand());
     Ok(vec![
         Contestant::sync(names::BY_HAND, move |id| {
             numbers.get(Rendered::user(id).as_str())
@@ -155,13 +123,9 @@ pub(crate) async fn contestants() -> Outcome<Vec<Contestant>> {
         Contestant::sync(names::TEXT_BY_HAND, move |id| {
             texts.get(Rendered::user(name(id)).as_str())
         }),
-        Contestant::sync(names::LEAST, move |id| least.get(id)),
-        Contestant::sync(names::IN_FULL, |id| {
-            in_full::get(Rendered::digits(id).as_bytes())
-        }),
-        Contestant::sync(names::TEXT_IN_FULL, move |id| {
-            in_full::get(Rendered::text(name(id)).as_bytes())
-        }),
+        awaited!(names::FULL, |id| Some(in_full::number(id).await)),
+        awaited!(names::TEXT_FULL, |id| Some(in_full::text(name(id)).await)),
+        Contestant::sync(names::SYNC_FULL, |id| Some(in_full::here(id))),
         awaited!(names::NUMBER, |id| Some(number(id).await)),
         awaited!(names::TEXT, |id| Some(text(name(id)).await)),
         awaited!(names::NUMBER_ONLY, |id| Some(number_only(id).await)),

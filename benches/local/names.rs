@@ -2,9 +2,9 @@
 
 pub(crate) const BY_HAND: &str = "`quick_cache` by hand, `u64`";
 pub(crate) const TEXT_BY_HAND: &str = "`quick_cache` by hand, `&str`";
-pub(crate) const LEAST: &str = "`quick_cache` by hand, `itoa`, a lifetime";
-pub(crate) const IN_FULL: &str = "its promises by hand, `u64`";
-pub(crate) const TEXT_IN_FULL: &str = "its promises by hand, `&str`";
+pub(crate) const FULL: &str = "`quick_cache`, its promises by hand, `u64`";
+pub(crate) const TEXT_FULL: &str = "`quick_cache`, its promises by hand, `&str`";
+pub(crate) const SYNC_FULL: &str = "`quick_cache`, its promises by hand, a sync `fn`";
 pub(crate) const NUMBER: &str = "`#[cached(local = \"1h\")]`, `u64`";
 pub(crate) const TEXT: &str = "`#[cached(local = \"1h\")]`, `&str`";
 pub(crate) const NUMBER_ONLY: &str = "`#[cached(local = \"only\")]`, `u64`";

@@ -1,8 +1,8 @@
 //! The targets of the local tier.
 
 use crate::names::{
-    AMALGAM, BY_HAND, CONCURRENT, IN_FULL, LEAST, MOKA, NUMBER, NUMBER_ONLY, PEER, SYNC, TEXT,
-    TEXT_BY_HAND, TEXT_IN_FULL, TEXT_ONLY,
+    AMALGAM, BY_HAND, CONCURRENT, FULL, MOKA, NUMBER, NUMBER_ONLY, PEER, SYNC, SYNC_FULL, TEXT,
+    TEXT_BY_HAND, TEXT_FULL, TEXT_ONLY,
 };
 
 /// At most this share of what the peer takes.
@@ -41,14 +41,11 @@ pub(crate) const TARGETS: [Target; 11] = [
     target(SYNC, PEER, Some(0.8), Some(0.55)),
 ];
 
-/// What a cache with a lifetime takes at least that has `quick_cache` beneath it, and writes keys as fast as can be; and
-/// what one takes that does everything a hit promises.
-pub(crate) const FLOORS: [Target; 5] = [
-    target(LEAST, CONCURRENT, Some(0.85), Some(0.55)),
-    target(LEAST, PEER, Some(0.8), Some(0.55)),
-    target(IN_FULL, CONCURRENT, Some(0.85), Some(0.55)),
-    target(TEXT_IN_FULL, CONCURRENT, Some(0.85), Some(0.55)),
-    target(IN_FULL, PEER, Some(0.8), Some(0.55)),
+/// What a cache with `quick_cache` beneath it takes at least that does everything a hit promises.
+pub(crate) const FLOORS: [Target; 3] = [
+    target(FULL, CONCURRENT, Some(0.85), Some(0.55)),
+    target(TEXT_FULL, CONCURRENT, Some(0.85), Some(0.55)),
+    target(SYNC_FULL, PEER, Some(0.8), Some(0.55)),
 ];
 
 /// Two threads that ask for the same user.
@@ -58,8 +55,8 @@ pub(crate) const TOGETHER: [Target; 3] = [
     target(SYNC, BY_HAND, Some(1.1), None),
 ];
 
-/// The same, by hand.
-pub(crate) const TOGETHER_FLOORS: [Target; 2] = [
-    target(IN_FULL, BY_HAND, Some(1.1), None),
-    target(TEXT_IN_FULL, TEXT_BY_HAND, Some(1.1), None),
+/// The same with all promises by hand.
+pub(crate) const FLOORS_TOGETHER: [Target; 2] = [
+    target(FULL, BY_HAND, Some(1.1), None),
+    target(TEXT_FULL, TEXT_BY_HAND, Some(1.1), None),
 ];

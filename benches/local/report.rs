@@ -3,7 +3,7 @@
 use crate::Outcome;
 use crate::contestant::Contestant;
 use crate::instructions::per_call;
-use crate::promises::{FLOORS, TARGETS, TOGETHER, TOGETHER_FLOORS, Target};
+use crate::promises::{FLOORS, FLOORS_TOGETHER, TARGETS, TOGETHER, Target};
 use crate::rounds::Rounds;
 use crate::spread::Spread;
 use crate::stampede;
@@ -45,7 +45,7 @@ pub(crate) fn all(contestants: &[Contestant]) -> Outcome {
     rows.extend(stampede::measured()?);
     targets::print(&rows);
     let mut floors = compared(&FLOORS, Some(&alone), &counted);
-    floors.extend(compared(&TOGETHER_FLOORS, Some(&together), &Vec::new()));
+    floors.extend(compared(&FLOORS_TOGETHER, Some(&together), &Vec::new()));
     targets::print_floors(&floors);
     Ok(())
 }

@@ -62,30 +62,9 @@ impl Rendered {
         rendered
     }
 
-    /// The same without `write!`.
-    #[inline]
-    pub(crate) fn digits(id: u64) -> Self {
-        Self::text(itoa::Buffer::new().format(id))
-    }
-
-    /// The same of an id that is a text.
-    #[inline]
-    pub(crate) fn text(id: &str) -> Self {
-        let (bytes, length) = ([0; 40], 0);
-        let mut rendered = Self { bytes, length };
-        let _ = rendered.write_str("user:");
-        let _ = rendered.write_str(id);
-        rendered
-    }
-
     #[inline]
     pub(crate) fn as_str(&self) -> &str {
-        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
-    }
-
-    #[inline]
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
+        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
     }
 }
 

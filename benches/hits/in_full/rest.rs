@@ -133,8 +133,8 @@ async fn decode(answer: &[u8], count: usize) -> Option<Vec<Observed>> {
     let mut observed = Vec::with_capacity(count);
     let mut turn = rest.len();
     while !rest.is_empty() {
-        let value = next(&mut rest, &mut texts)?;
-        let guard = next(&mut rest, &mut texts)?;
+        let value = next(&mut rest, &mut texts).ok()?;
+        let guard = next(&mut rest, &mut texts).ok()?;
         observed.push(Observed { value, guard });
         if turn - rest.len() > MUCH {
             turn = rest.len();
@@ -144,18 +144,21 @@ async fn decode(answer: &[u8], count: usize) -> Option<Vec<Observed>> {
     Some(observed)
 }
 
+struct Garbled;
+
 /// The first item of those that are left, and the comma behind it.
 #[inline]
-fn next(rest: &mut &str, texts: &mut BytesMut) -> Option<Option<Bytes>> {
+fn next(rest: &mut &str, texts: &mut BytesMut) -> Result<Option<Bytes>, Garbled> {
     let (item, behind) = if let Some(text) = rest.strip_prefix('"') {
-        let (text, behind) = text.split_at(text.find('"')?);
+        let (text, behind) = text.split_at(text.find('"').ok_or(Garbled)?);
         texts.resize(text.len() / 4 * 3, 0);
-        let length = STANDARD.decode_slice(text, texts).ok()?;
+        let length = STANDARD.decode_slice(text, texts);
+        let length = length.map_err(|_| Garbled)?;
         let decoded = texts.split_to(length).freeze();
-        (Some(decoded), behind.get(1..)?)
+        (Some(decoded), &behind[1..])
     } else {
-        (None, rest.strip_prefix("null")?)
+        (None, rest.strip_prefix("null").ok_or(Garbled)?)
     };
     *rest = behind.strip_prefix(',').unwrap_or(behind);
-    Some(item)
+    Ok(item)
 }

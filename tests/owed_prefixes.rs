@@ -5,7 +5,7 @@
 
 mod support;
 
-use millpond::{Builder, ManualClock, Millpond, cached, invalidates, ttl};
+use millpond::{Builder, ErrorKind, ManualClock, Millpond, cached, invalidates, ttl};
 use millpond_gateway::{Database, StallingProxy, needs_redis};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -119,7 +119,8 @@ async fn too_many_invalidations(stage: &Stage) {
         assert_eq!(read(1, &first).await, 2);
         assert_eq!(read(2, &last).await, 2);
         // A connection that was refused may still be met.
-        while pond.flush().await.is_err() {
+        while let Err(error) = pond.flush().await {
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
             clock.advance(Duration::from_secs(10));
         }
         for key in ["wide:1", "wide:2"] {

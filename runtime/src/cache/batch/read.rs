@@ -259,7 +259,7 @@ fn client_of(loads: &[(usize, Load)]) -> Option<Arc<Client>> {
     Some(Arc::clone(&load.cache.client))
 }
 
-/// Whether the key was not known, which it is from now on.
+/// Whether the key was not known, which it is from now on. A set would be code of its own, which is dear at the edge.
 fn is_new(known: &mut Nonces, key: &FullKey) -> bool {
     known.insert(key.value.clone(), None).is_none()
 }

@@ -179,7 +179,7 @@ async fn what_another_process_invalidates_is_heard_whatever_the_node_of_the_key(
 #[tokio::test]
 async fn where_the_node_of_a_subscription_is_gone_another_one_is_listened_to() {
     let _ = needs_redis!();
-    let mut cluster = Cluster::start().await;
+    let cluster = Cluster::start().await;
     within_a_minute(async {
         let here = Keeper::new(&cluster);
         // All that belongs to it is there, too.

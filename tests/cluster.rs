@@ -129,7 +129,7 @@ async fn a_slot_that_moved_is_followed() {
 #[tokio::test]
 async fn a_node_that_is_gone_fails_what_is_on_it_and_nothing_else() {
     let _ = needs_redis!();
-    let mut cluster = Cluster::start().await;
+    let cluster = Cluster::start().await;
     let pond = Millpond::builder()
         .redis_cluster(
             cluster
@@ -143,9 +143,7 @@ async fn a_node_that_is_gone_fails_what_is_on_it_and_nothing_else() {
     // "bar" is in slot 5061, on the first node; "foo" on the third.
     pond.command(["INCR", "foo"]).await.unwrap();
     pond.command(["INCR", "bar"]).await.unwrap();
-    let mut third = cluster.shells.remove(2);
-    drop(third.stdin.take());
-    third.wait().unwrap();
+    cluster.kill(2);
     let error = pond.command(["INCR", "foo"]).await.unwrap_err();
     let lost = [
         ErrorKind::OutcomeUnknown,
@@ -160,7 +158,7 @@ async fn a_node_that_is_gone_fails_what_is_on_it_and_nothing_else() {
 #[tokio::test]
 async fn values_that_were_stored_perhaps_are_invalidated_whatever_became_of_the_others() {
     let _ = needs_redis!();
-    let mut cluster = Cluster::start().await;
+    let cluster = Cluster::start().await;
     let pond = cluster.pond();
     // In the first and the second range of slots.
     let entries = ["price:{b}", "price:{c}"].map(|key| (key, 1));
@@ -176,7 +174,7 @@ async fn values_that_were_stored_perhaps_are_invalidated_whatever_became_of_the_
     });
     let info = ["INFO", "clients"];
     answer(cluster.ports[1], &info, "blocked_clients:1").await;
-    drop(cluster.shells[1].stdin.take());
+    cluster.kill(1);
     let error = storing.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Server, "{error}");
     assert_eq!(pond.stats().pending_invalidations, 2);
@@ -225,7 +223,7 @@ async fn tags_work_across_slots() {
         }
         assert_eq!(loads(), 51);
         let left = pond.command(["PTTL", "@tag:org:1"]).await.unwrap();
-        assert!(left.parse::<u64>().unwrap() > 299_000);
+        assert!(left.parse::<u64>().unwrap() > 240_000);
     })
     .await;
 }

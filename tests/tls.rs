@@ -6,11 +6,11 @@
 mod support;
 
 use millpond::{ErrorKind, Millpond};
-use millpond_gateway::needs_redis;
 use millpond_gateway::program::present_or_required;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use millpond_gateway::{RedisServer, needs_redis, ports};
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 use support::process::{Process, orders, say};
 use support::within_a_minute;
@@ -61,45 +61,27 @@ impl Drop for Certificates {
     }
 }
 
-struct Server(Child);
-
-impl Server {
-    /// `None` where the `redis-server` of this machine is built without TLS.
-    fn start(port: u16, certificates: &Certificates) -> Option<Self> {
-        let server = Command::new("redis-server")
-            .args([
-                "--port",
-                "0",
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--tls-auth-clients",
-                "no",
-            ])
-            .args(["--tls-port", &port.to_string()])
-            .args(["--tls-cert-file", &certificates.file("server.pem")])
-            .args(["--tls-key-file", &certificates.file("server.key")])
-            .args(["--tls-ca-cert-file", &certificates.file("ours.pem")])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let mut server = Self(server.unwrap());
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            if server.0.try_wait().unwrap().is_some() {
-                eprintln!("left out: redis-server has no TLS");
-                return None;
-            }
-            std::thread::yield_now();
+/// A server and its port for TLS; `None` where the `redis-server` of this machine is built without it.
+fn start(certificates: &Certificates) -> Option<(RedisServer, u16)> {
+    let port = Cell::new(0);
+    let server = RedisServer::start_with(|| {
+        port.set(ports::free()?);
+        let arguments = [
+            ("--tls-auth-clients", "no".to_owned()),
+            ("--tls-port", port.get().to_string()),
+            ("--tls-cert-file", certificates.file("server.pem")),
+            ("--tls-key-file", certificates.file("server.key")),
+            ("--tls-ca-cert-file", certificates.file("ours.pem")),
+        ];
+        let arguments = arguments.map(|(name, value)| [name.to_owned(), value]);
+        Ok(arguments.concat())
+    });
+    match server {
+        Ok(server) => Some((server, port.get())),
+        Err(error) => {
+            eprintln!("left out: redis-server has no TLS ({error})");
+            None
         }
-        Some(server)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 
@@ -142,10 +124,7 @@ async fn a_certificate_of_a_trusted_authority_is_accepted_and_no_other() {
         return;
     }
     let certificates = Certificates::make();
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
-    let Some(_server) = Server::start(port, &certificates) else {
+    let Some((_server, port)) = start(&certificates) else {
         return;
     };
     let client = |trusted: &Path| {

@@ -1,8 +1,8 @@
 //! A Prometheus of a test's own.
 
+use millpond_gateway::ports;
 use serde_json::Value;
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -34,9 +34,7 @@ impl Prometheus {
         fs::write(&file, configuration.to_string()).unwrap();
         // A port that is free now may be taken a moment later.
         for _ in 0..10 {
-            let free = TcpListener::bind("127.0.0.1:0").unwrap();
-            let address = free.local_addr().unwrap().to_string();
-            drop(free);
+            let address = format!("127.0.0.1:{}", ports::free().unwrap());
             let process = Command::new("prometheus")
                 .arg(format!("--config.file={}", file.display()))
                 .arg(format!("--storage.tsdb.path={}/data", folder.display()))

@@ -3,54 +3,36 @@
 #![cfg(feature = "redis")]
 
 use millpond::{Builder, Millpond};
-use millpond_gateway::{Database, Reply};
-use std::net::{Ipv4Addr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use millpond_gateway::{Database, RedisServer, Reply, ports};
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
-
-// The shell lives until its standard input ends, and with it the server: also when the test dies.
-const NODE: &str = r#"
-redis-server --port "$1" --cluster-port "$2" --dir "$3" --bind 127.0.0.1 --save '' --appendonly no \
-    --cluster-enabled yes --cluster-require-full-coverage no </dev/null >/dev/null &
-server=$!
-cat
-kill -9 "$server"
-wait "$server"
-rm -rf "$3"
-"#;
 
 /// The slots of each node.
 const RANGES: [(i64, i64); 3] = [(0, 5_460), (5_461, 10_922), (10_923, 16_383)];
 
 pub(crate) struct Cluster {
     pub(crate) ports: [u16; 3],
-    pub(crate) shells: Vec<Child>,
+    nodes: Vec<RedisServer>,
 }
 
 impl Cluster {
     pub(crate) async fn start() -> Self {
-        let mut shells = Vec::new();
-        let ports = free_ports();
-        for port in &ports {
-            shells.push(node(*port));
-        }
-        for (index, (port, _)) in ports.iter().enumerate() {
-            let (from, to) = RANGES[index];
+        let nodes = RANGES.map(|_| node());
+        let ports = [0, 1, 2].map(|index: usize| nodes[index].port());
+        for (port, (from, to)) in ports.into_iter().zip(RANGES) {
             let (from, to) = (from.to_string(), to.to_string());
-            answer(*port, &["CLUSTER", "ADDSLOTSRANGE", &from, &to], "OK").await;
-            for (other, bus) in ports {
-                let (other, bus) = (other.to_string(), bus.to_string());
-                answer(*port, &["CLUSTER", "MEET", "127.0.0.1", &other, &bus], "OK").await;
+            answer(port, &["CLUSTER", "ADDSLOTSRANGE", &from, &to], "OK").await;
+            for other in &nodes {
+                meet(port, other).await;
             }
         }
-        for (port, _) in ports {
+        for port in ports {
             answer(port, &["CLUSTER", "INFO"], "cluster_state:ok").await;
         }
         Self {
-            ports: ports.map(|(port, _)| port),
-            shells,
+            ports,
+            nodes: nodes.into(),
         }
     }
 
@@ -77,14 +59,13 @@ impl Cluster {
             .expect("a node")
     }
 
-    /// A further node, which follows the one at this place until that is gone. The last of `shells` is its own.
+    /// A further node, which follows the one at this place until that is gone.
     pub(crate) async fn replica_of(&mut self, followed: usize) -> u16 {
-        let [ports, ..] = free_ports();
-        let (port, first) = (ports.0, self.ports[0]);
-        self.shells.push(node(ports));
+        let replica = node();
+        let port = replica.port();
+        meet(self.ports[0], &replica).await;
+        self.nodes.push(replica);
         let id = id(self.ports[followed]).await;
-        let (text, bus) = (port.to_string(), ports.1.to_string());
-        answer(first, &["CLUSTER", "MEET", "127.0.0.1", &text, &bus], "OK").await;
         answer(port, &["CLUSTER", "NODES"], &id).await;
         answer(port, &["CLUSTER", "REPLICATE", &id], "OK").await;
         answer(port, &["INFO", "replication"], "master_link_status:up").await;
@@ -96,35 +77,37 @@ impl Cluster {
     }
 
     /// Ends the process of a node.
-    pub(crate) fn kill(&mut self, node: usize) {
-        let shell = &mut self.shells[node];
-        drop(shell.stdin.take());
-        let _ = shell.wait();
+    pub(crate) fn kill(&self, node: usize) {
+        self.nodes[node].stop();
     }
 }
 
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        for shell in &mut self.shells {
-            drop(shell.stdin.take());
-            let _ = shell.wait();
-        }
-    }
+/// Starts a node that knows no other.
+fn node() -> RedisServer {
+    let arguments = || {
+        let bus = ports::free()?.to_string();
+        let arguments = [
+            ("--cluster-enabled", "yes"),
+            ("--cluster-require-full-coverage", "no"),
+            ("--cluster-port", &bus),
+        ];
+        Ok(arguments
+            .map(|(name, value)| [name, value].map(str::to_owned))
+            .concat())
+    };
+    RedisServer::start_with(arguments).expect("a node starts")
 }
 
-/// Starts a node at a port for clients and one for the other nodes.
-fn node((port, bus): (u16, u16)) -> Child {
-    let name = format!("millpond-cluster-{}-{port}", std::process::id());
-    let directory = std::env::temp_dir().join(name);
-    std::fs::create_dir_all(&directory).unwrap();
-    Command::new("sh")
-        .args(["-c", NODE, "node"])
-        .args([port.to_string(), bus.to_string()])
-        .arg(directory)
-        .stdin(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+/// Makes a node and another one know each other.
+async fn meet(port: u16, other: &RedisServer) {
+    let wanted = ["CONFIG", "GET", "cluster-port"];
+    let settings = Database::at(other.port(), 0).command(wanted).await;
+    let Ok(Reply::Array(setting)) = settings else {
+        panic!("{settings:?} is no setting");
+    };
+    let bus = setting.last().and_then(Reply::text).expect("a port");
+    let other = other.port().to_string();
+    answer(port, &["CLUSTER", "MEET", "127.0.0.1", &other, &bus], "OK").await;
 }
 
 /// The name of a node.
@@ -138,28 +121,19 @@ pub(crate) async fn id(port: u16) -> String {
     }
 }
 
-/// Three pairs of ports that were free a moment ago.
-fn free_ports() -> [(u16, u16); 3] {
-    let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let listeners = [(); 3].map(|()| (listen(), listen()));
-    let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
-    [0, 1, 2].map(|index| {
-        let (client, bus) = &listeners[index];
-        (port(client), port(bus))
-    })
-}
-
 /// Asks a node until it says this.
 pub(crate) async fn answer(port: u16, command: &[&str], wanted: &str) {
+    let mut last = String::new();
     let asked = async {
         loop {
             let reply = Database::at(port, 0).command(command).await;
-            if format!("{reply:?}").contains(wanted) {
+            last = format!("{reply:?}");
+            if last.contains(wanted) {
                 return;
             }
             tokio::task::yield_now().await;
         }
     };
     let in_time = tokio::time::timeout(MINUTE, asked).await;
-    in_time.unwrap_or_else(|_| panic!("{command:?} gives {wanted}"));
+    assert!(in_time.is_ok(), "{command:?} gives {wanted}, not {last}");
 }

@@ -250,7 +250,11 @@ fn run(database: Database, options: Options, started: oneshot::Sender<io::Result
     runtime.block_on(async move {
         let opened = async {
             let service = Service::new(database, options.token, options.max_request_bytes).await?;
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
+            let port = match options.port {
+                0 => crate::ports::free()?,
+                port => port,
+            };
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
             let address = listener.local_addr()?;
             Ok((listener, address, Arc::new(service)))
         };

@@ -25,6 +25,7 @@ mod fault;
 mod gateway;
 mod listener;
 mod patience;
+pub mod ports;
 pub mod program;
 mod record;
 mod relay;

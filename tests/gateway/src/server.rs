@@ -3,7 +3,6 @@
 use crate::resp::{Command, Connection, Reply};
 use bytes::Bytes;
 use std::io::{self, BufRead, BufReader};
-use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -12,19 +11,23 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 // the server stops even when the process is killed, and a static that is never dropped leaks nothing.
 const WATCHDOG: &str = r#"
 trap '' INT
-redis-server --port "$1" --dir "$2" --bind 127.0.0.1 --save '' --appendonly no --databases 4096 </dev/null &
+port=$1 directory=$2
+shift 2
+redis-server --port "$port" --dir "$directory" --bind 127.0.0.1 --save '' --appendonly no --databases 4096 "$@" \
+    </dev/null &
 server=$!
 exec >/dev/null
 cat
 kill -9 "$server"
 wait "$server"
-rm -rf "$2"
+rm -rf "$directory"
 "#;
 
 /// A running `redis-server`, stopped when dropped or when this process ends.
 #[derive(Debug)]
 pub struct RedisServer {
     port: u16,
+    arguments: Vec<String>,
     watchdog: Mutex<Option<Child>>,
     next_database: AtomicU32,
 }
@@ -41,16 +44,26 @@ impl RedisServer {
     ///
     /// When the program cannot be started, or dies at once on several ports.
     pub fn start() -> io::Result<Self> {
+        Self::start_with(|| Ok(Vec::new()))
+    }
+
+    /// Starts a server with these further arguments, and returns when it answers. They are asked for again when the
+    /// server dies at once, since a port among them may be taken.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start`](Self::start), and that of `arguments`.
+    pub fn start_with(arguments: impl Fn() -> io::Result<Vec<String>>) -> io::Result<Self> {
         let mut last = io::Error::other("no port tried");
         // A port that was free a moment ago may be taken by the time Redis binds it.
         for _ in 0..8 {
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-                .local_addr()?
-                .port();
-            match launch(port) {
+            let port = crate::ports::free()?;
+            let arguments = arguments()?;
+            match launch(port, &arguments) {
                 Ok(watchdog) => {
                     return Ok(Self {
                         port,
+                        arguments,
                         watchdog: Mutex::new(Some(watchdog)),
                         next_database: AtomicU32::new(0),
                     });
@@ -120,7 +133,7 @@ impl RedisServer {
     /// When somebody else took the port meanwhile.
     pub fn restart(&self) -> io::Result<()> {
         self.stop();
-        let watchdog = launch(self.port)?;
+        let watchdog = launch(self.port, &self.arguments)?;
         *self.watchdog.lock().unwrap_or_else(PoisonError::into_inner) = Some(watchdog);
         Ok(())
     }
@@ -132,7 +145,7 @@ impl Drop for RedisServer {
     }
 }
 
-fn launch(port: u16) -> io::Result<Child> {
+fn launch(port: u16, arguments: &[String]) -> io::Result<Child> {
     static LAUNCHES: AtomicU32 = AtomicU32::new(0);
     let launch = LAUNCHES.fetch_add(1, Ordering::Relaxed);
     let name = format!("millpond-redis-{}-{launch}", std::process::id());
@@ -141,6 +154,7 @@ fn launch(port: u16) -> io::Result<Child> {
     let mut watchdog = std::process::Command::new("sh")
         .args(["-c", WATCHDOG, "sh", &port.to_string()])
         .arg(&directory)
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

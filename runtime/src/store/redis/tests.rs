@@ -5,7 +5,7 @@ use super::*;
 use crate::store::command::{Command, Effect, Reply, Script};
 use bytes::Bytes;
 use server::{Fault, Server};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -126,9 +126,10 @@ async fn an_unknown_script_is_sent_in_full_once_and_alone() {
 
 #[tokio::test]
 async fn a_refused_connection_is_retried_whatever_the_command_does() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("redis://:hunter2@{}", listener.local_addr().unwrap());
-    drop(listener);
+    // Bound, so that nobody else is given the port, and not listening.
+    let nobody = TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("redis://:hunter2@{}", nobody.local_addr().unwrap());
     let (store, meter) = client(&url, |config| config.retries = 3);
     let error = one(&store, once("INCR a")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");

@@ -11,21 +11,29 @@ fn prices(country: &str) -> Arc<Prices> {
     let number = prices::number();
     let function = prices::function();
     let when: bool = true;
-    let call = {
-        let mut key = ::millpond::__private::KeyWriter::on_stack(function);
-        key.of::<&str>().part(&country);
-        let hit = ::millpond::__private::hit_only(
-            number,
-            &mut key,
-            when,
-            kind,
-            form,
-            ::core::option::Option::None,
-        );
-        if let ::core::option::Option::Some(returned) = hit {
-            return returned;
+    let call = match ::millpond::__private::borrowed(::core::option::Option::None) {
+        pond => {
+            let looked = ::millpond::__private::look_only(
+                number,
+                ::millpond::__private::ShortKey::new(function)
+                    .of::<&str>()
+                    .part(&country),
+                when,
+                kind,
+                form,
+                pond,
+            );
+            if let ::millpond::__private::Looked::Hit(returned) = looked {
+                return returned;
+            }
+            let mut key = ::millpond::__private::KeyWriter::on_scratch(function);
+            key.of::<&str>().part(&country);
+            let hit = looked.or_only(number, &mut key, kind, form, pond);
+            if let ::core::option::Option::Some(returned) = hit {
+                return returned;
+            }
+            ::millpond::__private::LocalCall::new(function, number, key.finish())
         }
-        ::millpond::__private::LocalCall::new(function, number, key.finish())
     };
     let rules = ::millpond::__private::LocalRules::new(
         kind,
@@ -47,9 +55,7 @@ impl prices {
             {
                 let function = prices::function();
                 let key = {
-                    let mut writer = ::millpond::__private::KeyWriter::on_stack(
-                        function,
-                    );
+                    let mut writer = ::millpond::__private::KeyWriter::new(function);
                     writer.of::<&str>().part(&country);
                     writer.finish()
                 };

@@ -24,7 +24,7 @@ pub use crate::cache::{
 };
 #[cfg(feature = "catalogue")]
 pub use crate::catalogue::site::{BatchSite, LimitSite, MutationSite, MutationTarget, TagSite};
-pub use crate::key::{HashedPart, KeyPart, KeyWriter, OptionalPart};
+pub use crate::key::{HashedPart, KeyPart, KeyWriter, OptionalPart, ShortKey};
 pub use crate::local::{Form, FunctionNumber};
 pub use argument::{CopiedArgument, MovedArgument, OwnCopy, copied, moved};
 pub use batch::{
@@ -45,7 +45,7 @@ pub use local::{
     LocalCall, LocalRules, invalidate_local, kept, kept_here, local_entries, local_entry,
 };
 pub use local_form::{LocalType, LocalValue, any_local_type, forms, local_type};
-pub use local_hit::{hit_near, hit_only};
+pub use local_hit::{Looked, borrowed, look_near, look_only};
 pub use mutation::{Target, Targets, invalidating, invalidating_always};
 pub use part::Part;
 #[cfg(feature = "catalogue")]

@@ -3,18 +3,18 @@
 mod escape;
 mod full;
 pub(crate) mod scratch;
+mod short;
 mod tag;
-mod text;
 mod writer;
 
 use crate::error::{Error, ErrorKind};
 pub(crate) use escape::{encoded, is_encoded_in_parts};
 pub(crate) use full::{FENCE, FullKey, KeyKind, LEASE, beside, is_beside};
+pub(crate) use short::Short;
 use std::fmt;
 pub use tag::Tag;
 pub(crate) use tag::{FAMILY, TAG};
-pub(crate) use text::Padded;
-pub use writer::{HashedPart, KeyPart, KeyWriter, OptionalPart};
+pub use writer::{HashedPart, KeyPart, KeyWriter, OptionalPart, ShortKey};
 
 /// The longest key that Upstash takes, in bytes.
 /// Source: <https://upstash.com/docs/redis/troubleshooting/max_key_size_exceeded>.

@@ -21,11 +21,12 @@ pub use form::Form;
 pub(crate) use form::Value;
 use lanes::Lanes;
 pub use name::FunctionNumber;
-use name::OwnedName;
-pub(crate) use name::{Name, SHARED, Sought};
+use name::{LongName, OwnedName};
+pub(crate) use name::{Name, Named, SHARED, ShortName};
 use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{OptionsBuilder, Weighter};
+use quick_cache::{Equivalent, OptionsBuilder, Weighter};
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use stripes::{Moves, Stripes};
@@ -86,13 +87,14 @@ struct Kept {
     life: u64,
     /// The subscription under which it was read; [`NO_OTHERS`] if no other process can change it.
     subscription: u64,
-    /// Up to which age the function that kept it uses it.
-    within: Within,
-    tags: Option<Arc<[TagSample]>>,
+    tags: Option<KeptTags>,
     bytes: u32,
     /// Under which number hits are counted.
     counter: u32,
 }
+
+/// In a place of their own: most values have none, and what is kept is copied at each hit.
+type KeptTags = Arc<Box<[TagSample]>>;
 
 /// What no subscription is called.
 const NO_OTHERS: u64 = u64::MAX;
@@ -111,7 +113,7 @@ impl Weighter<OwnedName, Kept> for ByBytes {
 /// How a key and its tags stood when a load began.
 pub(crate) struct Sample {
     moved: u64,
-    tags: Option<Arc<[TagSample]>>,
+    tags: Option<KeptTags>,
     /// Where more tags come from the value: what moves with each of those.
     family: Option<TagSample>,
     /// What is kept is as old as this says.
@@ -131,9 +133,8 @@ impl Sample {
 /// What is to be kept.
 pub(crate) struct Keep {
     pub(crate) value: Value,
+    /// No longer than the function uses it.
     pub(crate) life: Duration,
-    /// Up to which age the function uses it: others that share its key may use it for longer, or for less long.
-    pub(crate) within: Duration,
     pub(crate) bytes: usize,
     pub(crate) prefix: &'static str,
 }
@@ -183,33 +184,59 @@ impl Local {
     /// The value that is kept under this name. Counts a hit; a caller that cannot use the
     /// value calls [`was_no_hit`](Self::was_no_hit).
     #[inline(never)]
-    pub(crate) fn get(&self, sought: &Sought<'_>, within: Within) -> Option<Value> {
-        let kept = self.values.get()?.get(sought)?;
+    pub(crate) fn get(&self, name: Name<'_>, within: Within) -> Option<Value> {
+        match name.short() {
+            Some(short) => self.get_short(&short, within),
+            None => self.find(&LongName(name), within),
+        }
+    }
+
+    /// The same under a short name.
+    #[inline(never)]
+    pub(crate) fn get_short(&self, name: &ShortName, within: Within) -> Option<Value> {
+        self.find(name, within)
+    }
+
+    #[expect(clippy::inline_always, reason = "each caller is a function of its own")]
+    #[inline(always)]
+    fn find(&self, sought: &(impl Hash + Equivalent<OwnedName>), within: Within) -> Option<Value> {
+        let values = self.values.get()?;
+        // Before there is a value, which would have to be put away for it. For the same reason, that is taken apart at once.
         let now = self.clock.coarse();
-        let age = now.nanos_since(kept.since);
-        let asks = kept.subscription != NO_OTHERS || kept.tags.is_some();
-        let is_sure = age < kept.life && !within.is_past(age) && !asks;
-        if !is_sure && !self.is_usable(&kept, within, age, now) {
+        let Kept {
+            value,
+            since,
+            life,
+            subscription,
+            tags,
+            counter,
+            ..
+        } = values.get(sought)?;
+        let age = now.nanos_since(since);
+        if age >= life || within.is_past(age) {
+            return None;
+        }
+        let asks = subscription != NO_OTHERS || tags.is_some();
+        if asks && !self.is_usable(tags, subscription, age, now) {
             return None;
         }
         #[cfg(feature = "dashboard")]
         self.windows.begin(now);
-        self.hits.lanes.add(kept.counter);
-        Some(kept.value)
+        self.hits.lanes.add(counter);
+        Some(value)
     }
 
-    /// Whether a value may be used of which that is not sure.
+    /// Whether a value may be used that its tags or other processes may have outdated.
     #[inline(never)]
-    fn is_usable(&self, kept: &Kept, within: Within, age: u64, now: Coarse) -> bool {
-        let is_older = within < kept.within && within.is_past(age);
-        !kept.is_over(age) && !is_older && !self.is_doubted(kept, age, now)
+    fn is_usable(&self, tags: Option<KeptTags>, subscription: u64, age: u64, now: Coarse) -> bool {
+        tags.is_none_or(|tags| are_current(&tags)) && !self.is_doubted(subscription, age, now)
     }
 
     /// Whether the store has to be asked first.
-    fn is_doubted(&self, kept: &Kept, age: u64, now: Coarse) -> bool {
-        kept.subscription != NO_OTHERS
+    fn is_doubted(&self, subscription: u64, age: u64, now: Coarse) -> bool {
+        subscription != NO_OTHERS
             && self.doubted.is_some_and(|doubted| age >= doubted)
-            && !self.trust.holds(kept.subscription, now)
+            && !self.trust.holds(subscription, now)
     }
 
     /// The same where `restored` can use it.
@@ -219,7 +246,7 @@ impl Local {
         within: Within,
         restored: impl FnOnce(Value) -> Option<T>,
     ) -> Option<T> {
-        let restored = restored(self.get(&name.sought(), within)?);
+        let restored = restored(self.get(name, within)?);
         if restored.is_none() {
             self.was_no_hit(name);
         }
@@ -240,7 +267,7 @@ impl Local {
         let age = now.nanos_since(kept.since);
         (!kept.is_over(age)).then(|| Known {
             age: Duration::from_nanos(age),
-            is_doubted: self.is_doubted(&kept, age, now),
+            is_doubted: self.is_doubted(kept.subscription, age, now),
             left: Duration::from_nanos(kept.life.saturating_sub(age)),
             bytes: kept.bytes.into(),
         })
@@ -254,7 +281,8 @@ impl Local {
     ) -> Sample {
         Sample {
             moved: self.stripes.moved(name),
-            tags: (tags.len() > 0).then(|| tags.map(|tag| self.tags.sample(tag)).collect()),
+            tags: (tags.len() > 0)
+                .then(|| Arc::new(tags.map(|tag| self.tags.sample(tag)).collect())),
             family: None,
             at: self.clock.coarse(),
             subscription: self.trust.subscription(),
@@ -283,10 +311,10 @@ impl Local {
     ) -> Option<Sample> {
         let more = more.map(|tag| self.tags.sample(tag));
         let known = sample.tags.iter().flat_map(|tags| tags.iter().cloned());
-        let tags: Arc<[TagSample]> = known.chain(more).collect();
+        let tags: Box<[TagSample]> = known.chain(more).collect();
         let is_current = sample.family.as_ref().is_none_or(TagSample::is_current);
         is_current.then_some(Sample {
-            tags: Some(tags),
+            tags: Some(Arc::new(tags)),
             ..sample
         })
     }
@@ -326,7 +354,6 @@ impl Local {
             } else {
                 NO_OTHERS
             },
-            within: Within::of(keep.within),
             bytes: u32::try_from(keep.bytes).unwrap_or(u32::MAX),
             tags: sample.tags,
             counter: self.hits.counter(keep.prefix),
@@ -374,7 +401,7 @@ impl LocalHits {
     fn counter(&self, prefix: &'static str) -> u32 {
         let mut prefixes = sync::lock(&self.prefixes);
         let next = u32::try_from(prefixes.len()).unwrap_or(u32::MAX);
-        *prefixes.entry(prefix).or_insert(next)
+        *prefixes.entry(prefix).or_insert(next.min(lanes::LAST))
     }
 
     /// Hits by prefix.

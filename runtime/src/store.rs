@@ -16,6 +16,8 @@ pub(crate) mod glob;
 mod lua;
 pub(crate) mod memory;
 #[cfg(any(feature = "upstash", feature = "redis"))]
+mod merging;
+#[cfg(any(feature = "upstash", feature = "redis"))]
 mod per_runtime;
 #[cfg(feature = "redis")]
 mod redis;

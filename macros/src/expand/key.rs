@@ -69,6 +69,37 @@ pub fn writing(name: &Ident, writer: &TokenStream, steps: &[Step]) -> TokenStrea
     }
 }
 
+/// The key as far as it is made of what may be short, as an expression.
+pub fn short(short: &TokenStream, function: &TokenStream, steps: &[Step]) -> TokenStream {
+    let calls: Option<TokenStream> = steps.iter().map(short_step).collect();
+    calls.map_or_else(
+        || quote_spanned!(Span::mixed_site()=> #short::none()),
+        |calls| quote_spanned!(Span::mixed_site()=> #short::new(#function) #calls),
+    )
+}
+
+/// Nothing for what is never short.
+fn short_step(step: &Step) -> Option<TokenStream> {
+    match step {
+        Step::Text(text) => Some(quote_spanned!(Span::mixed_site()=> .literal(#text))),
+        Step::Part(part) => {
+            let Part {
+                form: Form::Display,
+                name,
+                fields,
+                ty: Some(ty),
+                ..
+            } = &**part
+            else {
+                return None;
+            };
+            let is_direct = spells_integer(ty) || spells_text(ty);
+            let value = quote_spanned!(Span::mixed_site()=> (&#name #(.#fields)*));
+            is_direct.then(|| quote_spanned!(Span::mixed_site()=> .of::<#ty>().part #value))
+        }
+    }
+}
+
 fn step(writer: &Ident, step: &Step) -> TokenStream {
     let Part {
         form,

@@ -33,7 +33,8 @@ pub fn expand(cache: &Cache) -> TokenStream {
     let call = call_after_look(
         cache,
         &Look {
-            hit: quote_spanned!(Span::mixed_site()=> #runtime::__private::hit_only),
+            short: quote_spanned!(Span::mixed_site()=> #runtime::__private::look_only),
+            long: quote_spanned!(Span::mixed_site()=> or_only),
             place: quote_spanned!(Span::mixed_site()=> number),
             call: quote_spanned! {Span::mixed_site()=>
                 #runtime::__private::LocalCall::new(function, number, key.finish())
@@ -114,7 +115,8 @@ fn new_call(cache: &Cache) -> TokenStream {
     let runtime = &cache.runtime;
     let function = cached_function::referred(cache);
     let number = function_number::referred(cache);
-    let key = key::written(&writer(cache), &cache.key.steps);
+    let writer = quote_spanned!(Span::mixed_site()=> #runtime::__private::KeyWriter::new(function));
+    let key = key::written(&writer, &cache.key.steps);
     quote_spanned! {Span::mixed_site()=>
         {
             let function = #function;
@@ -126,7 +128,10 @@ fn new_call(cache: &Cache) -> TokenStream {
 
 /// What looks for a kept value and where, and the call if there is none.
 struct Look {
-    hit: TokenStream,
+    /// Under a short key.
+    short: TokenStream,
+    /// Under one that is not.
+    long: TokenStream,
     place: TokenStream,
     call: TokenStream,
 }
@@ -138,12 +143,23 @@ fn call_after_look(
     owner: Option<&TokenStream>,
     when: Option<&Expr>,
 ) -> TokenStream {
-    let Look { hit, place, call } = look;
+    let Look {
+        short,
+        long,
+        place,
+        call,
+    } = look;
+    let runtime = &cache.runtime;
     let function = cached_function::referred(cache);
     let pond = own_pond(cache);
     let rest = rest_of_call(cache);
     let key = Ident::new("key", Span::mixed_site());
-    let writing = key::writing(&key, &writer(cache), &cache.key.steps);
+    let short_key = quote_spanned!(Span::mixed_site()=> #runtime::__private::ShortKey);
+    let referred = quote_spanned!(Span::mixed_site()=> function);
+    let short_key = key::short(&short_key, &referred, &cache.key.steps);
+    let writer =
+        quote_spanned!(Span::mixed_site()=> #runtime::__private::KeyWriter::on_scratch(function));
+    let writing = key::writing(&key, &writer, &cache.key.steps);
     let sets_when = when.map(|_| quote_spanned!(Span::mixed_site()=> .when(when)));
     let when = when.map_or_else(
         || quote_spanned!(Span::mixed_site()=> true),
@@ -152,20 +168,21 @@ fn call_after_look(
     quote_spanned! {Span::mixed_site()=>
         let function = #function;
         let when: bool = #when;
-        let call = {
-            #writing
-            let hit = #hit(#place, &mut #key, when, kind, form, #pond);
-            if let ::core::option::Option::Some(returned) = hit {
-                return returned;
+        let call = match #runtime::__private::borrowed(#pond) {
+            pond => {
+                let looked = #short(#place, #short_key, when, kind, form, pond);
+                if let #runtime::__private::Looked::Hit(returned) = looked {
+                    return returned;
+                }
+                #writing
+                let hit = looked.#long(#place, &mut #key, kind, form, pond);
+                if let ::core::option::Option::Some(returned) = hit {
+                    return returned;
+                }
+                #call
             }
-            #call
         } #owner #sets_when #rest;
     }
-}
-
-fn writer(cache: &Cache) -> TokenStream {
-    let runtime = &cache.runtime;
-    quote_spanned!(Span::mixed_site()=> #runtime::__private::KeyWriter::on_stack(function))
 }
 
 /// A look at what this process keeps of a value that is in the store too, for the beginning of a call. Nothing comes
@@ -183,7 +200,8 @@ pub fn look(
     let call = call_after_look(
         cache,
         &Look {
-            hit: quote_spanned!(Span::mixed_site()=> #runtime::__private::hit_near),
+            short: quote_spanned!(Span::mixed_site()=> #runtime::__private::look_near),
+            long: quote_spanned!(Span::mixed_site()=> or_near),
             place: quote_spanned!(Span::mixed_site()=> function),
             call: quote_spanned! {Span::mixed_site()=>
                 #runtime::__private::Call::new(function, key.finish()).near()

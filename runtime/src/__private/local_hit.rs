@@ -1,4 +1,6 @@
 //! The beginning of a call whose value this process may keep: a hit ends it before there is a call.
+//!
+//! Most keys are short, and looked up without a text. Any other is written first.
 
 #![expect(
     clippy::inline_always,
@@ -7,89 +9,88 @@
 
 use crate::cache::call_mode;
 use crate::cache::{CachedFunction, CallStatus, ReturnKind, Tier};
-use crate::key::KeyWriter;
-use crate::local::{Form, FunctionNumber, Name, SHARED, Sought, Value, Within};
+use crate::key::{KeyWriter, ShortKey};
+use crate::local::{Form, FunctionNumber, Local, Name, Named, SHARED, ShortName, Value, Within};
 use crate::pond::Millpond;
 use crate::scope;
 
+/// The cache that a function says it uses, as the type that it has here.
+#[inline(always)]
+pub const fn borrowed(pond: Option<&Millpond>) -> Option<&Millpond> {
+    pond
+}
+
+/// What came of a look under a short key.
+#[derive(Debug)]
+pub enum Looked<R> {
+    /// What the call returns.
+    Hit(R),
+    /// Nothing is kept, or nobody was to look.
+    Missed,
+    /// The key is not short.
+    Unknown,
+}
+
 /// The value that this process keeps of a function with `local = "5s"`, in this cache or the current one.
 #[inline(always)]
-pub fn hit_near<K: ReturnKind>(
+pub fn look_near<K: ReturnKind>(
     function: &'static CachedFunction,
-    key: &mut KeyWriter,
+    key: ShortKey,
     when: bool,
     kind: K,
     form: Form<K::Value>,
     pond: Option<&Millpond>,
-) -> Option<K::Return> {
-    if !when {
-        return None;
-    }
-    hit((SHARED, function.within()), key, kind, form, pond)
+) -> Looked<K::Return> {
+    look((SHARED, function.within()), key, when, kind, form, pond)
 }
 
 /// The value that is kept of a function with `local = "only"`, in this cache or the current one.
 #[inline(always)]
-pub fn hit_only<K: ReturnKind>(
+pub fn look_only<K: ReturnKind>(
     number: &'static FunctionNumber,
-    key: &mut KeyWriter,
+    key: ShortKey,
     when: bool,
     kind: K,
     form: Form<K::Value>,
     pond: Option<&Millpond>,
-) -> Option<K::Return> {
-    if !when {
-        return None;
-    }
-    hit((number.get(), Within::ANY), key, kind, form, pond)
+) -> Looked<K::Return> {
+    look((number.get(), Within::ANY), key, when, kind, form, pond)
 }
 
 /// What depends on the type; the rest is compiled once.
 #[inline(always)]
-fn hit<K: ReturnKind>(
+fn look<K: ReturnKind>(
     (function, within): (u32, Within),
-    key: &mut KeyWriter,
+    key: ShortKey,
+    when: bool,
     kind: K,
     form: Form<K::Value>,
     pond: Option<&Millpond>,
-) -> Option<K::Return> {
-    let value = look(function, key, within, pond)?;
-    let Some(value) = (form.restore)(value) else {
-        other_type(function, key, pond);
-        return None;
-    };
-    if call_mode::requested().reports {
-        report_hit(function, key, pond, (form.is_null)(&value));
+) -> Looked<K::Return> {
+    if !when || call_mode::requested().mode.is_some() {
+        return Looked::Missed;
     }
-    key.recycle();
-    Some(kind.success(value))
-}
-
-#[inline(always)]
-fn look(
-    function: u32,
-    key: &mut KeyWriter,
-    within: Within,
-    pond: Option<&Millpond>,
-) -> Option<Value> {
-    if call_mode::requested().mode.is_some() {
-        return None;
-    }
-    let (key, padded) = key.settled()?;
-    let sought = Sought {
-        function,
-        key,
-        padded,
+    let Some(key) = key.settled() else {
+        return Looked::Unknown;
     };
-    match scope::without_scope(pond) {
-        Some(pond) => pond.0.cache.local.get(&sought, within),
-        None => look_in_scope(&sought, within, pond),
+    let name = ShortName::new(function, key);
+    let found = match scope::without_scope(pond) {
+        Some(pond) => pond.0.cache.local.get_short(&name, within),
+        None => look_in_scope(&name, within, pond),
+    };
+    match found.and_then(|value| returned(value, &name, kind, form, pond)) {
+        Some(returned) => Looked::Hit(returned),
+        None => Looked::Missed,
     }
 }
 
 #[inline(never)]
-fn look_in_scope(sought: &Sought<'_>, within: Within, pond: Option<&Millpond>) -> Option<Value> {
-    let get = |pond: &Millpond| pond.0.cache.local.get(sought, within);
+fn look_in_scope(name: &ShortName, within: Within, pond: Option<&Millpond>) -> Option<Value> {
+    in_scope(pond, |local| local.get_short(name, within))
+}
+
+fn in_scope(pond: Option<&Millpond>, get: impl Fn(&Local) -> Option<Value>) -> Option<Value> {
+    let get = |pond: &Millpond| get(&pond.0.cache.local);
     match pond {
         None => scope::with_current(get),
         Some(_) if scope::is_bypassed() => None,
@@ -97,31 +98,91 @@ fn look_in_scope(sought: &Sought<'_>, within: Within, pond: Option<&Millpond>) -
     }
 }
 
+/// What a call returns that found this value, if the function can use it.
+#[inline(always)]
+fn returned<K: ReturnKind>(
+    value: Value,
+    name: &impl Named,
+    kind: K,
+    form: Form<K::Value>,
+    pond: Option<&Millpond>,
+) -> Option<K::Return> {
+    let Some(value) = (form.restore)(value) else {
+        other_type(name, pond);
+        return None;
+    };
+    if call_mode::requested().reports {
+        report_hit(name, pond, (form.is_null)(&value));
+    }
+    Some(kind.success(value))
+}
+
+impl<R> Looked<R> {
+    /// The value under this key, which was not looked up yet if it is not short.
+    pub fn or_near<K: ReturnKind<Return = R>>(
+        &self,
+        function: &'static CachedFunction,
+        key: &mut KeyWriter,
+        kind: K,
+        form: Form<K::Value>,
+        pond: Option<&Millpond>,
+    ) -> Option<R> {
+        self.or_any((SHARED, function.within()), key, kind, form, pond)
+    }
+
+    /// The same of a function with `local = "only"`.
+    pub fn or_only<K: ReturnKind<Return = R>>(
+        &self,
+        number: &'static FunctionNumber,
+        key: &mut KeyWriter,
+        kind: K,
+        form: Form<K::Value>,
+        pond: Option<&Millpond>,
+    ) -> Option<R> {
+        self.or_any((number.get(), Within::ANY), key, kind, form, pond)
+    }
+
+    #[inline(never)]
+    fn or_any<K: ReturnKind<Return = R>>(
+        &self,
+        (function, within): (u32, Within),
+        key: &mut KeyWriter,
+        kind: K,
+        form: Form<K::Value>,
+        pond: Option<&Millpond>,
+    ) -> Option<R> {
+        let Self::Unknown = self else {
+            return None;
+        };
+        let name = Name {
+            function,
+            key: key.settled()?,
+        };
+        let value = in_scope(pond, |local| local.get(name, within))?;
+        let returned = returned(value, &name, kind, form, pond)?;
+        key.recycle();
+        Some(returned)
+    }
+}
+
 /// A value was found that the function cannot use.
 #[cold]
 #[inline(never)]
-fn other_type(function: u32, key: &mut KeyWriter, pond: Option<&Millpond>) {
-    let Some(key) = key.settled_text() else {
-        return;
-    };
-    let name = Name { function, key };
-    in_pond(pond, |pond| {
-        pond.0.cache.local.was_no_hit(name);
-        None::<()>
+fn other_type(name: &impl Named, pond: Option<&Millpond>) {
+    name.with_name(|name| {
+        in_pond(pond, |pond| {
+            pond.0.cache.local.was_no_hit(name);
+            None::<()>
+        })
     });
 }
 
 /// A call was answered by what is kept, and its caller wants to know.
 #[cold]
 #[inline(never)]
-fn report_hit(function: u32, key: &mut KeyWriter, pond: Option<&Millpond>, is_null: bool) {
-    let age = key.settled_text().and_then(|key| {
-        let name = Name { function, key };
-        in_pond(pond, |pond| {
-            let known = pond.0.cache.local.known(name);
-            known.map(|known| known.age)
-        })
-    });
+fn report_hit(name: &impl Named, pond: Option<&Millpond>, is_null: bool) {
+    let known = name.with_name(|name| in_pond(pond, |pond| pond.0.cache.local.known(name)));
+    let age = known.map(|known| known.age);
     let (_, reporting) = call_mode::take();
     reporting.say(|| CallStatus::found(is_null, Tier::Local, age));
 }

@@ -3,7 +3,7 @@
 use super::staleness::{Ahead, Staleness};
 use crate::client::tags::TagsOf;
 use crate::encoding::Encoding;
-use crate::key::{KeyWriter, Tag};
+use crate::key::{KeyWriter, Short, ShortKey, Tag};
 use crate::local::Within;
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ pub struct CachedFunction {
     pub(crate) ttl: Duration,
     pub(crate) null_ttl: Option<Duration>,
     pub(crate) version: Option<u32>,
+    /// What its keys begin with, where that is short.
+    head: Option<Short>,
     pub(crate) flight: bool,
     pub(crate) encoding: Encoding,
     pub(crate) jitter: Option<f32>,
@@ -132,6 +134,7 @@ impl CachedFunction {
             ttl,
             null_ttl,
             version: None,
+            head: Short::head(prefix, None),
             flight: true,
             encoding: Encoding {
                 compress: false,
@@ -168,6 +171,7 @@ impl CachedFunction {
     #[must_use]
     pub const fn version(mut self, version: u32) -> Self {
         self.version = Some(version);
+        self.head = Short::head(self.prefix, Some(version));
         self
     }
 
@@ -382,6 +386,16 @@ impl CachedFunction {
     }
 }
 
+impl ShortKey {
+    /// The beginning of the key of a call.
+    #[expect(clippy::inline_always, reason = "it is known at compile time")]
+    #[inline(always)]
+    #[must_use]
+    pub fn new(function: &CachedFunction) -> Self {
+        Self::beginning(function.head)
+    }
+}
+
 impl KeyWriter {
     /// The writer for the key of a call.
     pub fn new(function: &CachedFunction) -> Self {
@@ -389,10 +403,8 @@ impl KeyWriter {
     }
 
     /// The same for a key that most calls only look at.
-    #[expect(clippy::inline_always, reason = "the prefix is known at compile time")]
-    #[inline(always)]
-    pub fn on_stack(function: &CachedFunction) -> Self {
-        Self::on_stack_under(function.prefix, function.version)
+    pub fn on_scratch(function: &CachedFunction) -> Self {
+        Self::on_scratch_under(function.prefix, function.version)
     }
 
     /// The writer for `key!`.

@@ -143,7 +143,6 @@ impl Load {
         let keep = Keep {
             value: value?,
             life,
-            within,
             bytes: plain.len(),
             prefix: function.prefix,
         };

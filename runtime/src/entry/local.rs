@@ -108,7 +108,6 @@ pub(crate) fn keep<T>(
         value: (form.keep)(value),
         life,
         bytes: (form.bytes)(value),
-        within: life,
         prefix: entry.function.prefix,
     };
     let is_kept = entry.cache.local.replace(entry.name(), sample, keep);

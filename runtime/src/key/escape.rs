@@ -28,7 +28,8 @@ fn is_special(c: char) -> bool {
 }
 
 /// Whether a byte is a character that needs no encoding. Those that are no ASCII are looked at as characters.
-fn is_plain(byte: u8) -> bool {
+#[inline]
+pub(super) fn is_plain(byte: u8) -> bool {
     const PLAIN: [bool; 256] = {
         let mut plain = [false; 256];
         let mut byte = b'!';

@@ -127,8 +127,13 @@ pub(crate) fn is_reserved(segment: &[u8]) -> bool {
 /// Whether a key ends in one, be it a whole segment or not: a look at its last bytes, since every key is asked.
 #[inline]
 pub(super) fn ends_reserved(key: &[u8]) -> bool {
-    // Most keys end in a digit.
-    matches!(key.last(), Some(b'd' | b't' | b'e')) && ends_in_reserved(key)
+    ends_like_reserved(key) && ends_in_reserved(key)
+}
+
+/// Whether the last byte is that of a reserved word. Most keys end in a digit.
+#[inline]
+pub(super) fn ends_like_reserved(key: &[u8]) -> bool {
+    matches!(key.last(), Some(b'd' | b't' | b'e'))
 }
 
 fn ends_in_reserved(key: &[u8]) -> bool {

@@ -1,20 +1,22 @@
 //! Keys from templates: what the macros drive, and what may stand in a template.
 
 mod direct;
+mod short_key;
 
 use super::Key;
-use super::escape::{encode_from, stays_as_it_is};
+use super::escape::encode_from;
 use super::full::{ends_reserved, is_reserved};
-use super::text::{Padded, Text};
+use super::scratch;
 use crate::hex::hex;
 use crate::json::{self, Order};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+pub use short_key::ShortKey;
 use std::fmt::{self, Display, Write};
 
 /// Builds a key from a template; the macros drive it.
 pub struct KeyWriter {
-    text: Text,
+    text: String,
     prefix: usize,
     /// Whether anything follows the prefix, and the colon that is there in any case.
     parted: bool,
@@ -31,24 +33,20 @@ impl fmt::Debug for KeyWriter {
 impl KeyWriter {
     /// A key under this prefix and version.
     pub(crate) fn under(prefix: &str, version: Option<u32>) -> Self {
-        Self::within(Text::with_capacity(prefix.len() + 48), prefix, version)
+        Self::within(String::with_capacity(prefix.len() + 48), prefix, version)
     }
 
     /// The same for a key that most calls only look at.
-    #[expect(clippy::inline_always, reason = "the prefix is known at compile time")]
-    #[inline(always)]
-    pub(crate) fn on_stack_under(prefix: &str, version: Option<u32>) -> Self {
-        Self::within(Text::on_stack(), prefix, version)
+    pub(crate) fn on_scratch_under(prefix: &str, version: Option<u32>) -> Self {
+        Self::within(scratch::take(), prefix, version)
     }
 
-    #[expect(clippy::inline_always, reason = "as above")]
-    #[inline(always)]
-    fn within(mut text: Text, prefix: &str, version: Option<u32>) -> Self {
+    fn within(mut text: String, prefix: &str, version: Option<u32>) -> Self {
         text.push_str(prefix);
         if let Some(version) = version {
-            push_version(&mut text, version);
+            let _ = write!(text, "@{version}");
         }
-        text.push_str(":");
+        text.push(':');
         Self {
             text,
             prefix: prefix.len(),
@@ -60,7 +58,7 @@ impl KeyWriter {
     /// A text that has no prefix.
     pub(super) fn whole() -> Self {
         Self {
-            text: Text::with_capacity(48),
+            text: String::with_capacity(48),
             prefix: 0,
             parted: true,
             problem: None,
@@ -68,7 +66,6 @@ impl KeyWriter {
     }
 
     /// The colon behind the prefix stays.
-    #[inline]
     fn begin(&mut self) {
         self.parted = true;
     }
@@ -82,22 +79,13 @@ impl KeyWriter {
     /// `<name>`
     pub fn part<T: KeyPart + ?Sized>(&mut self, value: &T) {
         self.begin();
-        let start = self.text.as_bytes().len();
+        let start = self.text.len();
         if value.render(&mut self.text).is_err() {
             self.problem = Some(
                 "the Display of an argument in the key failed; fix it, or use another template",
             );
         }
-        self.encode_from(start);
-    }
-
-    /// Encodes what stands behind `start`.
-    #[inline]
-    fn encode_from(&mut self, start: usize) {
-        let part = self.text.as_bytes().get(start..).unwrap_or_default();
-        if !stays_as_it_is(part) {
-            encode_from(self.text.long(), start);
-        }
+        encode_from(&mut self.text, start);
     }
 
     /// `<name?>`
@@ -128,51 +116,32 @@ impl KeyWriter {
     }
 
     /// Makes the text that of the key, once all of it is written.
-    #[inline]
     fn settle(&mut self) {
-        if !self.parted || ends_reserved(self.text.as_bytes()) {
-            self.settle_ending();
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn settle_ending(&mut self) {
         if ends_reserved(self.text.as_bytes()) {
-            encode_reserved(self.text.long());
+            encode_reserved(&mut self.text);
         }
         if !self.parted {
             // Nothing came after the colon.
             self.parted = true;
-            self.text.pop_colon();
+            self.text.pop();
         }
     }
 
     /// The text of the key, to be looked up; nothing if it was made of arguments that it cannot be made of.
-    #[inline]
-    pub(crate) fn settled(&mut self) -> Option<(&[u8], Option<&Padded>)> {
+    pub(crate) fn settled(&mut self) -> Option<&str> {
         self.settle();
-        match self.problem {
-            None => Some(self.text.padded()),
-            Some(_) => None,
-        }
-    }
-
-    /// The same as text.
-    pub(crate) fn settled_text(&mut self) -> Option<&str> {
-        std::str::from_utf8(self.settled()?.0).ok()
+        self.problem.is_none().then_some(self.text.as_str())
     }
 
     /// Nobody needs the text any more.
-    #[inline]
     pub(crate) fn recycle(&mut self) {
-        self.text.recycle();
+        scratch::keep(std::mem::take(&mut self.text));
     }
 
     /// The key. One that cannot be used says so on use.
     pub fn finish(&mut self) -> Key {
         self.settle();
-        let text = self.text.take();
+        let text = std::mem::take(&mut self.text);
         let prefix = match self.prefix {
             0 => first_segment(&text),
             prefix => prefix,
@@ -183,12 +152,6 @@ impl KeyWriter {
             problem: self.problem,
         }
     }
-}
-
-#[cold]
-#[inline(never)]
-fn push_version(text: &mut Text, version: u32) {
-    let _ = write!(text, "@{version}");
 }
 
 /// How long the prefix of a text is that came without one.

@@ -12,6 +12,9 @@ const LANES: usize = SHARED + OWN;
 /// So many counters of one lane lie together, on cache lines that belong to the lane.
 const TOGETHER: usize = 64;
 const CHUNKS: usize = 64;
+/// The last number, which functions share where a program has more of them.
+pub(super) const LAST: u32 = 4_095;
+const _: () = assert!(LAST as usize + 1 == CHUNKS * TOGETHER);
 
 pub(super) struct Lanes {
     chunks: [OnceLock<Box<[AtomicU64]>>; CHUNKS],
@@ -94,12 +97,11 @@ fn begun(chunk: &OnceLock<Box<[AtomicU64]>>) -> &[AtomicU64] {
 }
 
 impl Lanes {
-    /// The chunk of a number, and the place in a lane. A program has fewer functions than there are numbers.
+    /// The chunk of a number up to [`LAST`], and the place in a lane.
     #[inline]
     fn place(number: u32) -> (usize, usize) {
-        let number = usize::try_from(number).unwrap_or(usize::MAX);
-        let number = number.min(CHUNKS * TOGETHER - 1);
-        (number / TOGETHER, number % TOGETHER)
+        let number = number as usize;
+        (number / TOGETHER % CHUNKS, number % TOGETHER)
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 //! What values are kept under.
 
-use crate::key::Padded;
+use crate::key::Short;
 use quick_cache::Equivalent;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -71,131 +71,156 @@ impl Name<'_> {
         self.function == SHARED
     }
 
-    pub(super) fn sought(&self) -> Sought<'_> {
-        Sought {
-            function: self.function,
-            key: self.key.as_bytes(),
-            padded: None,
-        }
+    pub(super) fn short(self) -> Option<ShortName> {
+        let key = Short::of(self.key.as_bytes())?;
+        Some(ShortName::new(self.function, key))
     }
 
     pub(super) fn owned(self) -> OwnedName {
-        let Self { function, key } = self;
-        let mut padded = Padded::default();
-        match padded.get_mut(..key.len()) {
-            Some(room) => {
-                room.copy_from_slice(key.as_bytes());
-                OwnedName::Short {
-                    function,
-                    length: u8::try_from(key.len()).unwrap_or(u8::MAX),
-                    key: padded,
-                }
-            }
-            None => OwnedName::Long {
-                function,
-                key: key.into(),
-            },
+        match self.short() {
+            Some(short) => OwnedName::Short(short),
+            None => OwnedName::Long(self.function, self.key.into()),
         }
     }
 }
 
 impl Hash for Name<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.sought().hash(state);
-    }
-}
-
-/// A name to be looked up.
-pub(crate) struct Sought<'a> {
-    pub(crate) function: u32,
-    pub(crate) key: &'a [u8],
-    /// The first bytes of the key, and zeros behind it, where they are at hand.
-    pub(crate) padded: Option<&'a Padded>,
-}
-
-impl Hash for Sought<'_> {
-    #[inline]
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(self.key);
-        state.write_u32(self.function);
-    }
-}
-
-impl Equivalent<OwnedName> for Sought<'_> {
-    #[inline]
-    fn equivalent(&self, other: &OwnedName) -> bool {
-        match other {
-            OwnedName::Short {
-                function,
-                length,
-                key,
-            } => {
-                let length = usize::from(*length);
-                self.function == *function
-                    && self.key.len() == length
-                    && match self.padded {
-                        // Of a known length, this is a few instructions.
-                        Some(padded) => padded == key,
-                        None => key.starts_with(self.key),
-                    }
-            }
-            OwnedName::Long { function, key } => {
-                self.function == *function && *self.key == *key.as_bytes()
-            }
+        match self.short() {
+            Some(short) => short.hash(state),
+            None => LongName(*self).hash(state),
         }
     }
 }
 
 impl Equivalent<OwnedName> for Name<'_> {
     fn equivalent(&self, other: &OwnedName) -> bool {
-        self.sought().equivalent(other)
+        match other {
+            OwnedName::Short(other) => self.short().as_ref() == Some(other),
+            OwnedName::Long(..) => LongName(*self).equivalent(other),
+        }
+    }
+}
+
+/// The name of an entry whose key is short: the words of the key, and the function with the length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ShortName([u64; 4]);
+
+impl ShortName {
+    #[inline]
+    pub(crate) fn new(function: u32, key: Short) -> Self {
+        let [first, second, third] = key.words();
+        let last = u64::from(function) | u64::from(key.len()) << 32;
+        Self([first, second, third, last])
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the other half is cut off")]
+    fn function(&self) -> u32 {
+        self.0[3] as u32
+    }
+
+    fn key(&self) -> Short {
+        let [first, second, third, last] = self.0;
+        Short::of_words([first, second, third], last >> 32)
+    }
+}
+
+/// What a value may be kept under.
+pub(crate) trait Named {
+    /// What this gets from the name with its text.
+    fn with_name<T>(&self, get: impl FnOnce(Name<'_>) -> T) -> T;
+}
+
+impl Named for Name<'_> {
+    fn with_name<T>(&self, get: impl FnOnce(Name<'_>) -> T) -> T {
+        get(*self)
+    }
+}
+
+impl Named for ShortName {
+    fn with_name<T>(&self, get: impl FnOnce(Name<'_>) -> T) -> T {
+        get(Name {
+            function: self.function(),
+            key: self.key().text(&self.key().bytes()),
+        })
+    }
+}
+
+impl Hash for ShortName {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [first, second, third, last] = self.0;
+        state.write_u128(u128::from(first) | u128::from(second) << 64);
+        state.write_u128(u128::from(third) | u128::from(last) << 64);
+    }
+}
+
+impl Equivalent<OwnedName> for ShortName {
+    #[inline]
+    fn equivalent(&self, other: &OwnedName) -> bool {
+        matches!(other, OwnedName::Short(other) if other == self)
+    }
+}
+
+/// The name of an entry whose key is not short.
+pub(super) struct LongName<'a>(pub(super) Name<'a>);
+
+impl Hash for LongName<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Name { function, key } = self.0;
+        state.write(key.as_bytes());
+        state.write_u32(function);
+    }
+}
+
+impl Equivalent<OwnedName> for LongName<'_> {
+    fn equivalent(&self, other: &OwnedName) -> bool {
+        let Name { function, key } = self.0;
+        matches!(other, OwnedName::Long(other, text) if *other == function && **text == *key)
     }
 }
 
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum OwnedName {
     /// In the table itself: one place less in memory to go to.
-    Short {
-        function: u32,
-        length: u8,
-        key: Padded,
-    },
-    Long {
-        function: u32,
-        key: Box<str>,
-    },
+    Short(ShortName),
+    Long(u32, Box<str>),
 }
 
 impl OwnedName {
     pub(super) fn is_shared(&self) -> bool {
-        self.borrowed().is_shared()
-    }
-
-    pub(super) fn key(&self) -> &str {
-        match self {
-            Self::Short { length, key, .. } => {
-                let key = key.get(..usize::from(*length)).unwrap_or_default();
-                std::str::from_utf8(key).unwrap_or_default()
+        SHARED
+            == match self {
+                Self::Short(short) => short.function(),
+                Self::Long(function, _) => *function,
             }
-            Self::Long { key, .. } => key,
-        }
     }
 
-    pub(super) fn borrowed(&self) -> Name<'_> {
-        let (Self::Short { function, .. } | Self::Long { function, .. }) = self;
-        Name {
-            function: *function,
-            key: self.key(),
+    /// What this gets from the text of the key.
+    pub(super) fn with_key<T>(&self, get: impl FnOnce(&str) -> T) -> T {
+        match self {
+            Self::Short(short) => short.with_name(|name| get(name.key)),
+            Self::Long(_, key) => get(key),
         }
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        u64::try_from(self.key().len()).unwrap_or(u64::MAX)
+        match self {
+            Self::Short(short) => short.key().len().into(),
+            Self::Long(_, key) => u64::try_from(key.len()).unwrap_or(u64::MAX),
+        }
     }
 }
 
 impl Hash for OwnedName {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.borrowed().hash(state);
+        match self {
+            Self::Short(short) => short.hash(state),
+            Self::Long(function, key) => LongName(Name {
+                function: *function,
+                key,
+            })
+            .hash(state),
+        }
     }
 }

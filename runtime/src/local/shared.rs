@@ -62,11 +62,11 @@ impl Local {
         };
         let names = values.iter().map(|(name, _)| name);
         let names: Vec<OwnedName> = names
-            .filter(|name| name.is_shared() && matches(name.key()))
+            .filter(|name| name.is_shared() && name.with_key(matches))
             .collect();
         // One by one, so that destructors of the user's run without a lock.
         for name in names {
-            values.remove(&name.borrowed());
+            values.remove(&name);
         }
     }
 }

@@ -216,6 +216,17 @@ impl Command {
         }
     }
 
+    /// The keys of an `MGET`, and nothing of any other command.
+    pub(crate) fn mget(&self) -> Option<&[Bytes]> {
+        match &self.call {
+            Call::Plain(words) => words
+                .split_first()
+                .filter(|(name, keys)| **name == "MGET" && !keys.is_empty()),
+            Call::Script { .. } | Call::Transaction(_) => None,
+        }
+        .map(|(_, keys)| keys)
+    }
+
     /// It may be repeated only if nothing in it changes anything.
     pub(crate) fn transaction(commands: Vec<Vec<Bytes>>) -> Self {
         let name = |command: &Vec<Bytes>| command.first().map(|name| Effect::of(name));

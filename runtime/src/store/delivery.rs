@@ -4,11 +4,13 @@
 
 mod line;
 
-use super::command::Effect;
+use super::command::{Effect, Reply};
+use super::merging::Merging;
 use super::repeat::{Failure, Patience, Stage, Tries};
 use super::respite;
 use super::sequence::{Said, open_again};
-use super::transport::{Answer, Encoded, Kind, Outgoing, Transport};
+use super::server_error::not_run;
+use super::transport::{Answer, Encoded, Kind, Outgoing, Transport, sent};
 use super::turn::Turn;
 use super::until::Until;
 use super::waiting::{Few, Replies, Request};
@@ -52,6 +54,8 @@ struct Open<C> {
 /// What one exchange carries.
 struct Load<B> {
     places: Few<Place>,
+    /// How many of them leave as one command.
+    runs: Few<usize>,
     /// How many commands of callers it holds.
     count: usize,
     encoded: Encoded<B>,
@@ -89,7 +93,7 @@ impl<T: Transport> Delivery<T> {
             },
             requests: requests.into_iter().map(open).collect(),
             tries: Tries::new(patience, asked, within),
-            apart: Apart::Together,
+            apart: Apart::Nothing,
             strays: 0,
             has_reopened: false,
             respite: None,
@@ -136,10 +140,11 @@ impl<T: Transport> Delivery<T> {
             .unwrap_or_else(|| Err(not_connected()));
         let connection = match connection {
             Ok(connection) => connection,
-            Err(failure) => return self.fail(&self.all_unsettled(), &failure),
+            Err(failure) => return self.fail(&self.all_unsettled(), false, &failure),
         };
         let Load {
             places,
+            runs,
             count,
             encoded,
         } = self.next_load()?;
@@ -163,22 +168,28 @@ impl<T: Transport> Delivery<T> {
             meter.bytes_sent.add_len(bytes);
         }
         match result {
-            Ok(answers) if answers.len() == places.len() => {
+            Ok(answers) if answers.len() == runs.len() => {
                 if answers.iter().any(Answer::is_of_wrong_node) {
                     self.strays += 1;
                     transport.renew(&connection, self.strays);
                 }
-                self.take(&places, answers)
+                self.weigh(&places, &runs, &answers);
+                if runs.len() == places.len() {
+                    self.take(&places, answers)
+                } else {
+                    let (places, answers) = self.divide(&places, &runs, answers);
+                    self.take(&places, answers)
+                }
             }
             Ok(answers) => {
-                let (came, wanted) = (answers.len(), places.len());
+                let (came, wanted) = (answers.len(), runs.len());
                 let error = Error::new(
                     ErrorKind::Protocol,
                     format!("{came} answers came for {wanted} commands"),
                 );
-                self.fail(&places, &Failure::garbled(error))
+                self.fail(&places, false, &Failure::garbled(error))
             }
-            Err(failure) => self.fail(&places, &failure),
+            Err(failure) => self.fail(&places, runs.len() < places.len(), &failure),
         }
     }
 
@@ -188,12 +199,13 @@ impl<T: Transport> Delivery<T> {
         let mut places: Few<Place> = Few::new();
         let mut commands: Few<&T::Command> = Few::new();
         let (mut bytes, mut has_alone) = (0, false);
+        let most_merged = self.most_merged();
         'full: for (at, request) in self.requests.iter_mut().enumerate() {
             let Open { lines, turn, .. } = request;
             if lines.iter().all(Line::is_settled) {
                 continue;
             }
-            if !places.is_empty() && (self.apart != Apart::Together || has_alone) {
+            if !places.is_empty() && (self.apart >= Apart::Callers || has_alone) {
                 break;
             }
             if !turn.leave() {
@@ -222,11 +234,114 @@ impl<T: Transport> Delivery<T> {
                 commands.push(command);
             }
         }
+        let runs = runs(&commands, most_merged);
         (!places.is_empty()).then(|| Load {
-            count: commands.iter().map(|command| command.count()).sum(),
-            encoded: self.transport.encode(&commands),
+            count: runs.iter().map(|commands| sent(commands)).sum(),
+            encoded: self.transport.encode(&runs),
+            runs: runs.iter().map(|commands| commands.len()).collect(),
             places,
         })
+    }
+
+    /// Most keys that one command may read for several.
+    fn most_merged(&self) -> usize {
+        match self.apart {
+            Apart::Nothing if self.kind == Kind::Reads => {
+                self.transport.merging().map_or(0, Merging::most_keys)
+            }
+            _ => 0,
+        }
+    }
+
+    /// Takes note of how much came for each key that was read.
+    fn weigh(&self, places: &[Place], runs: &[usize], answers: &[Answer]) {
+        let Some(merging) = self
+            .transport
+            .merging()
+            .filter(|_| self.kind == Kind::Reads)
+        else {
+            return;
+        };
+        let (mut at, mut keys, mut bytes) = (0, 0, 0);
+        for (answer, count) in answers.iter().zip(runs) {
+            let first = places.get(at..=at).unwrap_or_default();
+            at += count;
+            if let Answer::Reply(Reply::Array(items)) = answer
+                && self.keys(first) > 0
+            {
+                keys += items.len();
+                bytes += items.iter().map(bulk_len).sum::<usize>();
+            }
+        }
+        if keys > 0 {
+            merging.read(keys, bytes);
+        }
+    }
+
+    /// The answers to what left as one, as each of its commands would have got them. What is not to be divided leaves
+    /// again, each for itself.
+    fn divide(
+        &mut self,
+        places: &[Place],
+        runs: &[usize],
+        answers: Vec<Answer>,
+    ) -> (Few<Place>, Vec<Answer>) {
+        let (mut settled, mut each) = (
+            Few::with_capacity(places.len()),
+            Vec::with_capacity(places.len()),
+        );
+        let mut rest = places;
+        for (answer, &count) in answers.into_iter().zip(runs) {
+            let Some((here, after)) = rest.split_at_checked(count) else {
+                break;
+            };
+            rest = after;
+            match answer {
+                Answer::Reply(Reply::Array(items))
+                    if count > 1 && items.len() == self.keys(here) =>
+                {
+                    let mut items = items.into_iter();
+                    for &place in here {
+                        let own = items.by_ref().take(self.keys(&[place])).collect();
+                        each.push(Answer::Reply(Reply::Array(own)));
+                        settled.push(place);
+                    }
+                }
+                Answer::Error(text) if self.is_no_matter_of_size(&text) => {
+                    each.extend(here.iter().map(|_| Answer::Error(text.clone())));
+                    settled.extend_from_slice(here);
+                }
+                answer if count == 1 => {
+                    each.push(answer);
+                    settled.extend_from_slice(here);
+                }
+                _ => {
+                    self.apart = Apart::Together;
+                    if let Some(merging) = self.transport.merging() {
+                        merging.refused();
+                    }
+                }
+            }
+        }
+        (settled, each)
+    }
+
+    /// Whether a server that says so would say it of fewer keys, too.
+    fn is_no_matter_of_size(&self, text: &str) -> bool {
+        not_run(text).is_some() || asks_for_respite(&self.transport.worded(text)).is_some()
+    }
+
+    /// How many keys these commands read, which are an `MGET` each.
+    fn keys(&self, places: &[Place]) -> usize {
+        let line = |&(request, line): &Place| {
+            self.requests
+                .get(request)?
+                .lines
+                .get(line)?
+                .command()
+                .keys()
+        };
+        places.iter().filter_map(line).sum()
     }
 
     /// Notes the answers; an error if some command should be sent again after a pause.
@@ -278,10 +393,13 @@ impl<T: Transport> Delivery<T> {
     }
 
     /// Settles what must not be sent again; the error back if something is to be, after a pause.
-    fn fail(&mut self, places: &[Place], failure: &Failure) -> Option<Error> {
+    fn fail(&mut self, places: &[Place], merged: bool, failure: &Failure) -> Option<Error> {
         if failure.stage == Stage::Refused
-            && let Some(finer) = Apart::finer(places)
+            && let Some(finer) = Apart::finer(places, merged)
         {
+            if let Some(merging) = self.transport.merging().filter(|_| merged) {
+                merging.refused();
+            }
             self.apart = finer;
             return None;
         }
@@ -348,6 +466,30 @@ impl<T: Transport> Delivery<T> {
         let open = lines.filter(|(_, line)| !line.is_settled());
         open.map(|(place, _)| place).collect()
     }
+}
+
+fn bulk_len(reply: &Reply) -> usize {
+    match reply {
+        Reply::Bulk(bytes) => bytes.len(),
+        _ => 0,
+    }
+}
+
+/// Reads that follow each other, as far as they may leave as one command; any other command alone.
+fn runs<'a, C: Outgoing>(commands: &'a [&'a C], most_keys: usize) -> Few<&'a [&'a C]> {
+    let mut runs = Few::new();
+    let mut rest = commands;
+    while !rest.is_empty() {
+        let mut keys = 0;
+        let fits = |command: &&&C| {
+            keys += command.keys().unwrap_or(usize::MAX / 2);
+            keys <= most_keys
+        };
+        let (run, after) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+        runs.push(run);
+        rest = after;
+    }
+    runs
 }
 
 fn line<C>(requests: &mut [Open<C>], (request, line): Place) -> Option<&mut Line<C>> {

@@ -13,6 +13,7 @@ mod watched;
 mod wire;
 
 use super::auto_pipeline::{AutoPipeline, BACKLOG};
+use super::merging::Merging;
 use super::per_runtime::PerRuntime;
 use super::repeat::Patience;
 use super::waiting::{LONGEST, Replies};
@@ -157,6 +158,7 @@ impl Inner {
                     self.largest_reply,
                 )),
                 meter: Arc::clone(&self.meter),
+                merging: Merging::default(),
             };
             Ok(AutoPipeline::new(transport, self.limits, self.patience))
         });

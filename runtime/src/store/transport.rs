@@ -2,6 +2,7 @@
 //! goes. Queueing (`pipeline.rs`) and repeating (`delivery.rs`) are the same for all of them.
 
 use super::command::{Command, Effect, Reply};
+use super::merging::Merging;
 use super::repeat::Failure;
 use super::server_error::{NotRun, not_run};
 use super::until::Until;
@@ -23,11 +24,22 @@ pub(crate) trait Outgoing: Sized + Send + Sync + 'static {
     /// How many commands of the caller's it stands for: more than one for a transaction.
     fn count(&self) -> usize;
 
+    /// How many keys it reads, if it is an `MGET`: several of those may leave as one.
+    fn keys(&self) -> Option<usize>;
+
     /// Whether nothing else may leave in the same exchange.
     fn is_alone(&self) -> bool;
 
     /// Sends the script in full from now on. False if it already did, or if this is no script.
     fn send_source(&mut self) -> bool;
+}
+
+/// How many commands these are for the server, which may be one.
+pub(crate) fn sent<C: Outgoing>(commands: &[&C]) -> usize {
+    match commands {
+        [command] => command.count(),
+        _ => 1,
+    }
 }
 
 /// Which of the two queues a request waits in. Reads never wait for writes.
@@ -80,9 +92,13 @@ pub(crate) trait Transport: Send + Sync + 'static {
         once: bool,
     ) -> impl Future<Output = Result<Self::Connection, Failure>> + MaybeSend;
 
-    fn encode(&self, commands: &[&Self::Command]) -> Encoded<Self::Body>;
+    /// Whether reads that leave together do so as one, and how many; nothing where each finds its own node.
+    fn merging(&self) -> Option<&Merging>;
 
-    /// Sends the body and waits for the answers until `until`: one for each encoded command.
+    /// What is to leave. Of several commands in one place, all are an `MGET`, and leave as one.
+    fn encode(&self, commands: &[&[&Self::Command]]) -> Encoded<Self::Body>;
+
+    /// Sends the body and waits for the answers until `until`: one for each place in what was encoded.
     fn exchange(
         &self,
         connection: &Self::Connection,

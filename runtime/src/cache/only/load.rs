@@ -105,7 +105,6 @@ impl OnlyLoad {
             let keep = Keep {
                 value: Arc::clone(&value),
                 life,
-                within: life,
                 bytes,
                 prefix: entry.function.prefix,
             };

@@ -1,7 +1,7 @@
 //! Integers and text in a key, which most ids are. The macros see how a type is spelled and not what it is, so methods
 //! decide: those of an integer or a text come first, and those of any other type are found by dereferencing.
 
-use super::{KeyPart, KeyWriter};
+use super::{KeyPart, KeyWriter, encode_from};
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
@@ -34,9 +34,9 @@ impl KeyWriter {
     /// What the `Display` of a text writes, without its machinery.
     fn text(&mut self, value: &str) {
         self.begin();
-        let start = self.text.as_bytes().len();
+        let start = self.text.len();
         self.text.push_str(value);
-        self.encode_from(start);
+        encode_from(&mut self.text, start);
     }
 }
 

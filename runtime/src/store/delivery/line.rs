@@ -92,18 +92,23 @@ impl<C: Outgoing> Line<C> {
     }
 }
 
-/// What may share an exchange, made finer each time the server refuses one as a whole, so that in the
+/// What may share an exchange, or a command, made finer each time the server refuses one as a whole, so that in the
 /// end only the culprit fails.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Apart {
+    /// Reads leave as one command.
+    Nothing,
     Together,
     Callers,
     Commands,
 }
 
 impl Apart {
-    /// The way to divide these commands, if they can be divided.
-    pub(super) fn finer(places: &[Place]) -> Option<Self> {
+    /// The way to divide these commands, if they can be divided. Whether some of them left as one.
+    pub(super) fn finer(places: &[Place], merged: bool) -> Option<Self> {
+        if merged {
+            return Some(Self::Together);
+        }
         let [first, .., last] = places else {
             return None;
         };

@@ -18,6 +18,12 @@ impl RespCommand {
         wire::encode(&self.command, self.in_full)
     }
 
+    /// Several that are an `MGET` as one.
+    pub(super) fn encode_merged(commands: &[&Self]) -> Cmd {
+        let keys = commands.iter().filter_map(|command| command.command.mget());
+        wire::mget(keys.flatten())
+    }
+
     /// The commands between `MULTI` and `EXEC`, if this is a transaction.
     pub(super) fn transaction(&self) -> Option<Pipeline> {
         match &self.command.call {
@@ -56,6 +62,10 @@ impl Outgoing for RespCommand {
 
     fn count(&self) -> usize {
         self.command.call.count()
+    }
+
+    fn keys(&self) -> Option<usize> {
+        self.command.mget().map(<[Bytes]>::len)
     }
 
     /// A transaction is not mixed with commands that would run inside of it.

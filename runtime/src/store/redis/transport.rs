@@ -10,6 +10,7 @@ use super::wire;
 use crate::error::Error;
 use crate::stats::Meter;
 use crate::store::command::Effect;
+use crate::store::merging::Merging;
 use crate::store::repeat::{Failure, Stage};
 use crate::store::server_error::server_error;
 use crate::store::transport::{Answer, Encoded, Kind, Outgoing, Transport};
@@ -20,6 +21,7 @@ use std::sync::Arc;
 pub(crate) struct RespTransport {
     pub(crate) link: Arc<Link>,
     pub(crate) meter: Arc<Meter>,
+    pub(crate) merging: Merging,
     pub(crate) is_cluster: bool,
 }
 
@@ -122,19 +124,27 @@ impl Transport for RespTransport {
         self.link.open(once).await
     }
 
-    fn encode(&self, commands: &[&RespCommand]) -> Encoded<Body> {
+    fn merging(&self) -> Option<&Merging> {
+        (!self.is_cluster).then_some(&self.merging)
+    }
+
+    fn encode(&self, commands: &[&[&RespCommand]]) -> Encoded<Body> {
+        let encode = |commands: &[&RespCommand]| match commands {
+            [command] => command.encode(),
+            several => RespCommand::encode_merged(several),
+        };
         let body = match commands {
-            [command] => match command.transaction() {
+            [commands] => match commands.first().and_then(|first| first.transaction()) {
                 Some(pipeline) => Body::Transaction(pipeline),
                 None => Body::One {
-                    cmd: command.encode(),
-                    may_repeat: command.effect() != Effect::Once,
+                    cmd: encode(commands),
+                    may_repeat: commands.iter().all(|it| it.effect() != Effect::Once),
                 },
             },
             several => {
                 let mut pipeline = Pipeline::with_capacity(several.len());
-                for command in several {
-                    pipeline.add_command(command.encode());
+                for commands in several {
+                    pipeline.add_command(encode(commands));
                 }
                 Body::Several(pipeline)
             }

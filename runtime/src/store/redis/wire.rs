@@ -24,6 +24,12 @@ pub(crate) fn encode(command: &Command, in_full: bool) -> Cmd {
     words(head.chain(keys.iter().chain(args).map(AsRef::as_ref)))
 }
 
+/// Reads all these keys.
+pub(crate) fn mget<'a>(keys: impl Iterator<Item = &'a Bytes> + Clone) -> Cmd {
+    let name: &[u8] = b"MGET";
+    words(std::iter::once(name).chain(keys.map(AsRef::as_ref)))
+}
+
 /// The commands of a transaction between `MULTI` and `EXEC`.
 pub(crate) fn transaction(commands: &[Vec<Bytes>]) -> Pipeline {
     let mut pipeline = Pipeline::with_capacity(commands.len());

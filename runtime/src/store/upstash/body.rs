@@ -10,6 +10,8 @@ use bytes::Bytes;
 pub(crate) struct EncodedCommand {
     effect: Effect,
     count: usize,
+    /// Of an `MGET`.
+    keys: Option<usize>,
     form: Form,
 }
 
@@ -69,6 +71,7 @@ impl Outgoing for EncodedCommand {
         Ok(Self {
             effect: command.effect,
             count: command.call.count(),
+            keys: command.mget().map(<[Bytes]>::len),
             form,
         })
     }
@@ -88,6 +91,10 @@ impl Outgoing for EncodedCommand {
         self.count
     }
 
+    fn keys(&self) -> Option<usize> {
+        self.keys
+    }
+
     /// A transaction goes to an address of its own.
     fn is_alone(&self) -> bool {
         matches!(self.form, Form::Transaction(_))
@@ -102,7 +109,19 @@ impl Outgoing for EncodedCommand {
 }
 
 impl EncodedCommand {
-    pub(crate) fn write(&self, body: &mut Vec<u8>) {
+    /// Several are an `MGET` each, and are written as one.
+    pub(crate) fn write(commands: &[&Self], body: &mut Vec<u8>) {
+        for (index, command) in commands.iter().enumerate() {
+            if index == 0 {
+                command.write_alone(body);
+            } else if let Form::Plain(json) = &command.form {
+                body.pop();
+                body.extend_from_slice(json.strip_prefix(b"[\"MGET\"").unwrap_or(json));
+            }
+        }
+    }
+
+    fn write_alone(&self, body: &mut Vec<u8>) {
         match &self.form {
             Form::Plain(json) | Form::Transaction(json) => body.extend_from_slice(json),
             Form::Script {

@@ -8,8 +8,9 @@ use crate::error::Error;
 use crate::reply::Reply;
 use crate::runtime::{Instant, Since};
 use crate::stats::Meter;
+use crate::store::merging::Merging;
 use crate::store::repeat::Failure;
-use crate::store::transport::{Answer, Encoded, Kind, Outgoing, Transport};
+use crate::store::transport::{Answer, Encoded, Kind, Outgoing, Transport, sent};
 use crate::store::until::Until;
 use crate::store::waiting::LONGEST;
 use crate::sync;
@@ -20,6 +21,7 @@ pub(crate) struct HttpTransport {
     client: HttpClient,
     /// When the last answer came, unless something went wrong after it.
     answered: Mutex<Option<Since>>,
+    merging: Merging,
 }
 
 /// The body of a request.
@@ -36,6 +38,7 @@ impl HttpTransport {
             client: endpoint.client()?,
             endpoint: Arc::clone(endpoint),
             answered: Mutex::default(),
+            merging: Merging::default(),
         })
     }
 
@@ -92,18 +95,23 @@ impl Transport for HttpTransport {
         Ok(())
     }
 
-    fn encode(&self, commands: &[&EncodedCommand]) -> Encoded<Body> {
-        let bytes: usize = commands.iter().map(|command| command.bytes() + 1).sum();
+    fn merging(&self) -> Option<&Merging> {
+        Some(&self.merging)
+    }
+
+    fn encode(&self, commands: &[&[&EncodedCommand]]) -> Encoded<Body> {
+        let each = || commands.iter().copied().flatten();
+        let bytes: usize = each().map(|command| command.bytes() + 1).sum();
         let mut json = Vec::with_capacity(bytes + 2);
         json.push(b'[');
-        for (index, command) in commands.iter().enumerate() {
+        for (index, commands) in commands.iter().enumerate() {
             if index > 0 {
                 json.push(b',');
             }
-            command.write(&mut json);
+            EncodedCommand::write(commands, &mut json);
         }
         json.push(b']');
-        let is_transaction = commands.iter().any(|command| command.is_alone());
+        let is_transaction = each().any(|command| command.is_alone());
         Encoded {
             bytes: json.len(),
             body: Body {
@@ -113,7 +121,7 @@ impl Transport for HttpTransport {
                     Path::Pipeline
                 },
                 json,
-                count: commands.iter().map(|command| command.count()).sum(),
+                count: commands.iter().map(|commands| sent(commands)).sum(),
             },
         }
     }

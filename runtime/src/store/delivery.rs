@@ -26,6 +26,9 @@ use tokio::sync::oneshot;
 /// transport with one write under way, that is also how long it may hold up the writes behind it.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// Whether reads leave as one command. At the edge code is dearer than what a request with few calls would save.
+const MERGES: bool = cfg!(not(target_arch = "wasm32"));
+
 pub(crate) struct Delivery<T: Transport> {
     transport: Arc<T>,
     limits: RequestLimits,
@@ -174,7 +177,7 @@ impl<T: Transport> Delivery<T> {
                     transport.renew(&connection, self.strays);
                 }
                 self.weigh(&places, &runs, &answers);
-                if runs.len() == places.len() {
+                if !MERGES || runs.len() == places.len() {
                     self.take(&places, answers)
                 } else {
                     let (places, answers) = self.divide(&places, &runs, answers);
@@ -189,7 +192,7 @@ impl<T: Transport> Delivery<T> {
                 );
                 self.fail(&places, false, &Failure::garbled(error))
             }
-            Err(failure) => self.fail(&places, runs.len() < places.len(), &failure),
+            Err(failure) => self.fail(&places, MERGES && runs.len() < places.len(), &failure),
         }
     }
 
@@ -246,7 +249,7 @@ impl<T: Transport> Delivery<T> {
     /// Most keys that one command may read for several.
     fn most_merged(&self) -> usize {
         match self.apart {
-            Apart::Nothing if self.kind == Kind::Reads => {
+            Apart::Nothing if MERGES && self.kind == Kind::Reads => {
                 self.transport.merging().map_or(0, Merging::most_keys)
             }
             _ => 0,
@@ -258,7 +261,7 @@ impl<T: Transport> Delivery<T> {
         let Some(merging) = self
             .transport
             .merging()
-            .filter(|_| self.kind == Kind::Reads)
+            .filter(|_| MERGES && self.kind == Kind::Reads)
         else {
             return;
         };
@@ -477,6 +480,9 @@ fn bulk_len(reply: &Reply) -> usize {
 
 /// Reads that follow each other, as far as they may leave as one command; any other command alone.
 fn runs<'a, C: Outgoing>(commands: &'a [&'a C], most_keys: usize) -> Few<&'a [&'a C]> {
+    if !MERGES {
+        return commands.chunks(1).collect();
+    }
     let mut runs = Few::new();
     let mut rest = commands;
     while !rest.is_empty() {

@@ -168,7 +168,7 @@ impl Builder {
     ///
     /// Values of cached functions, and other commands `MGET`, that are sent together are read with one `MGET`, which is one
     /// command to pay for: of at most 1,000 keys, and only as long as about 512 KB are to be expected, by what came before.
-    /// If the server refuses it, each is read with a command of its own.
+    /// If the server refuses it, each is read with a command of its own. Not on `wasm32`.
     ///
     /// If off, each call is a request of its own. On Upstash, writes are still sent one at a time unless
     /// [`read_your_writes`](Self::read_your_writes) is off too.

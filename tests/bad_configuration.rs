@@ -103,9 +103,7 @@ fn a_token_that_cannot_be_one_is_refused_before_anything_is_sent() {
 
 #[tokio::test]
 async fn where_nobody_listens_functions_run_and_errors_say_where_to_look() {
-    // Bound, so that nobody else is given the port, and not listening.
-    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
-    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let nobody = millpond_gateway::ports::nobody().unwrap();
     let address = nobody.local_addr().unwrap();
     let (log, _guard) = Log::of_this_thread();
     let pond = Millpond::builder()

@@ -168,9 +168,7 @@ async fn what_a_copy_brought_along_is_named_with_its_variable() {
 
 #[tokio::test]
 async fn where_nobody_listens_it_says_where_to_look() {
-    // Bound, so that nobody else is given the port, and not listening.
-    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
-    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let nobody = millpond_gateway::ports::nobody().unwrap();
     let url = format!("http://{}", nobody.local_addr().unwrap());
     let names = [
         ("KV_REST_API_URL", url.as_str()),

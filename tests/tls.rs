@@ -66,15 +66,13 @@ fn start(certificates: &Certificates) -> Option<(RedisServer, u16)> {
     let port = Cell::new(0);
     let server = RedisServer::start_with(|| {
         port.set(ports::free()?);
-        let arguments = [
+        Ok(vec![
             ("--tls-auth-clients", "no".to_owned()),
             ("--tls-port", port.get().to_string()),
             ("--tls-cert-file", certificates.file("server.pem")),
             ("--tls-key-file", certificates.file("server.key")),
             ("--tls-ca-cert-file", certificates.file("ours.pem")),
-        ];
-        let arguments = arguments.map(|(name, value)| [name.to_owned(), value]);
-        Ok(arguments.concat())
+        ])
     });
     match server {
         Ok(server) => Some((server, port.get())),

@@ -45,7 +45,7 @@ pub use local::{
     LocalCall, LocalRules, invalidate_local, kept, kept_here, local_entries, local_entry,
 };
 pub use local_form::{LocalType, LocalValue, any_local_type, forms, local_type};
-pub use local_hit::{Looked, borrowed, look_near, look_only};
+pub use local_hit::{LocalPlace, Looked};
 pub use mutation::{Target, Targets, invalidating, invalidating_always};
 pub use part::Part;
 #[cfg(feature = "catalogue")]

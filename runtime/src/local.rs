@@ -21,8 +21,8 @@ pub use form::Form;
 pub(crate) use form::Value;
 use lanes::Lanes;
 pub use name::FunctionNumber;
-use name::{LongName, OwnedName};
 pub(crate) use name::{Name, Named, SHARED, ShortName};
+use name::{OwnedName, Sought};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{Equivalent, OptionsBuilder, Weighter};
 use std::collections::HashMap;
@@ -185,9 +185,9 @@ impl Local {
     /// value calls [`was_no_hit`](Self::was_no_hit).
     #[inline(never)]
     pub(crate) fn get(&self, name: Name<'_>, within: Within) -> Option<Value> {
-        match name.short() {
-            Some(short) => self.get_short(&short, within),
-            None => self.find(&LongName(name), within),
+        match name.sought() {
+            Sought::Short(short) => self.get_short(&short, within),
+            Sought::Long(long) => self.find(&long, within),
         }
     }
 
@@ -255,14 +255,15 @@ impl Local {
 
     /// The value that was just found cannot be used.
     pub(crate) fn was_no_hit(&self, name: Name<'_>) {
-        if let Some(kept) = self.values.get().and_then(|values| values.peek(&name)) {
+        let sought = name.sought();
+        if let Some(kept) = self.values.get().and_then(|values| values.peek(&sought)) {
             self.hits.lanes.take_back(kept.counter);
         }
     }
 
     /// What is known of the entry, if it would be a hit.
     pub(crate) fn known(&self, name: Name<'_>) -> Option<Known> {
-        let kept = self.values.get()?.peek(&name)?;
+        let kept = self.values.get()?.peek(&name.sought())?;
         let now = self.clock.coarse();
         let age = now.nanos_since(kept.since);
         (!kept.is_over(age)).then(|| Known {
@@ -337,7 +338,7 @@ impl Local {
     /// Whether there is a value, whatever its age.
     pub(crate) fn is_there(&self, name: Name<'_>) -> bool {
         let values = self.values.get();
-        values.is_some_and(|values| values.contains_key(&name))
+        values.is_some_and(|values| values.contains_key(&name.sought()))
     }
 
     fn insert(&self, name: Name<'_>, sample: Sample, keep: Keep, moves: Moves) -> bool {
@@ -370,7 +371,7 @@ impl Local {
     pub(crate) fn remove(&self, name: Name<'_>) {
         let removed = self.stripes.move_on(name, || {
             let values = self.values.get()?;
-            values.remove(&name)
+            values.remove(&name.sought())
         });
         // A destructor of the user's runs without the lock.
         drop(removed);

@@ -19,13 +19,13 @@ pub(crate) struct Cluster {
 impl Cluster {
     pub(crate) async fn start() -> Self {
         let nodes = RANGES.map(|_| node());
-        let ports = [0, 1, 2].map(|index: usize| nodes[index].port());
+        let ports = nodes.each_ref().map(RedisServer::port);
         for (port, (from, to)) in ports.into_iter().zip(RANGES) {
             let (from, to) = (from.to_string(), to.to_string());
             answer(port, &["CLUSTER", "ADDSLOTSRANGE", &from, &to], "OK").await;
-            for other in &nodes {
-                meet(port, other).await;
-            }
+        }
+        for node in &nodes {
+            meet(&ports, node).await;
         }
         for port in ports {
             answer(port, &["CLUSTER", "INFO"], "cluster_state:ok").await;
@@ -63,7 +63,7 @@ impl Cluster {
     pub(crate) async fn replica_of(&mut self, followed: usize) -> u16 {
         let replica = node();
         let port = replica.port();
-        meet(self.ports[0], &replica).await;
+        meet(&self.ports[..1], &replica).await;
         self.nodes.push(replica);
         let id = id(self.ports[followed]).await;
         answer(port, &["CLUSTER", "NODES"], &id).await;
@@ -85,21 +85,17 @@ impl Cluster {
 /// Starts a node that knows no other.
 fn node() -> RedisServer {
     let arguments = || {
-        let bus = ports::free()?.to_string();
-        let arguments = [
-            ("--cluster-enabled", "yes"),
-            ("--cluster-require-full-coverage", "no"),
-            ("--cluster-port", &bus),
-        ];
-        Ok(arguments
-            .map(|(name, value)| [name, value].map(str::to_owned))
-            .concat())
+        Ok(vec![
+            ("--cluster-enabled", "yes".to_owned()),
+            ("--cluster-require-full-coverage", "no".to_owned()),
+            ("--cluster-port", ports::free()?.to_string()),
+        ])
     };
     RedisServer::start_with(arguments).expect("a node starts")
 }
 
-/// Makes a node and another one know each other.
-async fn meet(port: u16, other: &RedisServer) {
+/// Makes nodes and another one know each other.
+async fn meet(ports: &[u16], other: &RedisServer) {
     let wanted = ["CONFIG", "GET", "cluster-port"];
     let settings = Database::at(other.port(), 0).command(wanted).await;
     let Ok(Reply::Array(setting)) = settings else {
@@ -107,7 +103,9 @@ async fn meet(port: u16, other: &RedisServer) {
     };
     let bus = setting.last().and_then(Reply::text).expect("a port");
     let other = other.port().to_string();
-    answer(port, &["CLUSTER", "MEET", "127.0.0.1", &other, &bus], "OK").await;
+    for port in ports {
+        answer(*port, &["CLUSTER", "MEET", "127.0.0.1", &other, &bus], "OK").await;
+    }
 }
 
 /// The name of a node.

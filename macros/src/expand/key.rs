@@ -83,53 +83,45 @@ fn short_step(step: &Step) -> Option<TokenStream> {
     match step {
         Step::Text(text) => Some(quote_spanned!(Span::mixed_site()=> .literal(#text))),
         Step::Part(part) => {
-            let Part {
-                form: Form::Display,
-                name,
-                fields,
-                ty: Some(ty),
-                ..
-            } = &**part
-            else {
-                return None;
-            };
-            let is_direct = spells_integer(ty) || spells_text(ty);
-            let value = quote_spanned!(Span::mixed_site()=> (&#name #(.#fields)*));
-            is_direct.then(|| quote_spanned!(Span::mixed_site()=> .of::<#ty>().part #value))
+            let ty = direct_type(part)?;
+            let value = value(part, Span::mixed_site());
+            Some(quote_spanned!(Span::mixed_site()=> .of::<#ty>().part #value))
         }
     }
 }
 
 fn step(writer: &Ident, step: &Step) -> TokenStream {
-    let Part {
-        form,
-        name,
-        fields,
-        ty,
-        at,
-    } = match step {
+    let part = match step {
         Step::Text(text) => return quote_spanned!(Span::mixed_site()=> #writer.literal(#text);),
         Step::Part(part) => &**part,
     };
-    let method = match form {
+    let method = match part.form {
         Form::Display => "part",
         Form::Optional => "optional",
         Form::Hashed => "hashed",
     };
     // A missing trait is reported at the user's own type, or where the value is asked for.
-    let at = Span::mixed_site().located_at(*at);
+    let at = Span::mixed_site().located_at(part.at);
     let method = Ident::new(method, at);
-    let value = quote_spanned!(at=> (&#name #(.#fields)*));
-    match ty {
-        // Written faster if it is what its name says.
-        Some(ty) if matches!(form, Form::Display) && (spells_integer(ty) || spells_text(ty)) => {
-            quote_spanned!(Span::mixed_site()=> #writer.of::<#ty>().#method #value;)
-        }
-        ty => {
-            let turbofish = ty.as_ref().map(|ty| quote!(::<#ty>));
-            quote_spanned!(Span::mixed_site()=> #writer.#method #turbofish #value;)
-        }
+    let value = value(part, at);
+    if let Some(ty) = direct_type(part) {
+        return quote_spanned!(Span::mixed_site()=> #writer.of::<#ty>().#method #value;);
     }
+    let turbofish = part.ty.as_ref().map(|ty| quote!(::<#ty>));
+    quote_spanned!(Span::mixed_site()=> #writer.#method #turbofish #value;)
+}
+
+/// In parentheses.
+fn value(part: &Part, at: Span) -> TokenStream {
+    let Part { name, fields, .. } = part;
+    quote_spanned!(at=> (&#name #(.#fields)*))
+}
+
+/// The type of a part that is written faster if it is what its name says.
+fn direct_type(part: &Part) -> Option<&Type> {
+    let is_direct = |ty: &&Type| spells_integer(ty) || spells_text(ty);
+    let ty = part.ty.as_ref().filter(is_direct);
+    ty.filter(|_| matches!(part.form, Form::Display))
 }
 
 fn spells_integer(ty: &Type) -> bool {

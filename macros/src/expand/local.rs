@@ -33,9 +33,8 @@ pub fn expand(cache: &Cache) -> TokenStream {
     let call = call_after_look(
         cache,
         &Look {
-            short: quote_spanned!(Span::mixed_site()=> #runtime::__private::look_only),
-            long: quote_spanned!(Span::mixed_site()=> or_only),
-            place: quote_spanned!(Span::mixed_site()=> number),
+            place: quote_spanned!(Span::mixed_site()=> #runtime::__private::LocalPlace::only),
+            of: quote_spanned!(Span::mixed_site()=> number),
             call: quote_spanned! {Span::mixed_site()=>
                 #runtime::__private::LocalCall::new(function, number, key.finish())
             },
@@ -126,13 +125,11 @@ fn new_call(cache: &Cache) -> TokenStream {
     }
 }
 
-/// What looks for a kept value and where, and the call if there is none.
+/// Where a kept value is looked for, and the call if there is none.
 struct Look {
-    /// Under a short key.
-    short: TokenStream,
-    /// Under one that is not.
-    long: TokenStream,
     place: TokenStream,
+    /// Of what it is the place.
+    of: TokenStream,
     call: TokenStream,
 }
 
@@ -143,12 +140,7 @@ fn call_after_look(
     owner: Option<&TokenStream>,
     when: Option<&Expr>,
 ) -> TokenStream {
-    let Look {
-        short,
-        long,
-        place,
-        call,
-    } = look;
+    let Look { place, of, call } = look;
     let runtime = &cache.runtime;
     let function = cached_function::referred(cache);
     let pond = own_pond(cache);
@@ -168,14 +160,14 @@ fn call_after_look(
     quote_spanned! {Span::mixed_site()=>
         let function = #function;
         let when: bool = #when;
-        let call = match #runtime::__private::borrowed(#pond) {
-            pond => {
-                let looked = #short(#place, #short_key, when, kind, form, pond);
+        let call = match #place(#of, #pond) {
+            place => {
+                let looked = place.look(#short_key, when, kind, form);
                 if let #runtime::__private::Looked::Hit(returned) = looked {
                     return returned;
                 }
                 #writing
-                let hit = looked.#long(#place, &mut #key, kind, form, pond);
+                let hit = looked.or_under(place, &mut #key, kind, form);
                 if let ::core::option::Option::Some(returned) = hit {
                     return returned;
                 }
@@ -200,9 +192,8 @@ pub fn look(
     let call = call_after_look(
         cache,
         &Look {
-            short: quote_spanned!(Span::mixed_site()=> #runtime::__private::look_near),
-            long: quote_spanned!(Span::mixed_site()=> or_near),
-            place: quote_spanned!(Span::mixed_site()=> function),
+            place: quote_spanned!(Span::mixed_site()=> #runtime::__private::LocalPlace::near),
+            of: quote_spanned!(Span::mixed_site()=> function),
             call: quote_spanned! {Span::mixed_site()=>
                 #runtime::__private::Call::new(function, key.finish()).near()
             },

@@ -14,10 +14,61 @@ use crate::local::{Form, FunctionNumber, Local, Name, Named, SHARED, ShortName, 
 use crate::pond::Millpond;
 use crate::scope;
 
-/// The cache that a function says it uses, as the type that it has here.
-#[inline(always)]
-pub const fn borrowed(pond: Option<&Millpond>) -> Option<&Millpond> {
-    pond
+/// Where the values of a function are kept, and up to which age it uses them.
+#[derive(Clone, Copy, Debug)]
+pub struct LocalPlace<'a> {
+    function: u32,
+    within: Within,
+    /// The cache that the function says it uses; the current one otherwise.
+    pond: Option<&'a Millpond>,
+}
+
+impl<'a> LocalPlace<'a> {
+    /// That of a function with `local = "5s"`.
+    #[inline(always)]
+    pub fn near(function: &'static CachedFunction, pond: Option<&'a Millpond>) -> Self {
+        Self {
+            function: SHARED,
+            within: function.within(),
+            pond,
+        }
+    }
+
+    /// That of a function with `local = "only"`.
+    #[inline(always)]
+    pub fn only(number: &'static FunctionNumber, pond: Option<&'a Millpond>) -> Self {
+        Self {
+            function: number.get(),
+            within: Within::ANY,
+            pond,
+        }
+    }
+
+    /// The value under a key, if that is short.
+    #[inline(always)]
+    pub fn look<K: ReturnKind>(
+        self,
+        key: ShortKey,
+        when: bool,
+        kind: K,
+        form: Form<K::Value>,
+    ) -> Looked<K::Return> {
+        if !when || call_mode::requested().mode.is_some() {
+            return Looked::Missed;
+        }
+        let Some(key) = key.settled() else {
+            return Looked::Unknown;
+        };
+        let name = ShortName::new(self.function, key);
+        let found = match scope::without_scope(self.pond) {
+            Some(pond) => pond.0.cache.local.get_short(&name, self.within),
+            None => look_in_scope(&name, self.within, self.pond),
+        };
+        match found.and_then(|value| returned(value, &name, kind, form, self.pond)) {
+            Some(returned) => Looked::Hit(returned),
+            None => Looked::Missed,
+        }
+    }
 }
 
 /// What came of a look under a short key.
@@ -29,59 +80,6 @@ pub enum Looked<R> {
     Missed,
     /// The key is not short.
     Unknown,
-}
-
-/// The value that this process keeps of a function with `local = "5s"`, in this cache or the current one.
-#[inline(always)]
-pub fn look_near<K: ReturnKind>(
-    function: &'static CachedFunction,
-    key: ShortKey,
-    when: bool,
-    kind: K,
-    form: Form<K::Value>,
-    pond: Option<&Millpond>,
-) -> Looked<K::Return> {
-    look((SHARED, function.within()), key, when, kind, form, pond)
-}
-
-/// The value that is kept of a function with `local = "only"`, in this cache or the current one.
-#[inline(always)]
-pub fn look_only<K: ReturnKind>(
-    number: &'static FunctionNumber,
-    key: ShortKey,
-    when: bool,
-    kind: K,
-    form: Form<K::Value>,
-    pond: Option<&Millpond>,
-) -> Looked<K::Return> {
-    look((number.get(), Within::ANY), key, when, kind, form, pond)
-}
-
-/// What depends on the type; the rest is compiled once.
-#[inline(always)]
-fn look<K: ReturnKind>(
-    (function, within): (u32, Within),
-    key: ShortKey,
-    when: bool,
-    kind: K,
-    form: Form<K::Value>,
-    pond: Option<&Millpond>,
-) -> Looked<K::Return> {
-    if !when || call_mode::requested().mode.is_some() {
-        return Looked::Missed;
-    }
-    let Some(key) = key.settled() else {
-        return Looked::Unknown;
-    };
-    let name = ShortName::new(function, key);
-    let found = match scope::without_scope(pond) {
-        Some(pond) => pond.0.cache.local.get_short(&name, within),
-        None => look_in_scope(&name, within, pond),
-    };
-    match found.and_then(|value| returned(value, &name, kind, form, pond)) {
-        Some(returned) => Looked::Hit(returned),
-        None => Looked::Missed,
-    }
 }
 
 #[inline(never)]
@@ -119,41 +117,22 @@ fn returned<K: ReturnKind>(
 
 impl<R> Looked<R> {
     /// The value under this key, which was not looked up yet if it is not short.
-    pub fn or_near<K: ReturnKind<Return = R>>(
-        &self,
-        function: &'static CachedFunction,
-        key: &mut KeyWriter,
-        kind: K,
-        form: Form<K::Value>,
-        pond: Option<&Millpond>,
-    ) -> Option<R> {
-        self.or_any((SHARED, function.within()), key, kind, form, pond)
-    }
-
-    /// The same of a function with `local = "only"`.
-    pub fn or_only<K: ReturnKind<Return = R>>(
-        &self,
-        number: &'static FunctionNumber,
-        key: &mut KeyWriter,
-        kind: K,
-        form: Form<K::Value>,
-        pond: Option<&Millpond>,
-    ) -> Option<R> {
-        self.or_any((number.get(), Within::ANY), key, kind, form, pond)
-    }
-
     #[inline(never)]
-    fn or_any<K: ReturnKind<Return = R>>(
+    pub fn or_under<K: ReturnKind<Return = R>>(
         &self,
-        (function, within): (u32, Within),
+        place: LocalPlace<'_>,
         key: &mut KeyWriter,
         kind: K,
         form: Form<K::Value>,
-        pond: Option<&Millpond>,
     ) -> Option<R> {
         let Self::Unknown = self else {
             return None;
         };
+        let LocalPlace {
+            function,
+            within,
+            pond,
+        } = place;
         let name = Name {
             function,
             key: key.settled()?,

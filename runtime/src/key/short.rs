@@ -9,7 +9,7 @@
 use super::escape::is_plain;
 
 /// Most bytes.
-pub(crate) const MOST: usize = 24;
+const MOST: usize = 24;
 
 /// A text of at most [`MOST`] bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,20 +21,24 @@ pub(crate) struct Short {
 
 impl Short {
     /// Nothing for a text that is longer.
+    #[expect(clippy::cast_possible_truncation, reason = "it is at most `MOST`")]
     pub(crate) const fn of(text: &[u8]) -> Option<Self> {
-        if text.len() > MOST {
+        let mut bytes = [0; MOST];
+        let Some((room, _)) = bytes.split_at_mut_checked(text.len()) else {
             return None;
-        }
-        let mut short = Self {
-            words: [0; 3],
-            length: 0,
         };
-        let mut rest = text;
-        while let Some((&byte, after)) = rest.split_first() {
-            short = short.with(byte as u64, 1);
-            rest = after;
-        }
-        Some(short)
+        room.copy_from_slice(text);
+        let ([first, second, third], _) = bytes.as_chunks() else {
+            return None;
+        };
+        Some(Self {
+            words: [
+                u64::from_le_bytes(*first),
+                u64::from_le_bytes(*second),
+                u64::from_le_bytes(*third),
+            ],
+            length: text.len() as u32,
+        })
     }
 
     /// What the keys of this prefix and version begin with; nothing where that is longer.

@@ -66,38 +66,46 @@ impl<'a> Name<'a> {
     }
 }
 
-impl Name<'_> {
+impl<'a> Name<'a> {
     pub(super) fn is_shared(self) -> bool {
         self.function == SHARED
     }
 
-    pub(super) fn short(self) -> Option<ShortName> {
-        let key = Short::of(self.key.as_bytes())?;
-        Some(ShortName::new(self.function, key))
+    pub(super) fn sought(self) -> Sought<'a> {
+        match Short::of(self.key.as_bytes()) {
+            Some(key) => Sought::Short(ShortName::new(self.function, key)),
+            None => Sought::Long(LongName(self)),
+        }
     }
 
     pub(super) fn owned(self) -> OwnedName {
-        match self.short() {
-            Some(short) => OwnedName::Short(short),
-            None => OwnedName::Long(self.function, self.key.into()),
+        match self.sought() {
+            Sought::Short(short) => OwnedName::Short(short),
+            Sought::Long(LongName(Name { function, key })) => OwnedName::Long(function, key.into()),
         }
     }
 }
 
-impl Hash for Name<'_> {
+/// A name in the form in which it is looked up.
+pub(super) enum Sought<'a> {
+    Short(ShortName),
+    Long(LongName<'a>),
+}
+
+impl Hash for Sought<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        match self.short() {
-            Some(short) => short.hash(state),
-            None => LongName(*self).hash(state),
+        match self {
+            Self::Short(short) => short.hash(state),
+            Self::Long(long) => long.hash(state),
         }
     }
 }
 
-impl Equivalent<OwnedName> for Name<'_> {
+impl Equivalent<OwnedName> for Sought<'_> {
     fn equivalent(&self, other: &OwnedName) -> bool {
-        match other {
-            OwnedName::Short(other) => self.short().as_ref() == Some(other),
-            OwnedName::Long(..) => LongName(*self).equivalent(other),
+        match self {
+            Self::Short(short) => short.equivalent(other),
+            Self::Long(long) => long.equivalent(other),
         }
     }
 }
@@ -163,7 +171,7 @@ impl Equivalent<OwnedName> for ShortName {
 }
 
 /// The name of an entry whose key is not short.
-pub(super) struct LongName<'a>(pub(super) Name<'a>);
+pub(super) struct LongName<'a>(Name<'a>);
 
 impl Hash for LongName<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {

@@ -33,7 +33,7 @@ impl Default for Stripes {
 impl Stripes {
     fn stripe(&self, name: Name<'_>) -> &Mutex<u64> {
         let stripes = STRIPES as u64;
-        let at = self.hasher.hash_one(name) % stripes;
+        let at = self.hasher.hash_one(name.sought()) % stripes;
         &self.moved[usize::try_from(at).unwrap_or(0)]
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Up to which age a function uses a value, in ns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Within(u64);
 
 impl Within {

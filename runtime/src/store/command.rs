@@ -218,13 +218,11 @@ impl Command {
 
     /// The keys of an `MGET`, and nothing of any other command.
     pub(crate) fn mget(&self) -> Option<&[Bytes]> {
-        match &self.call {
-            Call::Plain(words) => words
-                .split_first()
-                .filter(|(name, keys)| **name == "MGET" && !keys.is_empty()),
-            Call::Script { .. } | Call::Transaction(_) => None,
-        }
-        .map(|(_, keys)| keys)
+        let Call::Plain(words) = &self.call else {
+            return None;
+        };
+        let (name, keys) = words.split_first()?;
+        (name == "MGET" && !keys.is_empty()).then_some(keys)
     }
 
     /// It may be repeated only if nothing in it changes anything.

@@ -3,8 +3,9 @@
 //! request never waits for the repeats of another.
 
 mod line;
+mod merged;
 
-use super::command::{Effect, Reply};
+use super::command::Effect;
 use super::merging::Merging;
 use super::repeat::{Failure, Patience, Stage, Tries};
 use super::respite;
@@ -25,9 +26,6 @@ use tokio::sync::oneshot;
 /// How long the answer to a write is still listened for when nobody waits for it any more. On a
 /// transport with one write under way, that is also how long it may hold up the writes behind it.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// Whether reads leave as one command. At the edge code is dearer than what a request with few calls would save.
-const MERGES: bool = cfg!(not(target_arch = "wasm32"));
 
 pub(crate) struct Delivery<T: Transport> {
     transport: Arc<T>,
@@ -57,6 +55,8 @@ struct Open<C> {
 /// What one exchange carries.
 struct Load<B> {
     places: Few<Place>,
+    /// How many keys each of them reads, if it is an `MGET`.
+    keys: Few<usize>,
     /// How many of them leave as one command.
     runs: Few<usize>,
     /// How many commands of callers it holds.
@@ -147,10 +147,12 @@ impl<T: Transport> Delivery<T> {
         };
         let Load {
             places,
+            keys,
             runs,
             count,
             encoded,
         } = self.next_load()?;
+        let is_merged = self.merging().is_some() && runs.len() < places.len();
         let bytes = encoded.bytes;
         let linger = match self.kind {
             Kind::Reads => Duration::ZERO,
@@ -176,11 +178,16 @@ impl<T: Transport> Delivery<T> {
                     self.strays += 1;
                     transport.renew(&connection, self.strays);
                 }
-                self.weigh(&places, &runs, &answers);
-                if !MERGES || runs.len() == places.len() {
-                    self.take(&places, answers)
+                if let Some(merging) = self.merging() {
+                    merged::weigh(merging, &keys, &runs, &answers);
+                }
+                if is_merged {
+                    let divided = merged::divide(&keys, &runs, answers, |text| {
+                        not_run(text).is_some()
+                            || asks_for_respite(&transport.worded(text)).is_some()
+                    });
+                    self.take_divided(&places, divided)
                 } else {
-                    let (places, answers) = self.divide(&places, &runs, answers);
                     self.take(&places, answers)
                 }
             }
@@ -192,7 +199,7 @@ impl<T: Transport> Delivery<T> {
                 );
                 self.fail(&places, false, &Failure::garbled(error))
             }
-            Err(failure) => self.fail(&places, MERGES && runs.len() < places.len(), &failure),
+            Err(failure) => self.fail(&places, is_merged, &failure),
         }
     }
 
@@ -202,7 +209,10 @@ impl<T: Transport> Delivery<T> {
         let mut places: Few<Place> = Few::new();
         let mut commands: Few<&T::Command> = Few::new();
         let (mut bytes, mut has_alone) = (0, false);
-        let most_merged = self.most_merged();
+        let most_keys = match self.apart {
+            Apart::Nothing => self.merging().map_or(0, Merging::most_keys),
+            _ => 0,
+        };
         'full: for (at, request) in self.requests.iter_mut().enumerate() {
             let Open { lines, turn, .. } = request;
             if lines.iter().all(Line::is_settled) {
@@ -237,114 +247,43 @@ impl<T: Transport> Delivery<T> {
                 commands.push(command);
             }
         }
-        let runs = runs(&commands, most_merged);
+        let runs = merged::runs(&commands, most_keys);
         (!places.is_empty()).then(|| Load {
             count: runs.iter().map(|commands| sent(commands)).sum(),
             encoded: self.transport.encode(&runs),
+            keys: commands
+                .iter()
+                .map(|command| command.keys().unwrap_or(0))
+                .collect(),
             runs: runs.iter().map(|commands| commands.len()).collect(),
             places,
         })
     }
 
-    /// Most keys that one command may read for several.
-    fn most_merged(&self) -> usize {
-        match self.apart {
-            Apart::Nothing if MERGES && self.kind == Kind::Reads => {
-                self.transport.merging().map_or(0, Merging::most_keys)
-            }
-            _ => 0,
-        }
+    /// Whether reads leave as one, and how many. At the edge they do not: code is dearer there than what a request with few
+    /// calls would save.
+    fn merging(&self) -> Option<&Merging> {
+        let may = self.kind == Kind::Reads && cfg!(not(target_arch = "wasm32"));
+        may.then(|| self.transport.merging()).flatten()
     }
 
-    /// Takes note of how much came for each key that was read.
-    fn weigh(&self, places: &[Place], runs: &[usize], answers: &[Answer]) {
-        let Some(merging) = self
-            .transport
-            .merging()
-            .filter(|_| MERGES && self.kind == Kind::Reads)
-        else {
-            return;
-        };
-        let (mut at, mut keys, mut bytes) = (0, 0, 0);
-        for (answer, count) in answers.iter().zip(runs) {
-            let first = places.get(at..=at).unwrap_or_default();
-            at += count;
-            if let Answer::Reply(Reply::Array(items)) = answer
-                && self.keys(first) > 0
-            {
-                keys += items.len();
-                bytes += items.iter().map(bulk_len).sum::<usize>();
-            }
+    /// Notes the answers to what left as one.
+    fn take_divided(&mut self, places: &[Place], divided: Vec<Option<Answer>>) -> Option<Error> {
+        if divided.iter().any(Option::is_none) {
+            self.separate(Apart::Together, true);
         }
-        if keys > 0 {
-            merging.read(keys, bytes);
-        }
+        let answered = places.iter().zip(divided);
+        let answered = answered.filter_map(|(place, answer)| Some((*place, answer?)));
+        let (places, answers): (Few<Place>, Vec<Answer>) = answered.unzip();
+        self.take(&places, answers)
     }
 
-    /// The answers to what left as one, as each of its commands would have got them. What is not to be divided leaves
-    /// again, each for itself.
-    fn divide(
-        &mut self,
-        places: &[Place],
-        runs: &[usize],
-        answers: Vec<Answer>,
-    ) -> (Few<Place>, Vec<Answer>) {
-        let (mut settled, mut each) = (
-            Few::with_capacity(places.len()),
-            Vec::with_capacity(places.len()),
-        );
-        let mut rest = places;
-        for (answer, &count) in answers.into_iter().zip(runs) {
-            let Some((here, after)) = rest.split_at_checked(count) else {
-                break;
-            };
-            rest = after;
-            match answer {
-                Answer::Reply(Reply::Array(items))
-                    if count > 1 && items.len() == self.keys(here) =>
-                {
-                    let mut items = items.into_iter();
-                    for &place in here {
-                        let own = items.by_ref().take(self.keys(&[place])).collect();
-                        each.push(Answer::Reply(Reply::Array(own)));
-                        settled.push(place);
-                    }
-                }
-                Answer::Error(text) if self.is_no_matter_of_size(&text) => {
-                    each.extend(here.iter().map(|_| Answer::Error(text.clone())));
-                    settled.extend_from_slice(here);
-                }
-                answer if count == 1 => {
-                    each.push(answer);
-                    settled.extend_from_slice(here);
-                }
-                _ => {
-                    self.apart = Apart::Together;
-                    if let Some(merging) = self.transport.merging() {
-                        merging.refused();
-                    }
-                }
-            }
+    /// What is still open leaves in smaller parts from now on.
+    fn separate(&mut self, apart: Apart, was_merged: bool) {
+        self.apart = apart;
+        if let Some(merging) = self.merging().filter(|_| was_merged) {
+            merging.refused();
         }
-        (settled, each)
-    }
-
-    /// Whether a server that says so would say it of fewer keys, too.
-    fn is_no_matter_of_size(&self, text: &str) -> bool {
-        not_run(text).is_some() || asks_for_respite(&self.transport.worded(text)).is_some()
-    }
-
-    /// How many keys these commands read, which are an `MGET` each.
-    fn keys(&self, places: &[Place]) -> usize {
-        let line = |&(request, line): &Place| {
-            self.requests
-                .get(request)?
-                .lines
-                .get(line)?
-                .command()
-                .keys()
-        };
-        places.iter().filter_map(line).sum()
     }
 
     /// Notes the answers; an error if some command should be sent again after a pause.
@@ -400,10 +339,7 @@ impl<T: Transport> Delivery<T> {
         if failure.stage == Stage::Refused
             && let Some(finer) = Apart::finer(places, merged)
         {
-            if let Some(merging) = self.transport.merging().filter(|_| merged) {
-                merging.refused();
-            }
-            self.apart = finer;
+            self.separate(finer, merged);
             return None;
         }
         // Once: a server that closes each connection at once is waited for like any other.
@@ -469,33 +405,6 @@ impl<T: Transport> Delivery<T> {
         let open = lines.filter(|(_, line)| !line.is_settled());
         open.map(|(place, _)| place).collect()
     }
-}
-
-fn bulk_len(reply: &Reply) -> usize {
-    match reply {
-        Reply::Bulk(bytes) => bytes.len(),
-        _ => 0,
-    }
-}
-
-/// Reads that follow each other, as far as they may leave as one command; any other command alone.
-fn runs<'a, C: Outgoing>(commands: &'a [&'a C], most_keys: usize) -> Few<&'a [&'a C]> {
-    if !MERGES {
-        return commands.chunks(1).collect();
-    }
-    let mut runs = Few::new();
-    let mut rest = commands;
-    while !rest.is_empty() {
-        let mut keys = 0;
-        let fits = |command: &&&C| {
-            keys += command.keys().unwrap_or(usize::MAX / 2);
-            keys <= most_keys
-        };
-        let (run, after) = rest.split_at(rest.iter().take_while(fits).count().max(1));
-        runs.push(run);
-        rest = after;
-    }
-    runs
 }
 
 fn line<C>(requests: &mut [Open<C>], (request, line): Place) -> Option<&mut Line<C>> {

@@ -3,6 +3,7 @@
 use crate::fault::{Action, Fault, Gate, Hold, Matcher};
 use crate::listener::{self, Order};
 use crate::patience::{self, Patience};
+use crate::ports;
 use crate::record::Request;
 use crate::server::Database;
 use crate::service::Service;
@@ -250,11 +251,12 @@ fn run(database: Database, options: Options, started: oneshot::Sender<io::Result
     runtime.block_on(async move {
         let opened = async {
             let service = Service::new(database, options.token, options.max_request_bytes).await?;
-            let port = match options.port {
-                0 => crate::ports::free()?,
-                port => port,
+            let listener = match options.port {
+                0 => ports::listen()?,
+                port => std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))?,
             };
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+            listener.set_nonblocking(true)?;
+            let listener = TcpListener::from_std(listener)?;
             let address = listener.local_addr()?;
             Ok((listener, address, Arc::new(service)))
         };

@@ -43,7 +43,7 @@ pub use gateway::{Gateway, Options};
 pub use record::Request;
 pub use relay::Relay;
 pub use resp::{Command, Connection, Reply};
-pub use server::{Database, RedisServer};
+pub use server::{Argument, Database, RedisServer};
 pub use stall::{Stall, StallingProxy};
 
 /// The shared [`RedisServer`] of this test binary; where `redis-server` is missing, the test returns.

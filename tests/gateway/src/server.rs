@@ -1,5 +1,6 @@
 //! A real `redis-server` on a free loopback port, without persistence, that dies with its owner.
 
+use crate::ports;
 use crate::resp::{Command, Connection, Reply};
 use bytes::Bytes;
 use std::io::{self, BufRead, BufReader};
@@ -23,11 +24,14 @@ wait "$server"
 rm -rf "$directory"
 "#;
 
+/// The name of a setting, after two dashes, and its value.
+pub type Argument = (&'static str, String);
+
 /// A running `redis-server`, stopped when dropped or when this process ends.
 #[derive(Debug)]
 pub struct RedisServer {
     port: u16,
-    arguments: Vec<String>,
+    arguments: Vec<Argument>,
     watchdog: Mutex<Option<Child>>,
     next_database: AtomicU32,
 }
@@ -53,11 +57,11 @@ impl RedisServer {
     /// # Errors
     ///
     /// Those of [`start`](Self::start), and that of `arguments`.
-    pub fn start_with(arguments: impl Fn() -> io::Result<Vec<String>>) -> io::Result<Self> {
+    pub fn start_with(arguments: impl Fn() -> io::Result<Vec<Argument>>) -> io::Result<Self> {
         let mut last = io::Error::other("no port tried");
         // A port that was free a moment ago may be taken by the time Redis binds it.
         for _ in 0..8 {
-            let port = crate::ports::free()?;
+            let port = ports::free()?;
             let arguments = arguments()?;
             match launch(port, &arguments) {
                 Ok(watchdog) => {
@@ -145,7 +149,7 @@ impl Drop for RedisServer {
     }
 }
 
-fn launch(port: u16, arguments: &[String]) -> io::Result<Child> {
+fn launch(port: u16, arguments: &[Argument]) -> io::Result<Child> {
     static LAUNCHES: AtomicU32 = AtomicU32::new(0);
     let launch = LAUNCHES.fetch_add(1, Ordering::Relaxed);
     let name = format!("millpond-redis-{}-{launch}", std::process::id());
@@ -154,7 +158,7 @@ fn launch(port: u16, arguments: &[String]) -> io::Result<Child> {
     let mut watchdog = std::process::Command::new("sh")
         .args(["-c", WATCHDOG, "sh", &port.to_string()])
         .arg(&directory)
-        .args(arguments)
+        .args(arguments.iter().flat_map(|(name, value)| [*name, value]))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

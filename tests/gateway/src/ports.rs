@@ -11,16 +11,7 @@ const FIRST: u16 = 10_000;
 /// How many: they end below 32,768, from which Linux takes the ports of outgoing connections (others begin higher).
 const PORTS: u16 = 22_000;
 
-/// Another loopback port at each call that nobody listens on, see [`listen`].
-///
-/// # Errors
-///
-/// When none of them is free.
-pub fn free() -> io::Result<u16> {
-    Ok(listen()?.local_addr()?.port())
-}
-
-/// Listens on a loopback port.
+/// Another loopback port at each call that nobody listens on.
 ///
 /// No outgoing connection is given it, in contrast to the port that a listener on port 0 gets: one that is made before a
 /// server takes the port, or while that is stopped, and be it the attempt to connect to that very port (which the system
@@ -29,6 +20,11 @@ pub fn free() -> io::Result<u16> {
 /// # Errors
 ///
 /// When none of them is free.
+pub fn free() -> io::Result<u16> {
+    Ok(listen()?.local_addr()?.port())
+}
+
+/// Listens on such a port.
 pub(crate) fn listen() -> io::Result<TcpListener> {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     let mut last = io::ErrorKind::AddrInUse.into();

@@ -19,6 +19,7 @@ use crate::error::{Error, ErrorKind};
 use crate::runtime::Since;
 use crate::store::request_limits::RequestLimits;
 use line::{Apart, Line, Note, Place};
+use merged::MERGES;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -152,7 +153,7 @@ impl<T: Transport> Delivery<T> {
             count,
             encoded,
         } = self.next_load()?;
-        let is_merged = self.merging().is_some() && runs.len() < places.len();
+        let is_merged = MERGES && runs.len() < places.len();
         let bytes = encoded.bytes;
         let linger = match self.kind {
             Kind::Reads => Duration::ZERO,
@@ -251,19 +252,15 @@ impl<T: Transport> Delivery<T> {
         (!places.is_empty()).then(|| Load {
             count: runs.iter().map(|commands| sent(commands)).sum(),
             encoded: self.transport.encode(&runs),
-            keys: commands
-                .iter()
-                .map(|command| command.keys().unwrap_or(0))
-                .collect(),
+            keys: merged::keys(&commands),
             runs: runs.iter().map(|commands| commands.len()).collect(),
             places,
         })
     }
 
-    /// Whether reads leave as one, and how many. At the edge they do not: code is dearer there than what a request with few
-    /// calls would save.
+    /// Whether reads leave as one, and how many.
     fn merging(&self) -> Option<&Merging> {
-        let may = self.kind == Kind::Reads && cfg!(not(target_arch = "wasm32"));
+        let may = MERGES && self.kind == Kind::Reads;
         may.then(|| self.transport.merging()).flatten()
     }
 

@@ -6,8 +6,23 @@ use crate::store::merging::Merging;
 use crate::store::transport::{Answer, Outgoing};
 use crate::store::waiting::Few;
 
+/// At the edge reads leave apart: code is dearer there than what a request with few calls would save.
+pub(super) const MERGES: bool = cfg!(not(target_arch = "wasm32"));
+
+/// How many keys each command reads, if it is an `MGET`.
+pub(super) fn keys<C: Outgoing>(commands: &[&C]) -> Few<usize> {
+    if !MERGES {
+        return Few::new();
+    }
+    let keys = |command: &&C| command.keys().unwrap_or(0);
+    commands.iter().map(keys).collect()
+}
+
 /// Reads that follow each other, as far as they may leave as one command; any other command alone.
 pub(super) fn runs<'a, C: Outgoing>(commands: &'a [&'a C], most_keys: usize) -> Few<&'a [&'a C]> {
+    if !MERGES {
+        return commands.chunks(1).collect();
+    }
     let mut runs = Few::new();
     let mut rest = commands;
     while !rest.is_empty() {

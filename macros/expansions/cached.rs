@@ -1,30 +1,51 @@
 /// Looks a user up.
 pub async fn get_user(user_id: u64) -> Result<Option<User>, DbError> {
-    let call = {
+    {
         let function = get_user::function();
-        let key = {
-            let mut writer = ::millpond::__private::KeyWriter::new(function);
-            writer.of::<u64>().part(&user_id);
-            writer.literal(":profile");
-            writer.finish()
+        let kind = {
+            use ::millpond::__private::kinds::*;
+            (&&&&&&::millpond::__private::ReturnType::<
+                Result<Option<User>, DbError>,
+            >::new())
+                .kind()
         };
-        ::millpond::__private::Call::new(function, key)
-    };
-    let kind = {
-        use ::millpond::__private::kinds::*;
-        (&&&&&&::millpond::__private::ReturnType::<Result<Option<User>, DbError>>::new())
-            .kind()
-    };
-    let (kind, unless) = {
-        use ::millpond::__private::kinds::*;
-        (&&&&::millpond::__private::Part::<
-            User,
-            _,
-        >::new(kind, ::millpond::__private::never))
-            .checked()
-    };
-    let cacheable = ::millpond::__private::cacheable(kind);
-    ::millpond::__private::cached(
+        let (kind, unless) = {
+            use ::millpond::__private::kinds::*;
+            (&&&&::millpond::__private::Part::<
+                User,
+                _,
+            >::new(kind, ::millpond::__private::never))
+                .checked()
+        };
+        let cacheable = ::millpond::__private::cacheable(kind);
+        let when: bool = true;
+        if let ::core::option::Option::Some(peek) = ::millpond::__private::Peek::at(
+            ::core::option::Option::None,
+            when,
+        ) {
+            let found = peek
+                .look(
+                    function,
+                    ::millpond::__private::ShortKey::new(function)
+                        .of::<u64>()
+                        .part(&user_id)
+                        .literal(":profile"),
+                    &cacheable,
+                );
+            if let ::core::option::Option::Some(returned) = found {
+                return returned;
+            }
+        }
+        let call = ::millpond::__private::Call::new(
+            function,
+            {
+                let mut writer = ::millpond::__private::KeyWriter::new(function);
+                writer.of::<u64>().part(&user_id);
+                writer.literal(":profile");
+                writer.finish()
+            },
+        );
+        ::millpond::__private::cached(
             call,
             cacheable,
             unless,
@@ -37,6 +58,7 @@ pub async fn get_user(user_id: u64) -> Result<Option<User>, DbError> {
                 db::find(user_id).await
             },
         )
+    }
         .await
 }
 #[doc(hidden)]
@@ -46,13 +68,15 @@ impl get_user {
     pub fn entry(user_id: u64) -> ::millpond::Entry<Result<Option<User>, DbError>> {
         ::millpond::__private::entry({
             let function = get_user::function();
-            let key = {
-                let mut writer = ::millpond::__private::KeyWriter::new(function);
-                writer.of::<u64>().part(&user_id);
-                writer.literal(":profile");
-                writer.finish()
-            };
-            ::millpond::__private::Call::new(function, key)
+            ::millpond::__private::Call::new(
+                function,
+                {
+                    let mut writer = ::millpond::__private::KeyWriter::new(function);
+                    writer.of::<u64>().part(&user_id);
+                    writer.literal(":profile");
+                    writer.finish()
+                },
+            )
         })
     }
     ///Removes the entry, here and in Redis.

@@ -1,31 +1,39 @@
 impl Repo {
     async fn get_user(&self, user_id: u64) -> Option<User> {
-        let call = {
-            let function = Self::__get_user_entry_function();
-            let key = {
-                let mut writer = ::millpond::__private::KeyWriter::new(function);
-                writer.part(&self.tenant);
-                writer.literal(":");
-                writer.of::<u64>().part(&user_id);
-                writer.finish()
+        {
+            let owner = ::core::any::type_name::<Self>();
+            let call = {
+                let function = Self::__get_user_entry_function();
+                let pond: &::millpond::Millpond = &(self.pond);
+                ::millpond::__private::Call::new(
+                        function,
+                        {
+                            let mut writer = ::millpond::__private::KeyWriter::new(
+                                function,
+                            );
+                            writer.part(&self.tenant);
+                            writer.literal(":");
+                            writer.of::<u64>().part(&user_id);
+                            writer.finish()
+                        },
+                    )
+                    .on(pond)
+            }
+                .of(owner);
+            let kind = {
+                use ::millpond::__private::kinds::*;
+                (&&&&&&::millpond::__private::ReturnType::<Option<User>>::new()).kind()
             };
-            ::millpond::__private::Call::new(function, key).on(&(self.pond))
-        }
-            .of::<Self>();
-        let kind = {
-            use ::millpond::__private::kinds::*;
-            (&&&&&&::millpond::__private::ReturnType::<Option<User>>::new()).kind()
-        };
-        let (kind, unless) = {
-            use ::millpond::__private::kinds::*;
-            (&&&&::millpond::__private::Part::<
-                User,
-                _,
-            >::new(kind, ::millpond::__private::never))
-                .checked()
-        };
-        let cacheable = ::millpond::__private::cacheable(kind);
-        ::millpond::__private::cached(
+            let (kind, unless) = {
+                use ::millpond::__private::kinds::*;
+                (&&&&::millpond::__private::Part::<
+                    User,
+                    _,
+                >::new(kind, ::millpond::__private::never))
+                    .checked()
+            };
+            let cacheable = ::millpond::__private::cacheable(kind);
+            ::millpond::__private::cached(
                 call,
                 cacheable,
                 unless,
@@ -38,20 +46,25 @@ impl Repo {
                     self.db.find(user_id).await
                 },
             )
+        }
             .await
     }
     ///The cache entry of `get_user` with these arguments.
     fn get_user_entry(&self, user_id: u64) -> ::millpond::Entry<Option<User>> {
         ::millpond::__private::entry({
             let function = Self::__get_user_entry_function();
-            let key = {
-                let mut writer = ::millpond::__private::KeyWriter::new(function);
-                writer.part(&self.tenant);
-                writer.literal(":");
-                writer.of::<u64>().part(&user_id);
-                writer.finish()
-            };
-            ::millpond::__private::Call::new(function, key).on(&(self.pond))
+            let pond: &::millpond::Millpond = &(self.pond);
+            ::millpond::__private::Call::new(
+                    function,
+                    {
+                        let mut writer = ::millpond::__private::KeyWriter::new(function);
+                        writer.part(&self.tenant);
+                        writer.literal(":");
+                        writer.of::<u64>().part(&user_id);
+                        writer.finish()
+                    },
+                )
+                .on(pond)
         })
     }
     #[doc(hidden)]

@@ -53,26 +53,32 @@ enum prices {}
 impl prices {
     ///The cache entry of `prices` with these arguments.
     fn entry(country: &str) -> ::millpond::LocalEntry<Arc<Prices>> {
-        ::millpond::__private::local_entry(
-            {
-                let function = prices::function();
-                let key = {
-                    let mut writer = ::millpond::__private::KeyWriter::new(function);
-                    writer.of::<&str>().part(&country);
-                    writer.finish()
-                };
-                ::millpond::__private::LocalCall::new(function, prices::number(), key)
-            },
-            {
-                use ::millpond::__private::forms::*;
-                let local = ::millpond::__private::any_local_type({
-                    use ::millpond::__private::kinds::*;
-                    (&&&&&&::millpond::__private::ReturnType::<Arc<Prices>>::new())
-                        .kind_unshared()
-                });
-                (&&&&local).form().sized((&&local).bytes())
-            },
-        )
+        {
+            ::millpond::__private::local_entry(
+                {
+                    let function = prices::function();
+                    let key = {
+                        let mut writer = ::millpond::__private::KeyWriter::new(function);
+                        writer.of::<&str>().part(&country);
+                        writer.finish()
+                    };
+                    ::millpond::__private::LocalCall::new(
+                        function,
+                        prices::number(),
+                        key,
+                    )
+                },
+                {
+                    use ::millpond::__private::forms::*;
+                    let local = ::millpond::__private::any_local_type({
+                        use ::millpond::__private::kinds::*;
+                        (&&&&&&::millpond::__private::ReturnType::<Arc<Prices>>::new())
+                            .kind_unshared()
+                    });
+                    (&&&&local).form().sized((&&local).bytes())
+                },
+            )
+        }
     }
     ///Removes the entry.
     fn invalidate(country: &str) -> ::millpond::LocalInvalidation {

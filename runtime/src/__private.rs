@@ -10,6 +10,7 @@ mod local_form;
 mod local_hit;
 mod mutation;
 mod part;
+mod peek;
 mod return_type;
 mod sourced;
 mod unless;
@@ -48,6 +49,7 @@ pub use local_form::{LocalType, LocalValue, any_local_type, forms, local_type};
 pub use local_hit::{LocalPlace, Looked};
 pub use mutation::{Target, Targets, invalidating, invalidating_always};
 pub use part::Part;
+pub use peek::Peek;
 #[cfg(feature = "catalogue")]
 pub use return_type::value_name;
 pub use return_type::{ReturnType, kinds, same_value, value_of};

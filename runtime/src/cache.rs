@@ -27,6 +27,7 @@ mod look;
 mod near;
 mod old_value;
 pub(crate) mod only;
+mod peek;
 mod policy;
 mod retries;
 mod return_kind;
@@ -57,6 +58,7 @@ pub(crate) use function_site::{Called, Described, called_functions, reported, si
 pub(crate) use keep::KEEPER;
 #[cfg(feature = "catalogue")]
 pub(crate) use key_form::KeyForm;
+pub(crate) use known_functions::FunctionState;
 pub(crate) use load::ClusterFlight;
 pub(crate) use load::Keeper;
 pub(crate) use policy::{Kept, Policy};

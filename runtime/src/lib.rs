@@ -155,6 +155,7 @@ mod encoding;
 mod entry;
 mod error;
 mod explain;
+mod few;
 mod hash;
 mod health;
 mod hex;

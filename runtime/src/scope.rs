@@ -102,14 +102,14 @@ pub(crate) fn is_bypassed() -> bool {
     SCOPE.try_with(|scope| scope.bypass).unwrap_or(false)
 }
 
-/// This cache or the installed one, where no scope can be around. Whoever polls inside a scope sees that there was one:
+/// This cache or the one of the process, where no scope can be around. Whoever polls inside a scope sees that there was one:
 /// the future of the scope came to that thread after it was made.
 #[inline]
 pub(crate) fn without_scope(pond: Option<&Millpond>) -> Option<&Millpond> {
     if HAD_SCOPES.load(Ordering::Relaxed) {
         return None;
     }
-    pond.or_else(|| INSTALLED.get())
+    pond.or_else(|| INSTALLED.get()).or_else(|| DEFAULT.get())
 }
 
 /// What this gets from the cache that calls use here, where they use one.

@@ -75,11 +75,20 @@ pub(crate) fn read_plain(
     plain: &[u8],
     read: &mut dyn FnMut(&mut JsonText<'_>) -> Result<(), serde_json::Error>,
 ) -> Result<(), String> {
-    let plain = if is_null(plain) { b"null" } else { plain };
     // Checking the whole at once costs less than checking each string.
-    let Ok(text) = std::str::from_utf8(plain) else {
-        return Err("not UTF-8".to_owned());
-    };
+    match std::str::from_utf8(plain) {
+        Ok(text) => read_text(text, is_null(plain), read),
+        Err(_) => Err("not UTF-8".to_owned()),
+    }
+}
+
+/// The same for one that is known to be UTF-8, and whether it stands for null.
+pub(crate) fn read_text(
+    plain: &str,
+    is_null: bool,
+    read: &mut dyn FnMut(&mut JsonText<'_>) -> Result<(), serde_json::Error>,
+) -> Result<(), String> {
+    let text = if is_null { "null" } else { plain };
     let mut parse = |text: &str| {
         let mut json = serde_json::Deserializer::from_str(text);
         read(&mut json)?;

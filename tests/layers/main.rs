@@ -19,6 +19,7 @@ const RUNTIME: Layers = &[
             "runtime",
             "random",
             "sync",
+            "few",
             "hex",
             "secret",
             "encoding",

@@ -8,7 +8,9 @@ use crate::model::cache::{Cache, SharedErrors};
 pub struct Asked {
     /// Around the cache unless this holds.
     pub when: Option<TokenStream>,
-    /// The type whose associated function it is.
+    /// `let owner`: the type whose associated function it is.
+    pub names_owner: Option<TokenStream>,
+    /// Says so of a call.
     pub owner: Option<TokenStream>,
     /// How the return type is taken apart.
     pub kind: TokenStream,
@@ -34,7 +36,11 @@ impl Asked {
         };
         Self {
             when,
-            owner: compares_self.then(|| quote_spanned!(Span::mixed_site()=> .of::<Self>())),
+            // Once: at another place the same name may have another address.
+            names_owner: compares_self.then(|| {
+                quote_spanned!(Span::mixed_site()=> let owner = ::core::any::type_name::<Self>();)
+            }),
+            owner: compares_self.then(|| quote_spanned!(Span::mixed_site()=> .of(owner))),
             kind: return_kind(runtime, output, kind),
         }
     }

@@ -6,9 +6,9 @@ use syn::spanned::Spanned;
 use super::{
     asked::Asked,
     body::{future, with_body},
-    cached_function::call,
+    cached_function::{call, call_of_function, names_pond, own_pond, referred},
     callee::{Member, member},
-    companion, local,
+    companion, key, local,
     spans::located,
     stale,
 };
@@ -31,7 +31,12 @@ pub fn expand(cache: &Cache) -> TokenStream {
         unless,
         ..
     } = cache;
-    let Asked { when, owner, kind } = Asked::of(cache);
+    let Asked {
+        when,
+        names_owner,
+        owner,
+        kind,
+    } = Asked::of(cache);
     // A value that cannot be cached is reported where the return type stands.
     let value = value_type(output);
     let never = || quote_spanned!(Span::mixed_site()=> #runtime::__private::never);
@@ -57,27 +62,33 @@ pub fn expand(cache: &Cache) -> TokenStream {
     let kept = look
         .is_some()
         .then(|| quote_spanned!(Span::mixed_site()=> .kept(form)));
-    // Most calls end with a look at what this process keeps.
-    let call = look.map_or_else(
-        || {
-            let call = call(cache);
-            quote_spanned! {Span::mixed_site()=>
-                let call = #call #owner #when;
-                let kind = #kind;
-            }
-        },
-        |look| {
-            quote_spanned! {Span::mixed_site()=>
-                let kind = #kind;
-                #look
-            }
-        },
-    );
-    let before = quote_spanned! {Span::mixed_site()=>
-        #call
+    let kind = quote_spanned!(Span::mixed_site()=> let kind = #kind;);
+    let checked = quote_spanned! {Span::mixed_site()=>
         #fitting
         #blamed
         let cacheable = #cacheable #kept;
+    };
+    let before = if let Some(look) = look {
+        // Most calls end with a look at what this process keeps.
+        quote_spanned!(Span::mixed_site()=> #names_owner #kind #look #checked)
+    } else if let Some(peek) = peek(cache, owner.as_ref()) {
+        let function = referred(cache);
+        let call = call_of_function(cache);
+        let when = cache
+            .when
+            .is_some()
+            .then(|| quote_spanned!(Span::mixed_site()=> .when(when)));
+        quote_spanned! {Span::mixed_site()=>
+            let function = #function;
+            #names_owner
+            #kind
+            #checked
+            #peek
+            let call = #call #owner #when;
+        }
+    } else {
+        let call = call(cache);
+        quote_spanned!(Span::mixed_site()=> #names_owner let call = #call #owner #when; #kind #checked)
     };
     let function = if let Some(body) = &cache.body {
         may_be_stale(cache, body, &before, &unless)
@@ -85,14 +96,49 @@ pub fn expand(cache: &Cache) -> TokenStream {
         let body = future(function, Some(output));
         with_body(
             function,
+            // What stands in a block does not outlive it: of all this, the future holds the answer alone.
             &quote_spanned! {Span::mixed_site()=>
-                #before
-                #runtime::__private::cached(call, cacheable, #unless, #body).await
+                {
+                    #before
+                    #runtime::__private::cached(call, cacheable, #unless, #body)
+                }
+                .await
             },
         )
     };
     let companion = companion::expand(cache);
     quote!(#function #companion)
+}
+
+/// A look at what the embedded engine has under a short key. Nothing comes back where more is to be seen to.
+fn peek(cache: &Cache, owner: Option<&TokenStream>) -> Option<TokenStream> {
+    let Cache {
+        runtime,
+        key,
+        constants,
+        tags,
+        all,
+        body,
+        ..
+    } = cache;
+    let are_tagged = !tags.is_empty() || all.is_some() || constants.tags_of.is_some();
+    if are_tagged || body.is_some() || constants.encrypt {
+        return None;
+    }
+    let key = key::short(runtime, &key.steps)?;
+    let names_pond = names_pond(cache);
+    let pond = own_pond(cache);
+    let when = local::condition(cache.when.as_ref());
+    Some(quote_spanned! {Span::mixed_site()=>
+        let when: bool = #when;
+        #names_pond
+        if let ::core::option::Option::Some(peek) = #runtime::__private::Peek::at(#pond, when) {
+            let found = peek #owner .look(function, #key, &cacheable);
+            if let ::core::option::Option::Some(returned) = found {
+                return returned;
+            }
+        }
+    })
 }
 
 /// What the compiler checks of the functions that the options name: that their types are those of the value.

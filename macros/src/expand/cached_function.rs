@@ -25,30 +25,51 @@ use crate::{
 
 /// The call of one set of arguments: function, key, and the `Millpond` to use.
 pub fn call(cache: &Cache) -> TokenStream {
-    let rest = rest_of_call(cache);
-    let runtime = &cache.runtime;
-    let key = key::written(
-        &quote_spanned!(Span::mixed_site()=> #runtime::__private::KeyWriter::new(function)),
-        &cache.key.steps,
-    );
     let function = referred(cache);
+    let names_pond = names_pond(cache);
+    let call = call_of_function(cache);
     quote_spanned! {Span::mixed_site()=>
         {
             let function = #function;
-            let key = #key;
-            #runtime::__private::Call::new(function, key) #rest
+            #names_pond
+            #call
         }
     }
 }
 
-/// What only a load needs to know: the cache that it belongs to, and the tags.
+/// The same where `function` and its `pond` have these names.
+pub fn call_of_function(cache: &Cache) -> TokenStream {
+    let rest = rest_of_call(cache);
+    let runtime = &cache.runtime;
+    let writer = quote_spanned!(Span::mixed_site()=> #runtime::__private::KeyWriter::new(function));
+    let key = key::written(&writer, &cache.key.steps);
+    quote_spanned!(Span::mixed_site()=> #runtime::__private::Call::new(function, #key) #rest)
+}
+
+/// `let pond`: the cache that the function says it uses, if it does. What is wrong with it is said once.
+pub fn names_pond(cache: &Cache) -> Option<TokenStream> {
+    let runtime = &cache.runtime;
+    let pond = borrowed_pond(cache.on.as_ref()?);
+    Some(quote_spanned!(Span::mixed_site()=> let pond: &#runtime::Millpond = #pond;))
+}
+
+/// That cache as an `Option`.
+pub fn own_pond(cache: &Cache) -> TokenStream {
+    if cache.on.is_some() {
+        quote_spanned!(Span::mixed_site()=> ::core::option::Option::Some(pond))
+    } else {
+        quote_spanned!(Span::mixed_site()=> ::core::option::Option::None)
+    }
+}
+
+/// What only a load needs to know: its `pond`, and the tags.
 pub fn rest_of_call(cache: &Cache) -> TokenStream {
-    let Cache { runtime, on, .. } = cache;
+    let runtime = &cache.runtime;
     let tags = cache.tags.iter().map(|tag| tag::value(runtime, tag));
-    let on = on.as_ref().map(|on| {
-        let pond = borrowed_pond(on);
-        quote_spanned!(Span::mixed_site()=> .on(#pond))
-    });
+    let on = cache
+        .on
+        .is_some()
+        .then(|| quote_spanned!(Span::mixed_site()=> .on(pond)));
     // On the call, not in the description: what it reaches is left out of a program that never calls it.
     let in_cluster = (cache.constants.flight == Flight::Cluster)
         .then(|| quote_spanned!(Span::mixed_site()=> .in_cluster()));

@@ -1,7 +1,7 @@
 //! The steps of a key as calls of the writer, and `key!`, which is nothing else.
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Type, TypePath};
+use syn::{Path, Type, TypePath};
 
 use crate::{
     model::{
@@ -69,13 +69,10 @@ pub fn writing(name: &Ident, writer: &TokenStream, steps: &[Step]) -> TokenStrea
     }
 }
 
-/// The key as far as it is made of what may be short, as an expression.
-pub fn short(short: &TokenStream, function: &TokenStream, steps: &[Step]) -> TokenStream {
-    let calls: Option<TokenStream> = steps.iter().map(short_step).collect();
-    calls.map_or_else(
-        || quote_spanned!(Span::mixed_site()=> #short::none()),
-        |calls| quote_spanned!(Span::mixed_site()=> #short::new(#function) #calls),
-    )
+/// The key as far as it is made of what may be short, as an expression; nothing if something in it never is.
+pub fn short(runtime: &Path, steps: &[Step]) -> Option<TokenStream> {
+    let calls: TokenStream = steps.iter().map(short_step).collect::<Option<_>>()?;
+    Some(quote_spanned!(Span::mixed_site()=> #runtime::__private::ShortKey::new(function) #calls))
 }
 
 /// Nothing for what is never short.

@@ -5,8 +5,8 @@ use syn::{Expr, spanned::Spanned};
 
 use super::{
     asked::Asked,
-    body::{body, borrowed_pond, closure, return_kind, with_body},
-    cached_function::{self, rest_of_call},
+    body::{body, closure, return_kind, with_body},
+    cached_function::{self, names_pond, own_pond, rest_of_call},
     function_number, key,
     spans::located,
 };
@@ -20,7 +20,12 @@ pub fn expand(cache: &Cache) -> TokenStream {
         unless,
         ..
     } = cache;
-    let Asked { owner, kind, .. } = Asked::of(cache);
+    let Asked {
+        names_owner,
+        owner,
+        kind,
+        ..
+    } = Asked::of(cache);
     // A value that cannot be kept is reported where the return type stands.
     let local_type = quote_spanned!(Span::mixed_site()=> #runtime::__private::local_type(kind));
     let local_type = located(local_type, value_type(output).span());
@@ -57,6 +62,7 @@ pub fn expand(cache: &Cache) -> TokenStream {
         &quote_spanned! {Span::mixed_site()=>
             let kind = #kind;
             let form = #form;
+            #names_owner
             let number = #number;
             #call
             let rules = #runtime::__private::LocalRules::new(kind, form, #unless);
@@ -69,6 +75,7 @@ pub fn expand(cache: &Cache) -> TokenStream {
 pub fn entry(cache: &Cache, output: &syn::Type) -> TokenStream {
     let runtime = &cache.runtime;
     let call = new_call(cache);
+    let names_pond = names_pond(cache);
     let rest = rest_of_call(cache);
     let kind = return_kind(runtime, output, "kind_unshared");
     // What cannot be kept is reported at the function.
@@ -76,7 +83,7 @@ pub fn entry(cache: &Cache, output: &syn::Type) -> TokenStream {
         cache,
         &quote_spanned!(Span::mixed_site()=> #runtime::__private::any_local_type(#kind)),
     );
-    quote_spanned!(Span::mixed_site()=> #runtime::__private::local_entry(#call #rest, #form))
+    quote_spanned!(Span::mixed_site()=> { #names_pond #runtime::__private::local_entry(#call #rest, #form) })
 }
 
 /// The entry of a function whose values are in the store too. Its batch form learns there how they are kept.
@@ -143,23 +150,22 @@ fn call_after_look(
     let Look { place, of, call } = look;
     let runtime = &cache.runtime;
     let function = cached_function::referred(cache);
+    let names_pond = names_pond(cache);
     let pond = own_pond(cache);
     let rest = rest_of_call(cache);
     let key = Ident::new("key", Span::mixed_site());
-    let short_key = quote_spanned!(Span::mixed_site()=> #runtime::__private::ShortKey);
-    let referred = quote_spanned!(Span::mixed_site()=> function);
-    let short_key = key::short(&short_key, &referred, &cache.key.steps);
+    let short_key = key::short(runtime, &cache.key.steps).unwrap_or_else(
+        || quote_spanned!(Span::mixed_site()=> #runtime::__private::ShortKey::none()),
+    );
     let writer =
         quote_spanned!(Span::mixed_site()=> #runtime::__private::KeyWriter::on_scratch(function));
     let writing = key::writing(&key, &writer, &cache.key.steps);
     let sets_when = when.map(|_| quote_spanned!(Span::mixed_site()=> .when(when)));
-    let when = when.map_or_else(
-        || quote_spanned!(Span::mixed_site()=> true),
-        ToTokens::to_token_stream,
-    );
+    let when = condition(when);
     quote_spanned! {Span::mixed_site()=>
         let function = #function;
         let when: bool = #when;
+        #names_pond
         let call = match #place(#of, #pond) {
             place => {
                 let looked = place.look(#short_key, when, kind, form);
@@ -210,10 +216,10 @@ pub fn look(
     })
 }
 
-/// The cache that the function says it uses.
-fn own_pond(cache: &Cache) -> TokenStream {
-    cache.on.as_ref().map(borrowed_pond).map_or_else(
-        || quote_spanned!(Span::mixed_site()=> ::core::option::Option::None),
-        |pond| quote_spanned!(Span::mixed_site()=> ::core::option::Option::Some(#pond)),
+/// Whether the cache is used.
+pub fn condition(when: Option<&Expr>) -> TokenStream {
+    when.map_or_else(
+        || quote_spanned!(Span::mixed_site()=> true),
+        ToTokens::to_token_stream,
     )
 }

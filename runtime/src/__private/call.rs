@@ -61,10 +61,10 @@ impl Call {
         self
     }
 
-    /// In an `impl` for this type, or in a trait that it implements.
+    /// In an `impl` for the type of this name, or in a trait that it implements.
     #[must_use]
-    pub fn of<Owner: ?Sized>(mut self) -> Self {
-        self.owner = Some(std::any::type_name::<Owner>());
+    pub fn of(mut self, owner: &'static str) -> Self {
+        self.owner = Some(owner);
         self
     }
 
@@ -198,7 +198,7 @@ where
     K: ReturnKind,
     F: Future<Output = K::Return>,
 {
-    let call = call.begin(std::any::type_name::<K::Value>());
+    let call = call.begin(cacheable.value_type);
     Answer::new(call, cacheable, unless, body)
 }
 
@@ -214,7 +214,7 @@ where
     F: Future<Output = K::Return>,
     S: FnOnce(Place) -> Started<F, K::Return>,
 {
-    let call = call.begin(std::any::type_name::<K::Value>());
+    let call = call.begin(cacheable.value_type);
     StaleAnswer::new(call, cacheable, unless, scope::carried, start)
 }
 

@@ -48,11 +48,11 @@ impl LocalCall {
         }
     }
 
-    /// In an `impl` for this type, or in a trait that it implements.
+    /// In an `impl` for the type of this name, or in a trait that it implements.
     #[must_use]
     #[inline]
-    pub fn of<Owner: ?Sized>(mut self) -> Self {
-        self.owner = Some(std::any::type_name::<Owner>());
+    pub fn of(mut self, owner: &'static str) -> Self {
+        self.owner = Some(owner);
         self
     }
 

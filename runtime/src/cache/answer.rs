@@ -47,6 +47,7 @@ impl<K: ReturnKind, F> Answer<K, F> {
             keep,
             share,
             take,
+            ..
         }: Cacheable<K>,
         unless: fn(&K::Value) -> bool,
         body: F,
@@ -210,7 +211,14 @@ impl Progress {
                     };
                     // Boxed, as the store below: cached functions call cached functions, and each
                     // would hold all of it.
-                    *self = Self::Entering(Box::pin(call.enter()));
+                    match call.enter() {
+                        Ok(entering) => *self = Self::Entering(entering),
+                        Err(reason) => {
+                            *self = Self::Alone;
+                            reporting.bypassed(reason);
+                            return Step::Body;
+                        }
+                    }
                 }
                 Self::Entering(entering) => match entering.as_mut().poll(cx) {
                     Poll::Pending => return Step::Pending,

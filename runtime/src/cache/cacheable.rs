@@ -39,8 +39,10 @@ pub trait CacheableKind: ReturnKind {
 /// A return kind that can be cached. It carries what needs the traits of the value, so that nothing
 /// further on asks for them: where one is missing, that is one error, at [`cacheable`].
 pub struct Cacheable<K: ReturnKind> {
-    pub(super) kind: K,
-    pub(super) read: value::Read<K::Value>,
+    pub(crate) kind: K,
+    /// The name of the value's type, at the same address wherever a call asks for it.
+    pub(crate) value_type: &'static str,
+    pub(crate) read: value::Read<K::Value>,
     pub(super) write: value::Write<K::Value>,
     /// How this process keeps values, where it does.
     pub(super) keep: Option<value::Share<K::Value>>,
@@ -62,6 +64,7 @@ where
 {
     Cacheable {
         kind,
+        value_type: std::any::type_name::<K::Value>(),
         read: value::read,
         write: value::write,
         keep: None,

@@ -30,6 +30,11 @@ impl Request {
         mode: None,
         reports: false,
     };
+
+    #[inline]
+    pub(crate) fn is_nothing(self) -> bool {
+        self == Self::NOTHING
+    }
 }
 
 thread_local! {

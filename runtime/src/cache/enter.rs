@@ -6,23 +6,20 @@ use super::flight::{FlightResult, Patience, Role, Waited};
 use super::load::{Entered, Load};
 use super::span::LoadSpan;
 use crate::key::FullKey;
-use crate::runtime;
+use crate::runtime::{self, BoxFuture};
 
 impl CachedCall {
-    /// Looks the key up, or waits for who does.
-    pub(crate) async fn enter(self) -> Entered {
-        let full = match self.usable() {
-            Ok(full) => full,
-            Err(reason) => return Entered::Alone(reason),
-        };
+    /// Looks the key up, or waits for who does; unless the call goes around the cache.
+    pub(crate) fn enter(self) -> Result<BoxFuture<Entered>, BypassReason> {
+        let full = self.usable()?;
         self.cache.client.deliver_in_background();
-        let mut load = Box::new(self.new_load(full));
-        if self.refresh {
-            self.cache.forget(&load.full.text());
+        let mut load = Box::new(self.into_load(full));
+        if load.refresh {
+            load.cache.forget(&load.full.text());
         }
-        load.span = LoadSpan::begin(self.key.prefix());
+        load.span = LoadSpan::begin(load.key.prefix());
         let span = load.span.clone();
-        span.around(self.load(load)).await
+        Ok(Box::pin(span.around(load.enter())))
     }
 
     /// The key, unless the call goes around the cache with it.
@@ -52,52 +49,53 @@ impl CachedCall {
         }
         Ok(full)
     }
+}
 
-    async fn load(&self, load: Box<Load>) -> Entered {
+impl Load {
+    async fn enter(self: Box<Self>) -> Entered {
         if self.refresh || !self.policy.flight {
-            let load = load.read(None).await;
-            return if self.refresh {
+            let load = self.read(None).await;
+            return if load.refresh {
                 load.begin().await
             } else {
                 load.look().await
             };
         }
-        self.fly(load).await
+        self.fly().await
     }
 
     /// Takes part in the flight of the key.
-    async fn fly(&self, mut load: Box<Load>) -> Entered {
-        let settings = &self.cache.client.settings;
+    async fn fly(mut self: Box<Self>) -> Entered {
         let now = runtime::now();
-        let until = now + settings.flight_wait;
-        let role = self.cache.flights.join(&load.full.text(), now);
+        let until = now + self.cache.client.settings.flight_wait;
+        let role = self.cache.flights.join(&self.full.text(), now);
         let leader = match role {
             Role::Lead(leader) => leader,
             Role::Wait(_) if !runtime::in_runtime() => {
                 // A wait has to have an end, and nothing keeps the time here.
                 self.cache.warn_outside();
                 self.counters.bypassed.add(1);
-                load.span.ends("bypass", "body");
+                self.span.ends("bypass", "body");
                 return Entered::Alone(BypassReason::NoRuntime);
             }
             Role::Wait(waiter) => {
                 let mut patience = Patience {
                     until,
-                    cache: load.budget,
+                    cache: self.budget,
                 };
                 let end = waiter.wait(&mut patience).await;
                 self.cache.waited(now.elapsed());
-                load.budget = patience.cache;
+                self.budget = patience.cache;
                 match end {
                     Waited::Leads(leader) => leader,
                     Waited::GoesAlone => {
                         self.counters.bypassed.add(1);
-                        load.span.ends("bypass", "body");
+                        self.span.ends("bypass", "body");
                         return Entered::Alone(BypassReason::Waited);
                     }
                     Waited::Shared(result) => {
                         self.counters.shared.add(1);
-                        load.span.ends("shared", "flight");
+                        self.span.ends("shared", "flight");
                         return match result {
                             FlightResult::Value(bytes) => {
                                 Entered::Shared(bytes, CallStatus::Shared)
@@ -113,7 +111,7 @@ impl CachedCall {
                 }
             }
         };
-        let load = load.read(Some(leader)).await;
+        let load = self.read(Some(leader)).await;
         match load.cluster {
             Some(cluster) => (cluster.look)(load, until).await,
             None => load.look().await,

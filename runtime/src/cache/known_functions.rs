@@ -10,7 +10,7 @@ use crate::stats::Counters;
 use crate::sync;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 /// How many values of a function may prove unreadable, one after another, until it stores no more.
 const MOST_UNREADABLE: u8 = 3;
@@ -90,12 +90,39 @@ impl FunctionState {
     }
 }
 
-/// The functions that were called, by their address and those of the names of their value type and of the
-/// type around them. There are no
-/// more of them than the program has.
-#[derive(Default)]
+/// The same function, for the same values on the same type: their addresses.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Id {
+    function: usize,
+    value_type: usize,
+    owner: usize,
+}
+
+impl Id {
+    #[inline]
+    fn of(function: &'static CachedFunction, value_type: &'static str, owner: Owner) -> Self {
+        Self {
+            function: std::ptr::from_ref(function) as usize,
+            value_type: value_type.as_ptr() as usize,
+            owner: owner.map_or(0, |owner| owner.as_ptr() as usize),
+        }
+    }
+
+    /// One of [`PLACES`], and another one for most functions of a program.
+    #[inline]
+    fn place(self) -> usize {
+        (self.function / size_of::<CachedFunction>()) % PLACES
+    }
+}
+
+/// Where a function stands that is found without a lock: one of them in each place.
+const PLACES: usize = 64;
+
+/// The functions that were called. There are no more of them than the program has.
 pub(crate) struct KnownFunctions {
-    states: RwLock<BTreeMap<(usize, usize, usize), Arc<FunctionState>>>,
+    states: RwLock<BTreeMap<Id, Arc<FunctionState>>>,
+    /// Those that were called first.
+    first: [OnceLock<(Id, Arc<FunctionState>)>; PLACES],
     /// By prefix and version: only those can use the same keys.
     by_prefix: Mutex<HashMap<PrefixAndVersion, Vec<Known>>>,
     /// By the name of the function, and its prefix, which may depend on the type around it.
@@ -104,6 +131,17 @@ pub(crate) struct KnownFunctions {
 
 /// The type around a function, until two types were found there, which is reported once.
 type Owner = Option<&'static str>;
+
+impl Default for KnownFunctions {
+    fn default() -> Self {
+        Self {
+            states: RwLock::default(),
+            first: [const { OnceLock::new() }; PLACES],
+            by_prefix: Mutex::default(),
+            owners: Mutex::default(),
+        }
+    }
+}
 
 type PrefixAndVersion = (&'static str, Option<u32>);
 
@@ -114,6 +152,28 @@ struct Known {
 }
 
 impl KnownFunctions {
+    /// Uses what is remembered of a function that was called before.
+    #[inline]
+    pub(crate) fn with_known<T>(
+        &self,
+        function: &'static CachedFunction,
+        value_type: &'static str,
+        owner: Owner,
+        then: impl FnOnce(&Arc<FunctionState>) -> T,
+    ) -> Option<T> {
+        let id = Id::of(function, value_type, owner);
+        let looked_up;
+        let state = match self.first[id.place()].get() {
+            Some((first, state)) if *first == id => state,
+            _ => {
+                // Nothing is locked while it is used.
+                looked_up = sync::read(&self.states).get(&id).map(Arc::clone)?;
+                &looked_up
+            }
+        };
+        Some(then(state))
+    }
+
     /// What is remembered of a function, and whether this is its first call.
     pub(crate) fn state(
         &self,
@@ -122,21 +182,20 @@ impl KnownFunctions {
         owner: Owner,
         counters: impl FnOnce() -> Arc<Counters>,
     ) -> (Arc<FunctionState>, bool) {
-        let id = (
-            std::ptr::from_ref(function) as usize,
-            value_type.as_ptr() as usize,
-            owner.map_or(0, |owner| owner.as_ptr() as usize),
-        );
-        if let Some(state) = sync::read(&self.states).get(&id) {
-            return (Arc::clone(state), false);
+        if let Some(state) = self.with_known(function, value_type, owner, Arc::clone) {
+            return (state, false);
         }
         let state = Arc::new(FunctionState {
             counters: counters(),
             ..FunctionState::default()
         });
+        let id = Id::of(function, value_type, owner);
         let is_first = sync::write(&self.states)
             .insert(id, Arc::clone(&state))
             .is_none();
+        if is_first {
+            let _ = self.first[id.place()].set((id, Arc::clone(&state)));
+        }
         if is_first {
             #[cfg(feature = "catalogue")]
             function_site::called(function, owner, value_type);

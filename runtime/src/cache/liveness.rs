@@ -31,6 +31,13 @@ pub(crate) fn leads(flights: u64, key: &str) -> bool {
     led.unwrap_or(false)
 }
 
+/// Whether a leader of any key is, at least.
+pub(crate) fn is_leading() -> bool {
+    LEADING
+        .try_with(|leaders| !leaders.borrow().is_empty())
+        .unwrap_or(false)
+}
+
 /// The leaders whose bodies the calling code is a part of, outermost first.
 pub(crate) fn leading() -> Vec<Arc<Liveness>> {
     LEADING
@@ -182,17 +189,16 @@ impl<'a> BodyPoll<'a> {
 }
 
 pin_project! {
-    /// A step of a leader, polled under watch.
+    /// A step of a load, polled under watch where others may wait for it.
     pub(crate) struct Watched<F> {
-        watch: Watch,
+        watch: Option<Watch>,
         #[pin]
         step: F,
     }
 }
 
 impl<F> Watched<F> {
-    pub(crate) fn new(liveness: Arc<Liveness>, step: F) -> Self {
-        let watch = Watch::new(liveness);
+    pub(crate) fn new(watch: Option<Watch>, step: F) -> Self {
         Self { watch, step }
     }
 }
@@ -202,7 +208,10 @@ impl<F: Future> Future for Watched<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let poll = this.watch.start(cx);
+        let Some(watch) = this.watch else {
+            return this.step.poll(cx);
+        };
+        let poll = watch.start(cx);
         let polled = this.step.poll(&mut poll.context());
         poll.returned();
         polled

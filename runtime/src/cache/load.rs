@@ -5,7 +5,7 @@ use super::call_status::{BypassReason, CallStatus};
 use super::flight::{Departure, FlightResult, Leader, SharedError};
 use super::known_functions::FunctionState;
 use super::lease::Lease;
-use super::liveness::{BodyPoll, Watch};
+use super::liveness::{BodyPoll, Watch, Watched};
 use super::near::Near;
 use super::policy::Policy;
 use super::span::LoadSpan;
@@ -255,11 +255,8 @@ impl Load {
     }
 
     /// Runs a step so that waiters see that it is polled.
-    pub(super) async fn watched<F: Future>(&self, step: F) -> F::Output {
-        match &self.leader {
-            Some(leader) => leader.watch(step).await,
-            None => step.await,
-        }
+    pub(super) fn watched<F: Future>(&self, step: F) -> Watched<F> {
+        Watched::new(self.leader.as_ref().map(Leader::watch), step)
     }
 
     /// What was found is a value of the right type, and is returned. Where it is to be loaded again, that load
@@ -336,7 +333,7 @@ impl Load {
                 monotonic: self.cache.client.settings.clock.monotonic(),
             };
         }
-        self.watch = self.leader.as_ref().map(Leader::watch_body);
+        self.watch = self.leader.as_ref().map(Leader::watch);
         self.runs_since = Some(runtime::now());
     }
 

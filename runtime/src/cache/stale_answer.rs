@@ -64,6 +64,7 @@ impl<K: ReturnKind, F, S> StaleAnswer<K, F, S> {
             keep,
             share,
             take,
+            ..
         }: Cacheable<K>,
         unless: fn(&K::Value) -> bool,
         around: fn(BackgroundTask) -> BackgroundTask,

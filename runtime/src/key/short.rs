@@ -191,8 +191,12 @@ impl Short {
 
     /// What these bytes begin with.
     pub(crate) fn text<'a>(&self, bytes: &'a [u8; MOST]) -> &'a str {
-        let text = bytes.get(..self.length as usize).unwrap_or_default();
-        std::str::from_utf8(text).unwrap_or_default()
+        std::str::from_utf8(self.as_slice(bytes)).unwrap_or_default()
+    }
+
+    /// The same as bytes.
+    pub(crate) fn as_slice<'a>(&self, bytes: &'a [u8; MOST]) -> &'a [u8] {
+        bytes.get(..self.length as usize).unwrap_or_default()
     }
 }
 

@@ -15,8 +15,9 @@ use super::repeat::Patience;
 use super::request_limits::RequestLimits;
 use super::transport::{Kind, Outgoing, Transport};
 use super::turn::Turn;
-use super::waiting::{Few, LONGEST, Replies, Request, runtime_gone, unsent, wait};
+use super::waiting::{LONGEST, Replies, Request, runtime_gone, unsent, wait};
 use crate::error::{Error, ErrorKind};
+use crate::few::Few;
 use crate::runtime;
 use crate::sync;
 use attended::Attended;
@@ -100,7 +101,12 @@ impl<T: Transport> AutoPipeline<T> {
         replies
     }
 
-    async fn request(self: Arc<Self>, commands: Few<T::Command>, within: Duration) -> Replies {
+    /// Makes a request of these commands, and then waits for the answers.
+    fn request(
+        self: Arc<Self>,
+        commands: Few<T::Command>,
+        within: Duration,
+    ) -> impl Future<Output = Replies> {
         let effects: Few<Effect> = commands.iter().map(Outgoing::effect).collect();
         let kind = if effects.iter().all(|effect| *effect == Effect::Read) {
             Kind::Reads
@@ -109,18 +115,23 @@ impl<T: Transport> AutoPipeline<T> {
         };
         let (request, answers) = Request::new(commands, within);
         let turn = Arc::clone(request.turn());
-        let answers = match self.enqueue(kind, request) {
-            Err(error) => return unsent(&effects, &error),
-            Ok(attended) => Answers { attended, answers },
-        };
-        let answered = wait(&effects, answers, within, || {
-            let stays = turn.withdraw();
-            if stays {
-                self.lock().queue(kind).remove(&turn);
-            }
-            stays
-        });
-        runtime::unconstrained(answered).await
+        let answers = self
+            .enqueue(kind, request)
+            .map(|attended| Answers { attended, answers });
+        async move {
+            let answers = match answers {
+                Err(error) => return unsent(&effects, &error),
+                Ok(answers) => answers,
+            };
+            let answered = wait(&effects, answers, within, || {
+                let stays = turn.withdraw();
+                if stays {
+                    self.lock().queue(kind).remove(&turn);
+                }
+                stays
+            });
+            runtime::unconstrained(answered).await
+        }
     }
 
     /// Whether the caller is to poll the delivery.

@@ -13,7 +13,10 @@ use crate::error::{Error, ErrorKind};
 use crate::runtime::BoxFuture;
 use crate::stats::Meter;
 use circuit::{Circuit, News};
+use pin_project_lite::pin_project;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 pub(crate) struct Breaker<S> {
@@ -48,11 +51,9 @@ impl<S: Store> Store for Breaker<S> {
             probe,
             left: false,
         };
-        let sent = self.store.send(batch);
-        Box::pin(async move {
-            let replies = sent.await;
-            passage.leave(&replies);
-            replies
+        Box::pin(Passing {
+            sent: self.store.sending(batch),
+            passage: Some(passage),
         })
     }
 
@@ -71,6 +72,31 @@ impl<S: Store> Store for Breaker<S> {
 
     fn outage(&self) -> Option<Error> {
         self.circuit.outage()
+    }
+}
+
+pin_project! {
+    /// A batch on its way. An async block would have room for what it waits for twice.
+    struct Passing<F> {
+        #[pin]
+        sent: F,
+        // Nothing once there are replies.
+        passage: Option<Passage>,
+    }
+}
+
+impl<F: Future<Output = Vec<Result<Reply, Error>>>> Future for Passing<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let polled = this.sent.poll(cx);
+        if let Poll::Ready(replies) = &polled
+            && let Some(passage) = this.passage.take()
+        {
+            passage.leave(replies);
+        }
+        polled
     }
 }
 

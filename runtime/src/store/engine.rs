@@ -14,8 +14,8 @@ use crate::limit::{
     algorithm::{Held, Verdict},
     script::Taking,
 };
-use crate::runtime::BoxFuture;
-use bytes::Bytes;
+use crate::runtime::{BoxFuture, MaybeSend};
+use bytestring::ByteString;
 use std::time::Duration;
 
 /// Commands that leave together, in order; `within` is how long the caller will wait.
@@ -30,6 +30,17 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// The commands of one batch stay together and in order. Dropping the future stops the waiting,
     /// never a request that others share.
     fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>>;
+
+    /// The same in no box, for what is around it.
+    fn sending(
+        &self,
+        batch: Batch,
+    ) -> impl Future<Output = Vec<Result<Reply, Error>>> + MaybeSend + use<Self>
+    where
+        Self: Sized,
+    {
+        self.send(batch)
+    }
 
     /// Listens to a channel until that ends, and returns why. Dropped, it listens no more.
     #[cfg(all(
@@ -85,7 +96,7 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// What an engine in this process can say at once of a value that is there. It counts as a
     /// command only then.
-    fn peek(&self, _key: &[u8]) -> Option<Bytes> {
+    fn peek(&self, _key: &[u8]) -> Option<ByteString> {
         None
     }
 }

@@ -29,7 +29,7 @@ use crate::stats::Meter;
 use crate::store::command::Purpose;
 use crate::store::command::Reply;
 use crate::sync;
-use bytes::Bytes;
+use bytestring::ByteString;
 use keyspace::Keyspace;
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -114,11 +114,11 @@ impl Store for Memory {
         Some(found)
     }
 
-    fn peek(&self, key: &[u8]) -> Option<Bytes> {
-        let now = self.clock.now().into();
-        let mut keyspace = sync::lock(&self.keyspace);
-        keyspace.begin(now);
-        let value = keyspace.text(key).ok()??;
+    fn peek(&self, key: &[u8]) -> Option<ByteString> {
+        // What may be over by the clocks that are read with a command is asked for by one.
+        let now = self.clock.coarse().into();
+        let lag = self.clock.coarse_lag().div_ceil(1_000_000);
+        let value = sync::lock(&self.keyspace).peek(key, now, lag)?;
         self.meter.commands.add(1);
         self.meter.requests.add(1);
         Some(value)

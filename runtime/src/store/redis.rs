@@ -19,7 +19,7 @@ use super::repeat::Patience;
 use super::waiting::{LONGEST, Replies};
 use super::{Batch, Store};
 use crate::error::{Error, ErrorKind};
-use crate::runtime::BoxFuture;
+use crate::runtime::{BoxFuture, MaybeSend};
 use crate::secret::Secret;
 use crate::stats::Meter;
 use crate::store::request_limits::RequestLimits;
@@ -171,7 +171,11 @@ impl Inner {
 
 impl Store for Redis {
     fn send(&self, batch: Batch) -> BoxFuture<Replies> {
-        Box::pin(Arc::clone(&self.0).send(batch))
+        Box::pin(self.sending(batch))
+    }
+
+    fn sending(&self, batch: Batch) -> impl Future<Output = Replies> + MaybeSend + use<> {
+        Arc::clone(&self.0).send(batch)
     }
 
     fn place(&self) -> String {

@@ -22,7 +22,7 @@ use super::repeat::Patience;
 use super::waiting::Replies;
 use super::{Batch, Store};
 use crate::error::Error;
-use crate::runtime::BoxFuture;
+use crate::runtime::{BoxFuture, MaybeSend};
 use crate::stats::Meter;
 use crate::store::request_limits::RequestLimits;
 #[cfg(not(target_arch = "wasm32"))]
@@ -91,7 +91,11 @@ impl Inner {
 
 impl Store for Upstash {
     fn send(&self, batch: Batch) -> BoxFuture<Replies> {
-        Box::pin(Arc::clone(&self.0).send(batch))
+        Box::pin(self.sending(batch))
+    }
+
+    fn sending(&self, batch: Batch) -> impl Future<Output = Replies> + MaybeSend + use<> {
+        Arc::clone(&self.0).send(batch)
     }
 
     fn place(&self) -> String {

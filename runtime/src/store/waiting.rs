@@ -5,6 +5,7 @@ use super::repeat::after_sending;
 use super::transport::Outgoing;
 use super::turn::Turn;
 use crate::error::{Error, ErrorKind};
+use crate::few::Few;
 use crate::runtime::{self, Since};
 use std::future::Future;
 use std::sync::Arc;
@@ -13,13 +14,6 @@ use tokio::sync::oneshot::{self, error::RecvError};
 
 /// Longest budget of a call; also keeps deadlines within what an `Instant` can hold.
 pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 3_600);
-
-/// Most requests are alone and have one command, which needs no list in memory of its own.
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) type Few<T> = smallvec::SmallVec<[T; 1]>;
-/// At the edge code is dearer than memory.
-#[cfg(target_arch = "wasm32")]
-pub(crate) type Few<T> = Vec<T>;
 
 pub(crate) type Replies = Vec<Result<Reply, Error>>;
 

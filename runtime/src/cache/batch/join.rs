@@ -7,6 +7,7 @@ use crate::cache::call_status::BatchStatus;
 use crate::cache::flight::Role;
 use crate::cache::span::LoadSpan;
 use crate::runtime;
+use std::sync::Arc;
 use std::time::Duration;
 
 impl Batch {
@@ -50,16 +51,17 @@ impl Batch {
                 self.alone.push(at);
                 continue;
             };
-            let mut load = call.new_load(full);
-            if call.refresh {
+            let mut load = call.into_load(full);
+            let cache = Arc::clone(&load.cache);
+            if load.refresh {
                 // As for a call of one: what is kept goes before the load, and again once it is stored.
-                call.cache.forget(&load.full.text());
+                cache.forget(&load.full.text());
             }
-            if call.refresh || !call.policy.flight {
+            if load.refresh || !load.policy.flight {
                 self.loads.push((at, load));
                 continue;
             }
-            match call.cache.flights.join(&load.full.text(), now) {
+            match cache.flights.join(&load.full.text(), now) {
                 Role::Lead(leader) => {
                     load.leader = Some(leader);
                     self.loads.push((at, load));

@@ -22,7 +22,7 @@ impl<F> Together<F> {
     pub(super) fn new<'a>(loads: impl Iterator<Item = &'a Load>, step: F) -> Self {
         let leaders = loads.filter_map(|load| load.leader.as_ref());
         Self {
-            watches: leaders.map(Leader::watch_body).collect(),
+            watches: leaders.map(Leader::watch).collect(),
             step,
         }
     }

@@ -6,8 +6,7 @@ use super::phase::Phase;
 use super::result::FlightResult;
 use super::state::Flight;
 use super::table::Table;
-use crate::cache::liveness::{Liveness, Watch, Watched};
-use std::future::Future;
+use crate::cache::liveness::{Liveness, Watch};
 use std::sync::Arc;
 
 /// The right, and the duty, to get the value. Dropping it hands over to a waiter.
@@ -28,13 +27,8 @@ impl Leader {
         }
     }
 
-    /// Runs a step of the load so that waiters see whether it is being polled.
-    pub(crate) fn watch<F: Future>(&self, step: F) -> Watched<F> {
-        Watched::new(Arc::clone(&self.liveness), step)
-    }
-
-    /// The same for the body, which is polled by whoever knows its type.
-    pub(crate) fn watch_body(&self) -> Watch {
+    /// What shows to waiters that a step of the load is polled.
+    pub(crate) fn watch(&self) -> Watch {
         Watch::new(Arc::clone(&self.liveness))
     }
 

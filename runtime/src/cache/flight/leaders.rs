@@ -3,11 +3,12 @@
 use super::departure::Departure;
 use super::phase::{CacheClock, Phase};
 use crate::cache::liveness::Liveness;
+use crate::few::Few;
 use crate::runtime::Instant;
 use std::sync::Arc;
 
 pub(super) struct Leaders {
-    leading: Vec<Leading>,
+    leading: Few<Leading>,
     clock: CacheClock,
 }
 
@@ -19,7 +20,7 @@ struct Leading {
 impl Leaders {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            leading: Vec::with_capacity(1),
+            leading: Few::new(),
             clock: CacheClock::start(now),
         }
     }

@@ -48,7 +48,7 @@ impl OnlyLoad {
                 .as_ref()
                 .map(Leader::body_departs)
                 .unwrap_or_default(),
-            watch: leader.as_ref().map(Leader::watch_body),
+            watch: leader.as_ref().map(Leader::watch),
             runs_since: runtime::now(),
             // A tag that is invalidated from here on makes a miss of what the body returns.
             sample: entry.sample(),

@@ -12,6 +12,7 @@ use crate::store::command::{Call, Command, Effect, Reply, Script};
 use crate::store::memory::Memory;
 use crate::store::{Batch, Store};
 use crate::sync;
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -167,8 +168,11 @@ impl Network {
     }
 
     pub(super) fn value(&self) -> Option<String> {
-        let value = self.server.peek(KEY.as_bytes())?;
-        Some(String::from_utf8(value.to_vec()).unwrap())
+        let get = Command::new(Effect::Read, ["GET", KEY].map(Bytes::from));
+        match self.run(get).ok()? {
+            Reply::Bulk(value) => Some(String::from_utf8(value.to_vec()).unwrap()),
+            _ => None,
+        }
     }
 }
 

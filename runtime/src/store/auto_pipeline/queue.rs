@@ -1,10 +1,11 @@
 //! The requests that wait for a delivery, and how many deliveries are under way.
 
 use super::attended::Attended;
+use crate::few::Few;
 use crate::store::request_limits::RequestLimits;
 use crate::store::transport::{Kind, Outgoing};
 use crate::store::turn::Turn;
-use crate::store::waiting::{Few, Request};
+use crate::store::waiting::Request;
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -1,10 +1,10 @@
 //! Reads that leave as one `MGET`: which of them do, and what each gets of the answer. `keys` are those of each command,
 //! none of what is no `MGET`; `runs` is how many commands leave as one.
 
+use crate::few::Few;
 use crate::store::command::Reply;
 use crate::store::merging::Merging;
 use crate::store::transport::{Answer, Outgoing};
-use crate::store::waiting::Few;
 
 /// At the edge reads leave apart: code is dearer there than what a request with few calls would save.
 pub(super) const MERGES: bool = cfg!(not(target_arch = "wasm32"));

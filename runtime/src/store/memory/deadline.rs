@@ -1,6 +1,6 @@
 //! When a key goes, by which clock.
 
-use crate::clock::Moment;
+use crate::clock::{Coarse, Moment};
 use crate::store::command::Purpose;
 use std::time::Duration;
 
@@ -33,6 +33,15 @@ impl From<Moment> for Now {
             monotonic: ms(moment.monotonic),
             // Of a clock that is far off, times that are added to it still fit into Redis's numbers.
             wall: ms(moment.wall).min(LAST_TIME),
+        }
+    }
+}
+
+impl From<Coarse> for Now {
+    fn from(coarse: Coarse) -> Self {
+        Self {
+            monotonic: coarse.monotonic / 1_000_000,
+            wall: coarse.unix_ms().min(LAST_TIME),
         }
     }
 }

@@ -6,11 +6,12 @@ mod expiry;
 use super::budgets::Budgets;
 use super::deadline::{Deadline, Now};
 use super::index::{Index, index};
-use super::value::{Collection, Value, detached, scan};
+use super::value::{Collection, Text, Value, detached, scan};
 use crate::error::Error;
 use crate::store::command::Purpose;
 use crate::store::server_error::server_error;
 use bytes::Bytes;
+use bytestring::ByteString;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -110,6 +111,23 @@ impl Keyspace {
         }
     }
 
+    /// The string under the key, if there is one that is not over by the coarse clocks, which lag behind by so much at
+    /// most. What is over waits for the next command.
+    #[inline]
+    pub(crate) fn peek(&mut self, key: &[u8], now: Now, lag: u64) -> Option<ByteString> {
+        let record = self.records.get_mut(key)?;
+        if let Some(deadline) = record.deadline
+            && deadline.left(now, record.purpose) <= lag
+        {
+            return None;
+        }
+        record.touched = self.tick;
+        match &mut record.value {
+            Value::Text(text) => text.utf8(),
+            _ => None,
+        }
+    }
+
     /// The collection under the key; an error if it holds another kind of value.
     pub(crate) fn collection<C: Collection>(&mut self, key: &[u8]) -> Result<Option<&C>, Error> {
         match self.record(key) {
@@ -168,7 +186,7 @@ impl Keyspace {
     }
 
     pub(crate) fn set_text(&mut self, key: &Bytes, text: &[u8], deadline: Option<Deadline>) {
-        self.set(key, Value::Text(detached(text)), deadline);
+        self.set(key, Value::Text(Text::Any(detached(text))), deadline);
     }
 
     /// Where a key is that is there, until one goes.

@@ -27,9 +27,9 @@ impl Counter {
         Ok(match value {
             None => Self::Missing,
             Some(Value::Integer(number)) => Self::Number(*number),
-            Some(Value::Text(text)) => match integer(text) {
+            Some(Value::Text(text)) => match integer(text.as_slice()) {
                 Some(number) => Self::Number(number),
-                None => Self::Fraction(stored(text)?),
+                None => Self::Fraction(stored(text.as_slice())?),
             },
             Some(_) => Self::Other,
         })

@@ -1,6 +1,7 @@
 mod properties;
 mod take;
 
+use super::deadline::{Deadline, Now};
 use super::*;
 use crate::clock::ManualClock;
 use crate::error::ErrorKind;
@@ -460,4 +461,47 @@ fn what_was_given_up_is_refused_and_removed_once() {
     transcript(&memory, "EXISTS n => 0");
     assert!(change("5", &["1000", "INCRBY", "7"]).contains('7'));
     transcript(&memory, "GET n => 7\nPTTL n => 1000");
+}
+
+#[test]
+fn a_peek_says_what_a_command_would_or_nothing() {
+    let (memory, clock) = memory(ROOMY);
+    let peek = |key: &str| memory.peek(key.as_bytes()).map(String::from);
+    transcript(
+        &memory,
+        "SET text ä PX 100 => OK
+         SET forever x => OK
+         INCR number => 1
+         RPUSH list x => 1",
+    );
+    let binary = [b"SET".as_slice(), b"binary", b"\xff"].map(Bytes::from_static);
+    call(&memory, Command::new(Effect::Once, binary.to_vec())).unwrap();
+    for _ in 0..2 {
+        assert_eq!(peek("text").as_deref(), Some("ä"));
+        assert_eq!(peek("forever").as_deref(), Some("x"));
+        for key in ["number", "list", "binary", "missing"] {
+            assert_eq!(peek(key), None, "{key}");
+        }
+        transcript(&memory, "GET text => ä");
+    }
+    transcript(&memory, "APPEND text b => 3");
+    assert_eq!(peek("text").as_deref(), Some("äb"));
+    clock.advance(Duration::from_millis(99));
+    assert_eq!(peek("text").as_deref(), Some("äb"));
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(peek("text"), None);
+    transcript(&memory, "GET text => nil");
+}
+
+#[test]
+fn what_may_be_over_by_finer_clocks_is_not_peeked_at() {
+    let mut keyspace = Keyspace::new(ROOMY);
+    let now = Now::default();
+    keyspace.set_text(
+        &Bytes::from_static(b"key"),
+        b"x",
+        Some(Deadline::after(now, 11)),
+    );
+    let mut peek = |lag| keyspace.peek(b"key", now, lag).is_some();
+    assert_eq!([0, 10, 11].map(&mut peek), [true, true, false]);
 }

@@ -2,6 +2,7 @@
 
 use super::index::{Index, index};
 use bytes::Bytes;
+use bytestring::ByteString;
 
 /// What one field, member or list item weighs beside its own bytes: two handles, a hash, an index.
 const ITEM: usize = 96;
@@ -9,7 +10,7 @@ const ITEM: usize = 96;
 /// What is stored under one key.
 #[derive(Debug)]
 pub(crate) enum Value {
-    Text(Bytes),
+    Text(Text),
     /// A text that is the number in the only form that Redis takes: a counter, which is added to and rarely read.
     Integer(i64),
     Hash(Box<Hash>),
@@ -37,7 +38,7 @@ impl Value {
     /// What `GET` answers; nothing for a collection.
     pub(crate) fn text(&self) -> Option<Bytes> {
         match self {
-            Self::Text(text) => Some(text.clone()),
+            Self::Text(text) => Some(text.to_bytes()),
             Self::Integer(number) => {
                 let mut digits = itoa::Buffer::new();
                 Some(detached(digits.format(*number).as_bytes()))
@@ -48,12 +49,48 @@ impl Value {
 
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Text(text) => text.len(),
+            Self::Text(text) => text.as_slice().len(),
             Self::Integer(number) => digits(*number),
             Self::Hash(hash) => hash.bytes,
             Self::List(list) => list.bytes,
             Self::Set(set) => set.bytes,
             Self::Sorted(sorted) => sorted.bytes,
+        }
+    }
+}
+
+/// A text. Whether it is UTF-8 is seen where that is first asked: most values are read more often than they are written.
+#[derive(Debug)]
+pub(crate) enum Text {
+    Any(Bytes),
+    Utf8(ByteString),
+}
+
+impl Text {
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Any(bytes) => bytes,
+            Self::Utf8(text) => text.as_bytes(),
+        }
+    }
+
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        match self {
+            Self::Any(bytes) => bytes.clone(),
+            Self::Utf8(text) => text.as_bytes().clone(),
+        }
+    }
+
+    /// The same as a string, if it is one.
+    #[inline]
+    pub(crate) fn utf8(&mut self) -> Option<ByteString> {
+        if let Self::Any(bytes) = self {
+            let text = ByteString::try_from(bytes.clone()).ok()?;
+            *self = Self::Utf8(text);
+        }
+        match self {
+            Self::Utf8(text) => Some(text.clone()),
+            Self::Any(_) => None,
         }
     }
 }

@@ -15,10 +15,16 @@ use crate::value;
 use std::sync::Arc;
 
 /// The embedded engine, for a call of which nothing else is asked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Peek<'a> {
+    cache: Asked<'a>,
     owner: Option<&'static str>,
-    cache: &'a Cache,
+}
+
+#[derive(Debug)]
+enum Asked<'a> {
+    Here(&'a Cache),
+    InScope(Arc<Cache>),
 }
 
 impl<'a> Peek<'a> {
@@ -28,8 +34,12 @@ impl<'a> Peek<'a> {
         if cfg!(target_arch = "wasm32") || !when || !call_mode::requested().is_nothing() {
             return None;
         }
-        let cache = &*scope::without_scope(pond)?.0.cache;
-        cache.can_peek().then_some(Self { owner: None, cache })
+        let cache = match scope::without_scope(pond) {
+            Some(pond) if pond.0.cache.can_peek() => Asked::Here(&pond.0.cache),
+            Some(_) => return None,
+            None => Asked::InScope(in_scope(pond)?),
+        };
+        Some(Self { cache, owner: None })
     }
 
     /// In an `impl` for the type of this name, or in a trait that it implements.
@@ -63,7 +73,11 @@ impl<'a> Peek<'a> {
         value_type: &'static str,
         read: &mut dyn FnMut(&mut JsonText<'_>) -> Result<(), serde_json::Error>,
     ) -> bool {
-        let Self { owner, cache } = self;
+        let Self { owner, cache } = &self;
+        let cache = match cache {
+            Asked::Here(cache) => cache,
+            Asked::InScope(cache) => &**cache,
+        };
         let Some(key) = key.settled() else {
             return false;
         };
@@ -78,7 +92,18 @@ impl<'a> Peek<'a> {
         // The first call has more to see to.
         let found = cache
             .functions
-            .with_known(function, value_type, owner, read);
+            .with_known(function, value_type, *owner, read);
         found.flatten().is_some()
+    }
+}
+
+/// The cache that is used here, if there may be a scope around.
+#[inline(never)]
+fn in_scope(pond: Option<&Millpond>) -> Option<Arc<Cache>> {
+    let cache = |pond: &Millpond| pond.0.cache.can_peek().then(|| Arc::clone(&pond.0.cache));
+    match pond {
+        Some(_) if scope::is_bypassed() => None,
+        Some(pond) => cache(pond),
+        None => scope::with_current(cache),
     }
 }

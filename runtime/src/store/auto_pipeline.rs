@@ -172,9 +172,9 @@ impl<T: Transport> AutoPipeline<T> {
         }
         let requests = state.queue(kind).depart_alone()?;
         let turn = Arc::clone(requests.first()?.turn());
-        let under_way = self.under_way(kind, Some(Arc::clone(&turn)));
-        let delivery = Box::pin(under_way.run(Departure::Now(requests)));
-        let attended = Arc::new(Attended::new(delivery, turn));
+        let mut under_way = self.under_way(kind, Some(Arc::clone(&turn)));
+        under_way.take(requests);
+        let attended = Arc::new(Attended::new(Box::pin(under_way.run()), turn));
         state.queue(kind).attend(Arc::clone(&attended));
         Some(attended)
     }
@@ -184,6 +184,9 @@ impl<T: Transport> AutoPipeline<T> {
             pipeline: Arc::clone(self),
             kind,
             attended,
+            boards: false,
+            bytes: 0,
+            delivery: None,
             finished: false,
         }
     }
@@ -204,7 +207,12 @@ impl<T: Transport> AutoPipeline<T> {
             // Without the lock while spawning: on a runtime that shuts down, `spawn` drops the task, and
             // with it `UnderWay`, which locks.
             drop(state);
-            runtime::spawn(self.under_way(kind, None).run(departure));
+            let mut under_way = self.under_way(kind, None);
+            match departure {
+                Departure::Now(requests) => under_way.take(requests),
+                Departure::WhenRun => under_way.boards = true,
+            }
+            runtime::spawn(under_way.run());
         }
     }
 
@@ -284,40 +292,63 @@ struct UnderWay<T: Transport> {
     kind: Kind,
     /// Of the caller who polls it, at least at first.
     attended: Option<Arc<Turn>>,
+    /// Whether it is to take what waits when it first runs.
+    boards: bool,
+    bytes: usize,
+    /// Nothing if all callers went away.
+    delivery: Option<Delivery<T>>,
     finished: bool,
 }
 
 impl<T: Transport> UnderWay<T> {
-    async fn run(mut self, departure: Departure<T::Command>) {
-        let pipeline = Arc::clone(&self.pipeline);
-        let requests = match departure {
-            Departure::Now(requests) => requests,
-            Departure::WhenRun => {
+    /// Takes these along.
+    fn take(&mut self, requests: Few<Request<T::Command>>) {
+        self.bytes = requests.iter().map(Request::bytes).sum();
+        if requests.is_empty() {
+            return;
+        }
+        let AutoPipeline {
+            transport,
+            limits,
+            patience,
+            ..
+        } = &*self.pipeline;
+        let transport = Arc::clone(transport);
+        let delivery = Delivery::new(transport, *limits, *patience, self.kind, requests);
+        self.delivery = Some(delivery);
+    }
+
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "such a function would have room for all of this twice"
+    )]
+    fn run(mut self) -> impl Future<Output = ()> + use<T> {
+        async move {
+            let pipeline = Arc::clone(&self.pipeline);
+            if self.boards {
                 let requests = pipeline.lock().queue(self.kind).board();
                 // What did not fit leaves with the next one.
                 pipeline.dispatch(self.kind);
-                requests
+                self.take(requests);
             }
-        };
-        let bytes = requests.iter().map(Request::bytes).sum();
-        if !requests.is_empty() {
-            let transport = Arc::clone(&pipeline.transport);
-            let (limits, patience) = (pipeline.limits, pipeline.patience);
-            let mut delivery = Delivery::new(transport, limits, patience, self.kind, requests);
-            if let Some(respite) = delivery.run().await {
+            if let Some(delivery) = &mut self.delivery
+                && let Some(respite) = delivery.run().await
+            {
                 pipeline.refuse_waiting(&respite);
             }
-        }
-        self.finished = true;
-        {
-            let mut state = pipeline.lock();
-            #[cfg(not(target_arch = "wasm32"))]
-            if self.attended.is_none() {
-                state.proven = true;
+            self.delivery = None;
+            self.finished = true;
+            {
+                let mut state = pipeline.lock();
+                #[cfg(not(target_arch = "wasm32"))]
+                if self.attended.is_none() {
+                    state.proven = true;
+                }
+                let queue = state.queue(self.kind);
+                queue.arrive(self.bytes, self.attended.as_ref());
             }
-            state.queue(self.kind).arrive(bytes, self.attended.as_ref());
+            pipeline.dispatch(self.kind);
         }
-        pipeline.dispatch(self.kind);
     }
 }
 

@@ -152,17 +152,16 @@ impl<T: Transport> Delivery<T> {
             keys,
             runs,
             count,
-            encoded,
+            encoded: Encoded { bytes, body },
         } = self.next_load()?;
         let is_merged = MERGES && runs.len() < places.len();
-        let bytes = encoded.bytes;
         let linger = match self.kind {
             Kind::Reads => Duration::ZERO,
             Kind::Writes => LINGER,
         };
         let until = Until::new(self.tries.until() + linger, self.keeper.clone());
         let result = transport
-            .exchange(&connection, self.kind, encoded.body, until)
+            .exchange(&connection, self.kind, body, until)
             .await;
         let has_left = |stage| !matches!(stage, Stage::NotSent | Stage::Stale);
         if result

@@ -8,6 +8,7 @@ use super::link::{Link, Opened};
 use super::watched::{is_too_large, never_left};
 use super::wire;
 use crate::error::Error;
+use crate::runtime::MaybeSend;
 use crate::stats::Meter;
 use crate::store::command::Effect;
 use crate::store::merging::Merging;
@@ -155,34 +156,40 @@ impl Transport for RespTransport {
         }
     }
 
-    async fn exchange(
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "such a function would have room for the body twice"
+    )]
+    fn exchange(
         &self,
         opened: &Arc<Opened>,
         kind: Kind,
         body: Body,
         until: Until,
-    ) -> Result<Vec<Answer>, Failure> {
-        let _change = match kind {
-            Kind::Reads => None,
-            Kind::Writes => opened.connection.change(),
-        };
-        match until.wait_for(body.run(&opened.connection)).await {
-            Some(Ok(replied)) => {
-                opened.has_answered();
-                Ok(match replied {
-                    Replied::One(value) => vec![self.answer(value)],
-                    Replied::Several(values) => {
-                        values.into_iter().map(|value| self.answer(value)).collect()
-                    }
-                })
-            }
-            Some(Err(error)) => self
-                .judge(opened, kind, &body, &error)
-                .map(|answer| vec![answer]),
-            None => {
-                // It may be a connection that leads nowhere any more; the next exchange opens another.
-                self.link.discard(opened);
-                Err(Failure::out_of_time())
+    ) -> impl Future<Output = Result<Vec<Answer>, Failure>> + MaybeSend {
+        async move {
+            let _change = match kind {
+                Kind::Reads => None,
+                Kind::Writes => opened.connection.change(),
+            };
+            match until.wait_for(body.run(&opened.connection)).await {
+                Some(Ok(replied)) => {
+                    opened.has_answered();
+                    Ok(match replied {
+                        Replied::One(value) => vec![self.answer(value)],
+                        Replied::Several(values) => {
+                            values.into_iter().map(|value| self.answer(value)).collect()
+                        }
+                    })
+                }
+                Some(Err(error)) => self
+                    .judge(opened, kind, &body, &error)
+                    .map(|answer| vec![answer]),
+                None => {
+                    // It may be a connection that leads nowhere any more; the next exchange opens another.
+                    self.link.discard(opened);
+                    Err(Failure::out_of_time())
+                }
             }
         }
     }

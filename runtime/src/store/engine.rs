@@ -14,7 +14,9 @@ use crate::limit::{
     algorithm::{Held, Verdict},
     script::Taking,
 };
-use crate::runtime::{BoxFuture, MaybeSend};
+use crate::runtime::BoxFuture;
+#[cfg(any(feature = "upstash", feature = "redis"))]
+use crate::runtime::MaybeSend;
 use bytestring::ByteString;
 use std::time::Duration;
 
@@ -32,6 +34,7 @@ pub(crate) trait Store: Send + Sync + 'static {
     fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>>;
 
     /// The same in no box, for what is around it.
+    #[cfg(any(feature = "upstash", feature = "redis"))]
     fn sending(
         &self,
         batch: Batch,

@@ -19,32 +19,34 @@ pub async fn get_user(user_id: u64) -> Result<Option<User>, DbError> {
         };
         let cacheable = ::millpond::__private::cacheable(kind);
         let when: bool = true;
-        if let ::core::option::Option::Some(peek) = ::millpond::__private::Peek::at(
-            ::core::option::Option::None,
-            when,
-        ) {
-            let found = peek
-                .look(
-                    function,
-                    ::millpond::__private::ShortKey::new(function)
-                        .of::<u64>()
-                        .part(&user_id)
-                        .literal(":profile"),
-                    &cacheable,
-                );
-            if let ::core::option::Option::Some(returned) = found {
-                return returned;
+        let call = {
+            if let ::core::option::Option::Some(peek) = ::millpond::__private::Peek::at(
+                ::core::option::Option::None,
+                when,
+            ) {
+                let found = peek
+                    .look(
+                        function,
+                        ::millpond::__private::ShortKey::new(function)
+                            .of::<u64>()
+                            .part(&user_id)
+                            .literal(":profile"),
+                        &cacheable,
+                    );
+                if let ::core::option::Option::Some(returned) = found {
+                    return returned;
+                }
             }
-        }
-        let call = ::millpond::__private::Call::new(
-            function,
-            {
-                let mut writer = ::millpond::__private::KeyWriter::new(function);
-                writer.of::<u64>().part(&user_id);
-                writer.literal(":profile");
-                writer.finish()
-            },
-        );
+            ::millpond::__private::Call::new(
+                function,
+                {
+                    let mut writer = ::millpond::__private::KeyWriter::new(function);
+                    writer.of::<u64>().part(&user_id);
+                    writer.literal(":profile");
+                    writer.finish()
+                },
+            )
+        };
         ::millpond::__private::cached(
             call,
             cacheable,
@@ -68,15 +70,17 @@ impl get_user {
     pub fn entry(user_id: u64) -> ::millpond::Entry<Result<Option<User>, DbError>> {
         ::millpond::__private::entry({
             let function = get_user::function();
-            ::millpond::__private::Call::new(
-                function,
-                {
-                    let mut writer = ::millpond::__private::KeyWriter::new(function);
-                    writer.of::<u64>().part(&user_id);
-                    writer.literal(":profile");
-                    writer.finish()
-                },
-            )
+            {
+                ::millpond::__private::Call::new(
+                    function,
+                    {
+                        let mut writer = ::millpond::__private::KeyWriter::new(function);
+                        writer.of::<u64>().part(&user_id);
+                        writer.literal(":profile");
+                        writer.finish()
+                    },
+                )
+            }
         })
     }
     ///Removes the entry, here and in Redis.

@@ -4,20 +4,24 @@ impl Repo {
             let owner = ::core::any::type_name::<Self>();
             let call = {
                 let function = Self::__get_user_entry_function();
-                let pond: &::millpond::Millpond = &(self.pond);
-                ::millpond::__private::Call::new(
-                        function,
-                        {
-                            let mut writer = ::millpond::__private::KeyWriter::new(
+                match &(self.pond) {
+                    pond => {
+                        let pond: &::millpond::Millpond = pond;
+                        ::millpond::__private::Call::new(
                                 function,
-                            );
-                            writer.part(&self.tenant);
-                            writer.literal(":");
-                            writer.of::<u64>().part(&user_id);
-                            writer.finish()
-                        },
-                    )
-                    .on(pond)
+                                {
+                                    let mut writer = ::millpond::__private::KeyWriter::new(
+                                        function,
+                                    );
+                                    writer.part(&self.tenant);
+                                    writer.literal(":");
+                                    writer.of::<u64>().part(&user_id);
+                                    writer.finish()
+                                },
+                            )
+                            .on(pond)
+                    }
+                }
             }
                 .of(owner);
             let kind = {
@@ -53,18 +57,24 @@ impl Repo {
     fn get_user_entry(&self, user_id: u64) -> ::millpond::Entry<Option<User>> {
         ::millpond::__private::entry({
             let function = Self::__get_user_entry_function();
-            let pond: &::millpond::Millpond = &(self.pond);
-            ::millpond::__private::Call::new(
-                    function,
-                    {
-                        let mut writer = ::millpond::__private::KeyWriter::new(function);
-                        writer.part(&self.tenant);
-                        writer.literal(":");
-                        writer.of::<u64>().part(&user_id);
-                        writer.finish()
-                    },
-                )
-                .on(pond)
+            match &(self.pond) {
+                pond => {
+                    let pond: &::millpond::Millpond = pond;
+                    ::millpond::__private::Call::new(
+                            function,
+                            {
+                                let mut writer = ::millpond::__private::KeyWriter::new(
+                                    function,
+                                );
+                                writer.part(&self.tenant);
+                                writer.literal(":");
+                                writer.of::<u64>().part(&user_id);
+                                writer.finish()
+                            },
+                        )
+                        .on(pond)
+                }
+            }
         })
     }
     #[doc(hidden)]

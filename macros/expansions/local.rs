@@ -11,31 +11,30 @@ fn prices(country: &str) -> Arc<Prices> {
     let number = prices::number();
     let function = prices::function();
     let when: bool = true;
-    let call = match ::millpond::__private::LocalPlace::only(
-        number,
-        ::core::option::Option::None,
-    ) {
-        place => {
-            let looked = place
-                .look(
-                    ::millpond::__private::ShortKey::new(function)
-                        .of::<&str>()
-                        .part(&country),
-                    when,
-                    kind,
-                    form,
-                );
-            if let ::millpond::__private::Looked::Hit(returned) = looked {
-                return returned;
-            }
-            let mut key = ::millpond::__private::KeyWriter::on_scratch(function);
-            key.of::<&str>().part(&country);
-            let hit = looked.or_under(place, &mut key, kind, form);
-            if let ::core::option::Option::Some(returned) = hit {
-                return returned;
-            }
-            ::millpond::__private::LocalCall::new(function, number, key.finish())
+    let call = {
+        let place = ::millpond::__private::LocalPlace::only(
+            number,
+            ::core::option::Option::None,
+        );
+        let looked = place
+            .look(
+                ::millpond::__private::ShortKey::new(function)
+                    .of::<&str>()
+                    .part(&country),
+                when,
+                kind,
+                form,
+            );
+        if let ::millpond::__private::Looked::Hit(returned) = looked {
+            return returned;
         }
+        let mut key = ::millpond::__private::KeyWriter::on_scratch(function);
+        key.of::<&str>().part(&country);
+        let hit = looked.or_under(place, &mut key, kind, form);
+        if let ::core::option::Option::Some(returned) = hit {
+            return returned;
+        }
+        ::millpond::__private::LocalCall::new(function, number, key.finish())
     };
     let rules = ::millpond::__private::LocalRules::new(
         kind,

@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use super::{
     asked::Asked,
     body::{future, with_body},
-    cached_function::{call, call_of_function, names_pond, own_pond, referred},
+    cached_function::{call, call_of_function, in_pond, own_pond, referred},
     callee::{Member, member},
     companion, key, local,
     spans::located,
@@ -74,17 +74,22 @@ pub fn expand(cache: &Cache) -> TokenStream {
     } else if let Some(peek) = peek(cache, owner.as_ref()) {
         let function = referred(cache);
         let call = call_of_function(cache);
-        let when = cache
+        let sets_when = cache
             .when
             .is_some()
             .then(|| quote_spanned!(Span::mixed_site()=> .when(when)));
+        let when = local::condition(cache.when.as_ref());
+        let call = in_pond(
+            cache,
+            &quote_spanned!(Span::mixed_site()=> #peek #call #owner #sets_when),
+        );
         quote_spanned! {Span::mixed_site()=>
             let function = #function;
             #names_owner
             #kind
             #checked
-            #peek
-            let call = #call #owner #when;
+            let when: bool = #when;
+            let call = #call;
         }
     } else {
         let call = call(cache);
@@ -126,12 +131,8 @@ fn peek(cache: &Cache, owner: Option<&TokenStream>) -> Option<TokenStream> {
         return None;
     }
     let key = key::short(runtime, &key.steps)?;
-    let names_pond = names_pond(cache);
     let pond = own_pond(cache);
-    let when = local::condition(cache.when.as_ref());
     Some(quote_spanned! {Span::mixed_site()=>
-        let when: bool = #when;
-        #names_pond
         if let ::core::option::Option::Some(peek) = #runtime::__private::Peek::at(#pond, when) {
             let found = peek #owner .look(function, #key, &cacheable);
             if let ::core::option::Option::Some(returned) = found {

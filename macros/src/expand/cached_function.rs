@@ -2,6 +2,7 @@
 //! the function where there is a companion to hold it.
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote_spanned;
+use syn::spanned::Spanned;
 
 use super::{
     body::{borrowed_pond, length, return_kind},
@@ -26,12 +27,10 @@ use crate::{
 /// The call of one set of arguments: function, key, and the `Millpond` to use.
 pub fn call(cache: &Cache) -> TokenStream {
     let function = referred(cache);
-    let names_pond = names_pond(cache);
-    let call = call_of_function(cache);
+    let call = in_pond(cache, &call_of_function(cache));
     quote_spanned! {Span::mixed_site()=>
         {
             let function = #function;
-            #names_pond
             #call
         }
     }
@@ -46,11 +45,24 @@ pub fn call_of_function(cache: &Cache) -> TokenStream {
     quote_spanned!(Span::mixed_site()=> #runtime::__private::Call::new(function, #key) #rest)
 }
 
-/// `let pond`: the cache that the function says it uses, if it does. What is wrong with it is said once.
-pub fn names_pond(cache: &Cache) -> Option<TokenStream> {
+/// An expression in which `pond` is the cache that the function says it uses, if it does. What that borrows from lives until the
+/// end of the statement around it: it may be a guard, which nobody may hold while the body runs.
+pub fn in_pond(cache: &Cache, inner: &TokenStream) -> TokenStream {
+    let Some(on) = &cache.on else {
+        return quote_spanned!(Span::mixed_site()=> { #inner });
+    };
     let runtime = &cache.runtime;
-    let pond = borrowed_pond(cache.on.as_ref()?);
-    Some(quote_spanned!(Span::mixed_site()=> let pond: &#runtime::Millpond = #pond;))
+    let pond = borrowed_pond(on);
+    // What is wrong with it is said there, and once.
+    let named = Ident::new("pond", Span::mixed_site().located_at(on.span()));
+    quote_spanned! {Span::mixed_site()=>
+        match #pond {
+            pond => {
+                let pond: &#runtime::Millpond = #named;
+                #inner
+            }
+        }
+    }
 }
 
 /// That cache as an `Option`.

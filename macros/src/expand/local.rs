@@ -6,7 +6,7 @@ use syn::{Expr, spanned::Spanned};
 use super::{
     asked::Asked,
     body::{body, closure, return_kind, with_body},
-    cached_function::{self, names_pond, own_pond, rest_of_call},
+    cached_function::{self, in_pond, own_pond, rest_of_call},
     function_number, key,
     spans::located,
 };
@@ -75,7 +75,6 @@ pub fn expand(cache: &Cache) -> TokenStream {
 pub fn entry(cache: &Cache, output: &syn::Type) -> TokenStream {
     let runtime = &cache.runtime;
     let call = new_call(cache);
-    let names_pond = names_pond(cache);
     let rest = rest_of_call(cache);
     let kind = return_kind(runtime, output, "kind_unshared");
     // What cannot be kept is reported at the function.
@@ -83,7 +82,9 @@ pub fn entry(cache: &Cache, output: &syn::Type) -> TokenStream {
         cache,
         &quote_spanned!(Span::mixed_site()=> #runtime::__private::any_local_type(#kind)),
     );
-    quote_spanned!(Span::mixed_site()=> { #names_pond #runtime::__private::local_entry(#call #rest, #form) })
+    let entry =
+        quote_spanned!(Span::mixed_site()=> #runtime::__private::local_entry(#call #rest, #form));
+    in_pond(cache, &entry)
 }
 
 /// The entry of a function whose values are in the store too. Its batch form learns there how they are kept.
@@ -150,7 +151,6 @@ fn call_after_look(
     let Look { place, of, call } = look;
     let runtime = &cache.runtime;
     let function = cached_function::referred(cache);
-    let names_pond = names_pond(cache);
     let pond = own_pond(cache);
     let rest = rest_of_call(cache);
     let key = Ident::new("key", Span::mixed_site());
@@ -162,24 +162,24 @@ fn call_after_look(
     let writing = key::writing(&key, &writer, &cache.key.steps);
     let sets_when = when.map(|_| quote_spanned!(Span::mixed_site()=> .when(when)));
     let when = condition(when);
+    let call = quote_spanned! {Span::mixed_site()=>
+        let place = #place(#of, #pond);
+        let looked = place.look(#short_key, when, kind, form);
+        if let #runtime::__private::Looked::Hit(returned) = looked {
+            return returned;
+        }
+        #writing
+        let hit = looked.or_under(place, &mut #key, kind, form);
+        if let ::core::option::Option::Some(returned) = hit {
+            return returned;
+        }
+        #call #owner #sets_when #rest
+    };
+    let call = in_pond(cache, &call);
     quote_spanned! {Span::mixed_site()=>
         let function = #function;
         let when: bool = #when;
-        #names_pond
-        let call = match #place(#of, #pond) {
-            place => {
-                let looked = place.look(#short_key, when, kind, form);
-                if let #runtime::__private::Looked::Hit(returned) = looked {
-                    return returned;
-                }
-                #writing
-                let hit = looked.or_under(place, &mut #key, kind, form);
-                if let ::core::option::Option::Some(returned) = hit {
-                    return returned;
-                }
-                #call
-            }
-        } #owner #sets_when #rest;
+        let call = #call;
     }
 }
 

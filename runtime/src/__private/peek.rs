@@ -17,12 +17,12 @@ use std::sync::Arc;
 /// The embedded engine, for a call of which nothing else is asked.
 #[derive(Debug)]
 pub struct Peek<'a> {
-    cache: Asked<'a>,
+    cache: Found<'a>,
     owner: Option<&'static str>,
 }
 
 #[derive(Debug)]
-enum Asked<'a> {
+enum Found<'a> {
     Here(&'a Cache),
     InScope(Arc<Cache>),
 }
@@ -35,9 +35,9 @@ impl<'a> Peek<'a> {
             return None;
         }
         let cache = match scope::without_scope(pond) {
-            Some(pond) if pond.0.cache.can_peek() => Asked::Here(&pond.0.cache),
+            Some(pond) if pond.0.cache.can_peek() => Found::Here(&pond.0.cache),
             Some(_) => return None,
-            None => Asked::InScope(in_scope(pond)?),
+            None => Found::InScope(in_scope(pond)?),
         };
         Some(Self { cache, owner: None })
     }
@@ -75,8 +75,8 @@ impl<'a> Peek<'a> {
     ) -> bool {
         let Self { owner, cache } = &self;
         let cache = match cache {
-            Asked::Here(cache) => cache,
-            Asked::InScope(cache) => &**cache,
+            Found::Here(cache) => cache,
+            Found::InScope(cache) => &**cache,
         };
         let Some(key) = key.settled() else {
             return false;

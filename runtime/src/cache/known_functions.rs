@@ -195,8 +195,6 @@ impl KnownFunctions {
             .is_none();
         if is_first {
             let _ = self.first[id.place()].set((id, Arc::clone(&state)));
-        }
-        if is_first {
             #[cfg(feature = "catalogue")]
             function_site::called(function, owner, value_type);
             // What stays in this process never shares an entry with another function.
@@ -293,5 +291,48 @@ fn report(function: &CachedFunction, value_type: &str, other: &Known, is_equal: 
             "two functions can use the same key, and each then returns what the other stored; give one \
              of them another prefix or key, or write `shares` on it if that is meant"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    static FUNCTIONS: [CachedFunction; PLACES + 1] =
+        [const { CachedFunction::new("f", "p", "<id>", Duration::from_secs(1)) }; PLACES + 1];
+
+    #[test]
+    fn functions_of_one_place_are_kept_apart() {
+        let known = KnownFunctions::default();
+        let ask = |function, value_type, owner| {
+            known.with_known(function, value_type, owner, |state| {
+                Arc::as_ptr(state) as usize
+            })
+        };
+        let (one, other) = (&FUNCTIONS[0], &FUNCTIONS[PLACES]);
+        assert_eq!(
+            Id::of(one, "T", None).place(),
+            Id::of(other, "T", None).place()
+        );
+        let all = [
+            (one, "T", None),
+            (other, "T", None),
+            (one, "U", None),
+            (one, "T", Some("Owner")),
+        ];
+        let mut states = Vec::new();
+        for (function, value_type, owner) in all {
+            assert_eq!(ask(function, value_type, owner), None);
+            let (state, is_first) = known.state(function, value_type, owner, Arc::default);
+            assert!(is_first);
+            states.push(state);
+        }
+        for ((function, value_type, owner), state) in all.into_iter().zip(&states) {
+            let kept = Arc::as_ptr(state) as usize;
+            assert_eq!(ask(function, value_type, owner), Some(kept));
+            let (same, is_first) = known.state(function, value_type, owner, Arc::default);
+            assert!(Arc::ptr_eq(&same, state) && !is_first);
+        }
     }
 }

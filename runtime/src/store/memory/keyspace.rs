@@ -112,7 +112,7 @@ impl Keyspace {
     }
 
     /// The string under the key, if there is one that is not over by the coarse clocks, which lag behind by so much at
-    /// most. What is over waits for the next command.
+    /// most. What is over waits for the next command, which frees it: where there are nothing but hits, nothing is freed.
     #[inline]
     pub(crate) fn peek(&mut self, key: &[u8], now: Now, lag: u64) -> Option<ByteString> {
         let record = self.records.get_mut(key)?;

@@ -2,8 +2,6 @@
 //! them has to come to the same as a call that is seen to in full: under a long key it is. That it ends there, the counts of
 //! tests/instructions hold.
 
-mod support;
-
 use millpond::{
     CallStatus, Lookup, ManualClock, Millpond, Tier, cached, refresh, ttl, uncached, with_status,
 };

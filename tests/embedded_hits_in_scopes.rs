@@ -1,7 +1,5 @@
 //! The same hits in a process that uses scopes, where the cache of a call is found first.
 
-mod support;
-
 use millpond::{Millpond, cached};
 use std::sync::atomic::{AtomicUsize, Ordering};
 

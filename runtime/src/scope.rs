@@ -126,6 +126,18 @@ pub(crate) fn with_current<T>(get: impl Fn(&Millpond) -> Option<T>) -> Option<T>
     }
 }
 
+/// What this gets from this cache or the current one, where calls use one here.
+pub(crate) fn with_own_or_current<T>(
+    pond: Option<&Millpond>,
+    get: impl Fn(&Millpond) -> Option<T>,
+) -> Option<T> {
+    match pond {
+        None => with_current(get),
+        Some(_) if is_bypassed() => None,
+        Some(pond) => get(pond),
+    }
+}
+
 #[cold]
 #[inline(never)]
 fn by_default() -> &'static Millpond {

@@ -88,12 +88,7 @@ fn look_in_scope(name: &ShortName, within: Within, pond: Option<&Millpond>) -> O
 }
 
 fn in_scope(pond: Option<&Millpond>, get: impl Fn(&Local) -> Option<Value>) -> Option<Value> {
-    let get = |pond: &Millpond| get(&pond.0.cache.local);
-    match pond {
-        None => scope::with_current(get),
-        Some(_) if scope::is_bypassed() => None,
-        Some(pond) => get(pond),
-    }
+    scope::with_own_or_current(pond, |pond| get(&pond.0.cache.local))
 }
 
 /// What a call returns that found this value, if the function can use it.

@@ -100,10 +100,8 @@ impl<'a> Peek<'a> {
 /// The cache that is used here, if there may be a scope around.
 #[inline(never)]
 fn in_scope(pond: Option<&Millpond>) -> Option<Arc<Cache>> {
-    let cache = |pond: &Millpond| pond.0.cache.can_peek().then(|| Arc::clone(&pond.0.cache));
-    match pond {
-        Some(_) if scope::is_bypassed() => None,
-        Some(pond) => cache(pond),
-        None => scope::with_current(cache),
-    }
+    scope::with_own_or_current(pond, |pond| {
+        let cache = &pond.0.cache;
+        cache.can_peek().then(|| Arc::clone(cache))
+    })
 }

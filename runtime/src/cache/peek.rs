@@ -3,7 +3,6 @@
 use super::call::CachedCall;
 use super::liveness;
 use super::state::Cache;
-use crate::client::Client;
 use crate::client::value_tags::are_current;
 use crate::codec::Opened;
 use crate::key::Tag;
@@ -23,14 +22,19 @@ impl Cache {
     /// The plain form of a value that is there, if it is stored as such and this is no part of its load.
     #[inline]
     pub(crate) fn peek_plain(&self, name: &[u8]) -> Option<ByteString> {
+        let value = self.peek_stored(name)?;
+        (!value.as_bytes().starts_with(MARK)).then_some(value)
+    }
+
+    /// What is stored under a name, if this is no part of the load of its value.
+    #[inline]
+    fn peek_stored(&self, name: &[u8]) -> Option<ByteString> {
         if liveness::is_leading() && self.flights.leads(str::from_utf8(name).ok()?) {
             return None;
         }
-        let Client { store, .. } = &*self.client;
-        let store = store.as_ref().ok()?;
+        let store = self.client.store.as_ref().ok()?;
         self.client.begin_event();
-        let value = store.peek(name)?;
-        (!value.as_bytes().starts_with(MARK)).then_some(value)
+        store.peek(name)
     }
 }
 
@@ -38,34 +42,23 @@ impl CachedCall {
     /// What the embedded engine can say at once: there is nothing to wait for, nothing to share.
     /// Without an answer, [`enter`](Self::enter).
     pub(crate) fn peek(&self) -> Option<Opened> {
-        let Cache {
-            client, flights, ..
-        } = &*self.cache;
-        let Client { store, pending, .. } = &**client;
+        let client = &self.cache.client;
         // What it finds is to be kept, which `enter` sees to.
         let is_kept = self.keeper.is_some();
-        if is_kept || self.refresh || pending.len() > 0 || self.key.check().is_err() {
+        if is_kept || self.refresh || client.pending.len() > 0 || self.key.check().is_err() {
             return None;
         }
-        let name = self.cache.client.name(&self.key);
-        if flights.leads(&name) {
-            return None;
-        }
-        let store = store.as_ref().ok()?;
-        client.begin_event();
-        let value = store.peek(name.as_bytes())?.into_bytes();
+        let name = client.name(&self.key);
+        let name = name.as_bytes();
+        let value = self.cache.peek_stored(name)?.into_bytes();
         let encrypted = self.policy.encoding.encrypt;
-        let opened = self
-            .cache
-            .client
-            .codec
-            .open_now(name.as_bytes(), value, encrypted);
         // What takes long is read again where others can run meanwhile.
-        let opened = opened?.ok()?;
+        let opened = client.codec.open_now(name, value, encrypted)?.ok()?;
         if opened.members.is_none() && self.tags.is_empty() {
             return Some(opened);
         }
-        self.accepts(&opened, &**store).then_some(opened)
+        let store = client.store.as_deref().ok()?;
+        self.accepts(&opened, store).then_some(opened)
     }
 
     /// Whether there is nothing to do about a value but to return it: it is fresh, and its tags are current.

@@ -7,7 +7,6 @@ use crate::cache::call_status::BatchStatus;
 use crate::cache::flight::Role;
 use crate::cache::span::LoadSpan;
 use crate::runtime;
-use std::sync::Arc;
 use std::time::Duration;
 
 impl Batch {
@@ -52,16 +51,16 @@ impl Batch {
                 continue;
             };
             let mut load = call.into_load(full);
-            let cache = Arc::clone(&load.cache);
             if load.refresh {
                 // As for a call of one: what is kept goes before the load, and again once it is stored.
-                cache.forget(&load.full.text());
+                load.cache.forget(&load.full.text());
             }
             if load.refresh || !load.policy.flight {
                 self.loads.push((at, load));
                 continue;
             }
-            match cache.flights.join(&load.full.text(), now) {
+            let role = load.cache.flights.join(&load.full.text(), now);
+            match role {
                 Role::Lead(leader) => {
                     load.leader = Some(leader);
                     self.loads.push((at, load));

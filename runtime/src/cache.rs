@@ -17,6 +17,11 @@ mod fill;
 pub(crate) mod flight;
 #[cfg(feature = "catalogue")]
 mod function_site;
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+mod glance;
 mod keep;
 mod key_form;
 mod known_functions;

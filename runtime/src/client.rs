@@ -19,11 +19,11 @@ use crate::codec::Codec;
 use crate::error::{Error, ErrorKind};
 use crate::key::{self, FullKey, Key};
 use crate::reply;
-use crate::runtime::{self, BoxFuture, BoxFutureOf, Instant};
+use crate::runtime::{self, BoxFutureOf, Instant};
 use crate::settings::Settings;
 use crate::stats::{Counters, Registry};
 use crate::store::command::{Command, Effect, Reply};
-use crate::store::{Batch, Store};
+use crate::store::{Batch, Sending, Store};
 use backplane::Backplane;
 use outage::OutageLog;
 use owed::{Pending, Ticket};
@@ -198,15 +198,52 @@ impl Client {
         }
     }
 
+    /// Sends one command, as [`Self::send`] does.
+    #[cfg(all(
+        any(feature = "upstash", feature = "redis"),
+        not(target_arch = "wasm32")
+    ))]
+    pub(crate) fn start_one(&self, command: Command, within: Duration) -> Result<Sending, Error> {
+        Ok(self.store_in_use()?.start(Batch {
+            commands: vec![command],
+            within,
+        }))
+    }
+
+    /// The reply to one command that was sent then.
+    #[cfg(all(
+        any(feature = "upstash", feature = "redis"),
+        not(target_arch = "wasm32")
+    ))]
+    pub(crate) fn one_sent(
+        &self,
+        replies: Vec<Result<Reply, Error>>,
+        started: Option<Instant>,
+    ) -> Result<Reply, Error> {
+        let reply = self.sent(replies, 1, started).pop();
+        let reply = reply.unwrap_or_else(|| Err(reply::no_reply()));
+        reply.map_err(advised)
+    }
+
     /// What sends commands. Apart from what awaits it, which is compiled in each crate that does.
-    fn sending(&self, commands: Vec<Command>, within: Duration) -> Result<Sending, Error> {
-        self.begin_event();
-        let store = self.store.as_ref().map_err(Error::clone)?;
-        self.in_use.call_once(|| self.say_what_is_in_use(&**store));
+    fn sending(
+        &self,
+        commands: Vec<Command>,
+        within: Duration,
+    ) -> Result<(Sending, Option<Instant>), Error> {
+        let store = self.store_in_use()?;
         // The engine keeps the time: it alone knows whether the commands have left, and a second
         // timer around it would hide from the circuit breaker how the call ended.
         let started = (!store.is_embedded()).then(runtime::now);
-        Ok((store.send(Batch { commands, within }), started))
+        Ok((store.start(Batch { commands, within }), started))
+    }
+
+    /// What is about to be asked.
+    fn store_in_use(&self) -> Result<&dyn Store, Error> {
+        self.begin_event();
+        let store = &**self.store.as_ref().map_err(Error::clone)?;
+        self.in_use.call_once(|| self.say_what_is_in_use(store));
+        Ok(store)
     }
 
     fn sent(
@@ -437,9 +474,6 @@ impl Client {
 fn signed(nanos: u64) -> Option<i64> {
     i64::try_from(nanos).ok()
 }
-
-/// The replies to come, and since when, where they come from a server.
-type Sending = (BoxFuture<Vec<Result<Reply, Error>>>, Option<Instant>);
 
 /// The error of what was answered, behind something owed that was not: a read is not to be believed, and a change
 /// was made but may be removed with what is owed.

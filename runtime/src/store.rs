@@ -13,6 +13,8 @@ pub(crate) mod command;
 mod delivery;
 mod engine;
 pub(crate) mod glob;
+#[cfg(any(feature = "upstash", feature = "redis"))]
+mod line;
 mod lua;
 pub(crate) mod memory;
 #[cfg(any(feature = "upstash", feature = "redis"))]
@@ -27,6 +29,7 @@ mod repeat;
 mod request_limits;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod respite;
+mod sending;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod sequence;
 mod server_error;
@@ -63,6 +66,7 @@ use crate::error::{Error, ErrorKind};
 use crate::settings::{Engine, Settings};
 use crate::stats::Meter;
 pub(crate) use engine::{Batch, Store};
+pub(crate) use sending::Sending;
 use std::sync::Arc;
 #[cfg(all(
     any(feature = "upstash", feature = "redis"),

@@ -7,7 +7,13 @@
 use super::cacheable::Cacheable;
 use super::call::CachedCall;
 use super::call_status::{self, BypassReason, CallStatus, Reporting, Tier};
+use super::enter::Entering;
 use super::flight::SharedError;
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+use super::glance::Glance;
 use super::liveness::BodyPoll;
 use super::load::{Entered, Load};
 use super::old_value::{Awaiting, OnFound};
@@ -156,6 +162,11 @@ impl<K: ReturnKind> TypedCall<K> {
 /// How far a call is.
 pub(super) enum Progress {
     Called(Option<CachedCall>),
+    #[cfg(all(
+        any(feature = "upstash", feature = "redis"),
+        not(target_arch = "wasm32")
+    ))]
+    Glancing(Box<Glance>),
     Entering(BoxFuture<Entered>),
     /// The body runs, for the cache.
     Loading(Box<Load>),
@@ -212,12 +223,39 @@ impl Progress {
                     // Boxed, as the store below: cached functions call cached functions, and each
                     // would hold all of it.
                     match call.enter() {
-                        Ok(entering) => *self = Self::Entering(entering),
+                        Ok(Entering::Load(entering)) => *self = Self::Entering(entering),
+                        #[cfg(all(
+                            any(feature = "upstash", feature = "redis"),
+                            not(target_arch = "wasm32")
+                        ))]
+                        Ok(Entering::Glance(glance)) => *self = Self::Glancing(glance),
                         Err(reason) => {
                             *self = Self::Alone;
                             reporting.bypassed(reason);
                             return Step::Body;
                         }
+                    }
+                }
+                #[cfg(all(
+                    any(feature = "upstash", feature = "redis"),
+                    not(target_arch = "wasm32")
+                ))]
+                Self::Glancing(glance) => {
+                    if glance.poll(cx).is_pending() {
+                        return Step::Pending;
+                    }
+                    let Self::Glancing(glance) = mem::replace(self, Self::Alone) else {
+                        return Step::Body;
+                    };
+                    let found = glance.end(|plain| {
+                        value::read_plain(plain, &mut |json| value.read(json)).is_ok()
+                    });
+                    match found {
+                        Ok(is_null) => {
+                            reporting.say(|| CallStatus::found(is_null, Tier::Store, None));
+                            return Step::Answered;
+                        }
+                        Err(entering) => *self = Self::Entering(entering),
                     }
                 }
                 Self::Entering(entering) => match entering.as_mut().poll(cx) {

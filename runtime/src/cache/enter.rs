@@ -3,23 +3,55 @@
 use super::call::CachedCall;
 use super::call_status::{BypassReason, CallStatus};
 use super::flight::{FlightResult, Patience, Role, Waited};
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+use super::glance::Glance;
 use super::load::{Entered, Load};
 use super::span::LoadSpan;
 use crate::key::FullKey;
-use crate::runtime::{self, BoxFuture};
+use crate::runtime::{self, BoxFuture, Instant};
+
+/// How a call looks its key up.
+pub(super) enum Entering {
+    #[cfg(all(
+        any(feature = "upstash", feature = "redis"),
+        not(target_arch = "wasm32")
+    ))]
+    Glance(Box<Glance>),
+    Load(BoxFuture<Entered>),
+}
 
 impl CachedCall {
     /// Looks the key up, or waits for who does; unless the call goes around the cache.
-    pub(crate) fn enter(self) -> Result<BoxFuture<Entered>, BypassReason> {
+    pub(super) fn enter(self) -> Result<Entering, BypassReason> {
         let full = self.usable()?;
         self.cache.client.deliver_in_background();
+        let span = LoadSpan::begin(self.key.prefix());
+        #[cfg(all(
+            any(feature = "upstash", feature = "redis"),
+            not(target_arch = "wasm32")
+        ))]
+        if span.is_none() && self.may_glance() {
+            let now = runtime::now();
+            return Ok(match self.cache.flights.join(&full.text(), now) {
+                Role::Lead(leader) => match Glance::begin(self, full, leader, now) {
+                    Ok(glance) => Entering::Glance(glance),
+                    Err(load) => Entering::Load(Box::pin(load.look())),
+                },
+                wait @ Role::Wait(_) => {
+                    let load = Box::new(self.into_load(full));
+                    Entering::Load(Box::pin(load.take_part(wait, now)))
+                }
+            });
+        }
         let mut load = Box::new(self.into_load(full));
         if load.refresh {
             load.cache.forget(&load.full.text());
         }
-        load.span = LoadSpan::begin(load.key.prefix());
-        let span = load.span.clone();
-        Ok(Box::pin(span.around(load.enter())))
+        load.span = span.clone();
+        Ok(Entering::Load(Box::pin(span.around(load.enter()))))
     }
 
     /// The key, unless the call goes around the cache with it.
@@ -65,10 +97,15 @@ impl Load {
     }
 
     /// Takes part in the flight of the key.
-    async fn fly(mut self: Box<Self>) -> Entered {
+    async fn fly(self: Box<Self>) -> Entered {
         let now = runtime::now();
-        let until = now + self.cache.client.settings.flight_wait;
         let role = self.cache.flights.join(&self.full.text(), now);
+        self.take_part(role, now).await
+    }
+
+    /// The same in this role, since then.
+    async fn take_part(mut self: Box<Self>, role: Role, now: Instant) -> Entered {
+        let until = now + self.cache.client.settings.flight_wait;
         let leader = match role {
             Role::Lead(leader) => leader,
             Role::Wait(_) if !runtime::in_runtime() => {

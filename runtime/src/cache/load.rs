@@ -237,6 +237,12 @@ impl Load {
             self.watched(Box::pin(read)).await
         };
         self.budget = self.budget.saturating_sub(started.elapsed());
+        self.has_observed(observed);
+        self
+    }
+
+    /// Takes what the read saw.
+    pub(super) fn has_observed(&mut self, observed: Result<Observed, Error>) {
         self.observed = match observed {
             Ok(observed) => {
                 self.cache.client.outages.succeeded(Step::Read);
@@ -247,7 +253,6 @@ impl Load {
                 None
             }
         };
-        self
     }
 
     pub(super) fn departs(&self, step: fn(&Leader) -> Departure) -> Departure {

@@ -31,6 +31,11 @@ impl LoadSpan {
         ))
     }
 
+    /// Whether nobody wants spans.
+    pub(super) fn is_none(&self) -> bool {
+        self.0.is_disabled()
+    }
+
     /// A load in the background. It is no child of the call that began it, since it may last longer.
     pub(super) fn behind(prefix: &str, cause: &Self) -> Self {
         let span = tracing::debug_span!(

@@ -79,13 +79,17 @@ impl FullKey {
 
     /// The name as text, which is what flights are called by.
     pub(crate) fn text(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.value)
+        // A faster look than that of the other way, which only a key that was given as bytes takes.
+        match std::str::from_utf8(&self.value) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(&self.value),
+        }
     }
 
     /// The hash in which processes give up what they wrote under this key.
     pub(crate) fn doubt(&self) -> Bytes {
         // Only changes need it, so that reads do not put its name together.
-        beside(&String::from_utf8_lossy(&self.value), DOUBT).into()
+        beside(&self.text(), DOUBT).into()
     }
 }
 

@@ -3,31 +3,41 @@
 //! task of its own, so a caller that goes away stops waiting and takes nobody else's commands with it. Who is alone
 //! polls the delivery, until that has to be a task.
 
+#[cfg(not(target_arch = "wasm32"))]
+mod alone;
 #[cfg_attr(target_arch = "wasm32", path = "auto_pipeline/unattended.rs")]
 mod attended;
+#[cfg(not(target_arch = "wasm32"))]
+mod boxes;
 mod queue;
 
-use super::Batch;
 use super::command::Effect;
 use super::delivery::Delivery;
+use super::line::Line;
 use super::per_runtime::Local;
 use super::repeat::Patience;
 use super::request_limits::RequestLimits;
 use super::transport::{Kind, Outgoing, Transport};
 use super::turn::Turn;
 use super::waiting::{LONGEST, Replies, Request, runtime_gone, unsent, wait};
+use super::{Batch, Sending};
 use crate::error::{Error, ErrorKind};
 use crate::few::Few;
 use crate::runtime;
 use crate::sync;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use alone::Alone;
+#[cfg(not(target_arch = "wasm32"))]
+use alone::Read;
 use attended::Attended;
+#[cfg(not(target_arch = "wasm32"))]
+use boxes::{Boxes, Delivering, to_its_end};
 use queue::{BatchQueue, Departure};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::oneshot::{self, error::RecvError};
 
 /// The default of [`RequestLimits::backlog`].
 pub(crate) const BACKLOG: usize = 64 * 1024 * 1024;
@@ -37,6 +47,10 @@ pub(crate) struct AutoPipeline<T: Transport> {
     limits: RequestLimits,
     patience: Patience,
     state: Mutex<State<T::Command>>,
+    #[cfg(not(target_arch = "wasm32"))]
+    boxes: Arc<Boxes<UnderWay<T>>>,
+    #[cfg(not(target_arch = "wasm32"))]
+    reads: Arc<Boxes<Read<T>, Replies>>,
 }
 
 struct State<C> {
@@ -75,24 +89,42 @@ impl<T: Transport> AutoPipeline<T> {
                 reads: BatchQueue::new(Kind::Reads, limits),
                 writes: BatchQueue::new(Kind::Writes, limits),
             }),
+            #[cfg(not(target_arch = "wasm32"))]
+            boxes: Arc::new(Boxes::new()),
+            #[cfg(not(target_arch = "wasm32"))]
+            reads: Arc::new(Boxes::new()),
         }
+    }
+
+    /// Sends a batch, without a box of its own if it is a read that may leave without others.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn start(self: Arc<Self>, batch: Batch) -> Sending {
+        match self.alone(batch) {
+            Ok(alone) => Sending::alone(alone),
+            Err(batch) => Sending::boxed(Box::pin(self.send(batch))),
+        }
+    }
+
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn start(self: Arc<Self>, batch: Batch) -> Sending {
+        Sending::boxed(Box::pin(self.send(batch)))
     }
 
     /// Sends a batch. A command that cannot be encoded fails alone; the others leave, and each answer
     /// takes its command's place.
-    pub(crate) async fn send(self: Arc<Self>, batch: Batch) -> Replies {
-        let mut commands = Few::with_capacity(batch.commands.len());
+    async fn send(self: Arc<Self>, batch: Batch) -> Replies {
+        let mut lines = Few::with_capacity(batch.commands.len());
         let mut refused = Vec::new();
         for (at, command) in batch.commands.into_iter().enumerate() {
             match T::Command::new(command) {
-                Ok(command) => commands.push(command),
+                Ok(command) => lines.push(Line::new(command)),
                 Err(error) => refused.push((at, error)),
             }
         }
-        let mut replies = if commands.is_empty() {
+        let mut replies = if lines.is_empty() {
             Vec::new()
         } else {
-            self.request(commands, batch.within.min(LONGEST)).await
+            self.request(lines, batch.within.min(LONGEST)).await
         };
         // In rising order, so each lands where its command stood.
         for (at, error) in refused {
@@ -104,20 +136,21 @@ impl<T: Transport> AutoPipeline<T> {
     /// Makes a request of these commands, and then waits for the answers.
     fn request(
         self: Arc<Self>,
-        commands: Few<T::Command>,
+        lines: Few<Line<T::Command>>,
         within: Duration,
     ) -> impl Future<Output = Replies> {
-        let effects: Few<Effect> = commands.iter().map(Outgoing::effect).collect();
+        let effects: Few<Effect> = lines.iter().map(Line::effect).collect();
         let kind = if effects.iter().all(|effect| *effect == Effect::Read) {
             Kind::Reads
         } else {
             Kind::Writes
         };
-        let (request, answers) = Request::new(commands, within);
+        let request = Request::new(lines, within);
         let turn = Arc::clone(request.turn());
-        let answers = self
-            .enqueue(kind, request)
-            .map(|attended| Answers { attended, answers });
+        let answers = self.enqueue(kind, request).map(|attended| Answers {
+            attended,
+            turn: Arc::clone(&turn),
+        });
         async move {
             let answers = match answers {
                 Err(error) => return unsent(&effects, &error),
@@ -174,7 +207,7 @@ impl<T: Transport> AutoPipeline<T> {
         let turn = Arc::clone(requests.first()?.turn());
         let mut under_way = self.under_way(kind, Some(Arc::clone(&turn)));
         under_way.take(requests);
-        let attended = Arc::new(Attended::new(Box::pin(under_way.run()), turn));
+        let attended = Arc::new(Attended::new(under_way.start(), turn));
         state.queue(kind).attend(Arc::clone(&attended));
         Some(attended)
     }
@@ -212,7 +245,7 @@ impl<T: Transport> AutoPipeline<T> {
                 Departure::Now(requests) => under_way.take(requests),
                 Departure::WhenRun => under_way.boards = true,
             }
-            runtime::spawn(under_way.run());
+            under_way.spawn();
         }
     }
 
@@ -260,11 +293,11 @@ impl<T: Transport> Local for AutoPipeline<T> {
 /// The answers to a request, for which the caller may have to do something.
 struct Answers {
     attended: Option<Arc<Attended>>,
-    answers: oneshot::Receiver<Replies>,
+    turn: Arc<Turn>,
 }
 
 impl Future for Answers {
-    type Output = Result<Replies, RecvError>;
+    type Output = Option<Replies>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some(attended) = &self.attended {
@@ -273,7 +306,7 @@ impl Future for Answers {
             }
             self.attended = None;
         }
-        Pin::new(&mut self.answers).poll(cx)
+        self.turn.poll_answers(cx)
     }
 }
 
@@ -283,6 +316,7 @@ impl Drop for Answers {
         if let Some(attended) = &self.attended {
             drop(attended.leave());
         }
+        self.turn.abandon();
     }
 }
 
@@ -316,6 +350,22 @@ impl<T: Transport> UnderWay<T> {
         let transport = Arc::clone(transport);
         let delivery = Delivery::new(transport, *limits, *patience, self.kind, requests);
         self.delivery = Some(delivery);
+    }
+
+    #[cfg(target_arch = "wasm32")]
+    fn spawn(self) {
+        runtime::spawn(self.run());
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn spawn(self) {
+        runtime::spawn(to_its_end(self.start()));
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn start(self) -> Delivering {
+        let boxes = Arc::clone(&self.pipeline.boxes);
+        boxes.start(self, Self::run)
     }
 
     #[expect(

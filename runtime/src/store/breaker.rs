@@ -7,16 +7,13 @@ use super::command::Reply;
 use super::respite;
 #[cfg(not(target_arch = "wasm32"))]
 use super::subscription::Listener;
-use super::{Batch, Store};
+use super::{Batch, Sending, Store};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::BoxFuture;
 use crate::stats::Meter;
 use circuit::{Circuit, News};
-use pin_project_lite::pin_project;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 pub(crate) struct Breaker<S> {
@@ -39,22 +36,21 @@ impl<S: Store> Store for Breaker<S> {
     }
 
     fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>> {
-        let probe = match self.circuit.enter(&batch) {
-            Ok(probe) => probe,
+        Box::pin(self.start(batch))
+    }
+
+    fn start(&self, batch: Batch) -> Sending {
+        match self.circuit.enter(&batch) {
+            Ok(probe) => self.store.start(batch).through(Passage {
+                circuit: Arc::clone(&self.circuit),
+                probe,
+                left: false,
+            }),
             Err(error) => {
                 let refused = batch.commands.iter().map(|_| Err(error.clone())).collect();
-                return Box::pin(std::future::ready(refused));
+                Sending::boxed(Box::pin(std::future::ready(refused)))
             }
-        };
-        let passage = Passage {
-            circuit: Arc::clone(&self.circuit),
-            probe,
-            left: false,
-        };
-        Box::pin(Passing {
-            sent: self.store.sending(batch),
-            passage: Some(passage),
-        })
+        }
     }
 
     #[cfg(not(target_arch = "wasm32"))]
@@ -75,33 +71,8 @@ impl<S: Store> Store for Breaker<S> {
     }
 }
 
-pin_project! {
-    /// A batch on its way. An async block would have room for what it waits for twice.
-    struct Passing<F> {
-        #[pin]
-        sent: F,
-        // Nothing once there are replies.
-        passage: Option<Passage>,
-    }
-}
-
-impl<F: Future<Output = Vec<Result<Reply, Error>>>> Future for Passing<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let polled = this.sent.poll(cx);
-        if let Poll::Ready(replies) = &polled
-            && let Some(passage) = this.passage.take()
-        {
-            passage.leave(replies);
-        }
-        polled
-    }
-}
-
 /// One call on its way through.
-struct Passage {
+pub(crate) struct Passage {
     circuit: Arc<Circuit>,
     /// For a probe, the end of its time, which tells it from the probes after it.
     probe: Option<Duration>,
@@ -109,7 +80,7 @@ struct Passage {
 }
 
 impl Passage {
-    fn leave(mut self, replies: &[Result<Reply, Error>]) {
+    pub(super) fn leave(mut self, replies: &[Result<Reply, Error>]) {
         if let Some(news) = news(replies) {
             self.left = true;
             self.circuit.hear(&news, self.probe);

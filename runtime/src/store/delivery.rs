@@ -2,10 +2,11 @@
 //! the answers, and send again what did not run and may. What is settled is handed over at once, so a
 //! request never waits for the repeats of another.
 
-mod line;
+mod apart;
 mod merged;
 
-use super::command::Effect;
+use super::command::{Effect, Reply};
+use super::line::{Line, Note, Place};
 use super::merging::Merging;
 use super::repeat::{Failure, Patience, Stage, Tries};
 use super::respite;
@@ -14,16 +15,15 @@ use super::server_error::not_run;
 use super::transport::{Answer, Encoded, Kind, Outgoing, Transport, sent};
 use super::turn::Turn;
 use super::until::Until;
-use super::waiting::{Replies, Request};
+use super::waiting::Request;
 use crate::error::{Error, ErrorKind};
 use crate::few::Few;
 use crate::runtime::Since;
 use crate::store::request_limits::RequestLimits;
-use line::{Apart, Line, Note, Place};
+use apart::Apart;
 use merged::MERGES;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// How long the answer to a write is still listened for when nobody waits for it any more. On a
 /// transport with one write under way, that is also how long it may hold up the writes behind it.
@@ -33,7 +33,7 @@ pub(crate) struct Delivery<T: Transport> {
     transport: Arc<T>,
     limits: RequestLimits,
     kind: Kind,
-    requests: Few<Open<T::Command>>,
+    requests: Few<Request<T::Command>>,
     /// The caller who may keep the time, where there is only one.
     keeper: Option<Arc<Turn>>,
     tries: Tries,
@@ -46,16 +46,8 @@ pub(crate) struct Delivery<T: Transport> {
     respite: Option<Error>,
 }
 
-/// A request that is being delivered.
-struct Open<C> {
-    lines: Few<Line<C>>,
-    turn: Arc<Turn>,
-    /// Nothing once it has its answers.
-    caller: Option<oneshot::Sender<Replies>>,
-}
-
 /// What one exchange carries.
-struct Load<B> {
+struct Load {
     places: Few<Place>,
     /// How many keys each of them reads, if it is an `MGET`.
     keys: Few<usize>,
@@ -63,7 +55,43 @@ struct Load<B> {
     runs: Few<usize>,
     /// How many commands of callers it holds.
     count: usize,
-    encoded: Encoded<B>,
+    /// And on the wire.
+    bytes: usize,
+}
+
+/// What came of a first exchange, of the only command, that somebody else made.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) enum Begun<T: Transport> {
+    NotConnected(Failure),
+    Exchanged {
+        connection: T::Connection,
+        bytes: usize,
+        result: Result<Vec<Answer>, Failure>,
+    },
+}
+
+/// Takes note of the answer to a command that left by itself, if there is nothing else to do about it.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn clean_reply<T: Transport>(
+    transport: &T,
+    command: &T::Command,
+    bytes: usize,
+    answers: &mut Vec<Answer>,
+) -> Option<Reply> {
+    let [Answer::Reply(_)] = &answers[..] else {
+        return None;
+    };
+    let meter = transport.meter();
+    meter.requests.add(1);
+    meter.commands.add_len(command.count());
+    meter.bytes_sent.add_len(bytes);
+    if let Some(merging) = transport.merging() {
+        merged::weigh(merging, &merged::keys(&[command]), &[1], answers);
+    }
+    match answers.pop() {
+        Some(Answer::Reply(reply)) => Some(reply),
+        _ => None,
+    }
 }
 
 impl<T: Transport> Delivery<T> {
@@ -80,14 +108,6 @@ impl<T: Transport> Delivery<T> {
             || (Since::now(), Duration::ZERO),
             |request| (request.asked, request.within),
         );
-        let open = |request: Request<T::Command>| {
-            let (commands, turn, caller) = request.open();
-            Open {
-                lines: commands.into_iter().map(Line::new).collect(),
-                turn,
-                caller: Some(caller),
-            }
-        };
         Self {
             transport,
             limits,
@@ -96,7 +116,7 @@ impl<T: Transport> Delivery<T> {
                 [request] => Some(Arc::clone(request.turn())),
                 _ => None,
             },
-            requests: requests.into_iter().map(open).collect(),
+            requests,
             tries: Tries::new(patience, asked, within),
             apart: Apart::Nothing,
             strays: 0,
@@ -108,27 +128,83 @@ impl<T: Transport> Delivery<T> {
     /// Delivers until everything is settled. An error if the server asked to be left alone: then nothing
     /// that waits behind this is to be sent either.
     pub(crate) async fn run(&mut self) -> Option<Error> {
+        let mut was_just_asked = self.is_attended();
         while self.unsettled().next().is_some() {
-            if self.tries.is_over() {
+            if !std::mem::take(&mut was_just_asked) && self.tries.is_over() {
                 self.give_up(&Failure::out_of_time().error);
                 break;
             }
             let again = self.attempt().await;
-            if let Some(error) = self.respite.clone() {
-                self.give_up(&error);
+            if !self.goes_on(again).await {
                 break;
-            }
-            self.hand_over();
-            if let Some(error) = again {
-                if self.tries.pause().await {
-                    self.transport.meter().retries.add(1);
-                } else {
-                    self.give_up(&error);
-                }
             }
         }
         self.hand_over();
         self.respite.take()
+    }
+
+    /// As [`Self::run`], where the first exchange was made.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) async fn run_on(&mut self, begun: Begun<T>) -> Option<Error> {
+        let again = match begun {
+            Begun::NotConnected(failure) => self.fail(&self.all_unsettled(), false, &failure),
+            Begun::Exchanged {
+                connection,
+                bytes,
+                result,
+            } => {
+                let load = self.of_one(bytes)?;
+                self.heard(&connection, &load, result)
+            }
+        };
+        if self.goes_on(again).await {
+            return self.run().await;
+        }
+        self.hand_over();
+        self.respite.take()
+    }
+
+    /// What the only command is, as a load that took so many bytes.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn of_one(&self, bytes: usize) -> Option<Load> {
+        let command = self.requests.first()?.lines.first()?.command();
+        Some(Load {
+            places: Few::from([(0, 0)]),
+            keys: merged::keys(&[command]),
+            runs: Few::from([1]),
+            count: command.count(),
+            bytes,
+        })
+    }
+
+    /// Hands over what is settled, and pauses where something is to be sent again; whether there is to be another
+    /// exchange.
+    async fn goes_on(&mut self, again: Option<Error>) -> bool {
+        if let Some(error) = self.respite.clone() {
+            self.give_up(&error);
+            return false;
+        }
+        self.hand_over();
+        if let Some(error) = again {
+            if self.tries.pause().await {
+                self.transport.meter().retries.add(1);
+            } else {
+                self.give_up(&error);
+            }
+        }
+        true
+    }
+
+    /// Whether the only caller polls this, as it does from the moment in which it asks.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn is_attended(&self) -> bool {
+        self.keeper.as_ref().is_some_and(|turn| turn.keeps_time())
+    }
+
+    #[cfg(target_arch = "wasm32")]
+    #[expect(clippy::unused_self, reason = "no caller does at the edge")]
+    fn is_attended(&self) -> bool {
+        false
     }
 
     /// One exchange; the error of what is to be sent again after a pause, if anything is.
@@ -147,14 +223,7 @@ impl<T: Transport> Delivery<T> {
             Ok(connection) => connection,
             Err(failure) => return self.fail(&self.all_unsettled(), false, &failure),
         };
-        let Load {
-            places,
-            keys,
-            runs,
-            count,
-            encoded: Encoded { bytes, body },
-        } = self.next_load()?;
-        let is_merged = MERGES && runs.len() < places.len();
+        let (load, body) = self.next_load()?;
         let linger = match self.kind {
             Kind::Reads => Duration::ZERO,
             Kind::Writes => LINGER,
@@ -163,33 +232,47 @@ impl<T: Transport> Delivery<T> {
         let result = transport
             .exchange(&connection, self.kind, body, until)
             .await;
+        self.heard(&connection, &load, result)
+    }
+
+    /// Takes note of what came of an exchange.
+    fn heard(
+        &mut self,
+        connection: &T::Connection,
+        load: &Load,
+        result: Result<Vec<Answer>, Failure>,
+    ) -> Option<Error> {
+        let Load {
+            places, keys, runs, ..
+        } = load;
+        let is_merged = MERGES && runs.len() < places.len();
         let has_left = |stage| !matches!(stage, Stage::NotSent | Stage::Stale);
         if result
             .as_ref()
             .map_or_else(|failure| has_left(failure.stage), |_| true)
         {
-            let meter = transport.meter();
+            let meter = self.transport.meter();
             meter.requests.add(1);
-            meter.commands.add_len(count);
-            meter.bytes_sent.add_len(bytes);
+            meter.commands.add_len(load.count);
+            meter.bytes_sent.add_len(load.bytes);
         }
         match result {
             Ok(answers) if answers.len() == runs.len() => {
                 if answers.iter().any(Answer::is_of_wrong_node) {
                     self.strays += 1;
-                    transport.renew(&connection, self.strays);
+                    self.transport.renew(connection, self.strays);
                 }
                 if let Some(merging) = self.merging() {
-                    merged::weigh(merging, &keys, &runs, &answers);
+                    merged::weigh(merging, keys, runs, &answers);
                 }
                 if is_merged {
-                    let divided = merged::divide(&keys, &runs, answers, |text| {
+                    let divided = merged::divide(keys, runs, answers, |text| {
                         not_run(text).is_some()
-                            || asks_for_respite(&transport.worded(text)).is_some()
+                            || asks_for_respite(&self.transport.worded(text)).is_some()
                     });
-                    self.take_divided(&places, divided)
+                    self.take_divided(places, divided)
                 } else {
-                    self.take(&places, answers)
+                    self.take(places, answers)
                 }
             }
             Ok(answers) => {
@@ -198,15 +281,15 @@ impl<T: Transport> Delivery<T> {
                     ErrorKind::Protocol,
                     format!("{came} answers came for {wanted} commands"),
                 );
-                self.fail(&places, false, &Failure::garbled(error))
+                self.fail(places, false, &Failure::garbled(error))
             }
-            Err(failure) => self.fail(&places, is_merged, &failure),
+            Err(failure) => self.fail(places, is_merged, &failure),
         }
     }
 
     /// The first unsettled commands that fit into one exchange, at least one; nothing if all callers
     /// that are left have withdrawn.
-    fn next_load(&mut self) -> Option<Load<T::Body>> {
+    fn next_load(&mut self) -> Option<(Load, T::Body)> {
         let mut places: Few<Place> = Few::new();
         let mut commands: Few<&T::Command> = Few::new();
         let (mut bytes, mut has_alone) = (0, false);
@@ -215,25 +298,21 @@ impl<T: Transport> Delivery<T> {
             _ => 0,
         };
         'full: for (at, request) in self.requests.iter_mut().enumerate() {
-            let Open { lines, turn, .. } = request;
-            if lines.iter().all(Line::is_settled) {
+            if request.lines.iter().all(Line::is_settled) {
                 continue;
             }
             if !places.is_empty() && (self.apart >= Apart::Callers || has_alone) {
                 break;
             }
-            if !turn.leave() {
+            if !request.turn().leave() {
                 // Its caller has been told already that nothing left.
-                for line in lines.iter_mut() {
+                for line in &mut request.lines {
                     line.settle(Err(Failure::out_of_time().error));
                 }
                 continue;
             }
-            for (index, line) in lines
-                .iter()
-                .enumerate()
-                .filter(|(_, line)| !line.is_settled())
-            {
+            let lines = request.lines.iter().enumerate();
+            for (index, line) in lines.filter(|(_, line)| !line.is_settled()) {
                 let command = line.command();
                 let full = commands.len() >= self.limits.commands
                     || bytes + command.bytes() > self.limits.bytes
@@ -249,13 +328,18 @@ impl<T: Transport> Delivery<T> {
             }
         }
         let runs = merged::runs(&commands, most_keys);
-        (!places.is_empty()).then(|| Load {
+        if places.is_empty() {
+            return None;
+        }
+        let Encoded { bytes, body } = self.transport.encode(&runs);
+        let load = Load {
             count: runs.iter().map(|commands| sent(commands)).sum(),
-            encoded: self.transport.encode(&runs),
             keys: merged::keys(&commands),
             runs: runs.iter().map(|commands| commands.len()).collect(),
             places,
-        })
+            bytes,
+        };
+        Some((load, body))
     }
 
     /// Whether reads leave as one, and how many.
@@ -285,13 +369,24 @@ impl<T: Transport> Delivery<T> {
 
     /// Notes the answers; an error if some command should be sent again after a pause.
     fn take(&mut self, places: &[Place], answers: Vec<Answer>) -> Option<Error> {
-        let tries = &self.tries;
-        let mut notes: Few<Note> = Few::with_capacity(places.len());
-        for (&place, answer) in places.iter().zip(answers) {
-            let transport = &self.transport;
+        let is_alone = |at: usize| {
+            let of = |at: Option<usize>| places.get(at?).map(|place| place.0);
+            let own = of(Some(at));
+            own != of(at.checked_sub(1)) && own != of(at.checked_add(1))
+        };
+        let mut notes: Few<Note> = Few::new();
+        for (at, (&place, answer)) in places.iter().zip(answers).enumerate() {
+            let (transport, tries) = (&self.transport, &self.tries);
             if let Some(line) = line(&mut self.requests, place) {
                 let worded = |text: &str| transport.worded(text);
-                notes.push(line.hear(place, answer, || tries.may_repeat(), worded));
+                let mut note = line.hear(place, answer, || tries.may_repeat(), worded);
+                match note.outcome.take() {
+                    // Nearly always, and then there is no order to keep.
+                    Some(outcome) if note.said == Said::Settled && is_alone(at) => {
+                        self.settle(place, outcome);
+                    }
+                    outcome => notes.push(Note { outcome, ..note }),
+                }
             }
         }
         let mut again = None;
@@ -314,21 +409,24 @@ impl<T: Transport> Delivery<T> {
                     ..
                 } = note;
                 match (open, outcome.take()) {
-                    (false, Some(outcome)) => {
-                        self.respite = self
-                            .respite
-                            .take()
-                            .or_else(|| asks_for_respite(outcome.as_ref().err()?));
-                        if let Some(line) = line(&mut self.requests, *place) {
-                            line.settle(outcome);
-                        }
-                    }
+                    (false, Some(outcome)) => self.settle(*place, outcome),
                     (true, Some(Err(error))) if *said == Said::NotNow => again = Some(error),
                     _ => {}
                 }
             }
         }
         again
+    }
+
+    fn settle(&mut self, place: Place, outcome: Result<Reply, Error>) {
+        if self.respite.is_none()
+            && let Err(error) = &outcome
+        {
+            self.respite = asks_for_respite(error);
+        }
+        if let Some(line) = line(&mut self.requests, place) {
+            line.settle(outcome);
+        }
     }
 
     /// Settles what must not be sent again; the error back if something is to be, after a pause.
@@ -375,17 +473,7 @@ impl<T: Transport> Delivery<T> {
 
     /// Answers every caller whose commands are all settled.
     fn hand_over(&mut self) {
-        for request in &mut self.requests {
-            if !request.lines.iter().all(Line::is_settled) {
-                continue;
-            }
-            if let Some(caller) = request.caller.take() {
-                let mut replies = Vec::with_capacity(request.lines.len());
-                replies.extend(request.lines.iter_mut().filter_map(Line::outcome));
-                // The caller may have gone away.
-                let _ = caller.send(replies);
-            }
-        }
+        self.requests.iter_mut().for_each(Request::hand_over);
     }
 
     fn unsettled(&self) -> impl Iterator<Item = &Line<T::Command>> {
@@ -404,7 +492,7 @@ impl<T: Transport> Delivery<T> {
     }
 }
 
-fn line<C>(requests: &mut [Open<C>], (request, line): Place) -> Option<&mut Line<C>> {
+fn line<C>(requests: &mut [Request<C>], (request, line): Place) -> Option<&mut Line<C>> {
     requests.get_mut(request)?.lines.get_mut(line)
 }
 
@@ -412,7 +500,7 @@ fn asks_for_respite(error: &Error) -> Option<Error> {
     respite::of(error).is_some().then(|| error.clone())
 }
 
-fn not_connected() -> Failure {
+pub(crate) fn not_connected() -> Failure {
     Failure {
         stage: Stage::NotSent,
         error: Error::new(

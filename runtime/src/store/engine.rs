@@ -1,6 +1,7 @@
 //! What every engine is: something that sends batches.
 
 use super::command::{Command, Reply};
+use super::sending::Sending;
 #[cfg(all(
     any(feature = "upstash", feature = "redis"),
     not(target_arch = "wasm32")
@@ -15,8 +16,6 @@ use crate::limit::{
     script::Taking,
 };
 use crate::runtime::BoxFuture;
-#[cfg(any(feature = "upstash", feature = "redis"))]
-use crate::runtime::MaybeSend;
 use bytestring::ByteString;
 use std::time::Duration;
 
@@ -33,16 +32,10 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// never a request that others share.
     fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>>;
 
-    /// The same in no box, for what is around it.
-    #[cfg(any(feature = "upstash", feature = "redis"))]
-    fn sending(
-        &self,
-        batch: Batch,
-    ) -> impl Future<Output = Vec<Result<Reply, Error>>> + MaybeSend + use<Self>
-    where
-        Self: Sized,
-    {
-        self.send(batch)
+    /// The same, begun now, by whoever is about to poll it: what is under way belongs to the runtime of this moment.
+    /// Where the engine has a shorter way, it takes no box.
+    fn start(&self, batch: Batch) -> Sending {
+        Sending::boxed(self.send(batch))
     }
 
     /// Listens to a channel until that ends, and returns why. Dropped, it listens no more.

@@ -17,9 +17,9 @@ use super::merging::Merging;
 use super::per_runtime::PerRuntime;
 use super::repeat::Patience;
 use super::waiting::{LONGEST, Replies};
-use super::{Batch, Store};
+use super::{Batch, Sending, Store};
 use crate::error::{Error, ErrorKind};
-use crate::runtime::{BoxFuture, MaybeSend};
+use crate::runtime::BoxFuture;
 use crate::secret::Secret;
 use crate::stats::Meter;
 use crate::store::request_limits::RequestLimits;
@@ -146,7 +146,7 @@ fn limits(config: &RedisConfig) -> RequestLimits {
 }
 
 impl Inner {
-    async fn send(self: Arc<Self>, batch: Batch) -> Replies {
+    fn start(&self, batch: Batch) -> Sending {
         let pipeline = self.pipelines.current(|| {
             let (dial, host) = (self.dial.clone(), Arc::clone(&self.host));
             let transport = RespTransport {
@@ -163,19 +163,23 @@ impl Inner {
             Ok(AutoPipeline::new(transport, self.limits, self.patience))
         });
         match pipeline {
-            Ok(pipeline) => pipeline.send(batch).await,
-            Err(error) => batch.commands.iter().map(|_| Err(error.clone())).collect(),
+            Ok(pipeline) => pipeline.start(batch),
+            Err(error) => {
+                let refused = batch.commands.iter().map(|_| Err(error.clone())).collect();
+                Sending::boxed(Box::pin(std::future::ready(refused)))
+            }
         }
     }
 }
 
 impl Store for Redis {
     fn send(&self, batch: Batch) -> BoxFuture<Replies> {
-        Box::pin(self.sending(batch))
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.start(batch).await })
     }
 
-    fn sending(&self, batch: Batch) -> impl Future<Output = Replies> + MaybeSend + use<> {
-        Arc::clone(&self.0).send(batch)
+    fn start(&self, batch: Batch) -> Sending {
+        self.0.start(batch)
     }
 
     fn place(&self) -> String {

@@ -20,9 +20,9 @@ use super::auto_pipeline::AutoPipeline;
 use super::per_runtime::PerRuntime;
 use super::repeat::Patience;
 use super::waiting::Replies;
-use super::{Batch, Store};
+use super::{Batch, Sending, Store};
 use crate::error::Error;
-use crate::runtime::{BoxFuture, MaybeSend};
+use crate::runtime::BoxFuture;
 use crate::stats::Meter;
 use crate::store::request_limits::RequestLimits;
 #[cfg(not(target_arch = "wasm32"))]
@@ -77,25 +77,29 @@ impl Upstash {
 }
 
 impl Inner {
-    async fn send(self: Arc<Self>, batch: Batch) -> Replies {
+    fn start(&self, batch: Batch) -> Sending {
         let pipeline = self.pipelines.current(|| {
             let transport = HttpTransport::new(&self.endpoint)?;
             Ok(AutoPipeline::new(transport, self.limits, self.patience))
         });
         match pipeline {
-            Ok(pipeline) => pipeline.send(batch).await,
-            Err(error) => batch.commands.iter().map(|_| Err(error.clone())).collect(),
+            Ok(pipeline) => pipeline.start(batch),
+            Err(error) => {
+                let refused = batch.commands.iter().map(|_| Err(error.clone())).collect();
+                Sending::boxed(Box::pin(std::future::ready(refused)))
+            }
         }
     }
 }
 
 impl Store for Upstash {
     fn send(&self, batch: Batch) -> BoxFuture<Replies> {
-        Box::pin(self.sending(batch))
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.start(batch).await })
     }
 
-    fn sending(&self, batch: Batch) -> impl Future<Output = Replies> + MaybeSend + use<> {
-        Arc::clone(&self.0).send(batch)
+    fn start(&self, batch: Batch) -> Sending {
+        self.0.start(batch)
     }
 
     fn place(&self) -> String {

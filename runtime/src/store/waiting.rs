@@ -1,8 +1,10 @@
 //! The caller's side of a request on its way.
 
-use super::command::{Effect, Reply};
+use super::command::Effect;
+use super::line::Line;
 use super::repeat::after_sending;
 use super::transport::Outgoing;
+pub(crate) use super::turn::Replies;
 use super::turn::Turn;
 use crate::error::{Error, ErrorKind};
 use crate::few::Few;
@@ -10,40 +12,40 @@ use crate::runtime::{self, Since};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot::{self, error::RecvError};
 
 /// Longest budget of a call; also keeps deadlines within what an `Instant` can hold.
 pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 
-pub(crate) type Replies = Vec<Result<Reply, Error>>;
-
 /// The commands of one batch, and who waits for the answers.
 pub(crate) struct Request<C> {
-    pub(crate) commands: Few<C>,
+    pub(crate) lines: Few<Line<C>>,
     /// When its caller began to wait, and for how long it does.
     pub(crate) asked: Since,
     pub(crate) within: Duration,
     bytes: usize,
     turn: Arc<Turn>,
-    caller: oneshot::Sender<Replies>,
+    is_answered: bool,
 }
 
 impl<C: Outgoing> Request<C> {
-    pub(crate) fn new(commands: Few<C>, within: Duration) -> (Self, oneshot::Receiver<Replies>) {
-        let (caller, answers) = oneshot::channel();
-        let request = Self {
-            bytes: commands.iter().map(Outgoing::bytes).sum(),
-            commands,
-            asked: Since::now(),
+    pub(crate) fn new(lines: Few<Line<C>>, within: Duration) -> Self {
+        Self::asked(lines, Since::now(), within)
+    }
+
+    /// One whose caller began to wait before.
+    pub(crate) fn asked(lines: Few<Line<C>>, asked: Since, within: Duration) -> Self {
+        Self {
+            bytes: lines.iter().map(|line| line.command().bytes()).sum(),
+            lines,
+            asked,
             within,
             turn: Arc::default(),
-            caller,
-        };
-        (request, answers)
+            is_answered: false,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.commands.len()
+        self.lines.len()
     }
 
     /// About how many bytes it takes on the wire, and here meanwhile.
@@ -51,24 +53,39 @@ impl<C: Outgoing> Request<C> {
         self.bytes
     }
 
+    /// The same error for each command; none of them left.
+    pub(crate) fn refuse(mut self, error: &Error) {
+        let refused = self.lines.iter().map(|_| Err(error.clone())).collect();
+        self.answer(refused);
+    }
+
+    /// Answers the caller once all its commands are settled.
+    pub(crate) fn hand_over(&mut self) {
+        if self.is_answered || !self.lines.iter().all(Line::is_settled) {
+            return;
+        }
+        let mut replies = Vec::with_capacity(self.lines.len());
+        replies.extend(self.lines.iter_mut().filter_map(Line::outcome));
+        self.answer(replies);
+    }
+}
+
+impl<C> Request<C> {
     pub(crate) fn turn(&self) -> &Arc<Turn> {
         &self.turn
     }
 
-    /// Whether nobody waits for the answers any more.
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.caller.is_closed()
+    fn answer(&mut self, replies: Replies) {
+        self.is_answered = true;
+        self.turn.answer(Some(replies));
     }
+}
 
-    /// The commands, and what takes their answers.
-    pub(crate) fn open(self) -> (Few<C>, Arc<Turn>, oneshot::Sender<Replies>) {
-        (self.commands, self.turn, self.caller)
-    }
-
-    /// The same error for each command; none of them left.
-    pub(crate) fn refuse(self, error: &Error) {
-        let effects: Vec<Effect> = self.commands.iter().map(Outgoing::effect).collect();
-        let _ = self.caller.send(unsent(&effects, error));
+impl<C> Drop for Request<C> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.turn.answer(None);
+        }
     }
 }
 
@@ -76,13 +93,13 @@ impl<C: Outgoing> Request<C> {
 /// were taken back before they left.
 pub(crate) async fn wait(
     effects: &[Effect],
-    answers: impl Future<Output = Result<Replies, RecvError>>,
+    answers: impl Future<Output = Option<Replies>>,
     within: Duration,
     withdraw: impl FnOnce() -> bool,
 ) -> Replies {
     match runtime::timeout(within, answers).await {
-        Some(Ok(answers)) => answers,
-        Some(Err(_)) => unanswered(effects, &runtime_gone()),
+        Some(Some(answers)) => answers,
+        Some(None) => unanswered(effects, &runtime_gone()),
         None if withdraw() => unsent(effects, &late(within)),
         None => unanswered(effects, &late(within)),
     }
@@ -109,7 +126,7 @@ pub(crate) fn runtime_gone() -> Error {
     )
 }
 
-fn late(within: Duration) -> Error {
+pub(crate) fn late(within: Duration) -> Error {
     Error::new(
         ErrorKind::Timeout,
         format!("no answer within {within:?}; raise the time budget or look at the connection"),

@@ -1,7 +1,8 @@
 //! A delivery that its caller polls, since it carries nothing of anybody else's: no task, no second timer, no waking of
 //! one by the other. It goes on as a task where the caller goes away, is late, or keeps others from leaving.
 
-use crate::runtime::{BoxFuture, RuntimeHandle};
+use super::boxes::{Delivering, to_its_end};
+use crate::runtime::RuntimeHandle;
 use crate::store::turn::Turn;
 use crate::sync;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,7 +19,7 @@ pub(super) struct Attended {
 enum State {
     /// Between two polls; the last of them, if there was one, left what wakes the caller. Nothing else does: answers that
     /// the caller gives to itself would wake it for nothing.
-    Here(BoxFuture<()>, Option<Waker>),
+    Here(Delivering, Option<Waker>),
     /// Being polled, which happens without the lock: what it wakes may do anything.
     Polled,
     /// To be a task as soon as that poll is over.
@@ -29,7 +30,7 @@ enum State {
 
 impl Attended {
     /// The delivery of this turn, which keeps the time as long as it is here.
-    pub(super) fn new(delivery: BoxFuture<()>, turn: Arc<Turn>) -> Self {
+    pub(super) fn new(delivery: Delivering, turn: Arc<Turn>) -> Self {
         turn.keep_time(true);
         Self {
             state: Mutex::new(State::Here(delivery, None)),
@@ -70,6 +71,9 @@ impl Attended {
             _ => {
                 *state = State::Gone;
                 drop(state);
+                if let Ok(Poll::Ready(())) = polled {
+                    delivery.give_back();
+                }
             }
         }
         true
@@ -105,9 +109,9 @@ impl Attended {
         }
     }
 
-    fn go_on(&self, delivery: BoxFuture<()>) {
+    fn go_on(&self, delivery: Delivering) {
         self.turn.keep_time(false);
-        self.runtime.spawn_there(delivery);
+        self.runtime.spawn_there(to_its_end(delivery));
     }
 
     fn replace(&self, state: State) -> State {

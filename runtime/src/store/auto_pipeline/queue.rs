@@ -23,6 +23,8 @@ pub(super) struct BatchQueue<C> {
     waiting: VecDeque<Request<C>>,
     /// Deliveries under way that their callers poll.
     attended: Vec<Arc<Attended>>,
+    /// Reads under way that left by themselves. Nobody waits for more of them than half of what may be under way.
+    alone: usize,
 }
 
 /// Most deliveries that callers poll. Beyond it, and beyond half of what may be under way, they are tasks.
@@ -47,6 +49,7 @@ impl<C: Outgoing> BatchQueue<C> {
             gathers: limits.gather,
             waiting: VecDeque::new(),
             attended: Vec::new(),
+            alone: 0,
         }
     }
 
@@ -61,7 +64,7 @@ impl<C: Outgoing> BatchQueue<C> {
 
     /// The next delivery, if one may leave now.
     pub(super) fn depart(&mut self) -> Option<Departure<C>> {
-        if self.under_way >= self.at_once() || self.boarding || self.waiting.is_empty() {
+        if self.is_full() || self.boarding || self.waiting.is_empty() {
             return None;
         }
         if self.limits.gather {
@@ -84,13 +87,38 @@ impl<C: Outgoing> BatchQueue<C> {
         }
     }
 
+    fn is_full(&self) -> bool {
+        self.under_way + self.alone >= self.at_once()
+    }
+
+    /// Whether a caller may poll its own delivery, as the only one that waits.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn admits_caller(&self) -> bool {
+        let most = (self.at_once() / 2).clamp(1, MOST_ATTENDED);
+        let under_way = self.under_way + self.alone;
+        let may_be_joined = self.gathers || (self.limits.gather && under_way > 0);
+        !may_be_joined && self.attended.len() + self.alone < most && !self.is_full()
+    }
+
+    /// Takes a place for a read by itself, if there is one.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn go_alone(&mut self) -> bool {
+        let goes = self.waiting.is_empty() && self.admits_caller();
+        self.alone += usize::from(goes);
+        goes
+    }
+
+    /// A read by itself is over; whether others wait.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn alone_is_over(&mut self) -> bool {
+        self.alone -= 1;
+        !self.waiting.is_empty()
+    }
+
     /// The only request, if its caller may deliver it.
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn depart_alone(&mut self) -> Option<Few<Request<C>>> {
-        let most = (self.at_once() / 2).clamp(1, MOST_ATTENDED);
-        let may_be_joined = self.gathers || (self.limits.gather && self.under_way > 0);
-        let is_alone = self.waiting.len() == 1 && !may_be_joined;
-        if !is_alone || self.attended.len() >= most || self.under_way >= self.at_once() {
+        if self.waiting.len() != 1 || !self.admits_caller() {
             return None;
         }
         self.under_way += 1;
@@ -104,7 +132,7 @@ impl<C: Outgoing> BatchQueue<C> {
 
     /// The deliveries that callers poll, where others wait for one of them to end.
     pub(super) fn held_up_by(&mut self) -> Vec<Arc<Attended>> {
-        if self.waiting.is_empty() || self.under_way < self.at_once() {
+        if self.waiting.is_empty() || !self.is_full() {
             return Vec::new();
         }
         self.all_attended()
@@ -112,7 +140,7 @@ impl<C: Outgoing> BatchQueue<C> {
 
     #[cfg(test)]
     pub(super) fn attended(&self) -> usize {
-        self.attended.len()
+        self.attended.len() + self.alone
     }
 
     pub(super) fn all_attended(&mut self) -> Vec<Arc<Attended>> {
@@ -158,7 +186,7 @@ impl<C: Outgoing> BatchQueue<C> {
         // A read that nobody waits for is of no use; a write still is, to whoever reads later.
         if self.kind == Kind::Reads {
             self.waiting.retain(|request| {
-                let kept = !request.is_abandoned();
+                let kept = !request.turn().is_abandoned();
                 if !kept {
                     self.bytes -= request.bytes();
                 }

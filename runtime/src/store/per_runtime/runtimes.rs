@@ -4,6 +4,7 @@ use super::Local;
 use crate::error::{Error, ErrorKind};
 use crate::runtime;
 use crate::sync;
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -12,7 +13,7 @@ use tokio::sync::oneshot;
 
 pub(crate) struct PerRuntime<T: Local>(Arc<Entries<T>>);
 
-struct Entries<T>(Mutex<HashMap<Id, PerRuntimeEntry<T>>>);
+struct Entries<T>(Mutex<HashMap<Id, PerRuntimeEntry<T>, RandomState>>);
 
 struct PerRuntimeEntry<T> {
     local: Arc<T>,
@@ -67,7 +68,7 @@ impl<T: Local> PerRuntime<T> {
 }
 
 impl<T> Entries<T> {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Id, PerRuntimeEntry<T>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Id, PerRuntimeEntry<T>, RandomState>> {
         sync::lock(&self.0)
     }
 }

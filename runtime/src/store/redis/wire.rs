@@ -76,11 +76,16 @@ pub(crate) fn decode(value: Value) -> Result<Reply, Error> {
 }
 
 fn array(items: impl IntoIterator<Item = Value>) -> Result<Reply, Error> {
-    let items = items.into_iter().map(|item| match item {
-        Value::ServerError(error) => Ok(Reply::Error(server_error(&text_of(&error)))),
-        item => decode(item),
-    });
-    items.collect::<Result<_, _>>().map(Reply::Array)
+    let items = items.into_iter();
+    // Collected, they would stay in the room of the values, which is larger.
+    let mut replies = Vec::with_capacity(items.size_hint().0);
+    for item in items {
+        replies.push(match item {
+            Value::ServerError(error) => Reply::Error(server_error(&text_of(&error))),
+            item => decode(item)?,
+        });
+    }
+    Ok(Reply::Array(replies))
 }
 
 /// The text as the server sent it, which the crate has divided into a code and the rest.
@@ -127,5 +132,8 @@ fn framed(length: usize) -> usize {
 }
 
 fn header(number: usize) -> usize {
-    3 + number.to_string().len()
+    let digits = number
+        .checked_ilog10()
+        .map_or(1, |power| power as usize + 1);
+    3 + digits
 }

@@ -177,7 +177,13 @@ fn write_text(body: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     body.reserve(text.len() + 2);
     body.push(b'"');
-    for &byte in text.as_bytes() {
+    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    let (plain, rest) = match text.bytes().position(|byte| !is_plain(byte)) {
+        Some(end) => text.as_bytes().split_at(end),
+        None => (text.as_bytes(), &[][..]),
+    };
+    body.extend_from_slice(plain);
+    for &byte in rest {
         match byte {
             b'"' | b'\\' => body.extend_from_slice(&[b'\\', byte]),
             0..0x20 => {

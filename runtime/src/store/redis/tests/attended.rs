@@ -149,3 +149,55 @@ fn a_runtime_that_is_gone_answers_with_an_error() {
     let error = other.block_on(reads).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
 }
+
+#[tokio::test]
+async fn a_read_that_has_left_goes_on_without_its_caller() {
+    let (server, store) = proven().await;
+    server.hold();
+    let dropped = begun(&store, &server, read("GET a")).await;
+    assert_eq!(attended(&store), (1, 0));
+    drop(dropped);
+    assert_eq!(attended(&store), (1, 0), "an answer is still to come");
+    server.release();
+    assert_eq!(one(&store, read("GET a")).await.unwrap(), bulk(b"1"));
+    assert_eq!(attended(&store), (0, 0));
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_read_that_nobody_polled_has_not_left_and_holds_no_place() {
+    let (server, store) = proven().await;
+    let before = server.log().len();
+    let batch = Batch {
+        commands: vec![read("GET a")],
+        within: LONG,
+    };
+    let sending = store.start(batch);
+    assert_eq!(attended(&store), (1, 0));
+    std::thread::spawn(move || drop(sending)).join().unwrap();
+    assert_eq!(one(&store, read("GET b")).await.unwrap(), Reply::Nil);
+    assert_eq!(attended(&store), (0, 0));
+    assert_eq!(server.log().len(), before + 1);
+}
+
+#[tokio::test]
+async fn a_read_alone_hears_what_the_server_says_against_it() {
+    let server = Server::start().await;
+    let (store, meter) = client(&server.url(), |_| {});
+    one(&store, once("SET a 1")).await.unwrap();
+    one(&store, read("GET a")).await.unwrap();
+    let counts = || (meter.requests.get(), meter.commands.get());
+    let before = counts();
+    let error = one(&store, read("HGET a f")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WrongType);
+    assert_eq!(counts(), (before.0 + 1, before.1 + 1));
+    let error = one(&store, read("HELLO 3")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert_eq!(counts(), (before.0 + 1, before.1 + 1));
+    // It is not the moment, which is no answer: it is sent again.
+    server.fail_next([Fault::Answer("-LOADING wait\r\n")]);
+    assert_eq!(one(&store, read("GET a")).await.unwrap(), bulk(b"1"));
+    assert_eq!(counts(), (before.0 + 3, before.1 + 3));
+    assert_eq!(meter.retries.get(), 1);
+    assert_eq!(attended(&store), (0, 0));
+}

@@ -123,3 +123,56 @@ fn a_runtime_that_is_gone_answers_with_an_error() {
     assert_eq!(kind(reads), ErrorKind::Unavailable);
     assert_eq!(kind(writes), ErrorKind::OutcomeUnknown);
 }
+
+#[tokio::test]
+async fn a_read_that_has_left_goes_on_without_its_caller() {
+    let (server, store) = proven().await;
+    server.hold();
+    let dropped = begun(&store, &server, read("GET a")).await;
+    drop(dropped);
+    assert_eq!(attended(&store), (1, 0), "an answer is still to come");
+    server.release(100);
+    for _ in 0..3 {
+        assert_eq!(one(&store, read("GET a")).await.unwrap(), bulk("1"));
+    }
+    assert_eq!(attended(&store), (0, 0));
+}
+
+#[tokio::test]
+async fn a_read_that_nobody_polled_has_not_left_and_holds_no_place() {
+    let (server, store) = proven().await;
+    let before = server.log().len();
+    let start = || {
+        store.start(Batch {
+            commands: vec![read("GET a")],
+            within: LONG,
+        })
+    };
+    let unpolled = (start(), start());
+    assert_eq!(attended(&store), (2, 0));
+    std::thread::spawn(move || drop(unpolled)).join().unwrap();
+    assert_eq!(one(&store, read("GET b")).await.unwrap(), Reply::Nil);
+    assert_eq!(attended(&store), (0, 0));
+    assert_eq!(server.log().len(), before + 1);
+}
+
+#[tokio::test]
+async fn a_read_alone_hears_what_the_server_says_against_it() {
+    let server = Server::start().await;
+    let (store, meter) = client(&server.url, |_| {});
+    one(&store, once("SET a 1")).await.unwrap();
+    one(&store, read("GET a")).await.unwrap();
+    let counts = || (meter.requests.get(), meter.commands.get());
+    let before = counts();
+    let error = one(&store, read("HGET a f")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WrongType);
+    assert_eq!(counts(), (before.0 + 1, before.1 + 1));
+    let not_text = Command::new(Effect::Read, [&b"GET"[..], b"\xff"].map(Bytes::from_static));
+    let error = one(&store, not_text).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidValue);
+    assert_eq!(counts(), (before.0 + 1, before.1 + 1));
+    server.fail_next([Fault::Answer(503, String::new()), Fault::Truncate]);
+    assert_eq!(one(&store, read("GET a")).await.unwrap(), bulk("1"));
+    assert_eq!(meter.retries.get(), 2);
+    assert_eq!(attended(&store), (0, 0));
+}

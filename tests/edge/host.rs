@@ -184,7 +184,8 @@ impl Worker {
             .env("PORT", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .kill_on_drop(true)
+            // Killed, it would leave workerd behind, which it ends when its input does.
+            .kill_on_drop(host != Host::Workerd)
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();

@@ -222,7 +222,7 @@ impl Progress {
                     };
                     // Boxed, as the store below: cached functions call cached functions, and each
                     // would hold all of it.
-                    match call.enter() {
+                    match call.enter(cx.waker()) {
                         Ok(Entering::Load(entering)) => *self = Self::Entering(entering),
                         #[cfg(all(
                             any(feature = "upstash", feature = "redis"),

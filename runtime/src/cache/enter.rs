@@ -11,7 +11,8 @@ use super::glance::Glance;
 use super::load::{Entered, Load};
 use super::span::LoadSpan;
 use crate::key::FullKey;
-use crate::runtime::{self, BoxFuture, Instant};
+use crate::runtime::{self, BoxFuture};
+use std::task::Waker;
 
 /// How a call looks its key up.
 pub(super) enum Entering {
@@ -25,7 +26,7 @@ pub(super) enum Entering {
 
 impl CachedCall {
     /// Looks the key up, or waits for who does; unless the call goes around the cache.
-    pub(super) fn enter(self) -> Result<Entering, BypassReason> {
+    pub(super) fn enter(self, waker: &Waker) -> Result<Entering, BypassReason> {
         let full = self.usable()?;
         self.cache.client.deliver_in_background();
         let span = LoadSpan::begin(self.key.prefix());
@@ -33,17 +34,13 @@ impl CachedCall {
             any(feature = "upstash", feature = "redis"),
             not(target_arch = "wasm32")
         ))]
-        if span.is_none() && self.may_glance() {
-            let now = runtime::now();
-            return Ok(match self.cache.flights.join(&full.text(), now) {
-                Role::Lead(leader) => match Glance::begin(self, full, leader, now) {
-                    Ok(glance) => Entering::Glance(glance),
-                    Err(load) => Entering::Load(Box::pin(load.look())),
-                },
-                wait @ Role::Wait(_) => {
-                    let load = Box::new(self.into_load(full));
-                    Entering::Load(Box::pin(load.take_part(wait, now)))
-                }
+        if span.is_none()
+            && self.may_glance()
+            && let Some(glancing) = self.cache.flights.glance(&full.value, waker)
+        {
+            return Ok(match Glance::begin(self, full, glancing) {
+                Ok(glance) => Entering::Glance(glance),
+                Err(load) => Entering::Load(load),
             });
         }
         let mut load = Box::new(self.into_load(full));
@@ -75,7 +72,7 @@ impl CachedCall {
             return bypassed(BypassReason::NoRuntime);
         }
         let full = client.full(&self.key);
-        if self.cache.flights.leads(&full.text()) {
+        if self.cache.flights.leads(&full.value) {
             // The body of a load asks for the key that it is loading.
             return bypassed(BypassReason::OwnKey);
         }
@@ -97,15 +94,10 @@ impl Load {
     }
 
     /// Takes part in the flight of the key.
-    async fn fly(self: Box<Self>) -> Entered {
+    pub(super) async fn fly(mut self: Box<Self>) -> Entered {
         let now = runtime::now();
-        let role = self.cache.flights.join(&self.full.text(), now);
-        self.take_part(role, now).await
-    }
-
-    /// The same in this role, since then.
-    async fn take_part(mut self: Box<Self>, role: Role, now: Instant) -> Entered {
         let until = now + self.cache.client.settings.flight_wait;
+        let role = self.cache.flights.join(&self.full.value, now);
         let leader = match role {
             Role::Lead(leader) => leader,
             Role::Wait(_) if !runtime::in_runtime() => {

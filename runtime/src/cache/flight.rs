@@ -7,6 +7,11 @@
 
 mod departure;
 mod ending;
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+mod glance;
 mod leader;
 mod leaders;
 mod phase;
@@ -20,14 +25,25 @@ mod waiter;
 mod waiters;
 
 pub(crate) use departure::Departure;
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+pub(crate) use glance::{Glancing, Place};
 pub(crate) use leader::Leader;
 pub(crate) use result::{FlightResult, SharedError};
 pub(crate) use waiter::{Patience, Waited, Waiter};
 
 use super::liveness;
 use crate::runtime::{Instant, PerRequest};
+use bytes::Bytes;
 use state::Joined;
 use std::sync::Arc;
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+use std::task::Waker;
 use table::Table;
 
 /// The flights under way in one `Millpond`. Clones share them.
@@ -46,7 +62,7 @@ impl Flights {
     }
 
     /// Whether the task that is being polled leads this key: it must not wait for itself.
-    pub(crate) fn leads(&self, key: &str) -> bool {
+    pub(crate) fn leads(&self, key: &[u8]) -> bool {
         liveness::leads(self.0.current().id, key)
     }
 
@@ -56,7 +72,7 @@ impl Flights {
     }
 
     /// Leads the flight of this key, or waits in it.
-    pub(crate) fn join(&self, key: &str, now: Instant) -> Role {
+    pub(crate) fn join(&self, key: &Bytes, now: Instant) -> Role {
         #[allow(
             clippy::needless_borrow,
             reason = "where requests share nothing it is no reference"
@@ -67,6 +83,17 @@ impl Flights {
             Joined::Leader(liveness) => Role::Lead(Leader::new(table, flight, liveness)),
             Joined::Waiter(ticket, cache) => Role::Wait(Waiter::new(table, flight, ticket, cache)),
         }
+    }
+
+    #[cfg(all(
+        any(feature = "upstash", feature = "redis"),
+        not(target_arch = "wasm32")
+    ))]
+    /// Reads under this key, woken by this, if nobody else does: then there is no flight until somebody joins.
+    pub(crate) fn glance(&self, key: &Bytes, waker: &Waker) -> Option<Glancing> {
+        let table = Arc::clone(&self.0.current());
+        let number = table.glance(key, waker)?;
+        Some(Glancing::new(table, key.clone(), number))
     }
 
     /// Takes the flight of this key out of the table: callers from now on start anew, and what the

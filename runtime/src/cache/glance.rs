@@ -1,16 +1,16 @@
-//! The read of a call that leads its flight, where all that is wanted of it is a value as it is stored. It has no more
-//! around it than a hit needs; where it finds anything else, a [`Load`] goes on from there.
+//! The read of a call that nobody has come before, where all that is wanted of it is a value as it is stored. It has no more
+//! around it than a hit needs; where it finds anything else, a load goes on from there.
 
 use super::call::CachedCall;
-use super::flight::{Departure, FlightResult, Leader};
+use super::flight::{Departure, FlightResult, Glancing, Leader, Place};
 use super::liveness::Watch;
-use super::load::{Entered, Load};
+use super::load::Entered;
 use crate::client::guard::{self, Observed};
 use crate::client::outage::Step;
 use crate::clock::Moment;
 use crate::error::Error;
 use crate::key::FullKey;
-use crate::runtime::{BoxFuture, Instant};
+use crate::runtime::{self, BoxFuture, Instant};
 use crate::store::Sending;
 use crate::value::{self, MARK};
 use bytes::Bytes;
@@ -20,14 +20,19 @@ use std::task::{Context, Poll, ready};
 pub(super) struct Glance {
     call: CachedCall,
     full: FullKey,
-    leader: Leader,
-    watch: Watch,
-    departed: Departure,
+    lead: Lead,
     read_at: Moment,
     asked: Instant,
     sending: Sending,
     /// What the read saw, once there is an answer.
     observed: Option<Result<Observed, Error>>,
+}
+
+/// Whom this leads.
+enum Lead {
+    Nobody(Glancing),
+    /// Others, who see by the watch that this is polled.
+    Others(Leader, Watch),
 }
 
 impl CachedCall {
@@ -45,46 +50,55 @@ impl CachedCall {
 }
 
 impl Glance {
-    /// Reads the value and the guard; without a store that can be asked, the call and the lead come back.
+    /// Reads the value and the guard. Without a store that can be asked, a load goes on.
     pub(super) fn begin(
         call: CachedCall,
         full: FullKey,
-        leader: Leader,
-        asked: Instant,
-    ) -> Result<Box<Self>, Box<Load>> {
+        glancing: Glancing,
+    ) -> Result<Box<Self>, BoxFuture<Entered>> {
         let client = &call.cache.client;
-        let departed = leader.read_departs();
         let read_at = client.settings.clock.now();
         call.counters.commands.add(1);
+        let asked = runtime::now();
         match client.start_one(guard::read(&full), client.settings.budget) {
             Ok(sending) => Ok(Box::new(Self {
-                watch: leader.watch(),
                 call,
                 full,
-                leader,
-                departed,
+                lead: Lead::Nobody(glancing),
                 read_at,
                 asked,
                 sending,
                 observed: None,
             })),
             Err(error) => {
-                let mut load = call.into_load(full);
-                load.leader = Some(leader);
-                load.departed = departed;
-                load.read_at = read_at;
-                load.has_observed(Err(error));
-                Err(Box::new(load))
+                let read = (asked, read_at, Some(Err(error)));
+                Err(go_on(call, full, glancing.lead(asked), read))
             }
         }
     }
 
     /// Waits for the answer.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let poll = self.watch.start(cx);
-        let polled = Pin::new(&mut self.sending).poll(&mut poll.context());
-        poll.returned();
-        let replies = ready!(polled);
+        let replies = loop {
+            match &mut self.lead {
+                Lead::Nobody(glancing) => {
+                    if let Poll::Ready(replies) = Pin::new(&mut self.sending).poll(cx) {
+                        break replies;
+                    }
+                    let Some(leader) = glancing.goes_on(cx.waker()) else {
+                        return Poll::Pending;
+                    };
+                    let watch = leader.watch();
+                    self.lead = Lead::Others(leader, watch);
+                }
+                Lead::Others(_, watch) => {
+                    let poll = watch.start(cx);
+                    let polled = Pin::new(&mut self.sending).poll(&mut poll.context());
+                    poll.returned();
+                    break ready!(polled);
+                }
+            }
+        };
         let reply = self.call.cache.client.one_sent(replies, Some(self.asked));
         self.observed = Some(reply.and_then(guard::observed));
         Poll::Ready(())
@@ -104,16 +118,20 @@ impl Glance {
             }
             observed.value = Some(plain);
         }
-        let waited = self.asked.elapsed();
-        let mut load = Box::new(self.call.into_load(self.full));
-        load.leader = Some(self.leader);
-        load.departed = self.departed;
-        load.read_at = self.read_at;
-        load.budget = load.budget.saturating_sub(waited);
-        if let Some(observed) = self.observed {
-            load.has_observed(observed);
-        }
-        Err(Box::pin(load.look()))
+        let Self {
+            call,
+            full,
+            lead,
+            read_at,
+            asked,
+            observed,
+            ..
+        } = *self;
+        let place = match lead {
+            Lead::Nobody(glancing) => glancing.lead(asked),
+            Lead::Others(leader, _) => Place::Leads(leader),
+        };
+        Err(go_on(call, full, place, (asked, read_at, observed)))
     }
 
     fn hit(self, plain: Bytes) -> bool {
@@ -128,7 +146,34 @@ impl Glance {
         let is_null = value::is_null(&plain);
         counters.hit(is_null);
         outages.succeeded_for(Step::Decode, key.prefix());
-        self.leader.share(FlightResult::Value(plain), self.departed);
+        let place = match self.lead {
+            Lead::Nobody(glancing) => glancing.end(),
+            Lead::Others(leader, _) => Place::Leads(leader),
+        };
+        if let Place::Leads(leader) = place {
+            leader.share(FlightResult::Value(plain), Departure::default());
+        }
         is_null
     }
+}
+
+/// A load goes on with what was read, if it leads, and else with a read of its own: what was read is older than an
+/// invalidation.
+fn go_on(
+    call: CachedCall,
+    full: FullKey,
+    place: Place,
+    (asked, read_at, observed): (Instant, Moment, Option<Result<Observed, Error>>),
+) -> BoxFuture<Entered> {
+    let mut load = Box::new(call.into_load(full));
+    load.budget = load.budget.saturating_sub(asked.elapsed());
+    let Place::Leads(leader) = place else {
+        return Box::pin(load.fly());
+    };
+    load.leader = Some(leader);
+    load.read_at = read_at;
+    if let Some(observed) = observed {
+        load.has_observed(observed);
+    }
+    Box::pin(load.look())
 }

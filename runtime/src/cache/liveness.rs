@@ -4,6 +4,7 @@
 use super::span::{Entered, LoadSpan};
 use crate::runtime::real_ms;
 use crate::sync;
+use bytes::Bytes;
 use pin_project_lite::pin_project;
 use std::cell::RefCell;
 use std::future::Future;
@@ -20,7 +21,7 @@ thread_local! {
 }
 
 /// Whether a leader of this key is being polled right now, further up on this thread's stack.
-pub(crate) fn leads(flights: u64, key: &str) -> bool {
+pub(crate) fn leads(flights: u64, key: &[u8]) -> bool {
     // While a thread ends there may be nothing to look into.
     let led = LEADING.try_with(|leaders| {
         leaders
@@ -48,7 +49,7 @@ pub(crate) fn leading() -> Vec<Arc<Liveness>> {
 /// The sign of life of one leader.
 pub(crate) struct Liveness {
     flights: u64,
-    key: Arc<str>,
+    key: Bytes,
     task: Mutex<Option<Waker>>,
     /// When it was woken without having been polled since, in ms of [`real_ms`]; 0 if it was polled.
     woken: AtomicU64,
@@ -57,7 +58,7 @@ pub(crate) struct Liveness {
 }
 
 impl Liveness {
-    pub(crate) fn new(flights: u64, key: Arc<str>) -> Self {
+    pub(crate) fn new(flights: u64, key: Bytes) -> Self {
         Self {
             flights,
             key,
@@ -71,6 +72,15 @@ impl Liveness {
     /// The task was woken to lead: from now on it counts as stalled if nobody polls it.
     pub(crate) fn called(&self, task: Waker) {
         self.woken.store(real_ms(), Ordering::SeqCst);
+        self.set_task(task);
+    }
+
+    #[cfg(all(
+        any(feature = "upstash", feature = "redis"),
+        not(target_arch = "wasm32")
+    ))]
+    /// The task has begun already, without saying so.
+    pub(crate) fn is_polled_by(&self, task: Waker) {
         self.set_task(task);
     }
 

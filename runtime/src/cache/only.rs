@@ -17,6 +17,7 @@ use crate::client::tags::Tags;
 use crate::key::Key;
 use crate::local::{Name, Sample, Value, Within};
 use crate::runtime;
+use bytes::Bytes;
 pub(crate) use load::{Loaded, OnlyLoad};
 use std::fmt;
 use std::sync::Arc;
@@ -126,17 +127,17 @@ impl OnlyCall {
         }
         let flights = &entry.cache.flights;
         let flight = entry.flight();
-        if flights.leads(&flight) {
+        if flights.leads(flight.as_bytes()) {
             // The body of a load asks for the key that it is loading.
             counters.bypassed.add(1);
             return OnlyEntered::Alone(BypassReason::OwnKey);
         }
         let span = LoadSpan::begin(entry.key.prefix());
-        let load = self.load(&flight, fits, &span);
+        let load = self.load(flight.into(), fits, &span);
         span.around(load).await
     }
 
-    async fn load(&self, flight: &str, fits: fn(&Value) -> bool, span: &LoadSpan) -> OnlyEntered {
+    async fn load(&self, flight: Bytes, fits: fn(&Value) -> bool, span: &LoadSpan) -> OnlyEntered {
         let counters = &self.state.counters;
         let entry = &self.entry;
         let flights = &entry.cache.flights;
@@ -144,7 +145,7 @@ impl OnlyCall {
             return OnlyEntered::Load(OnlyLoad::new(self, None, span));
         }
         let now = runtime::now();
-        let leader = match flights.join(flight, now) {
+        let leader = match flights.join(&flight, now) {
             Role::Lead(leader) => leader,
             Role::Wait(waiter) => {
                 let settings = &entry.cache.client.settings;

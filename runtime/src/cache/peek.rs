@@ -29,7 +29,7 @@ impl Cache {
     /// What is stored under a name, if this is no part of the load of its value.
     #[inline]
     fn peek_stored(&self, name: &[u8]) -> Option<ByteString> {
-        if liveness::is_leading() && self.flights.leads(str::from_utf8(name).ok()?) {
+        if liveness::is_leading() && self.flights.leads(name) {
             return None;
         }
         let store = self.client.store.as_ref().ok()?;

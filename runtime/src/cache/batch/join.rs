@@ -59,7 +59,7 @@ impl Batch {
                 self.loads.push((at, load));
                 continue;
             }
-            let role = load.cache.flights.join(&load.full.text(), now);
+            let role = load.cache.flights.join(&load.full.value, now);
             match role {
                 Role::Lead(leader) => {
                     load.leader = Some(leader);

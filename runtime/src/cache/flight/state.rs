@@ -9,6 +9,7 @@ use super::waiters::{Left, Turn, Waiters};
 use crate::cache::liveness::Liveness;
 use crate::runtime::Instant;
 use crate::sync;
+use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use std::time::Duration;
 /// The callers of one key: those who load it, and those who wait for them.
 pub(crate) struct Flight {
     flights: u64,
-    pub(super) key: Arc<str>,
+    pub(super) key: Bytes,
     state: Mutex<State>,
 }
 
@@ -41,7 +42,7 @@ pub(super) enum Polled {
 
 impl Flight {
     /// A flight that nobody is part of yet.
-    pub(super) fn new(flights: u64, key: Arc<str>, now: Instant) -> Self {
+    pub(super) fn new(flights: u64, key: Bytes, now: Instant) -> Self {
         let state = State {
             leaders: Leaders::new(now),
             waiters: Waiters::new(),
@@ -80,8 +81,22 @@ impl Flight {
     }
 
     fn lead(&self, state: &mut State, phase: Phase) -> Arc<Liveness> {
-        let liveness = Arc::new(Liveness::new(self.flights, Arc::clone(&self.key)));
+        let liveness = Arc::new(Liveness::new(self.flights, self.key.clone()));
         state.leaders.add(Arc::clone(&liveness), phase);
+        liveness
+    }
+
+    #[cfg(all(
+        any(feature = "upstash", feature = "redis"),
+        not(target_arch = "wasm32")
+    ))]
+    /// The lead of a read that has left before anybody joins, and is woken by this.
+    pub(super) fn reads(&self, task: Waker) -> Arc<Liveness> {
+        let mut state = self.state();
+        let departure = state.waiters.departure();
+        let liveness = self.lead(&mut state, Phase::Reading(departure));
+        drop(state);
+        liveness.is_polled_by(task);
         liveness
     }
 
@@ -91,7 +106,7 @@ impl Flight {
         // Nearly always nobody waits.
         let number = number.min(state.waiters.waiting());
         for _ in 0..number {
-            let liveness = Arc::new(Liveness::new(self.flights, Arc::clone(&self.key)));
+            let liveness = Arc::new(Liveness::new(self.flights, self.key.clone()));
             let Some(waker) = state.waiters.call(&liveness) else {
                 break;
             };
@@ -200,7 +215,7 @@ impl Flight {
             return Detached::Goes;
         }
         let now = Instant::now();
-        let next = Self::new(self.flights, Arc::clone(&self.key), now);
+        let next = Self::new(self.flights, self.key.clone(), now);
         let mut moved = next.state();
         moved.waiters = state.waiters.split_off(served);
         // Goes on where this one is: who moves compares it with what it showed here.

@@ -1,0 +1,126 @@
+//! A read that leads nobody yet. It takes a place in the table and nothing else; the first who joins makes a flight of
+//! it, whose leader it is.
+
+use super::leader::Leader;
+use super::state::Flight;
+use super::table::{Entry, Table};
+use crate::cache::liveness::Liveness;
+use crate::runtime::Instant;
+use bytes::Bytes;
+use std::mem;
+use std::sync::Arc;
+use std::task::Waker;
+
+/// Such a read, which left when it began: nobody who joins may have what it finds. Dropping it ends it, and hands over to
+/// who has joined.
+pub(crate) struct Glancing {
+    table: Arc<Table>,
+    key: Bytes,
+    number: u64,
+    is_over: bool,
+}
+
+/// What became of the place of such a read.
+pub(crate) enum Place {
+    /// Nobody has joined.
+    Own,
+    /// Others have, and this leads them.
+    Leads(Leader),
+    /// An invalidation took it, or somebody who waited longer than a leader may be silent.
+    Gone,
+}
+
+impl Glancing {
+    pub(super) fn new(table: Arc<Table>, key: Bytes, number: u64) -> Self {
+        Self {
+            table,
+            key,
+            number,
+            is_over: false,
+        }
+    }
+
+    /// It goes on, and is woken by this. Where somebody has joined, the lead comes back.
+    pub(crate) fn goes_on(&mut self, waker: &Waker) -> Option<Leader> {
+        let replaced = {
+            let mut shard = self.table.shard(&self.key);
+            match shard.get_mut(&self.key) {
+                Some(Entry::Glance {
+                    number,
+                    waker: known,
+                }) if *number == self.number => {
+                    (!known.will_wake(waker)).then(|| mem::replace(known, waker.clone()))
+                }
+                Some(Entry::Flight { flight, reader }) => {
+                    let reader = taken(reader, self.number);
+                    let lead = reader.map(|reader| (Arc::clone(flight), reader));
+                    drop(shard);
+                    return lead.map(|lead| self.leader(lead));
+                }
+                _ => None,
+            }
+        };
+        // Only now: it may own a task, whose futures may come back here when they are dropped.
+        drop(replaced);
+        None
+    }
+
+    /// It is over, with nothing for others.
+    pub(crate) fn end(mut self) -> Place {
+        self.leave()
+    }
+
+    /// It goes on as a load, which leads its flight from now on.
+    pub(crate) fn lead(mut self, now: Instant) -> Place {
+        let table = Arc::clone(&self.table);
+        let mut shard = table.shard(&self.key);
+        if let Some(entry) = shard.get_mut(&self.key)
+            && matches!(entry, Entry::Glance { number, .. } if *number == self.number)
+        {
+            table.joined(&self.key, entry, now);
+        }
+        drop(shard);
+        self.leave()
+    }
+
+    fn leave(&mut self) -> Place {
+        self.is_over = true;
+        let mut shard = self.table.shard(&self.key);
+        match shard.get_mut(&self.key) {
+            Some(Entry::Glance { number, .. }) if *number == self.number => {
+                let removed = shard.remove(&self.key);
+                drop(shard);
+                drop(removed);
+                Place::Own
+            }
+            Some(Entry::Flight { flight, reader }) => match taken(reader, self.number) {
+                Some(reader) => {
+                    let lead = (Arc::clone(flight), reader);
+                    drop(shard);
+                    Place::Leads(self.leader(lead))
+                }
+                None => Place::Gone,
+            },
+            _ => Place::Gone,
+        }
+    }
+
+    fn leader(&mut self, (flight, liveness): (Arc<Flight>, Arc<Liveness>)) -> Leader {
+        self.is_over = true;
+        Leader::new(Arc::clone(&self.table), flight, liveness)
+    }
+}
+
+impl Drop for Glancing {
+    fn drop(&mut self) {
+        if !self.is_over {
+            drop(self.leave());
+        }
+    }
+}
+
+/// The leader of a flight that this read has become.
+fn taken(reader: &mut Option<(u64, Arc<Liveness>)>, number: u64) -> Option<Arc<Liveness>> {
+    let (_, liveness) = reader.take_if(|reader| reader.0 == number)?;
+    Some(liveness)
+}

@@ -14,6 +14,7 @@ use crate::runtime::{self, BoxFuture, Instant};
 use crate::store::Sending;
 use crate::value::{self, MARK};
 use bytes::Bytes;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -24,6 +25,7 @@ pub(super) struct Glance {
     read_at: Moment,
     asked: Instant,
     sending: Sending,
+    was_polled: bool,
     /// What the read saw, once there is an answer.
     observed: Option<Result<Observed, Error>>,
 }
@@ -68,6 +70,7 @@ impl Glance {
                 read_at,
                 asked,
                 sending,
+                was_polled: false,
                 observed: None,
             })),
             Err(error) => {
@@ -84,6 +87,10 @@ impl Glance {
                 Lead::Nobody(glancing) => {
                     if let Poll::Ready(replies) = Pin::new(&mut self.sending).poll(cx) {
                         break replies;
+                    }
+                    if !mem::replace(&mut self.was_polled, true) {
+                        // By the call that began it, whose waker is known.
+                        return Poll::Pending;
                     }
                     let Some(leader) = glancing.goes_on(cx.waker()) else {
                         return Poll::Pending;

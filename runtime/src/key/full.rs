@@ -30,7 +30,12 @@ impl FullKey {
     pub(crate) fn new(name: &str) -> Self {
         // On the way of every call, so both are parts of one piece.
         let (before, behind) = beside_in_slot(name);
-        let mut value = Bytes::from([name, before, name, behind, GUARD].concat());
+        let rest = before.len() + behind.len() + GUARD.len();
+        let mut both = Vec::with_capacity(2 * name.len() + rest);
+        for part in [name, before, name, behind, GUARD] {
+            both.extend_from_slice(part.as_bytes());
+        }
+        let mut value = Bytes::from(both);
         let guard = value.split_off(name.len());
         Self {
             guard,
@@ -157,9 +162,10 @@ const RESERVED_LENGTH: usize = {
 /// Whether Redis Cluster takes only a part of this key for its slot.
 /// Source: <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags>.
 fn has_hash_tag(key: &str) -> bool {
-    key.split_once('{')
-        .and_then(|(_, rest)| rest.split_once('}'))
-        .is_some_and(|(tag, _)| !tag.is_empty())
+    let key = key.as_bytes();
+    let find = |from: usize, wanted: u8| key.iter().skip(from).position(|byte| *byte == wanted);
+    // The first `}` behind the first `{`, and not right behind it.
+    find(0, b'{').is_some_and(|opened| find(opened + 1, b'}').is_some_and(|length| length > 0))
 }
 
 #[cfg(test)]

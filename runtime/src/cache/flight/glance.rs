@@ -86,23 +86,24 @@ impl Glancing {
     fn leave(&mut self) -> Place {
         self.is_over = true;
         let mut shard = self.table.shard(&self.key);
-        match shard.get_mut(&self.key) {
-            Some(Entry::Glance { number, .. }) if *number == self.number => {
-                let removed = shard.remove(&self.key);
+        // Nearly always it is its own, which is taken out at the first look.
+        let (flight, mut reader) = match shard.remove(&self.key) {
+            Some(Entry::Glance { number, waker }) if number == self.number => {
                 drop(shard);
-                drop(removed);
-                Place::Own
+                drop(waker);
+                return Place::Own;
             }
-            Some(Entry::Flight { flight, reader }) => match taken(reader, self.number) {
-                Some(reader) => {
-                    let lead = (Arc::clone(flight), reader);
-                    drop(shard);
-                    Place::Leads(self.leader(lead))
-                }
-                None => Place::Gone,
-            },
-            _ => Place::Gone,
-        }
+            Some(Entry::Flight { flight, reader }) => (flight, reader),
+            Some(other) => {
+                shard.insert(self.key.clone(), other);
+                return Place::Gone;
+            }
+            None => return Place::Gone,
+        };
+        let lead = taken(&mut reader, self.number).map(|own| (Arc::clone(&flight), own));
+        shard.insert(self.key.clone(), Entry::Flight { flight, reader });
+        drop(shard);
+        lead.map_or(Place::Gone, |lead| Place::Leads(self.leader(lead)))
     }
 
     fn leader(&mut self, (flight, liveness): (Arc<Flight>, Arc<Liveness>)) -> Leader {

@@ -26,6 +26,16 @@ pub(super) enum Entering {
 
 impl CachedCall {
     /// Looks the key up, or waits for who does; unless the call goes around the cache.
+    #[cfg_attr(
+        not(all(
+            any(feature = "upstash", feature = "redis"),
+            not(target_arch = "wasm32")
+        )),
+        expect(
+            unused_variables,
+            reason = "only a read without a flight is woken by it"
+        )
+    )]
     pub(super) fn enter(self, waker: &Waker) -> Result<Entering, BypassReason> {
         let full = self.usable()?;
         self.cache.client.deliver_in_background();

@@ -7,6 +7,14 @@
 
 mod departure;
 mod ending;
+#[cfg_attr(
+    not(all(
+        any(feature = "upstash", feature = "redis"),
+        not(target_arch = "wasm32")
+    )),
+    path = "flight/only_flights.rs"
+)]
+mod entry;
 #[cfg(all(
     any(feature = "upstash", feature = "redis"),
     not(target_arch = "wasm32")
@@ -91,9 +99,7 @@ impl Flights {
     ))]
     /// Reads under this key, woken by this, if nobody else does: then there is no flight until somebody joins.
     pub(crate) fn glance(&self, key: &Bytes, waker: &Waker) -> Option<Glancing> {
-        let table = Arc::clone(&self.0.current());
-        let number = table.glance(key, waker)?;
-        Some(Glancing::new(table, key.clone(), number))
+        Glancing::begin(Arc::clone(self.0.current()), key, waker)
     }
 
     /// Takes the flight of this key out of the table: callers from now on start anew, and what the

@@ -32,6 +32,10 @@ impl LoadSpan {
     }
 
     /// Whether nobody wants spans.
+    #[cfg(all(
+        any(feature = "upstash", feature = "redis"),
+        not(target_arch = "wasm32")
+    ))]
     pub(super) fn is_none(&self) -> bool {
         self.0.is_disabled()
     }

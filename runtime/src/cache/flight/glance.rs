@@ -1,14 +1,16 @@
 //! A read that leads nobody yet. It takes a place in the table and nothing else; the first who joins makes a flight of
 //! it, whose leader it is.
 
+use super::entry::Entry;
 use super::leader::Leader;
 use super::state::Flight;
-use super::table::{Entry, Table};
+use super::table::Table;
 use crate::cache::liveness::Liveness;
 use crate::runtime::Instant;
 use bytes::Bytes;
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
 /// Such a read, which left when it began: nobody who joins may have what it finds. Dropping it ends it, and hands over to
@@ -31,13 +33,24 @@ pub(crate) enum Place {
 }
 
 impl Glancing {
-    pub(super) fn new(table: Arc<Table>, key: Bytes, number: u64) -> Self {
-        Self {
+    /// One that this wakes, if nothing stands under the key.
+    pub(super) fn begin(table: Arc<Table>, key: &Bytes, waker: &Waker) -> Option<Self> {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let number = LAST.fetch_add(1, Ordering::Relaxed);
+        {
+            let mut shard = table.shard(key);
+            if shard.contains_key(key) {
+                return None;
+            }
+            let waker = waker.clone();
+            shard.insert(key.clone(), Entry::Glance { number, waker });
+        }
+        Some(Self {
             table,
-            key,
+            key: key.clone(),
             number,
             is_over: false,
-        }
+        })
     }
 
     /// It goes on, and is woken by this. Where somebody has joined, the lead comes back.
@@ -77,7 +90,7 @@ impl Glancing {
         if let Some(entry) = shard.get_mut(&self.key)
             && matches!(entry, Entry::Glance { number, .. } if *number == self.number)
         {
-            table.joined(&self.key, entry, now);
+            entry.joined(|| table.begin(&self.key, now));
         }
         drop(shard);
         self.leave()

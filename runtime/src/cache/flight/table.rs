@@ -2,6 +2,7 @@
 
 use super::departure::{Departure, Ticket};
 use super::ending::{Ending, wake};
+use super::entry::Entry;
 use super::result::FlightResult;
 use super::state::{Detached, Flight, Joined, Leaves};
 use crate::cache::liveness::Liveness;
@@ -12,74 +13,17 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
-#[cfg(all(
-    any(feature = "upstash", feature = "redis"),
-    not(target_arch = "wasm32")
-))]
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-#[cfg(all(
-    any(feature = "upstash", feature = "redis"),
-    not(target_arch = "wasm32")
-))]
-use std::task::Waker;
 
 const SHARDS: usize = 32;
 
 pub(super) type Shard = HashMap<Bytes, Entry, RandomState>;
-
-/// What stands under a key.
-pub(super) enum Entry {
-    Flight {
-        flight: Arc<Flight>,
-        /// The number of the read that it began with, and its lead, until that takes it.
-        reader: Option<(u64, Arc<Liveness>)>,
-    },
-    /// A read that nobody has joined.
-    #[cfg(all(
-        any(feature = "upstash", feature = "redis"),
-        not(target_arch = "wasm32")
-    ))]
-    Glance {
-        number: u64,
-        /// What wakes it, for whoever wants to know whether it is polled.
-        waker: Waker,
-    },
-}
-
-impl Entry {
-    fn flight(&self) -> Option<&Arc<Flight>> {
-        match self {
-            Self::Flight { flight, .. } => Some(flight),
-            #[cfg(all(
-                any(feature = "upstash", feature = "redis"),
-                not(target_arch = "wasm32")
-            ))]
-            Self::Glance { .. } => None,
-        }
-    }
-}
-
-impl From<Arc<Flight>> for Entry {
-    fn from(flight: Arc<Flight>) -> Self {
-        Self::Flight {
-            flight,
-            reader: None,
-        }
-    }
-}
 
 pub(super) struct Table {
     /// Tells flights of one `Millpond` from those of another.
     pub(super) id: u64,
     hasher: RandomState,
     shards: [Mutex<Shard>; SHARDS],
-    /// How many reads have begun here without a flight.
-    #[cfg(all(
-        any(feature = "upstash", feature = "redis"),
-        not(target_arch = "wasm32")
-    ))]
-    glances: AtomicU64,
 }
 
 impl Default for Table {
@@ -94,11 +38,6 @@ impl Table {
             id: random::random_u64(),
             hasher: RandomState::default(),
             shards: std::array::from_fn(|_| Mutex::default()),
-            #[cfg(all(
-                any(feature = "upstash", feature = "redis"),
-                not(target_arch = "wasm32")
-            ))]
-            glances: AtomicU64::new(0),
         }
     }
 
@@ -118,62 +57,20 @@ impl Table {
     /// Joins the flight of this key, or begins it.
     pub(super) fn join(&self, key: &Bytes, now: Instant) -> (Arc<Flight>, Joined) {
         let mut shard = self.shard(key);
-        let flight = match shard.get_mut(key) {
-            Some(entry) => self.joined(key, entry, now),
-            None => {
-                let flight = Arc::new(Flight::new(self.id, key.clone(), now));
-                shard.insert(key.clone(), Arc::clone(&flight).into());
-                flight
-            }
+        let flight = if let Some(entry) = shard.get_mut(key) {
+            entry.joined(|| self.begin(key, now))
+        } else {
+            let flight = Arc::new(self.begin(key, now));
+            shard.insert(key.clone(), Entry::of(Arc::clone(&flight)));
+            flight
         };
         let joined = flight.join(now);
         (flight, joined)
     }
 
-    /// The flight of this entry, which may be one from now on only.
-    #[cfg_attr(
-        not(all(
-            any(feature = "upstash", feature = "redis"),
-            not(target_arch = "wasm32")
-        )),
-        expect(
-            clippy::unused_self,
-            reason = "only reads that nobody has joined become flights"
-        )
-    )]
-    pub(super) fn joined(&self, key: &Bytes, entry: &mut Entry, now: Instant) -> Arc<Flight> {
-        match entry {
-            Entry::Flight { flight, .. } => Arc::clone(flight),
-            #[cfg(all(
-                any(feature = "upstash", feature = "redis"),
-                not(target_arch = "wasm32")
-            ))]
-            Entry::Glance { number, waker } => {
-                let flight = Arc::new(Flight::new(self.id, key.clone(), now));
-                let reader = flight.reads(waker.clone());
-                *entry = Entry::Flight {
-                    flight: Arc::clone(&flight),
-                    reader: Some((*number, reader)),
-                };
-                flight
-            }
-        }
-    }
-
-    /// Takes a place for a read that this wakes, if nothing stands under the key.
-    #[cfg(all(
-        any(feature = "upstash", feature = "redis"),
-        not(target_arch = "wasm32")
-    ))]
-    pub(super) fn glance(&self, key: &Bytes, waker: &Waker) -> Option<u64> {
-        let mut shard = self.shard(key);
-        if shard.contains_key(key) {
-            return None;
-        }
-        let number = self.glances.fetch_add(1, Ordering::Relaxed);
-        let waker = waker.clone();
-        shard.insert(key.clone(), Entry::Glance { number, waker });
-        Some(number)
+    /// A flight that nobody is part of yet.
+    pub(super) fn begin(&self, key: &Bytes, now: Instant) -> Flight {
+        Flight::new(self.id, key.clone(), now)
     }
 
     /// A leader is done, with something to share or with nothing.
@@ -233,7 +130,7 @@ impl Table {
             // A read that nobody has joined left before.
             Some(Detached::Goes) | None => removed = shard.remove(key.as_bytes()),
             Some(Detached::Replaced(next, wakers)) => {
-                removed = shard.insert(next.key.clone(), next.into());
+                removed = shard.insert(next.key.clone(), Entry::of(next));
                 wake_up = wakers;
             }
         }

@@ -22,8 +22,10 @@ pub(super) trait InBox<O>: Future<Output = O> + Send {
 
 /// The boxes of deliveries that are made of a `W`.
 pub(super) struct Boxes<W, O = ()> {
-    spare: Mutex<Vec<Pin<Box<dyn Reusable<W, O>>>>>,
+    spare: Mutex<Vec<Spare<W, O>>>,
 }
+
+type Spare<W, O> = Pin<Box<dyn Reusable<W, O>>>;
 
 trait Reusable<W, O>: InBox<O> {
     fn start(self: Pin<&mut Self>, work: W, home: Arc<Boxes<W, O>>);

@@ -4,8 +4,19 @@
 // Where one engine is left out, what only it needs is unused.
 #![cfg_attr(not(all(feature = "upstash", feature = "redis")), allow(dead_code))]
 
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+mod alone;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod auto_pipeline;
+mod batch;
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+mod boxes;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod breaker;
 pub(crate) mod command;
@@ -65,7 +76,8 @@ mod without_tls;
 use crate::error::{Error, ErrorKind};
 use crate::settings::{Engine, Settings};
 use crate::stats::Meter;
-pub(crate) use engine::{Batch, Store};
+pub(crate) use batch::Batch;
+pub(crate) use engine::Store;
 pub(crate) use sending::Sending;
 use std::sync::Arc;
 #[cfg(all(

@@ -3,36 +3,37 @@
 //! task of its own, so a caller that goes away stops waiting and takes nobody else's commands with it. Who is alone
 //! polls the delivery, until that has to be a task.
 
-#[cfg(not(target_arch = "wasm32"))]
-mod alone;
 #[cfg_attr(target_arch = "wasm32", path = "auto_pipeline/unattended.rs")]
 mod attended;
-#[cfg(not(target_arch = "wasm32"))]
-mod boxes;
 mod queue;
+#[cfg(not(target_arch = "wasm32"))]
+mod read;
 
+#[cfg(not(target_arch = "wasm32"))]
+use super::alone::Alone;
+use super::batch::Batch;
+#[cfg(not(target_arch = "wasm32"))]
+use super::boxes::{Boxes, Delivering, to_its_end};
+#[cfg(not(target_arch = "wasm32"))]
+use super::command::Call;
 use super::command::Effect;
 use super::delivery::Delivery;
 use super::line::Line;
 use super::per_runtime::Local;
 use super::repeat::Patience;
 use super::request_limits::RequestLimits;
+use super::sending::Sending;
 use super::transport::{Kind, Outgoing, Transport};
 use super::turn::Turn;
 use super::waiting::{LONGEST, Replies, Request, runtime_gone, unsent, wait};
-use super::{Batch, Sending};
 use crate::error::{Error, ErrorKind};
 use crate::few::Few;
 use crate::runtime;
 use crate::sync;
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) use alone::Alone;
-#[cfg(not(target_arch = "wasm32"))]
-use alone::Read;
 use attended::Attended;
-#[cfg(not(target_arch = "wasm32"))]
-use boxes::{Boxes, Delivering, to_its_end};
 use queue::{BatchQueue, Departure};
+#[cfg(not(target_arch = "wasm32"))]
+use read::{Home, Read};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -50,7 +51,7 @@ pub(crate) struct AutoPipeline<T: Transport> {
     #[cfg(not(target_arch = "wasm32"))]
     boxes: Arc<Boxes<UnderWay<T>>>,
     #[cfg(not(target_arch = "wasm32"))]
-    reads: Arc<Boxes<Read<T>, Replies>>,
+    reads: Arc<Boxes<Read<T, Place<T>>, Replies>>,
 }
 
 struct State<C> {
@@ -108,6 +109,33 @@ impl<T: Transport> AutoPipeline<T> {
     #[cfg(target_arch = "wasm32")]
     pub(crate) fn start(self: Arc<Self>, batch: Batch) -> Sending {
         Sending::boxed(Box::pin(self.send(batch)))
+    }
+
+    /// The exchange of this batch, if it is one read that may leave by itself.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn alone(self: &Arc<Self>, mut batch: Batch) -> Result<Alone, Batch> {
+        let [command] = &batch.commands[..] else {
+            return Err(batch);
+        };
+        if command.effect != Effect::Read || !matches!(command.call, Call::Plain(_)) {
+            return Err(batch);
+        }
+        {
+            let mut state = self.lock();
+            if state.ended || !state.proven || !state.reads.go_alone() {
+                return Err(batch);
+            }
+        }
+        let place = Place(Arc::clone(self));
+        let command = batch.commands.pop().map(T::Command::new);
+        Ok(match command.transpose() {
+            Err(error) => Alone::refused(vec![Err(error)]),
+            Ok(None) => Alone::refused(Vec::new()),
+            Ok(Some(command)) => {
+                let read = Read::new(place, command, batch.within.min(LONGEST));
+                Alone::new(self.reads.start(read, Read::run))
+            }
+        })
     }
 
     /// Sends a batch. A command that cannot be encoded fails alone; the others leave, and each answer
@@ -407,6 +435,39 @@ impl<T: Transport> Drop for UnderWay<T> {
         // Dropped half-way: the runtime is gone, and with it whoever could send what waits here.
         if !self.finished {
             self.pipeline.end();
+        }
+    }
+}
+
+/// A place among the reads that leave by themselves, given back however the read ends.
+#[cfg(not(target_arch = "wasm32"))]
+struct Place<T: Transport>(Arc<AutoPipeline<T>>);
+
+#[cfg(not(target_arch = "wasm32"))]
+impl<T: Transport> Home<T> for Place<T> {
+    fn transport(&self) -> &Arc<T> {
+        &self.0.transport
+    }
+
+    fn limits(&self) -> RequestLimits {
+        self.0.limits
+    }
+
+    fn patience(&self) -> Patience {
+        self.0.patience
+    }
+
+    fn refuse_waiting(&self, error: &Error) {
+        self.0.refuse_waiting(error);
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl<T: Transport> Drop for Place<T> {
+    fn drop(&mut self) {
+        let others_wait = self.0.lock().reads.alone_is_over();
+        if others_wait {
+            self.0.dispatch(Kind::Reads);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What every engine is: something that sends batches.
 
-use super::command::{Command, Reply};
+use super::batch::Batch;
+use super::command::Reply;
 use super::sending::Sending;
 #[cfg(all(
     any(feature = "upstash", feature = "redis"),
@@ -18,13 +19,6 @@ use crate::limit::{
 use crate::runtime::BoxFuture;
 use bytestring::ByteString;
 use std::time::Duration;
-
-/// Commands that leave together, in order; `within` is how long the caller will wait.
-#[derive(Debug)]
-pub(crate) struct Batch {
-    pub(crate) commands: Vec<Command>,
-    pub(crate) within: Duration,
-}
 
 /// Sends batches. A reply for each command, in order: one that failed never fails its neighbours.
 pub(crate) trait Store: Send + Sync + 'static {

@@ -4,9 +4,9 @@
     any(feature = "upstash", feature = "redis"),
     not(target_arch = "wasm32")
 ))]
-use super::auto_pipeline::Alone;
+use super::alone::Alone;
 #[cfg(any(feature = "upstash", feature = "redis"))]
-use super::breaker::Passage;
+use super::breaker::passage::Passage;
 use super::command::Reply;
 use crate::error::Error;
 use crate::runtime::BoxFuture;

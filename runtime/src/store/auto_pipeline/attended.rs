@@ -1,8 +1,8 @@
 //! A delivery that its caller polls, since it carries nothing of anybody else's: no task, no second timer, no waking of
 //! one by the other. It goes on as a task where the caller goes away, is late, or keeps others from leaving.
 
-use super::boxes::{Delivering, to_its_end};
 use crate::runtime::RuntimeHandle;
+use crate::store::boxes::{Delivering, to_its_end};
 use crate::store::turn::Turn;
 use crate::sync;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::stats::Meter;
-use crate::store::engine::Batch;
+use crate::store::batch::Batch;
 use crate::sync;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::clock::ManualClock;
+use crate::error::ErrorKind;
 use crate::store::command::{Command, Effect};
+use crate::store::respite;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use tokio::sync::oneshot;

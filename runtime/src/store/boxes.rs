@@ -12,16 +12,16 @@ use std::task::{Context, Poll};
 const MOST_SPARE: usize = 8;
 
 /// A delivery on its way.
-pub(super) type Delivering<O = ()> = Pin<Box<dyn InBox<O>>>;
+pub(crate) type Delivering<O = ()> = Pin<Box<dyn InBox<O>>>;
 
 /// What is in such a box.
-pub(super) trait InBox<O>: Future<Output = O> + Send {
+pub(crate) trait InBox<O>: Future<Output = O> + Send {
     /// It is over, and the next one may have the box.
     fn give_back(self: Pin<Box<Self>>);
 }
 
 /// The boxes of deliveries that are made of a `W`.
-pub(super) struct Boxes<W, O = ()> {
+pub(crate) struct Boxes<W, O = ()> {
     spare: Mutex<Vec<Spare<W, O>>>,
 }
 
@@ -42,14 +42,14 @@ pin_project! {
 }
 
 impl<W: Send + 'static, O: 'static> Boxes<W, O> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             spare: Mutex::default(),
         }
     }
 
     /// The delivery that this makes, the same each time.
-    pub(super) fn start<F>(
+    pub(crate) fn start<F>(
         self: &Arc<Self>,
         work: W,
         make: impl Fn(W) -> F + Send + 'static,
@@ -114,7 +114,7 @@ impl<W, O, M, F: Future<Output = O>> Future for Room<W, O, M, F> {
 }
 
 /// A delivery as a task.
-pub(super) async fn to_its_end<O>(mut delivery: Delivering<O>) -> O {
+pub(crate) async fn to_its_end<O>(mut delivery: Delivering<O>) -> O {
     let output = delivery.as_mut().await;
     delivery.give_back();
     output

@@ -204,10 +204,7 @@ impl Client {
         not(target_arch = "wasm32")
     ))]
     pub(crate) fn start_one(&self, command: Command, within: Duration) -> Result<Sending, Error> {
-        Ok(self.store_in_use()?.start(Batch {
-            commands: vec![command],
-            within,
-        }))
+        Ok(self.store_in_use()?.start_one(command, within))
     }
 
     /// The reply to one command that was sent then.

@@ -43,6 +43,9 @@ impl CachedCall {
     /// Without an answer, [`enter`](Self::enter).
     pub(crate) fn peek(&self) -> Option<Opened> {
         let client = &self.cache.client;
+        if !client.is_embedded() {
+            return None;
+        }
         // What it finds is to be kept, which `enter` sees to.
         let is_kept = self.keeper.is_some();
         if is_kept || self.refresh || client.pending.len() > 0 || self.key.check().is_err() {

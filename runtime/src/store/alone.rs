@@ -73,7 +73,9 @@ impl Future for Alone {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Replies> {
         let this = &mut *self;
         let mut replies = match std::mem::replace(&mut this.state, State::Over) {
-            State::New(exchange) | State::Here(exchange) => {
+            // Polled as soon as it is made.
+            State::New(exchange) => return this.poll_here(exchange, cx),
+            State::Here(exchange) => {
                 if this.runtime.is_current() {
                     return this.poll_here(exchange, cx);
                 }

@@ -14,9 +14,9 @@ use super::alone::Alone;
 use super::batch::Batch;
 #[cfg(not(target_arch = "wasm32"))]
 use super::boxes::{Boxes, Delivering, to_its_end};
-#[cfg(not(target_arch = "wasm32"))]
-use super::command::Call;
 use super::command::Effect;
+#[cfg(not(target_arch = "wasm32"))]
+use super::command::{Call, Command};
 use super::delivery::Delivery;
 use super::line::Line;
 use super::per_runtime::Local;
@@ -99,10 +99,25 @@ impl<T: Transport> AutoPipeline<T> {
 
     /// Sends a batch, without a box of its own if it is a read that may leave without others.
     #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) fn start(self: Arc<Self>, batch: Batch) -> Sending {
-        match self.alone(batch) {
+    pub(crate) fn start(self: Arc<Self>, mut batch: Batch) -> Sending {
+        match batch.commands.pop() {
+            Some(command) if batch.commands.is_empty() => self.start_one(command, batch.within),
+            last => {
+                batch.commands.extend(last);
+                Sending::boxed(Box::pin(self.send(batch)))
+            }
+        }
+    }
+
+    /// The same of one command.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn start_one(self: Arc<Self>, command: Command, within: Duration) -> Sending {
+        match self.alone(command, within) {
             Ok(alone) => Sending::alone(alone),
-            Err(batch) => Sending::boxed(Box::pin(self.send(batch))),
+            Err(command) => Sending::boxed(Box::pin(self.send(Batch {
+                commands: vec![command],
+                within,
+            }))),
         }
     }
 
@@ -111,28 +126,23 @@ impl<T: Transport> AutoPipeline<T> {
         Sending::boxed(Box::pin(self.send(batch)))
     }
 
-    /// The exchange of this batch, if it is one read that may leave by itself.
+    /// The exchange of this command, if it is a read that may leave by itself.
     #[cfg(not(target_arch = "wasm32"))]
-    fn alone(self: &Arc<Self>, mut batch: Batch) -> Result<Alone, Batch> {
-        let [command] = &batch.commands[..] else {
-            return Err(batch);
-        };
+    fn alone(self: &Arc<Self>, command: Command, within: Duration) -> Result<Alone, Command> {
         if command.effect != Effect::Read || !matches!(command.call, Call::Plain(_)) {
-            return Err(batch);
+            return Err(command);
         }
         {
             let mut state = self.lock();
             if state.ended || !state.proven || !state.reads.go_alone() {
-                return Err(batch);
+                return Err(command);
             }
         }
         let place = Place(Arc::clone(self));
-        let command = batch.commands.pop().map(T::Command::new);
-        Ok(match command.transpose() {
+        Ok(match T::Command::new(command) {
             Err(error) => Alone::refused(vec![Err(error)]),
-            Ok(None) => Alone::refused(Vec::new()),
-            Ok(Some(command)) => {
-                let read = Read::new(place, command, batch.within.min(LONGEST));
+            Ok(command) => {
+                let read = Read::new(place, command, within.min(LONGEST));
                 Alone::new(self.reads.start(read, Read::run))
             }
         })

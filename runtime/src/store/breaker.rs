@@ -4,6 +4,8 @@
 mod circuit;
 pub(crate) mod passage;
 
+#[cfg(not(target_arch = "wasm32"))]
+use super::command::Command;
 use super::command::Reply;
 #[cfg(not(target_arch = "wasm32"))]
 use super::subscription::Listener;
@@ -31,6 +33,20 @@ impl<S: Store> Breaker<S> {
     }
 }
 
+impl<S: Store> Breaker<S> {
+    fn through(
+        &self,
+        commands: usize,
+        within: Duration,
+        start: impl FnOnce() -> Sending,
+    ) -> Sending {
+        match self.circuit.enter(commands, within) {
+            Ok(probe) => start().through(Passage::new(Arc::clone(&self.circuit), probe)),
+            Err(error) => Sending::failed(&error, commands),
+        }
+    }
+}
+
 impl<S: Store> Store for Breaker<S> {
     fn place(&self) -> String {
         self.store.place()
@@ -41,16 +57,13 @@ impl<S: Store> Store for Breaker<S> {
     }
 
     fn start(&self, batch: Batch) -> Sending {
-        match self.circuit.enter(&batch) {
-            Ok(probe) => {
-                let passage = Passage::new(Arc::clone(&self.circuit), probe);
-                self.store.start(batch).through(passage)
-            }
-            Err(error) => {
-                let refused = batch.commands.iter().map(|_| Err(error.clone())).collect();
-                Sending::boxed(Box::pin(std::future::ready(refused)))
-            }
-        }
+        let (count, within) = (batch.commands.len(), batch.within);
+        self.through(count, within, || self.store.start(batch))
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn start_one(&self, command: Command, within: Duration) -> Sending {
+        self.through(1, within, || self.store.start_one(command, within))
     }
 
     #[cfg(not(target_arch = "wasm32"))]

@@ -1,6 +1,11 @@
 //! What every engine is: something that sends batches.
 
 use super::batch::Batch;
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+use super::command::Command;
 use super::command::Reply;
 use super::sending::Sending;
 #[cfg(all(
@@ -30,6 +35,18 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Where the engine has a shorter way, it takes no box.
     fn start(&self, batch: Batch) -> Sending {
         Sending::boxed(self.send(batch))
+    }
+
+    /// The same of one command.
+    #[cfg(all(
+        any(feature = "upstash", feature = "redis"),
+        not(target_arch = "wasm32")
+    ))]
+    fn start_one(&self, command: Command, within: Duration) -> Sending {
+        self.start(Batch {
+            commands: vec![command],
+            within,
+        })
     }
 
     /// Listens to a channel until that ends, and returns why. Dropped, it listens no more.

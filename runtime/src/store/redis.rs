@@ -13,6 +13,7 @@ mod watched;
 mod wire;
 
 use super::auto_pipeline::{AutoPipeline, BACKLOG};
+use super::command::Command;
 use super::merging::Merging;
 use super::per_runtime::PerRuntime;
 use super::repeat::Patience;
@@ -146,8 +147,9 @@ fn limits(config: &RedisConfig) -> RequestLimits {
 }
 
 impl Inner {
-    fn start(&self, batch: Batch) -> Sending {
-        let pipeline = self.pipelines.current(|| {
+    /// That of the current runtime.
+    fn pipeline(&self) -> Result<Arc<AutoPipeline<RespTransport>>, Error> {
+        self.pipelines.current(|| {
             let (dial, host) = (self.dial.clone(), Arc::clone(&self.host));
             let transport = RespTransport {
                 is_cluster: matches!(dial, Dial::Cluster { .. }),
@@ -161,13 +163,20 @@ impl Inner {
                 merging: Merging::default(),
             };
             Ok(AutoPipeline::new(transport, self.limits, self.patience))
-        });
-        match pipeline {
+        })
+    }
+
+    fn start(&self, batch: Batch) -> Sending {
+        match self.pipeline() {
             Ok(pipeline) => pipeline.start(batch),
-            Err(error) => {
-                let refused = batch.commands.iter().map(|_| Err(error.clone())).collect();
-                Sending::boxed(Box::pin(std::future::ready(refused)))
-            }
+            Err(error) => Sending::failed(&error, batch.commands.len()),
+        }
+    }
+
+    fn start_one(&self, command: Command, within: Duration) -> Sending {
+        match self.pipeline() {
+            Ok(pipeline) => pipeline.start_one(command, within),
+            Err(error) => Sending::failed(&error, 1),
         }
     }
 }
@@ -180,6 +189,10 @@ impl Store for Redis {
 
     fn start(&self, batch: Batch) -> Sending {
         self.0.start(batch)
+    }
+
+    fn start_one(&self, command: Command, within: Duration) -> Sending {
+        self.0.start_one(command, within)
     }
 
     fn place(&self) -> String {

@@ -36,6 +36,13 @@ impl Sending {
         Self::by(Way::Boxed(replies))
     }
 
+    /// The same error for each of so many commands.
+    #[cfg(any(feature = "upstash", feature = "redis"))]
+    pub(crate) fn failed(error: &Error, commands: usize) -> Self {
+        let replies = vec![Err(error.clone()); commands];
+        Self::boxed(Box::pin(std::future::ready(replies)))
+    }
+
     /// By a read that leaves without others, in no box of its own.
     #[cfg(all(
         any(feature = "upstash", feature = "redis"),

@@ -17,6 +17,8 @@ mod listen;
 mod transport;
 
 use super::auto_pipeline::AutoPipeline;
+#[cfg(not(target_arch = "wasm32"))]
+use super::command::Command;
 use super::per_runtime::PerRuntime;
 use super::repeat::Patience;
 use super::waiting::Replies;
@@ -77,17 +79,26 @@ impl Upstash {
 }
 
 impl Inner {
-    fn start(&self, batch: Batch) -> Sending {
-        let pipeline = self.pipelines.current(|| {
+    /// That of the current runtime.
+    fn pipeline(&self) -> Result<Arc<AutoPipeline<HttpTransport>>, Error> {
+        self.pipelines.current(|| {
             let transport = HttpTransport::new(&self.endpoint)?;
             Ok(AutoPipeline::new(transport, self.limits, self.patience))
-        });
-        match pipeline {
+        })
+    }
+
+    fn start(&self, batch: Batch) -> Sending {
+        match self.pipeline() {
             Ok(pipeline) => pipeline.start(batch),
-            Err(error) => {
-                let refused = batch.commands.iter().map(|_| Err(error.clone())).collect();
-                Sending::boxed(Box::pin(std::future::ready(refused)))
-            }
+            Err(error) => Sending::failed(&error, batch.commands.len()),
+        }
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn start_one(&self, command: Command, within: Duration) -> Sending {
+        match self.pipeline() {
+            Ok(pipeline) => pipeline.start_one(command, within),
+            Err(error) => Sending::failed(&error, 1),
         }
     }
 }
@@ -100,6 +111,11 @@ impl Store for Upstash {
 
     fn start(&self, batch: Batch) -> Sending {
         self.0.start(batch)
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn start_one(&self, command: Command, within: Duration) -> Sending {
+        self.0.start_one(command, within)
     }
 
     fn place(&self) -> String {

@@ -3,7 +3,6 @@
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::stats::Meter;
-use crate::store::batch::Batch;
 use crate::sync;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -77,20 +76,24 @@ impl Circuit {
         }
     }
 
-    /// Lets a call through, or says why not. A probe gets the end of its time.
-    pub(super) fn enter(&self, batch: &Batch) -> Result<Option<Duration>, Error> {
+    /// Lets a call of so many commands through, or says why not. A probe gets the end of its time.
+    pub(super) fn enter(
+        &self,
+        commands: usize,
+        within: Duration,
+    ) -> Result<Option<Duration>, Error> {
         let mut state = self.lock();
         let (Phase::Open { until, .. } | Phase::Probing { until }) = state.phase else {
             return Ok(None);
         };
         let now = self.clock.monotonic();
         if now >= until {
-            let until = now.saturating_add(batch.within.max(COOL_DOWN));
+            let until = now.saturating_add(within.max(COOL_DOWN));
             state.phase = Phase::Probing { until };
             return Ok(Some(until));
         }
         if let Some(outage) = &mut state.outage {
-            let refused = u64::try_from(batch.commands.len()).unwrap_or(u64::MAX);
+            let refused = u64::try_from(commands).unwrap_or(u64::MAX);
             outage.refused = outage.refused.saturating_add(refused);
         }
         Err(state.refusal(now))

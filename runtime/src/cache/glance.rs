@@ -175,6 +175,9 @@ fn go_on(
     let mut load = Box::new(call.into_load(full));
     load.budget = load.budget.saturating_sub(asked.elapsed());
     let Place::Leads(leader) = place else {
+        if let Some(Err(error)) = observed {
+            load.has_observed(Err(error));
+        }
         return Box::pin(load.fly());
     };
     load.leader = Some(leader);

@@ -129,7 +129,8 @@ impl<T: Transport> AutoPipeline<T> {
     /// The exchange of this command, if it is a read that may leave by itself.
     #[cfg(not(target_arch = "wasm32"))]
     fn alone(self: &Arc<Self>, command: Command, within: Duration) -> Result<Alone, Command> {
-        if command.effect != Effect::Read || !matches!(command.call, Call::Plain(_)) {
+        let is_read = command.effect == Effect::Read && matches!(command.call, Call::Plain(_));
+        if !is_read || !self.transport.is_connected() {
             return Err(command);
         }
         {
@@ -138,7 +139,10 @@ impl<T: Transport> AutoPipeline<T> {
                 return Err(command);
             }
         }
-        let place = Place(Arc::clone(self));
+        let place = Place {
+            pipeline: Arc::clone(self),
+            is_half_way: false,
+        };
         Ok(match T::Command::new(command) {
             Err(error) => Alone::refused(vec![Err(error)]),
             Ok(command) => {
@@ -451,33 +455,43 @@ impl<T: Transport> Drop for UnderWay<T> {
 
 /// A place among the reads that leave by themselves, given back however the read ends.
 #[cfg(not(target_arch = "wasm32"))]
-struct Place<T: Transport>(Arc<AutoPipeline<T>>);
+struct Place<T: Transport> {
+    pipeline: Arc<AutoPipeline<T>>,
+    is_half_way: bool,
+}
 
 #[cfg(not(target_arch = "wasm32"))]
 impl<T: Transport> Home<T> for Place<T> {
     fn transport(&self) -> &Arc<T> {
-        &self.0.transport
+        &self.pipeline.transport
     }
 
     fn limits(&self) -> RequestLimits {
-        self.0.limits
+        self.pipeline.limits
     }
 
     fn patience(&self) -> Patience {
-        self.0.patience
+        self.pipeline.patience
     }
 
     fn refuse_waiting(&self, error: &Error) {
-        self.0.refuse_waiting(error);
+        self.pipeline.refuse_waiting(error);
+    }
+
+    fn is_half_way(&mut self, yes: bool) {
+        self.is_half_way = yes;
     }
 }
 
 #[cfg(not(target_arch = "wasm32"))]
 impl<T: Transport> Drop for Place<T> {
     fn drop(&mut self) {
-        let others_wait = self.0.lock().reads.alone_is_over();
-        if others_wait {
-            self.0.dispatch(Kind::Reads);
+        let others_wait = self.pipeline.lock().reads.alone_is_over();
+        if self.is_half_way {
+            // It panicked, or the runtime is gone, and with it whoever could send what waits here.
+            self.pipeline.end();
+        } else if others_wait {
+            self.pipeline.dispatch(Kind::Reads);
         }
     }
 }

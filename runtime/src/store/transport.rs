@@ -92,6 +92,11 @@ pub(crate) trait Transport: Send + Sync + 'static {
         once: bool,
     ) -> impl Future<Output = Result<Self::Connection, Failure>> + MaybeSend;
 
+    /// Whether an exchange that begins now ends when it is to: it may take longer where it opens a connection that others
+    /// will use.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn is_connected(&self) -> bool;
+
     /// Whether reads that leave together do so as one, and how many; nothing where each finds its own node.
     fn merging(&self) -> Option<&Merging>;
 

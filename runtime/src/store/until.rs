@@ -26,11 +26,34 @@ pub(crate) struct Until {
         expect(dead_code, reason = "each delivery is a task there")
     )]
     keeper: Option<Arc<Turn>>,
+    /// Whether a caller waits for just that, and for no longer.
+    #[cfg(feature = "upstash")]
+    is_final: bool,
 }
 
 impl Until {
     pub(crate) fn new(instant: Instant, keeper: Option<Arc<Turn>>) -> Self {
-        Self { instant, keeper }
+        Self {
+            instant,
+            keeper,
+            #[cfg(feature = "upstash")]
+            is_final: false,
+        }
+    }
+
+    /// The end of what a caller polls without a timer of its own.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn of_caller(instant: Instant) -> Self {
+        Self {
+            #[cfg(feature = "upstash")]
+            is_final: true,
+            ..Self::new(instant, None)
+        }
+    }
+
+    #[cfg(feature = "upstash")]
+    pub(crate) fn is_final(&self) -> bool {
+        self.is_final
     }
 
     /// The same with another end.
@@ -77,7 +100,9 @@ impl<F: Future> Future for Wait<F> {
         if let Poll::Ready(output) = this.future.poll(cx) {
             return Poll::Ready(Some(output));
         }
-        let Until { instant, keeper } = this.until;
+        let Until {
+            instant, keeper, ..
+        } = this.until;
         if keeper.as_ref().is_some_and(|turn| turn.keeps_time()) {
             return Poll::Pending;
         }

@@ -103,7 +103,8 @@ impl<C: Outgoing> BatchQueue<C> {
     /// Takes a place for a read by itself, if there is one.
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn go_alone(&mut self) -> bool {
-        let goes = self.waiting.is_empty() && self.admits_caller();
+        // Never all of what may be under way: nobody can take such a place from its caller.
+        let goes = self.at_once() > 1 && self.waiting.is_empty() && self.admits_caller();
         self.alone += usize::from(goes);
         goes
     }

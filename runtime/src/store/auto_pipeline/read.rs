@@ -1,9 +1,9 @@
 //! A read while there is no other: it leaves at once, its caller polls the exchange, and nothing stands around that. Where
 //! the exchange does not bring the answer, a delivery goes on from there.
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::few::Few;
-use crate::runtime::{self, Instant, Since};
+use crate::runtime::{self, Since};
 use crate::store::alone::gone;
 use crate::store::delivery::{Begun, Delivery, clean_reply, not_connected};
 use crate::store::line::Line;
@@ -16,6 +16,7 @@ use crate::store::waiting::{Request, late};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// What leaves.
 pub(super) struct Read<T: Transport, H> {
@@ -35,6 +36,9 @@ pub(super) trait Home<T>: Send + 'static {
 
     /// The server asked to be left alone.
     fn refuse_waiting(&self, error: &Error);
+
+    /// Something has left, and no answer has come; or that is over.
+    fn is_half_way(&mut self, yes: bool);
 }
 
 impl<T: Transport, H: Home<T>> Read<T, H> {
@@ -47,21 +51,23 @@ impl<T: Transport, H: Home<T>> Read<T, H> {
         }
     }
 
-    pub(super) fn run(self) -> impl Future<Output = Replies> + use<T, H> {
+    pub(super) fn run(mut self) -> impl Future<Output = Replies> + use<T, H> {
         runtime::unconstrained(async move {
+            self.home.is_half_way(true);
             let transport = self.home.transport();
-            let until = Until::new(self.asked.instant + self.within, None);
+            let until = Until::of_caller(self.asked.instant + self.within);
             let connected = until.clone().wait_for(transport.connect(false)).await;
             let begun = match connected {
                 Some(Ok(connection)) => {
                     let Encoded { bytes, body } = transport.encode(&[&[&self.command]]);
                     let mut result = transport
-                        .exchange(&connection, Kind::Reads, body, until)
+                        .exchange(&connection, Kind::Reads, body, until.clone())
                         .await;
                     if let Ok(answers) = &mut result
                         && let Some(reply) =
                             clean_reply(&**transport, &self.command, bytes, answers)
                     {
+                        self.home.is_half_way(false);
                         return vec![Ok(reply)];
                     }
                     Begun::Exchanged {
@@ -73,14 +79,24 @@ impl<T: Transport, H: Home<T>> Read<T, H> {
                 Some(Err(failure)) => Begun::NotConnected(failure),
                 None => Begun::NotConnected(not_connected()),
             };
-            Box::pin(self.deliver(begun)).await
+            let within = self.within;
+            // A task, since what comes next may take longer than the caller waits.
+            let (caller, replies) = oneshot::channel();
+            runtime::spawn(async move {
+                // The caller may have gone away.
+                let _ = caller.send(self.deliver(begun).await);
+            });
+            match Box::pin(until.wait_for(replies)).await {
+                Some(replies) => replies.unwrap_or_else(|_| gone()),
+                None => vec![Err(late(within))],
+            }
         })
     }
 
     /// Goes on where the exchange did not bring the answer.
     async fn deliver(self, begun: Begun<T>) -> Replies {
         let Self {
-            home,
+            mut home,
             command,
             asked,
             within,
@@ -97,14 +113,7 @@ impl<T: Transport, H: Home<T>> Read<T, H> {
         if let Some(respite) = delivery.run_on(begun).await {
             home.refuse_waiting(&respite);
         }
-        drop(delivery);
-        let mut replies = turn.take_answers().unwrap_or_else(gone);
-        if let [Err(error)] = &mut replies[..]
-            && error.kind() == ErrorKind::Timeout
-            && Instant::now() >= asked.instant + within
-        {
-            *error = late(within);
-        }
-        replies
+        home.is_half_way(false);
+        turn.take_answers().unwrap_or_else(gone)
     }
 }

@@ -125,6 +125,11 @@ impl Transport for RespTransport {
         self.link.open(once).await
     }
 
+    /// Connections are opened by a task.
+    fn is_connected(&self) -> bool {
+        true
+    }
+
     fn merging(&self) -> Option<&Merging> {
         (!self.is_cluster).then_some(&self.merging)
     }

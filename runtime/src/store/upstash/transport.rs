@@ -45,13 +45,18 @@ impl HttpTransport {
     /// How long an exchange may take. A connection that is still being opened lives and dies with the
     /// request that asked for it, so such a read goes on without its callers: otherwise a handshake that
     /// is slower than one budget would begin anew with each call.
-    fn patient(&self, kind: Kind, until: Instant) -> Instant {
-        let answered = *self.answered();
-        let is_connected = answered.is_some_and(|answered| answered.elapsed() < IDLE);
-        if kind == Kind::Writes || is_connected {
-            return until;
+    fn patient(&self, kind: Kind, until: &Until) -> Instant {
+        let instant = until.instant;
+        if kind == Kind::Writes || until.is_final() || self.has_answered() {
+            return instant;
         }
-        until.max(Instant::now() + self.endpoint.connect_timeout().min(LONGEST))
+        instant.max(Instant::now() + self.endpoint.connect_timeout().min(LONGEST))
+    }
+
+    /// Whether it did not long ago, and nothing went wrong since then.
+    fn has_answered(&self) -> bool {
+        let answered = *self.answered();
+        answered.is_some_and(|answered| answered.elapsed() < IDLE)
     }
 
     fn answered(&self) -> MutexGuard<'_, Option<Since>> {
@@ -95,6 +100,11 @@ impl Transport for HttpTransport {
         Ok(())
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
+    fn is_connected(&self) -> bool {
+        self.has_answered()
+    }
+
     fn merging(&self) -> Option<&Merging> {
         Some(&self.merging)
     }
@@ -135,7 +145,7 @@ impl Transport for HttpTransport {
     ) -> Result<Vec<Answer>, Failure> {
         let Body { path, json, count } = body;
         let sent = self.endpoint.exchange(&self.client, path, kind, json);
-        let instant = self.patient(kind, until.instant);
+        let instant = self.patient(kind, &until);
         let result = until
             .at(instant)
             .wait_for(sent)

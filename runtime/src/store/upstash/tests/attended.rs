@@ -176,3 +176,33 @@ async fn a_read_alone_hears_what_the_server_says_against_it() {
     assert_eq!(meter.retries.get(), 2);
     assert_eq!(attended(&store), (0, 0));
 }
+
+#[tokio::test]
+async fn a_read_alone_keeps_to_its_budget_after_one_that_was_late() {
+    let server = Server::start().await;
+    let (store, _) = client(&server.url, |config| config.connect_timeout = 100 * LONG);
+    one(&store, once("SET a 1")).await.unwrap();
+    one(&store, read("GET a")).await.unwrap();
+    server.hold();
+    for _ in 0..3 {
+        let late = send(&store, Duration::from_millis(30), [read("GET a")]);
+        let late = tokio::time::timeout(LONG, late).await;
+        let error = late.expect("it ends in time").remove(0).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert!(
+            error.to_string().contains("no answer within 30ms"),
+            "{error}"
+        );
+    }
+    // So does one whose first exchange fails at once, and whose second one takes long.
+    server.release(100);
+    one(&store, read("GET a")).await.unwrap();
+    server.fail_next([Fault::Close]);
+    server.hold();
+    let late = send(&store, Duration::from_millis(100), [read("GET a")]);
+    let late = tokio::time::timeout(LONG, late).await;
+    let error = late.expect("it ends in time").remove(0).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    server.release(100);
+    assert_eq!(one(&store, read("GET a")).await.unwrap(), bulk("1"));
+}

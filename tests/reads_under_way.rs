@@ -97,6 +97,16 @@ over_both! {
     garbage_is_loaded_anew_by_the_same_read
 }
 
+/// A call in a task of its own.
+fn call(
+    pond: &Millpond,
+    source: &Source<Option<u32>>,
+    id: u32,
+) -> JoinHandle<Result<u32, Infallible>> {
+    let source = source.clone();
+    pond.spawn(async move { read(id, &source).await })
+}
+
 /// An invalidation; one that has begun over RESP, where it is answered behind what is held.
 async fn changed(front: &Front, pond: &Millpond) -> JoinHandle<()> {
     let own = pond.clone();
@@ -117,17 +127,14 @@ async fn an_invalidation_makes_a_read_that_found_nothing_read_again(
     let (source, mut bodies) = source();
     let before = front.reads();
     let hold = front.hold("MGET");
-    let call = pond.spawn({
-        let source = source.clone();
-        async move { read(1, &source).await }
-    });
+    let reader = call(pond, &source, 1);
     hold.arrived().await;
     let change = changed(front, pond).await;
     assert_eq!(bodies.count(), 0);
     hold.release();
     change.await.unwrap();
     bodies.next().await.answer(Some(7));
-    assert_eq!(call.await.unwrap(), Ok(7));
+    assert_eq!(reader.await.unwrap(), Ok(7));
     assert_eq!(front.reads() - before, 2);
     // It was stored, by the guard that the second read saw; unless the answer to the change came when that had left.
     if let Front::Rest(_) = front {
@@ -144,16 +151,10 @@ async fn an_invalidation_lets_a_read_return_what_it_found(front: &Front, pond: &
     let (source, mut bodies) = source();
     pond.set("seen:1", &6, millpond::ttl::LONG).await.unwrap();
     let hold = front.hold("MGET");
-    let early = pond.spawn({
-        let source = source.clone();
-        async move { read(1, &source).await }
-    });
+    let early = call(pond, &source, 1);
     hold.arrived().await;
     let change = changed(front, pond).await;
-    let late = pond.spawn({
-        let source = source.clone();
-        async move { read(1, &source).await }
-    });
+    let late = call(pond, &source, 1);
     hold.release();
     change.await.unwrap();
     // The first call began before the change, the second one behind it.
@@ -166,13 +167,9 @@ async fn who_joins_shares_the_body_and_reads_nothing(front: &Front, pond: &Millp
     let (source, mut bodies) = source();
     let before = (front.reads(), pond.stats().cache.shared);
     let hold = front.hold("MGET");
-    let call = || {
-        let source = source.clone();
-        pond.spawn(async move { read(1, &source).await })
-    };
-    let first = call();
+    let first = call(pond, &source, 1);
     hold.arrived().await;
-    let others: Vec<_> = (0..50).map(|_| call()).collect();
+    let others: Vec<_> = (0..50).map(|_| call(pond, &source, 1)).collect();
     settle().await;
     hold.release();
     bodies.next().await.answer(Some(7));
@@ -190,13 +187,9 @@ async fn who_joins_reads_after_a_hit(front: &Front, pond: &Millpond) {
     pond.set("seen:1", &6, millpond::ttl::LONG).await.unwrap();
     let before = front.reads();
     let hold = front.hold("MGET");
-    let call = || {
-        let source = source.clone();
-        pond.spawn(async move { read(1, &source).await })
-    };
-    let first = call();
+    let first = call(pond, &source, 1);
     hold.arrived().await;
-    let others: Vec<_> = (0..50).map(|_| call()).collect();
+    let others: Vec<_> = (0..50).map(|_| call(pond, &source, 1)).collect();
     settle().await;
     hold.release();
     assert_eq!(first.await.unwrap(), Ok(6));
@@ -210,13 +203,9 @@ async fn who_joins_reads_after_a_hit(front: &Front, pond: &Millpond) {
 async fn who_goes_away_hands_over_to_who_has_joined(front: &Front, pond: &Millpond) {
     let (source, mut bodies) = source();
     let hold = front.hold("MGET");
-    let call = || {
-        let source = source.clone();
-        pond.spawn(async move { read(1, &source).await })
-    };
-    let first = call();
+    let first = call(pond, &source, 1);
     hold.arrived().await;
-    let other = call();
+    let other = call(pond, &source, 1);
     settle().await;
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
@@ -225,10 +214,7 @@ async fn who_goes_away_hands_over_to_who_has_joined(front: &Front, pond: &Millpo
     assert_eq!(other.await.unwrap(), Ok(7));
     // Alone, nobody is left behind it.
     let hold = front.hold("MGET");
-    let alone = pond.spawn({
-        let source = source.clone();
-        async move { read(2, &source).await }
-    });
+    let alone = call(pond, &source, 2);
     hold.arrived().await;
     alone.abort();
     assert!(alone.await.unwrap_err().is_cancelled());

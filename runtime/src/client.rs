@@ -215,11 +215,9 @@ impl Client {
     pub(crate) fn one_sent(
         &self,
         replies: Vec<Result<Reply, Error>>,
-        started: Option<Instant>,
+        started: Instant,
     ) -> Result<Reply, Error> {
-        let reply = self.sent(replies, 1, started).pop();
-        let reply = reply.unwrap_or_else(|| Err(reply::no_reply()));
-        reply.map_err(advised)
+        last(self.sent(replies, 1, Some(started)))
     }
 
     /// What sends commands. Apart from what awaits it, which is compiled in each crate that does.
@@ -354,7 +352,7 @@ impl Client {
         within: Duration,
     ) -> Result<Reply, Error> {
         let commands = vec![command];
-        let mut replies = if self.pending.ticket(full).is_some() {
+        let replies = if self.pending.ticket(full).is_some() {
             let keys = std::slice::from_ref(full);
             self.settled_all(keys, &[], counters, commands, within)
                 .await?
@@ -362,8 +360,7 @@ impl Client {
             counters.commands.add(1);
             self.send(commands, within).await
         };
-        let reply = replies.pop().unwrap_or_else(|| Err(reply::no_reply()));
-        reply.map_err(advised)
+        last(replies)
     }
 
     /// The same with a command that moves keys, of which others are told: where that fails, it is the error.
@@ -377,10 +374,7 @@ impl Client {
     ) -> Result<Reply, Error> {
         let keys = std::slice::from_ref(full);
         let replies = self.settled_all(keys, told, counters, vec![command], within);
-        let reply = replies.await?.pop();
-        reply
-            .unwrap_or_else(|| Err(reply::no_reply()))
-            .map_err(advised)
+        last(replies.await?)
     }
 
     /// Sends commands on keys, and tells other processes of some. What is owed for the keys goes in front; where one
@@ -481,6 +475,12 @@ fn not_through(error: Error, changes: bool) -> Error {
         error.kind()
     };
     Error::with_source(kind, error.to_string(), error)
+}
+
+/// The reply to the last command, behind which there is none.
+fn last(mut replies: Vec<Result<Reply, Error>>) -> Result<Reply, Error> {
+    let reply = replies.pop().unwrap_or_else(|| Err(reply::no_reply()));
+    reply.map_err(advised)
 }
 
 /// The error of a command on a key, with what to do about it.

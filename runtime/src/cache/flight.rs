@@ -93,11 +93,11 @@ impl Flights {
         }
     }
 
+    /// Reads under this key, woken by this, if nobody else does: then there is no flight until somebody joins.
     #[cfg(all(
         any(feature = "upstash", feature = "redis"),
         not(target_arch = "wasm32")
     ))]
-    /// Reads under this key, woken by this, if nobody else does: then there is no flight until somebody joins.
     pub(crate) fn glance(&self, key: &Bytes, waker: &Waker) -> Option<Glancing> {
         Glancing::begin(Arc::clone(self.0.current()), key, waker)
     }

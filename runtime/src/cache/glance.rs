@@ -106,7 +106,7 @@ impl Glance {
                 }
             }
         };
-        let reply = self.call.cache.client.one_sent(replies, Some(self.asked));
+        let reply = self.call.cache.client.one_sent(replies, self.asked);
         self.observed = Some(reply.and_then(guard::observed));
         Poll::Ready(())
     }

@@ -75,16 +75,8 @@ impl Liveness {
         self.set_task(task);
     }
 
-    #[cfg(all(
-        any(feature = "upstash", feature = "redis"),
-        not(target_arch = "wasm32")
-    ))]
-    /// The task has begun already, without saying so.
-    pub(crate) fn is_polled_by(&self, task: Waker) {
-        self.set_task(task);
-    }
-
-    fn set_task(&self, task: Waker) {
+    /// The task that polls the leader from now on.
+    pub(crate) fn set_task(&self, task: Waker) {
         let mut known = sync::lock(&self.task);
         let before = known.replace(task);
         drop(known);

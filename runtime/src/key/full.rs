@@ -84,11 +84,7 @@ impl FullKey {
 
     /// The name as text, which is what flights are called by.
     pub(crate) fn text(&self) -> Cow<'_, str> {
-        // A faster look than that of the other way, which only a key that was given as bytes takes.
-        match std::str::from_utf8(&self.value) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => String::from_utf8_lossy(&self.value),
-        }
+        String::from_utf8_lossy(&self.value)
     }
 
     /// The hash in which processes give up what they wrote under this key.

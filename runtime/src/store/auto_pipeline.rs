@@ -1,7 +1,7 @@
 //! Automatic pipelining: requests that are made while others are under way leave together.
 //! `batch → queue → delivery → transport`. A pipeline belongs to one Tokio runtime. A delivery of several callers is a
 //! task of its own, so a caller that goes away stops waiting and takes nobody else's commands with it. Who is alone
-//! polls the delivery, until that has to be a task.
+//! polls the delivery, until that has to be a task; of a read, the exchange itself.
 
 #[cfg_attr(target_arch = "wasm32", path = "auto_pipeline/unattended.rs")]
 mod attended;

@@ -31,9 +31,7 @@ impl<S: Store> Breaker<S> {
             circuit: Arc::new(Circuit::new(clock, meter)),
         }
     }
-}
 
-impl<S: Store> Breaker<S> {
     fn through(
         &self,
         commands: usize,

@@ -128,9 +128,8 @@ impl<T: Transport> Delivery<T> {
     /// Delivers until everything is settled. An error if the server asked to be left alone: then nothing
     /// that waits behind this is to be sent either.
     pub(crate) async fn run(&mut self) -> Option<Error> {
-        let mut was_just_asked = self.is_attended();
         while self.unsettled().next().is_some() {
-            if !std::mem::take(&mut was_just_asked) && self.tries.is_over() {
+            if self.tries.is_over() {
                 self.give_up(&Failure::out_of_time().error);
                 break;
             }
@@ -193,18 +192,6 @@ impl<T: Transport> Delivery<T> {
             }
         }
         true
-    }
-
-    /// Whether the only caller polls this, as it does from the moment in which it asks.
-    #[cfg(not(target_arch = "wasm32"))]
-    fn is_attended(&self) -> bool {
-        self.keeper.as_ref().is_some_and(|turn| turn.keeps_time())
-    }
-
-    #[cfg(target_arch = "wasm32")]
-    #[expect(clippy::unused_self, reason = "no caller does at the edge")]
-    fn is_attended(&self) -> bool {
-        false
     }
 
     /// One exchange; the error of what is to be sent again after a pause, if anything is.

@@ -86,17 +86,17 @@ impl Flight {
         liveness
     }
 
+    /// The lead of a read that has left before anybody joins, and is woken by this.
     #[cfg(all(
         any(feature = "upstash", feature = "redis"),
         not(target_arch = "wasm32")
     ))]
-    /// The lead of a read that has left before anybody joins, and is woken by this.
     pub(super) fn reads(&self, task: Waker) -> Arc<Liveness> {
         let mut state = self.state();
         let departure = state.waiters.departure();
         let liveness = self.lead(&mut state, Phase::Reading(departure));
         drop(state);
-        liveness.is_polled_by(task);
+        liveness.set_task(task);
         liveness
     }
 

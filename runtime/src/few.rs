@@ -12,3 +12,16 @@ pub(crate) type Few<T> = smallvec::SmallVec<[T; 1]>;
     not(target_arch = "wasm32")
 )))]
 pub(crate) type Few<T> = Vec<T>;
+
+/// The memory of such a list, if it has some of its own.
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+pub(crate) fn memory_of<T>(few: Few<T>) -> Option<Vec<T>> {
+    few.spilled().then(|| {
+        let mut memory = few.into_vec();
+        memory.clear();
+        memory
+    })
+}

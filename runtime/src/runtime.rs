@@ -43,6 +43,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+pub(crate) use timers::spawn_with_timers;
 #[cfg(not(target_arch = "wasm32"))]
 use timers::{Timer, timer};
 

@@ -3,6 +3,7 @@
 //! A runtime that was built without `enable_time` cannot be told from others: Tokio panics, which ends a
 //! program with `panic = "abort"`. So the timers are those of a thread of our own, started at first use.
 
+use std::future::Future;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Handle};
@@ -17,6 +18,16 @@ pub(crate) fn timer(duration: Duration) -> Option<Timer> {
     }
     let _entered = thread()?.enter();
     Some(tokio::time::sleep(duration))
+}
+
+/// Runs a task that waits for times by the same timers. Whether somebody runs it.
+#[cfg(any(feature = "upstash", feature = "redis"))]
+pub(crate) fn spawn_with_timers(task: impl Future<Output = ()> + Send + 'static) -> bool {
+    if clock_is_held() {
+        return super::spawn(task);
+    }
+    let thread = thread();
+    thread.map(|thread| thread.spawn(task)).is_some()
 }
 
 /// Whether a test holds Tokio's clock. It goes on when the timers of that runtime are waited for, so they

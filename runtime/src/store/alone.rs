@@ -19,8 +19,6 @@ pub(crate) struct Alone {
 }
 
 enum State {
-    /// A command that cannot be encoded.
-    Refused(Replies),
     /// Nothing has left.
     New(Delivering<Replies>),
     Here(Delivering<Replies>),
@@ -32,17 +30,8 @@ enum State {
 impl Alone {
     /// One that leaves when it is first polled.
     pub(crate) fn new(exchange: Delivering<Replies>) -> Self {
-        Self::with(State::New(exchange))
-    }
-
-    /// One whose command cannot be encoded.
-    pub(crate) fn refused(replies: Replies) -> Self {
-        Self::with(State::Refused(replies))
-    }
-
-    fn with(state: State) -> Self {
         Self {
-            state,
+            state: State::New(exchange),
             runtime: RuntimeHandle::here(),
         }
     }
@@ -87,7 +76,6 @@ impl Future for Alone {
                 replies
             }
             State::Elsewhere(replies) => replies,
-            State::Refused(replies) => return Poll::Ready(replies),
             State::Over => return Poll::Ready(gone()),
         };
         match Pin::new(&mut replies).poll(cx) {
@@ -108,7 +96,7 @@ impl Drop for Alone {
             }),
             // There, too: others may have waited for this to be over, and what carries them is a task.
             State::New(exchange) => self.runtime.spawn_there(async move { drop(exchange) }),
-            State::Refused(_) | State::Elsewhere(_) | State::Over => {}
+            State::Elsewhere(_) | State::Over => {}
         }
     }
 }

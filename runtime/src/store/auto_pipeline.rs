@@ -5,6 +5,8 @@
 
 #[cfg_attr(target_arch = "wasm32", path = "auto_pipeline/unattended.rs")]
 mod attended;
+#[cfg(not(target_arch = "wasm32"))]
+mod deadlines;
 mod queue;
 #[cfg(not(target_arch = "wasm32"))]
 mod read;
@@ -25,12 +27,16 @@ use super::request_limits::RequestLimits;
 use super::sending::Sending;
 use super::transport::{Kind, Outgoing, Transport};
 use super::turn::Turn;
-use super::waiting::{LONGEST, Replies, Request, runtime_gone, unsent, wait};
+use super::waiting::{self, LONGEST, Replies, Request, runtime_gone, unsent, wait};
 use crate::error::{Error, ErrorKind};
 use crate::few::Few;
 use crate::runtime;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::runtime::{Instant, Since};
 use crate::sync;
 use attended::Attended;
+#[cfg(not(target_arch = "wasm32"))]
+use deadlines::{Deadline, Deadlines};
 use queue::{BatchQueue, Departure};
 #[cfg(not(target_arch = "wasm32"))]
 use read::{Home, Read};
@@ -60,6 +66,8 @@ struct State<C> {
     /// without timers.
     #[cfg(not(target_arch = "wasm32"))]
     proven: bool,
+    #[cfg(not(target_arch = "wasm32"))]
+    deadlines: Deadlines,
     reads: BatchQueue<C>,
     writes: BatchQueue<C>,
 }
@@ -87,6 +95,8 @@ impl<T: Transport> AutoPipeline<T> {
                 ended: false,
                 #[cfg(not(target_arch = "wasm32"))]
                 proven: false,
+                #[cfg(not(target_arch = "wasm32"))]
+                deadlines: Deadlines::default(),
                 reads: BatchQueue::new(Kind::Reads, limits),
                 writes: BatchQueue::new(Kind::Writes, limits),
             }),
@@ -112,44 +122,99 @@ impl<T: Transport> AutoPipeline<T> {
     /// The same of one command.
     #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn start_one(self: Arc<Self>, command: Command, within: Duration) -> Sending {
-        match self.alone(command, within) {
-            Ok(alone) => Sending::alone(alone),
-            Err(command) => Sending::boxed(Box::pin(self.send(Batch {
-                commands: vec![command],
-                within,
-            }))),
+        let is_read = command.effect == Effect::Read && matches!(command.call, Call::Plain(_));
+        let within = within.min(LONGEST);
+        let command = match T::Command::new(command) {
+            Ok(command) => command,
+            Err(error) => return Sending::failed(&error, 1),
+        };
+        if !is_read {
+            return self.start_apart(command, within);
         }
+        let mut state = self.lock();
+        let may_begin = !state.ended && state.proven && self.transport.is_connected();
+        if may_begin && state.reads.go_alone() {
+            drop(state);
+            let place = Place {
+                pipeline: Arc::clone(&self),
+                is_half_way: false,
+            };
+            let read = Read::new(place, command, within);
+            return Sending::alone(Alone::new(self.reads.start(read, Read::run)));
+        }
+        let asked = Since::now();
+        let at = asked.instant + within;
+        if state.ended || !state.reads.is_joined() || !state.deadlines.admits(at) {
+            drop(state);
+            return self.start_apart(command, within);
+        }
+        let request = Request::asked(Few::from([Line::new(command)]), asked, within);
+        if let Err(error) = self.check_room(&state, &request) {
+            return Sending::failed(&error, 1);
+        }
+        let turn = Arc::clone(request.turn());
+        state.reads.push(request);
+        let begins = state.deadlines.push(Deadline {
+            at,
+            within,
+            turn: Arc::clone(&turn),
+        });
+        let is_awaited = state.reads.is_boarding();
+        drop(state);
+        if !is_awaited {
+            self.dispatch(Kind::Reads);
+        }
+        if begins {
+            self.keep_deadlines();
+        }
+        Sending::queued(turn)
+    }
+
+    /// The same, by a request that has a timer of its own.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn start_apart(self: Arc<Self>, command: T::Command, within: Duration) -> Sending {
+        let lines = Few::from([Line::new(command)]);
+        Sending::boxed(Box::pin(self.request(lines, within)))
+    }
+
+    /// Tells callers who wait in the queue that they are late.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn keep_deadlines(self: &Arc<Self>) {
+        let pipeline = Arc::downgrade(self);
+        let is_kept = runtime::spawn_with_timers(async move {
+            while let Some(pipeline) = pipeline.upgrade() {
+                let Some(next) = pipeline.refuse_late() else {
+                    return;
+                };
+                drop(pipeline);
+                runtime::sleep_until(next).await;
+            }
+        });
+        if !is_kept {
+            self.lock().deadlines.is_left();
+        }
+    }
+
+    /// The next time when a caller in the queue is late.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn refuse_late(&self) -> Option<Instant> {
+        let (late, next) = {
+            let mut state = self.lock();
+            let (late, next) = state.deadlines.due(runtime::now());
+            if late.iter().filter(|late| late.turn.withdraw()).count() > 0 {
+                state.reads.remove_withdrawn();
+            }
+            (late, next)
+        };
+        for Deadline { within, turn, .. } in late {
+            turn.answer(Some(vec![Err(waiting::late(within))]));
+        }
+        next
     }
 
     #[cfg(target_arch = "wasm32")]
     pub(crate) fn start(self: Arc<Self>, batch: Batch) -> Sending {
         Sending::boxed(Box::pin(self.send(batch)))
-    }
-
-    /// The exchange of this command, if it is a read that may leave by itself.
-    #[cfg(not(target_arch = "wasm32"))]
-    fn alone(self: &Arc<Self>, command: Command, within: Duration) -> Result<Alone, Command> {
-        let is_read = command.effect == Effect::Read && matches!(command.call, Call::Plain(_));
-        if !is_read || !self.transport.is_connected() {
-            return Err(command);
-        }
-        {
-            let mut state = self.lock();
-            if state.ended || !state.proven || !state.reads.go_alone() {
-                return Err(command);
-            }
-        }
-        let place = Place {
-            pipeline: Arc::clone(self),
-            is_half_way: false,
-        };
-        Ok(match T::Command::new(command) {
-            Err(error) => Alone::refused(vec![Err(error)]),
-            Ok(command) => {
-                let read = Read::new(place, command, within.min(LONGEST));
-                Alone::new(self.reads.start(read, Read::run))
-            }
-        })
     }
 
     /// Sends a batch. A command that cannot be encoded fails alone; the others leave, and each answer
@@ -220,11 +285,7 @@ impl<T: Transport> AutoPipeline<T> {
             if state.ended {
                 return Err(runtime_gone());
             }
-            let bytes = state.bytes();
-            // A request alone may be larger: the limit of a value has measured it.
-            if bytes > 0 && bytes.saturating_add(request.bytes()) > self.limits.backlog {
-                return Err(overloaded(&self.transport.host(), bytes));
-            }
+            self.check_room(&state, &request)?;
             state.queue(kind).push(request);
             #[cfg(not(target_arch = "wasm32"))]
             if let Some(attended) = self.attend(&mut state, kind) {
@@ -233,6 +294,20 @@ impl<T: Transport> AutoPipeline<T> {
         }
         self.dispatch(kind);
         Ok(None)
+    }
+
+    /// Whether this may wait, too.
+    fn check_room(
+        &self,
+        state: &State<T::Command>,
+        request: &Request<T::Command>,
+    ) -> Result<(), Error> {
+        let bytes = state.bytes();
+        // A request alone may be larger: the limit of a value has measured it.
+        if bytes > 0 && bytes.saturating_add(request.bytes()) > self.limits.backlog {
+            return Err(overloaded(&self.transport.host(), bytes));
+        }
+        Ok(())
     }
 
     /// The delivery of the only request, if its caller may poll it.
@@ -428,7 +503,12 @@ impl<T: Transport> UnderWay<T> {
             {
                 pipeline.refuse_waiting(&respite);
             }
-            self.delivery = None;
+            let delivery = self.delivery.take();
+            // Without the lock: what is dropped may wake callers.
+            #[cfg(not(target_arch = "wasm32"))]
+            let memory = delivery.and_then(Delivery::end);
+            #[cfg(target_arch = "wasm32")]
+            drop(delivery);
             self.finished = true;
             {
                 let mut state = pipeline.lock();
@@ -438,6 +518,10 @@ impl<T: Transport> UnderWay<T> {
                 }
                 let queue = state.queue(self.kind);
                 queue.arrive(self.bytes, self.attended.as_ref());
+                #[cfg(not(target_arch = "wasm32"))]
+                if let Some(memory) = memory {
+                    queue.keep(memory);
+                }
             }
             pipeline.dispatch(self.kind);
         }

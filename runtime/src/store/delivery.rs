@@ -18,6 +18,8 @@ use super::until::Until;
 use super::waiting::Request;
 use crate::error::{Error, ErrorKind};
 use crate::few::Few;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::few::memory_of;
 use crate::runtime::Since;
 use crate::store::request_limits::RequestLimits;
 use apart::Apart;
@@ -142,6 +144,12 @@ impl<T: Transport> Delivery<T> {
         self.respite.take()
     }
 
+    /// It is over; the memory of its requests is for others.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn end(self) -> Option<Vec<Request<T::Command>>> {
+        memory_of(self.requests)
+    }
+
     /// As [`Self::run`], where the first exchange was made.
     #[cfg(not(target_arch = "wasm32"))]
     pub(crate) async fn run_on(&mut self, begun: Begun<T>) -> Option<Error> {
@@ -244,7 +252,7 @@ impl<T: Transport> Delivery<T> {
             meter.bytes_sent.add_len(load.bytes);
         }
         match result {
-            Ok(answers) if answers.len() == runs.len() => {
+            Ok(mut answers) if answers.len() == runs.len() => {
                 if answers.iter().any(Answer::is_of_wrong_node) {
                     self.strays += 1;
                     self.transport.renew(connection, self.strays);
@@ -252,7 +260,10 @@ impl<T: Transport> Delivery<T> {
                 if let Some(merging) = self.merging() {
                     merged::weigh(merging, keys, runs, &answers);
                 }
-                if is_merged {
+                if let Some(items) = merged::all_read(keys, runs, &mut answers) {
+                    self.share(places, keys, items);
+                    None
+                } else if is_merged {
                     let divided = merged::divide(keys, runs, answers, |text| {
                         not_run(text).is_some()
                             || asks_for_respite(&self.transport.worded(text)).is_some()
@@ -277,8 +288,8 @@ impl<T: Transport> Delivery<T> {
     /// The first unsettled commands that fit into one exchange, at least one; nothing if all callers
     /// that are left have withdrawn.
     fn next_load(&mut self) -> Option<(Load, T::Body)> {
-        let mut places: Few<Place> = Few::new();
-        let mut commands: Few<&T::Command> = Few::new();
+        let mut places: Few<Place> = Few::with_capacity(self.requests.len());
+        let mut commands: Few<&T::Command> = Few::with_capacity(self.requests.len());
         let (mut bytes, mut has_alone) = (0, false);
         let most_keys = match self.apart {
             Apart::Nothing => self.merging().map_or(0, Merging::most_keys),
@@ -333,6 +344,15 @@ impl<T: Transport> Delivery<T> {
     fn merging(&self) -> Option<&Merging> {
         let may = MERGES && self.kind == Kind::Reads;
         may.then(|| self.transport.merging()).flatten()
+    }
+
+    /// Gives everybody what was read for all.
+    fn share(&mut self, places: &[Place], keys: &[usize], items: Vec<Reply>) {
+        let mut items = items.into_iter();
+        for (&place, &keys) in places.iter().zip(keys) {
+            let own = items.by_ref().take(keys).collect();
+            self.settle(place, Ok(Reply::Array(own)));
+        }
     }
 
     /// Notes the answers to what left as one.
@@ -411,8 +431,8 @@ impl<T: Transport> Delivery<T> {
         {
             self.respite = asks_for_respite(error);
         }
-        if let Some(line) = line(&mut self.requests, place) {
-            line.settle(outcome);
+        if let Some(request) = self.requests.get_mut(place.0) {
+            request.settle(place.1, outcome);
         }
     }
 

@@ -4,14 +4,24 @@
     any(feature = "upstash", feature = "redis"),
     not(target_arch = "wasm32")
 ))]
-use super::alone::Alone;
+use super::alone::{Alone, gone};
 #[cfg(any(feature = "upstash", feature = "redis"))]
 use super::breaker::passage::Passage;
 use super::command::Reply;
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+use super::turn::Turn;
 use crate::error::Error;
 use crate::runtime::BoxFuture;
 use std::future::Future;
 use std::pin::Pin;
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// The replies to a batch. Dropped, it stops the waiting, never a request that others share.
@@ -29,6 +39,11 @@ enum Way {
         not(target_arch = "wasm32")
     ))]
     Alone(Alone),
+    #[cfg(all(
+        any(feature = "upstash", feature = "redis"),
+        not(target_arch = "wasm32")
+    ))]
+    Queued(Queued),
 }
 
 impl Sending {
@@ -52,6 +67,15 @@ impl Sending {
         Self::by(Way::Alone(read))
     }
 
+    /// By a read that leaves with others.
+    #[cfg(all(
+        any(feature = "upstash", feature = "redis"),
+        not(target_arch = "wasm32")
+    ))]
+    pub(crate) fn queued(turn: Arc<Turn>) -> Self {
+        Self::by(Way::Queued(Queued(turn)))
+    }
+
     fn by(way: Way) -> Self {
         Self {
             way,
@@ -70,6 +94,24 @@ impl Sending {
     }
 }
 
+/// A read that waits to leave with others, or has left with them, as its caller sees it. Who delivers it tells whether it is
+/// late, too.
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+struct Queued(Arc<Turn>);
+
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
 impl Future for Sending {
     type Output = Vec<Result<Reply, Error>>;
 
@@ -81,6 +123,13 @@ impl Future for Sending {
                 not(target_arch = "wasm32")
             ))]
             Way::Alone(read) => Pin::new(read).poll(cx),
+            #[cfg(all(
+                any(feature = "upstash", feature = "redis"),
+                not(target_arch = "wasm32")
+            ))]
+            Way::Queued(Queued(turn)) => turn
+                .poll_answers(cx)
+                .map(|replies| replies.unwrap_or_else(gone)),
         };
         #[cfg(any(feature = "upstash", feature = "redis"))]
         if let Poll::Ready(replies) = &polled

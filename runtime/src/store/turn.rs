@@ -56,6 +56,11 @@ impl Turn {
     }
 
     #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn is_withdrawn(&self) -> bool {
+        self.state.load(Ordering::Acquire) == WITHDRAWN
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn keep_time(&self, keeps: bool) {
         self.keeps_time.store(keeps, Ordering::Relaxed);
     }
@@ -117,6 +122,12 @@ impl Turn {
     pub(crate) fn abandon(&self) {
         let left = std::mem::replace(&mut *sync::lock(&self.answers), Answers::Over);
         drop(left);
+    }
+
+    /// Whether a caller waits for answers that are to come.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn is_awaited(&self) -> bool {
+        matches!(*sync::lock(&self.answers), Answers::Awaited(_))
     }
 
     /// Whether nobody waits for the answers that are to come.

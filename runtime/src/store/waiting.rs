@@ -1,6 +1,6 @@
 //! The caller's side of a request on its way.
 
-use super::command::Effect;
+use super::command::{Effect, Reply};
 use super::line::Line;
 use super::repeat::after_sending;
 use super::transport::Outgoing;
@@ -57,6 +57,16 @@ impl<C: Outgoing> Request<C> {
     pub(crate) fn refuse(mut self, error: &Error) {
         let refused = self.lines.iter().map(|_| Err(error.clone())).collect();
         self.answer(refused);
+    }
+
+    /// What became of a command; if it is the only one, the caller learns of it at once.
+    pub(crate) fn settle(&mut self, line: usize, outcome: Result<Reply, Error>) {
+        if let [only] = &mut self.lines[..] {
+            only.is_handed_over();
+            self.answer(vec![outcome]);
+        } else if let Some(line) = self.lines.get_mut(line) {
+            line.settle(outcome);
+        }
     }
 
     /// Answers the caller once all its commands are settled.

@@ -21,6 +21,8 @@ pub(super) struct BatchQueue<C> {
     /// last delivery that could take several took one, the next caller counts as alone until another comes.
     gathers: bool,
     waiting: VecDeque<Request<C>>,
+    /// Memory for those that wait next: it goes with those that leave, and comes back.
+    spare: Vec<Request<C>>,
     /// Deliveries under way that their callers poll.
     attended: Vec<Arc<Attended>>,
     /// Reads under way that left by themselves. Nobody waits for more of them than half of what may be under way.
@@ -30,6 +32,10 @@ pub(super) struct BatchQueue<C> {
 /// Most deliveries that callers poll. Beyond it, and beyond half of what may be under way, they are tasks.
 #[cfg(not(target_arch = "wasm32"))]
 const MOST_ATTENDED: usize = 16;
+
+/// Memory for more requests than that is not kept.
+#[cfg(not(target_arch = "wasm32"))]
+const MOST_SPARE: usize = 2_048;
 
 /// What a delivery task is to carry.
 pub(super) enum Departure<C> {
@@ -48,6 +54,7 @@ impl<C: Outgoing> BatchQueue<C> {
             boarding: false,
             gathers: limits.gather,
             waiting: VecDeque::new(),
+            spare: Vec::new(),
             attended: Vec::new(),
             alone: 0,
         }
@@ -80,6 +87,12 @@ impl<C: Outgoing> BatchQueue<C> {
         Some(Departure::Now(requests))
     }
 
+    /// Whether a task is about to take what waits.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn is_boarding(&self) -> bool {
+        self.boarding
+    }
+
     fn at_once(&self) -> usize {
         match self.kind {
             Kind::Reads => self.limits.reads,
@@ -107,6 +120,12 @@ impl<C: Outgoing> BatchQueue<C> {
         let goes = self.at_once() > 1 && self.waiting.is_empty() && self.admits_caller();
         self.alone += usize::from(goes);
         goes
+    }
+
+    /// Whether a read that comes now will be a task's to deliver.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn is_joined(&self) -> bool {
+        self.limits.together && !(self.waiting.is_empty() && self.admits_caller())
     }
 
     /// A read by itself is over; whether others wait.
@@ -165,6 +184,15 @@ impl<C: Outgoing> BatchQueue<C> {
         }
     }
 
+    /// Keeps the memory of requests that are over.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn keep(&mut self, memory: Vec<Request<C>>) {
+        let capacity = memory.capacity();
+        if capacity > self.spare.capacity() && capacity <= MOST_SPARE {
+            self.spare = memory;
+        }
+    }
+
     /// Takes a withdrawn request out, if it still waits.
     pub(super) fn remove(&mut self, turn: &Arc<Turn>) {
         let found = self
@@ -174,6 +202,18 @@ impl<C: Outgoing> BatchQueue<C> {
         if let Some(request) = found.and_then(|at| self.waiting.remove(at)) {
             self.bytes -= request.bytes();
         }
+    }
+
+    /// Takes out what was withdrawn.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn remove_withdrawn(&mut self) {
+        self.waiting.retain(|request| {
+            let kept = !request.turn().is_withdrawn();
+            if !kept {
+                self.bytes -= request.bytes();
+            }
+            kept
+        });
     }
 
     pub(super) fn clear(&mut self) -> VecDeque<Request<C>> {
@@ -203,6 +243,11 @@ impl<C: Outgoing> BatchQueue<C> {
             first || (limits.together && commands <= limits.commands && bytes <= limits.bytes)
         };
         let count = self.waiting.iter().take_while(fits).count();
+        if count > 1 && count == self.waiting.len() {
+            let spare = std::mem::take(&mut self.spare);
+            let all = std::mem::replace(&mut self.waiting, spare.into());
+            return Vec::from(all).into();
+        }
         self.waiting.drain(..count).collect()
     }
 }

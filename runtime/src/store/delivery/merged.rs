@@ -56,6 +56,19 @@ pub(super) fn weigh(merging: &Merging, keys: &[usize], runs: &[usize], answers: 
     }
 }
 
+/// What was read, if everything left as one and came.
+pub(super) fn all_read(
+    keys: &[usize],
+    runs: &[usize],
+    answers: &mut [Answer],
+) -> Option<Vec<Reply>> {
+    let ([count], [Answer::Reply(Reply::Array(items))]) = (runs, answers) else {
+        return None;
+    };
+    let came = *count > 1 && *count == keys.len() && items.len() == keys.iter().sum::<usize>();
+    came.then(|| std::mem::take(items))
+}
+
 fn bulk_len(reply: &Reply) -> usize {
     match reply {
         Reply::Bulk(bytes) => bytes.len(),

@@ -23,7 +23,7 @@ use crate::runtime::{self, BoxFutureOf, Instant};
 use crate::settings::Settings;
 use crate::stats::{Counters, Registry};
 use crate::store::command::{Command, Effect, Reply};
-use crate::store::{Batch, Sending, Store};
+use crate::store::{Batch, Replies, Sending, Store, all_failed};
 use backplane::Backplane;
 use outage::OutageLog;
 use owed::{Pending, Ticket};
@@ -186,15 +186,11 @@ impl Client {
     }
 
     /// Sends commands that belong together, within the time given.
-    pub(crate) async fn send(
-        &self,
-        commands: Vec<Command>,
-        within: Duration,
-    ) -> Vec<Result<Reply, Error>> {
+    pub(crate) async fn send(&self, commands: Vec<Command>, within: Duration) -> Replies {
         let count = commands.len();
         match self.sending(commands, within) {
             Ok((sent, started)) => self.sent(sent.await, count, started),
-            Err(error) => vec![Err(error); count],
+            Err(error) => all_failed(&error, count),
         }
     }
 
@@ -212,11 +208,7 @@ impl Client {
         any(feature = "upstash", feature = "redis"),
         not(target_arch = "wasm32")
     ))]
-    pub(crate) fn one_sent(
-        &self,
-        replies: Vec<Result<Reply, Error>>,
-        started: Instant,
-    ) -> Result<Reply, Error> {
+    pub(crate) fn one_sent(&self, replies: Replies, started: Instant) -> Result<Reply, Error> {
         last(self.sent(replies, 1, Some(started)))
     }
 
@@ -241,25 +233,18 @@ impl Client {
         Ok(store)
     }
 
-    fn sent(
-        &self,
-        replies: Vec<Result<Reply, Error>>,
-        count: usize,
-        started: Option<Instant>,
-    ) -> Vec<Result<Reply, Error>> {
+    fn sent(&self, replies: Replies, count: usize, started: Option<Instant>) -> Replies {
         if let Some(started) = started {
             self.answered_in(started.elapsed());
         }
         if replies.len() == count {
             replies
         } else {
-            vec![
-                Err(Error::new(
-                    ErrorKind::Protocol,
-                    "the number of replies differs from the number of commands"
-                ));
-                count
-            ]
+            let error = Error::new(
+                ErrorKind::Protocol,
+                "the number of replies differs from the number of commands",
+            );
+            all_failed(&error, count)
         }
     }
 
@@ -386,7 +371,7 @@ impl Client {
         counters: &'a Counters,
         commands: Vec<Command>,
         within: Duration,
-    ) -> BoxFutureOf<'a, Result<Vec<Result<Reply, Error>>, Error>> {
+    ) -> BoxFutureOf<'a, Result<Replies, Error>> {
         // In a box it is compiled once, and not again in each crate that reaches it.
         Box::pin(self.settle_all(keys, told, counters, commands, within))
     }
@@ -398,7 +383,7 @@ impl Client {
         counters: &Counters,
         commands: Vec<Command>,
         within: Duration,
-    ) -> Result<Vec<Result<Reply, Error>>, Error> {
+    ) -> Result<Replies, Error> {
         let tickets: Vec<Ticket> = keys
             .iter()
             .filter_map(|key| self.pending.ticket(key))
@@ -424,9 +409,9 @@ impl Client {
         let owed = tickets.iter().map(|ticket| &ticket.owed.key);
         let tell = self.telling(&mut owed.chain(told));
         let (mut replies, told) = self.send_and_tell(all, tell, within).await;
-        let answers = replies.split_off(first);
+        let answers: Replies = replies.drain(first..).collect();
         // In front of what is owed may stand what moves the family.
-        let owed = replies.split_off(first - tickets.len());
+        let owed: Replies = replies.drain(first - tickets.len()..).collect();
         let family = replies.into_iter().map(|reply| reply::done(&reply?));
         let family = family.chain(std::iter::once(told));
         let settled = tickets
@@ -478,7 +463,7 @@ fn not_through(error: Error, changes: bool) -> Error {
 }
 
 /// The reply to the last command, behind which there is none.
-fn last(mut replies: Vec<Result<Reply, Error>>) -> Result<Reply, Error> {
+fn last(mut replies: Replies) -> Result<Reply, Error> {
     let reply = replies.pop().unwrap_or_else(|| Err(reply::no_reply()));
     reply.map_err(advised)
 }

@@ -108,9 +108,8 @@ impl Pipeline {
         if self.commands.is_empty() {
             return Vec::new();
         }
-        self.client
-            .send(self.commands, self.client.settings.budget)
-            .await
+        let replies = self.client.send(self.commands, self.client.settings.budget);
+        replies.await.into_iter().collect()
     }
 }
 

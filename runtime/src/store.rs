@@ -76,7 +76,7 @@ mod without_tls;
 use crate::error::{Error, ErrorKind};
 use crate::settings::{Engine, Settings};
 use crate::stats::Meter;
-pub(crate) use batch::Batch;
+pub(crate) use batch::{Batch, Replies, all_failed};
 pub(crate) use engine::Store;
 pub(crate) use sending::Sending;
 use std::sync::Arc;

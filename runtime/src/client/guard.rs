@@ -29,12 +29,7 @@ pub(crate) struct Observed {
 
 /// Reads the value and its guard: one command.
 pub(crate) fn read(key: &FullKey) -> Command {
-    let args = [
-        Bytes::from_static(b"MGET"),
-        key.value.clone(),
-        key.guard.clone(),
-    ];
-    Command::new(Effect::Read, args)
+    Command::pair([key.value.clone(), key.guard.clone()])
 }
 
 /// Reads a value that has no guard.

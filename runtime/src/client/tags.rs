@@ -13,7 +13,8 @@ use crate::key::{FullKey, TAG, Tag};
 use crate::random;
 use crate::reply;
 use crate::stats::Counters;
-use crate::store::command::{Command, Effect, Purpose, Reply, Script};
+use crate::store::Replies;
+use crate::store::command::{Command, Effect, Purpose, Script};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -312,7 +313,7 @@ pub(super) fn invalidation(tag: &FullKey, life: Duration) -> Command {
 }
 
 /// The texts in arrays that belong together; so many in all.
-fn texts(replies: Vec<Result<Reply, Error>>, expected: usize) -> Result<Vec<Option<Bytes>>, Error> {
+fn texts(replies: Replies, expected: usize) -> Result<Vec<Option<Bytes>>, Error> {
     let mut found = Vec::with_capacity(expected);
     for reply in replies {
         let items = reply?.into_items().ok_or_else(reply::no_reply)?;

@@ -4,6 +4,7 @@ use super::kind::ValueKind;
 use crate::error::Error;
 use crate::key::FullKey;
 use crate::reply;
+use crate::store::Replies;
 use crate::store::command::{Command, Effect, Reply};
 use crate::time_left::TimeLeft;
 use crate::value;
@@ -45,7 +46,7 @@ pub(super) struct Found {
 
 impl Found {
     /// The replies to [`questions`]. Those for other types than the key's are errors, and no matter.
-    pub(super) fn read(replies: Vec<Result<Reply, Error>>) -> Result<Self, Error> {
+    pub(super) fn read(replies: Replies) -> Result<Self, Error> {
         let Ok(
             [
                 kind,
@@ -58,7 +59,7 @@ impl Found {
                 members,
                 scored,
             ],
-        ) = <[_; 9]>::try_from(replies)
+        ) = <[_; 9]>::try_from(Vec::from_iter(replies))
         else {
             return Err(reply::no_reply());
         };

@@ -26,16 +26,44 @@ pub(crate) enum KeyKind {
     TagOfValue,
 }
 
+/// A text of few bytes, without memory of its own.
+struct Short {
+    bytes: [u8; Self::MOST],
+    len: usize,
+}
+
+impl Short {
+    const MOST: usize = 120;
+
+    /// These parts, if they are short enough.
+    fn of(parts: &[&str]) -> Option<Self> {
+        let mut bytes = [0; Self::MOST];
+        let mut len = 0;
+        for part in parts {
+            let end = len + part.len();
+            bytes.get_mut(len..end)?.copy_from_slice(part.as_bytes());
+            len = end;
+        }
+        Some(Self { bytes, len })
+    }
+}
+
+impl AsRef<[u8]> for Short {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
 impl FullKey {
     pub(crate) fn new(name: &str) -> Self {
         // On the way of every call, so both are parts of one piece.
         let (before, behind) = beside_in_slot(name);
-        let rest = before.len() + behind.len() + GUARD.len();
-        let mut both = Vec::with_capacity(2 * name.len() + rest);
-        for part in [name, before, name, behind, GUARD] {
-            both.extend_from_slice(part.as_bytes());
-        }
-        let mut value = Bytes::from(both);
+        let parts = [name, before, name, behind, GUARD];
+        let mut value = Short::of(&parts).map_or_else(
+            || Bytes::from(parts.concat()),
+            // With the count of its owners in the same piece.
+            Bytes::from_owner,
+        );
         let guard = value.split_off(name.len());
         Self {
             guard,

@@ -1,8 +1,9 @@
 //! A read that left without others, as its caller sees it.
 
+use super::batch::Replies;
 use super::boxes::{Delivering, to_its_end};
-use super::turn::Replies;
 use super::waiting::runtime_gone;
+use crate::few::Few;
 use crate::runtime::RuntimeHandle;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -102,5 +103,5 @@ impl Drop for Alone {
 }
 
 pub(crate) fn gone() -> Replies {
-    vec![Err(runtime_gone())]
+    Few::from([Err(runtime_gone())])
 }

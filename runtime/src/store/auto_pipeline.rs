@@ -13,7 +13,7 @@ mod read;
 
 #[cfg(not(target_arch = "wasm32"))]
 use super::alone::Alone;
-use super::batch::Batch;
+use super::batch::{Batch, Replies};
 #[cfg(not(target_arch = "wasm32"))]
 use super::boxes::{Boxes, Delivering, to_its_end};
 use super::command::Effect;
@@ -27,7 +27,7 @@ use super::request_limits::RequestLimits;
 use super::sending::Sending;
 use super::transport::{Kind, Outgoing, Transport};
 use super::turn::Turn;
-use super::waiting::{self, LONGEST, Replies, Request, runtime_gone, unsent, wait};
+use super::waiting::{self, LONGEST, Request, runtime_gone, unsent, wait};
 use crate::error::{Error, ErrorKind};
 use crate::few::Few;
 use crate::runtime;
@@ -122,7 +122,8 @@ impl<T: Transport> AutoPipeline<T> {
     /// The same of one command.
     #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn start_one(self: Arc<Self>, command: Command, within: Duration) -> Sending {
-        let is_read = command.effect == Effect::Read && matches!(command.call, Call::Plain(_));
+        let is_plain = matches!(command.call, Call::Plain(_) | Call::Pair(_));
+        let is_read = command.effect == Effect::Read && is_plain;
         let within = within.min(LONGEST);
         let command = match T::Command::new(command) {
             Ok(command) => command,
@@ -207,7 +208,7 @@ impl<T: Transport> AutoPipeline<T> {
             (late, next)
         };
         for Deadline { within, turn, .. } in late {
-            turn.answer(Some(vec![Err(waiting::late(within))]));
+            turn.answer(Some(Few::from([Err(waiting::late(within))])));
         }
         next
     }
@@ -229,7 +230,7 @@ impl<T: Transport> AutoPipeline<T> {
             }
         }
         let mut replies = if lines.is_empty() {
-            Vec::new()
+            Replies::new()
         } else {
             self.request(lines, batch.within.min(LONGEST)).await
         };

@@ -6,10 +6,9 @@ pub(crate) mod passage;
 
 #[cfg(not(target_arch = "wasm32"))]
 use super::command::Command;
-use super::command::Reply;
 #[cfg(not(target_arch = "wasm32"))]
 use super::subscription::Listener;
-use super::{Batch, Sending, Store};
+use super::{Batch, Replies, Sending, Store};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::runtime::BoxFuture;
@@ -50,7 +49,7 @@ impl<S: Store> Store for Breaker<S> {
         self.store.place()
     }
 
-    fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>> {
+    fn send(&self, batch: Batch) -> BoxFuture<Replies> {
         Box::pin(self.start(batch))
     }
 

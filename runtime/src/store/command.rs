@@ -187,6 +187,8 @@ pub(crate) struct Command {
 pub(crate) enum Call {
     /// The name and its arguments.
     Plain(Vec<Bytes>),
+    /// `MGET` of two keys: of a value and its guard, as the read of every call is.
+    Pair([Bytes; 2]),
     Script {
         script: Script,
         keys: Vec<Bytes>,
@@ -201,7 +203,7 @@ impl Call {
     /// How many commands of the caller's it stands for.
     pub(crate) fn count(&self) -> usize {
         match self {
-            Self::Plain(_) | Self::Script { .. } => 1,
+            Self::Plain(_) | Self::Pair(_) | Self::Script { .. } => 1,
             Self::Transaction(commands) => commands.len(),
         }
     }
@@ -216,13 +218,25 @@ impl Command {
         }
     }
 
+    /// `MGET` of two keys.
+    pub(crate) fn pair(keys: [Bytes; 2]) -> Self {
+        Self {
+            call: Call::Pair(keys),
+            effect: Effect::Read,
+            purpose: Purpose::Value,
+        }
+    }
+
     /// The keys of an `MGET`, and nothing of any other command.
     pub(crate) fn mget(&self) -> Option<&[Bytes]> {
-        let Call::Plain(words) = &self.call else {
-            return None;
-        };
-        let (name, keys) = words.split_first()?;
-        (name == "MGET" && !keys.is_empty()).then_some(keys)
+        match &self.call {
+            Call::Pair(keys) => Some(keys),
+            Call::Plain(words) => {
+                let (name, keys) = words.split_first()?;
+                (name == "MGET" && !keys.is_empty()).then_some(keys)
+            }
+            Call::Script { .. } | Call::Transaction(_) => None,
+        }
     }
 
     /// It may be repeated only if nothing in it changes anything.

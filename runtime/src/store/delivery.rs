@@ -312,14 +312,15 @@ impl<T: Transport> Delivery<T> {
             let lines = request.lines.iter().enumerate();
             for (index, line) in lines.filter(|(_, line)| !line.is_settled()) {
                 let command = line.command();
+                let own = command.bytes();
                 let full = commands.len() >= self.limits.commands
-                    || bytes + command.bytes() > self.limits.bytes
+                    || bytes + own > self.limits.bytes
                     || self.apart == Apart::Commands
                     || command.is_alone();
                 if full && !places.is_empty() {
                     break 'full;
                 }
-                bytes += command.bytes();
+                bytes += own;
                 has_alone |= command.is_alone();
                 places.push((at, index));
                 commands.push(command);

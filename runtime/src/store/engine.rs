@@ -1,12 +1,11 @@
 //! What every engine is: something that sends batches.
 
-use super::batch::Batch;
+use super::batch::{Batch, Replies};
 #[cfg(all(
     any(feature = "upstash", feature = "redis"),
     not(target_arch = "wasm32")
 ))]
 use super::command::Command;
-use super::command::Reply;
 use super::sending::Sending;
 #[cfg(all(
     any(feature = "upstash", feature = "redis"),
@@ -29,7 +28,7 @@ use std::time::Duration;
 pub(crate) trait Store: Send + Sync + 'static {
     /// The commands of one batch stay together and in order. Dropping the future stops the waiting,
     /// never a request that others share.
-    fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>>;
+    fn send(&self, batch: Batch) -> BoxFuture<Replies>;
 
     /// The same, begun now, by whoever is about to poll it: what is under way belongs to the runtime of this moment.
     /// Where the engine has a shorter way, it takes no box.

@@ -13,7 +13,7 @@ mod take;
 mod value;
 
 use super::command::Call;
-use super::{Batch, Store};
+use super::{Batch, Replies, Store};
 use crate::clock::Clock;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::clock::Moment;
@@ -27,8 +27,8 @@ use crate::runtime::BoxFuture;
 use crate::stats::Meter;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::store::command::Purpose;
-use crate::store::command::Reply;
 use crate::sync;
+use bytes::Bytes;
 use bytestring::ByteString;
 use keyspace::Keyspace;
 use std::fmt;
@@ -51,7 +51,7 @@ impl Memory {
         }
     }
 
-    fn run(&self, batch: &Batch) -> Vec<Result<Reply, Error>> {
+    fn run(&self, batch: &Batch) -> Replies {
         let count = batch
             .commands
             .iter()
@@ -70,6 +70,10 @@ impl Memory {
                 keyspace.next_command(command.purpose);
                 let reply = match &command.call {
                     Call::Plain(args) => commands::run(&mut keyspace, args),
+                    Call::Pair([one, other]) => {
+                        let name = Bytes::from_static(b"MGET");
+                        commands::run(&mut keyspace, &[name, one.clone(), other.clone()])
+                    }
                     Call::Script { script, keys, args } => {
                         scripts::run(&mut keyspace, *script, keys, args)
                     }
@@ -84,7 +88,7 @@ impl Memory {
 }
 
 impl Store for Memory {
-    fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>> {
+    fn send(&self, batch: Batch) -> BoxFuture<Replies> {
         Box::pin(std::future::ready(self.run(&batch)))
     }
 

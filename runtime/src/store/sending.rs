@@ -5,9 +5,9 @@
     not(target_arch = "wasm32")
 ))]
 use super::alone::{Alone, gone};
+use super::batch::{Replies, all_failed};
 #[cfg(any(feature = "upstash", feature = "redis"))]
 use super::breaker::passage::Passage;
-use super::command::Reply;
 #[cfg(all(
     any(feature = "upstash", feature = "redis"),
     not(target_arch = "wasm32")
@@ -33,7 +33,7 @@ pub(crate) struct Sending {
 }
 
 enum Way {
-    Boxed(BoxFuture<Vec<Result<Reply, Error>>>),
+    Boxed(BoxFuture<Replies>),
     #[cfg(all(
         any(feature = "upstash", feature = "redis"),
         not(target_arch = "wasm32")
@@ -47,14 +47,14 @@ enum Way {
 }
 
 impl Sending {
-    pub(crate) fn boxed(replies: BoxFuture<Vec<Result<Reply, Error>>>) -> Self {
+    pub(crate) fn boxed(replies: BoxFuture<Replies>) -> Self {
         Self::by(Way::Boxed(replies))
     }
 
     /// The same error for each of so many commands.
     #[cfg(any(feature = "upstash", feature = "redis"))]
     pub(crate) fn failed(error: &Error, commands: usize) -> Self {
-        let replies = vec![Err(error.clone()); commands];
+        let replies = all_failed(error, commands);
         Self::boxed(Box::pin(std::future::ready(replies)))
     }
 
@@ -113,7 +113,7 @@ impl Drop for Queued {
 }
 
 impl Future for Sending {
-    type Output = Vec<Result<Reply, Error>>;
+    type Output = Replies;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let polled = match &mut self.way {

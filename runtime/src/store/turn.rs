@@ -1,15 +1,12 @@
 //! What the caller of a request and its delivery agree on.
 
-use super::command::Reply;
-use crate::error::Error;
+use super::batch::Replies;
 use crate::sync;
 use std::sync::Mutex;
 #[cfg(not(target_arch = "wasm32"))]
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, Waker};
-
-pub(crate) type Replies = Vec<Result<Reply, Error>>;
 
 /// A request as its caller and its delivery see it. Who was first, the delivery that sends or the caller that gives up,
 /// decides whether a caller may be told that nothing left.

@@ -1,10 +1,10 @@
 //! The caller's side of a request on its way.
 
+use super::batch::Replies;
 use super::command::{Effect, Reply};
 use super::line::Line;
 use super::repeat::after_sending;
 use super::transport::Outgoing;
-pub(crate) use super::turn::Replies;
 use super::turn::Turn;
 use crate::error::{Error, ErrorKind};
 use crate::few::Few;
@@ -63,7 +63,7 @@ impl<C: Outgoing> Request<C> {
     pub(crate) fn settle(&mut self, line: usize, outcome: Result<Reply, Error>) {
         if let [only] = &mut self.lines[..] {
             only.is_handed_over();
-            self.answer(vec![outcome]);
+            self.answer(Few::from([outcome]));
         } else if let Some(line) = self.lines.get_mut(line) {
             line.settle(outcome);
         }
@@ -74,7 +74,7 @@ impl<C: Outgoing> Request<C> {
         if self.is_answered || !self.lines.iter().all(Line::is_settled) {
             return;
         }
-        let mut replies = Vec::with_capacity(self.lines.len());
+        let mut replies = Few::with_capacity(self.lines.len());
         replies.extend(self.lines.iter_mut().filter_map(Line::outcome));
         self.answer(replies);
     }

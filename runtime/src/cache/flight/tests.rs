@@ -4,15 +4,13 @@
 
 use crate::client::Client;
 use crate::clock::Clock;
-use crate::error::Error;
 use crate::limit::{Deployment, LimitSettings};
 use crate::pond::Millpond;
-use crate::reply::Reply;
 use crate::runtime::BoxFuture;
 use crate::settings::Settings;
 use crate::stats::Registry;
 use crate::store::memory::Memory;
-use crate::store::{Batch, Store};
+use crate::store::{Batch, Replies, Store};
 use crate::ttl;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -50,7 +48,7 @@ struct Distant {
 }
 
 impl Store for Distant {
-    fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>> {
+    fn send(&self, batch: Batch) -> BoxFuture<Replies> {
         let (there, back) = {
             let mut random = self.random.lock().unwrap();
             (random.below(STORE / 2), random.below(STORE / 2))

@@ -6,7 +6,8 @@ use crate::error::{Error, ErrorKind};
 use crate::key::FullKey;
 use crate::reply;
 use crate::runtime;
-use crate::store::command::{Command, Reply};
+use crate::store::Replies;
+use crate::store::command::Command;
 use std::time::Duration;
 
 impl Client {
@@ -26,7 +27,7 @@ impl Client {
         mut commands: Vec<Command>,
         told: Vec<Command>,
         within: Duration,
-    ) -> (Vec<Result<Reply, Error>>, Result<(), Error>) {
+    ) -> (Replies, Result<(), Error>) {
         if told.is_empty() {
             return (self.send(commands, within).await, Ok(()));
         }
@@ -43,13 +44,13 @@ impl Client {
             self.send(commands, within).await
         };
         let mut replies = replies;
-        let answers = replies.split_off(own);
+        let answers = replies.drain(own..).collect();
         (replies, self.heard(answers))
     }
 
     /// Where the server refuses it for good, that is logged, and others believe what they keep for as long as `local`
     /// says.
-    fn heard(&self, answers: Vec<Result<Reply, Error>>) -> Result<(), Error> {
+    fn heard(&self, answers: Replies) -> Result<(), Error> {
         for answer in answers {
             match answer.and_then(|answer| reply::int(&answer)) {
                 Ok(_) => self.outages.succeeded(Step::Publication),

@@ -10,7 +10,7 @@ use crate::settings::Settings;
 use crate::stats::Registry;
 use crate::store::command::{Call, Command, Effect, Reply, Script};
 use crate::store::memory::Memory;
-use crate::store::{Batch, Store};
+use crate::store::{Batch, Replies, Store};
 use crate::sync;
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -88,7 +88,7 @@ impl Network {
 
     /// What a process sends: it runs and is answered, or one of the things that go wrong. None for a put that is
     /// slow: its caller may go away before there is an answer.
-    fn carry(&self, from: usize, commands: Vec<Command>) -> Option<Vec<Result<Reply, Error>>> {
+    fn carry(&self, from: usize, commands: Vec<Command>) -> Option<Replies> {
         if commands.iter().all(is_put) && self.lot(5) == 0 {
             if self.lot(3) == 0 {
                 for command in commands {
@@ -102,7 +102,7 @@ impl Network {
         Some(self.answers(from, commands))
     }
 
-    fn answers(&self, from: usize, commands: Vec<Command>) -> Vec<Result<Reply, Error>> {
+    fn answers(&self, from: usize, commands: Vec<Command>) -> Replies {
         let repeatable: Vec<_> = commands
             .iter()
             .filter(|it| it.effect != Effect::Once)
@@ -183,7 +183,7 @@ struct Line {
 }
 
 impl Store for Line {
-    fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>> {
+    fn send(&self, batch: Batch) -> BoxFuture<Replies> {
         match self.network.carry(self.process, batch.commands) {
             Some(answers) => Box::pin(std::future::ready(answers)),
             None => Box::pin(std::future::pending()),

@@ -5,12 +5,12 @@ use crate::error::Error;
 use crate::few::Few;
 use crate::runtime::{self, Since};
 use crate::store::alone::gone;
+use crate::store::batch::Replies;
 use crate::store::delivery::{Begun, Delivery, clean_reply, not_connected};
 use crate::store::line::Line;
 use crate::store::repeat::Patience;
 use crate::store::request_limits::RequestLimits;
 use crate::store::transport::{Encoded, Kind, Transport};
-use crate::store::turn::Replies;
 use crate::store::until::Until;
 use crate::store::waiting::{Request, late};
 use std::future::Future;
@@ -68,7 +68,7 @@ impl<T: Transport, H: Home<T>> Read<T, H> {
                             clean_reply(&**transport, &self.command, bytes, answers)
                     {
                         self.home.is_half_way(false);
-                        return vec![Ok(reply)];
+                        return Few::from([Ok(reply)]);
                     }
                     Begun::Exchanged {
                         connection,
@@ -88,7 +88,7 @@ impl<T: Transport, H: Home<T>> Read<T, H> {
             });
             match Box::pin(until.wait_for(replies)).await {
                 Some(replies) => replies.unwrap_or_else(|_| gone()),
-                None => vec![Err(late(within))],
+                None => Few::from([Err(late(within))]),
             }
         })
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::ManualClock;
 use crate::error::ErrorKind;
-use crate::store::command::{Command, Effect};
+use crate::store::command::{Command, Effect, Reply};
 use crate::store::respite;
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -16,10 +16,10 @@ type Answer = oneshot::Sender<Result<Reply, Error>>;
 struct Scripted(Arc<Mutex<VecDeque<Answer>>>);
 
 impl Store for Scripted {
-    fn send(&self, _: Batch) -> BoxFuture<Vec<Result<Reply, Error>>> {
+    fn send(&self, _: Batch) -> BoxFuture<Replies> {
         let (sender, receiver) = oneshot::channel();
         self.0.lock().unwrap().push_back(sender);
-        Box::pin(async move { vec![receiver.await.unwrap()] })
+        Box::pin(async move { Replies::from([receiver.await.unwrap()]) })
     }
 }
 
@@ -39,7 +39,7 @@ impl Bench {
         }
     }
 
-    fn call(&self) -> BoxFuture<Vec<Result<Reply, Error>>> {
+    fn call(&self) -> BoxFuture<Replies> {
         self.breaker.send(Batch {
             commands: vec![Command::new(Effect::Read, ["PING"])],
             within: Duration::from_secs(1),

@@ -6,7 +6,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::error::ErrorKind;
 use crate::hex::sha1_hex;
-use crate::store::command::{Command, Effect, Script};
+use crate::store::command::{Command, Effect, Reply, Script};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -28,7 +28,7 @@ impl RespCommand {
     pub(super) fn transaction(&self) -> Option<Pipeline> {
         match &self.command.call {
             Call::Transaction(commands) => Some(wire::transaction(commands)),
-            Call::Plain(_) | Call::Script { .. } => None,
+            Call::Plain(_) | Call::Pair(_) | Call::Script { .. } => None,
         }
     }
 }
@@ -37,7 +37,7 @@ impl Outgoing for RespCommand {
     fn new(command: Command) -> Result<Self, Error> {
         match &command.call {
             Call::Plain(words) => check(words)?,
-            Call::Script { .. } => {}
+            Call::Pair(_) | Call::Script { .. } => {}
             Call::Transaction(commands) => commands.iter().try_for_each(|words| check(words))?,
         }
         Ok(Self {
@@ -55,6 +55,7 @@ impl Outgoing for RespCommand {
         let words = |words: &[Bytes]| words.iter().map(|word| word.len() + 8).sum::<usize>();
         match &self.command.call {
             Call::Plain(args) => words(args),
+            Call::Pair([one, other]) => one.len() + other.len() + 28,
             Call::Script { keys, args, .. } => words(keys) + words(args) + 64,
             Call::Transaction(commands) => commands.iter().map(|args| words(args)).sum(),
         }

@@ -53,6 +53,14 @@ impl Frames {
         while let Some((&byte, rest)) = bytes.split_first() {
             bytes = rest;
             match self.state {
+                State::Start if byte == b'$' => match whole_text(rest) {
+                    Some((length, after)) => {
+                        self.add(ELEMENT.saturating_add(length))?;
+                        self.end();
+                        bytes = after;
+                    }
+                    None => self.begin(byte)?,
+                },
                 State::Start => self.begin(byte)?,
                 State::Line => {
                     self.add(1)?;
@@ -171,6 +179,30 @@ impl Frames {
         }
         Ok(())
     }
+}
+
+/// The length of a text that is here to its end, as nearly every one is, and what follows it. `bytes` are those behind the
+/// type byte.
+fn whole_text(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    if let Some(after) = bytes.strip_prefix(b"-1\r\n") {
+        return Some((0, after));
+    }
+    let mut length = 0_usize;
+    let mut digits = 0;
+    for byte in bytes {
+        match byte {
+            b'0'..=b'9' => {
+                length = length
+                    .checked_mul(10)?
+                    .checked_add(usize::from(byte - b'0'))?;
+                digits += 1;
+            }
+            _ => break,
+        }
+    }
+    let text = bytes.get(digits..)?.strip_prefix(b"\r\n")?;
+    let after = text.get(length..)?.strip_prefix(b"\r\n")?;
+    (digits > 0).then_some((u64::try_from(length).ok()?, after))
 }
 
 #[cfg(test)]

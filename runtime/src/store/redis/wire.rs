@@ -10,6 +10,7 @@ use redis::{Cmd, Pipeline, RedisError, ServerError, ToRedisArgs, Value};
 pub(crate) fn encode(command: &Command, in_full: bool) -> Cmd {
     let (script, keys, args) = match &command.call {
         Call::Plain(args) => return words(args.iter().map(AsRef::as_ref)),
+        Call::Pair(keys) => return mget(keys.iter()),
         Call::Script { script, keys, args } => (script, keys, args),
         // One of these is a pipeline, see `transaction`.
         Call::Transaction(_) => return Cmd::new(),

@@ -42,6 +42,14 @@ impl Outgoing for EncodedCommand {
                 write_command(&mut body, args)?;
                 Form::Plain(body)
             }
+            Call::Pair(keys) => {
+                let words = keys.iter().map(|key| key.len() + 3).sum::<usize>();
+                let mut body = Vec::with_capacity(words + 9);
+                body.extend_from_slice(b"[\"MGET\",");
+                write_texts(&mut body, keys)?;
+                body.push(b']');
+                Form::Plain(body)
+            }
             Call::Transaction(commands) if commands.iter().any(Vec::is_empty) => {
                 return Err(Error::new(ErrorKind::InvalidValue, "an empty command"));
             }

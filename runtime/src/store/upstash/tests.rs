@@ -41,7 +41,7 @@ fn send(
     store: &Upstash,
     within: Duration,
     commands: impl IntoIterator<Item = Command>,
-) -> BoxFuture<Vec<Result<Reply, Error>>> {
+) -> BoxFuture<Replies> {
     store.send(Batch {
         commands: commands.into_iter().collect(),
         within,

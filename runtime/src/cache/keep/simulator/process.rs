@@ -19,9 +19,9 @@ use crate::pond::Millpond;
 use crate::runtime::{BoxFuture, First, first};
 use crate::settings::Settings;
 use crate::stats::Registry;
-use crate::store::command::{Effect, Reply};
+use crate::store::command::Effect;
 use crate::store::subscription::{Heard, Listener};
-use crate::store::{Batch, Store};
+use crate::store::{Batch, Replies, Store};
 use crate::value::plain_form;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -124,7 +124,7 @@ impl Around {
 }
 
 impl Store for Arc<Around> {
-    fn send(&self, batch: Batch) -> BoxFuture<Vec<Result<Reply, Error>>> {
+    fn send(&self, batch: Batch) -> BoxFuture<Replies> {
         if batch.commands.iter().any(|it| it.effect == Effect::Read) {
             self.read.store(self.history.tick(), Ordering::SeqCst);
         }

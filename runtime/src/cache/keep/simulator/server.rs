@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind};
 use crate::store::command::{Call, Command, Effect, Reply};
 use crate::store::memory::Memory;
 use crate::store::subscription::Heard;
-use crate::store::{Batch, Store as _};
+use crate::store::{Batch, Replies, Store as _};
 use crate::sync;
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -15,8 +15,6 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-
-type Replies = Vec<Result<Reply, Error>>;
 
 /// Commands that were sent together, of which the server has run some.
 struct Request {
@@ -99,7 +97,7 @@ impl Server {
         sync::lock(&self.under_way).requests.push(Request {
             commands,
             effects,
-            replies: Vec::new(),
+            replies: Replies::new(),
             is_reordered,
             is_slow: false,
             answer: Some(answer),

@@ -43,13 +43,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
+#[cfg(not(target_arch = "wasm32"))]
+use timers::{Timer, timer};
 #[cfg(all(
     any(feature = "upstash", feature = "redis"),
     not(target_arch = "wasm32")
 ))]
-pub(crate) use timers::spawn_with_timers;
-#[cfg(not(target_arch = "wasm32"))]
-use timers::{Timer, timer};
+pub(crate) use timers::{can_spawn_with_timers, spawn_with_timers};
 
 /// Waits for the future, but no longer than this. What is ready at once needs no timer.
 pub(crate) fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {

@@ -20,6 +20,11 @@ mod boxes;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod breaker;
 pub(crate) mod command;
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+mod deadlines;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod delivery;
 mod engine;

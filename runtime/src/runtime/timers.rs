@@ -20,14 +20,18 @@ pub(crate) fn timer(duration: Duration) -> Option<Timer> {
     Some(tokio::time::sleep(duration))
 }
 
-/// Runs a task that waits for times by the same timers. Whether somebody runs it.
+/// Whether [`spawn_with_timers`] has a thread that runs it, and the clock of the current runtime is that of this thread.
 #[cfg(any(feature = "upstash", feature = "redis"))]
-pub(crate) fn spawn_with_timers(task: impl Future<Output = ()> + Send + 'static) -> bool {
-    if clock_is_held() {
-        return super::spawn(task);
+pub(crate) fn can_spawn_with_timers() -> bool {
+    !clock_is_held() && thread().is_some()
+}
+
+/// Runs a task that does little but wait for times.
+#[cfg(any(feature = "upstash", feature = "redis"))]
+pub(crate) fn spawn_with_timers(task: impl Future<Output = ()> + Send + 'static) {
+    if let Some(thread) = thread() {
+        thread.spawn(task);
     }
-    let thread = thread();
-    thread.map(|thread| thread.spawn(task)).is_some()
 }
 
 /// Whether a test holds Tokio's clock. It goes on when the timers of that runtime are waited for, so they

@@ -5,8 +5,6 @@
 
 #[cfg_attr(target_arch = "wasm32", path = "auto_pipeline/unattended.rs")]
 mod attended;
-#[cfg(not(target_arch = "wasm32"))]
-mod deadlines;
 mod queue;
 #[cfg(not(target_arch = "wasm32"))]
 mod read;
@@ -19,6 +17,8 @@ use super::boxes::{Boxes, Delivering, to_its_end};
 use super::command::Effect;
 #[cfg(not(target_arch = "wasm32"))]
 use super::command::{Call, Command};
+#[cfg(not(target_arch = "wasm32"))]
+use super::deadlines::Deadlines;
 use super::delivery::Delivery;
 use super::line::Line;
 use super::per_runtime::Local;
@@ -27,16 +27,14 @@ use super::request_limits::RequestLimits;
 use super::sending::Sending;
 use super::transport::{Kind, Outgoing, Transport};
 use super::turn::Turn;
-use super::waiting::{self, LONGEST, Request, runtime_gone, unsent, wait};
+use super::waiting::{LONGEST, Request, runtime_gone, unsent, wait};
 use crate::error::{Error, ErrorKind};
 use crate::few::Few;
 use crate::runtime;
 #[cfg(not(target_arch = "wasm32"))]
-use crate::runtime::{Instant, Since};
+use crate::runtime::Since;
 use crate::sync;
 use attended::Attended;
-#[cfg(not(target_arch = "wasm32"))]
-use deadlines::{Deadline, Deadlines};
 use queue::{BatchQueue, Departure};
 #[cfg(not(target_arch = "wasm32"))]
 use read::{Home, Read};
@@ -54,6 +52,9 @@ pub(crate) struct AutoPipeline<T: Transport> {
     limits: RequestLimits,
     patience: Patience,
     state: Mutex<State<T::Command>>,
+    /// Of reads.
+    #[cfg(not(target_arch = "wasm32"))]
+    deadlines: Arc<Deadlines>,
     #[cfg(not(target_arch = "wasm32"))]
     boxes: Arc<Boxes<UnderWay<T>>>,
     #[cfg(not(target_arch = "wasm32"))]
@@ -66,8 +67,6 @@ struct State<C> {
     /// without timers.
     #[cfg(not(target_arch = "wasm32"))]
     proven: bool,
-    #[cfg(not(target_arch = "wasm32"))]
-    deadlines: Deadlines,
     reads: BatchQueue<C>,
     writes: BatchQueue<C>,
 }
@@ -95,11 +94,11 @@ impl<T: Transport> AutoPipeline<T> {
                 ended: false,
                 #[cfg(not(target_arch = "wasm32"))]
                 proven: false,
-                #[cfg(not(target_arch = "wasm32"))]
-                deadlines: Deadlines::default(),
                 reads: BatchQueue::new(Kind::Reads, limits),
                 writes: BatchQueue::new(Kind::Writes, limits),
             }),
+            #[cfg(not(target_arch = "wasm32"))]
+            deadlines: Arc::default(),
             #[cfg(not(target_arch = "wasm32"))]
             boxes: Arc::new(Boxes::new()),
             #[cfg(not(target_arch = "wasm32"))]
@@ -130,7 +129,8 @@ impl<T: Transport> AutoPipeline<T> {
             Err(error) => return Sending::failed(&error, 1),
         };
         if !is_read {
-            return self.start_apart(command, within);
+            let request = Request::new(Few::from([Line::new(command)]), within);
+            return Sending::boxed(Box::pin(self.request(request)));
         }
         let mut state = self.lock();
         let may_begin = !state.ended && state.proven && self.transport.is_connected();
@@ -145,72 +145,23 @@ impl<T: Transport> AutoPipeline<T> {
         }
         let asked = Since::now();
         let at = asked.instant + within;
-        if state.ended || !state.reads.is_joined() || !state.deadlines.admits(at) {
-            drop(state);
-            return self.start_apart(command, within);
-        }
         let request = Request::asked(Few::from([Line::new(command)]), asked, within);
-        if let Err(error) = self.check_room(&state, &request) {
+        let turn = Arc::clone(request.turn());
+        let is_joined = !state.ended && state.reads.is_joined();
+        if !is_joined || !self.deadlines.answer_at(at, &turn, within) {
+            drop(state);
+            return Sending::boxed(Box::pin(self.request(request)));
+        }
+        if let Err(error) = self.check_room(&mut state, &request) {
             return Sending::failed(&error, 1);
         }
-        let turn = Arc::clone(request.turn());
         state.reads.push(request);
-        let begins = state.deadlines.push(Deadline {
-            at,
-            within,
-            turn: Arc::clone(&turn),
-        });
         let is_awaited = state.reads.is_boarding();
         drop(state);
         if !is_awaited {
             self.dispatch(Kind::Reads);
         }
-        if begins {
-            self.keep_deadlines();
-        }
         Sending::queued(turn)
-    }
-
-    /// The same, by a request that has a timer of its own.
-    #[cfg(not(target_arch = "wasm32"))]
-    fn start_apart(self: Arc<Self>, command: T::Command, within: Duration) -> Sending {
-        let lines = Few::from([Line::new(command)]);
-        Sending::boxed(Box::pin(self.request(lines, within)))
-    }
-
-    /// Tells callers who wait in the queue that they are late.
-    #[cfg(not(target_arch = "wasm32"))]
-    fn keep_deadlines(self: &Arc<Self>) {
-        let pipeline = Arc::downgrade(self);
-        let is_kept = runtime::spawn_with_timers(async move {
-            while let Some(pipeline) = pipeline.upgrade() {
-                let Some(next) = pipeline.refuse_late() else {
-                    return;
-                };
-                drop(pipeline);
-                runtime::sleep_until(next).await;
-            }
-        });
-        if !is_kept {
-            self.lock().deadlines.is_left();
-        }
-    }
-
-    /// The next time when a caller in the queue is late.
-    #[cfg(not(target_arch = "wasm32"))]
-    fn refuse_late(&self) -> Option<Instant> {
-        let (late, next) = {
-            let mut state = self.lock();
-            let (late, next) = state.deadlines.due(runtime::now());
-            if late.iter().filter(|late| late.turn.withdraw()).count() > 0 {
-                state.reads.remove_withdrawn();
-            }
-            (late, next)
-        };
-        for Deadline { within, turn, .. } in late {
-            turn.answer(Some(Few::from([Err(waiting::late(within))])));
-        }
-        next
     }
 
     #[cfg(target_arch = "wasm32")]
@@ -232,7 +183,8 @@ impl<T: Transport> AutoPipeline<T> {
         let mut replies = if lines.is_empty() {
             Replies::new()
         } else {
-            self.request(lines, batch.within.min(LONGEST)).await
+            let request = Request::new(lines, batch.within.min(LONGEST));
+            self.request(request).await
         };
         // In rising order, so each lands where its command stood.
         for (at, error) in refused {
@@ -241,19 +193,15 @@ impl<T: Transport> AutoPipeline<T> {
         replies
     }
 
-    /// Makes a request of these commands, and then waits for the answers.
-    fn request(
-        self: Arc<Self>,
-        lines: Few<Line<T::Command>>,
-        within: Duration,
-    ) -> impl Future<Output = Replies> {
-        let effects: Few<Effect> = lines.iter().map(Line::effect).collect();
+    /// Makes this request, and then waits for the answers.
+    fn request(self: Arc<Self>, request: Request<T::Command>) -> impl Future<Output = Replies> {
+        let within = request.within;
+        let effects: Few<Effect> = request.lines.iter().map(Line::effect).collect();
         let kind = if effects.iter().all(|effect| *effect == Effect::Read) {
             Kind::Reads
         } else {
             Kind::Writes
         };
-        let request = Request::new(lines, within);
         let turn = Arc::clone(request.turn());
         let answers = self.enqueue(kind, request).map(|attended| Answers {
             attended,
@@ -286,7 +234,7 @@ impl<T: Transport> AutoPipeline<T> {
             if state.ended {
                 return Err(runtime_gone());
             }
-            self.check_room(&state, &request)?;
+            self.check_room(&mut state, &request)?;
             state.queue(kind).push(request);
             #[cfg(not(target_arch = "wasm32"))]
             if let Some(attended) = self.attend(&mut state, kind) {
@@ -300,10 +248,15 @@ impl<T: Transport> AutoPipeline<T> {
     /// Whether this may wait, too.
     fn check_room(
         &self,
-        state: &State<T::Command>,
+        state: &mut State<T::Command>,
         request: &Request<T::Command>,
     ) -> Result<(), Error> {
-        let bytes = state.bytes();
+        let mut bytes = state.bytes();
+        #[cfg(not(target_arch = "wasm32"))]
+        if bytes.saturating_add(request.bytes()) > self.limits.backlog {
+            state.reads.remove_withdrawn();
+            bytes = state.bytes();
+        }
         // A request alone may be larger: the limit of a value has measured it.
         if bytes > 0 && bytes.saturating_add(request.bytes()) > self.limits.backlog {
             return Err(overloaded(&self.transport.host(), bytes));
@@ -467,6 +420,11 @@ impl<T: Transport> UnderWay<T> {
         } = &*self.pipeline;
         let transport = Arc::clone(transport);
         let delivery = Delivery::new(transport, *limits, *patience, self.kind, requests);
+        #[cfg(not(target_arch = "wasm32"))]
+        let delivery = match self.kind {
+            Kind::Reads => delivery.among(&self.pipeline.deadlines),
+            Kind::Writes => delivery,
+        };
         self.delivery = Some(delivery);
     }
 
@@ -557,6 +515,10 @@ impl<T: Transport> Home<T> for Place<T> {
 
     fn patience(&self) -> Patience {
         self.pipeline.patience
+    }
+
+    fn deadlines(&self) -> &Arc<Deadlines> {
+        &self.pipeline.deadlines
     }
 
     fn refuse_waiting(&self, error: &Error) {

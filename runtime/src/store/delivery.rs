@@ -6,6 +6,8 @@ mod apart;
 mod merged;
 
 use super::command::{Effect, Reply};
+#[cfg(not(target_arch = "wasm32"))]
+use super::deadlines::Deadlines;
 use super::line::{Line, Note, Place};
 use super::merging::Merging;
 use super::repeat::{Failure, Patience, Stage, Tries};
@@ -38,6 +40,9 @@ pub(crate) struct Delivery<T: Transport> {
     requests: Few<Request<T::Command>>,
     /// The caller who may keep the time, where there is only one.
     keeper: Option<Arc<Turn>>,
+    /// Where the time is kept together with that of others.
+    #[cfg(not(target_arch = "wasm32"))]
+    deadlines: Option<Arc<Deadlines>>,
     tries: Tries,
     apart: Apart,
     /// Exchanges that a wrong node answered.
@@ -119,12 +124,30 @@ impl<T: Transport> Delivery<T> {
                 _ => None,
             },
             requests,
+            #[cfg(not(target_arch = "wasm32"))]
+            deadlines: None,
             tries: Tries::new(patience, asked, within),
             apart: Apart::Nothing,
             strays: 0,
             has_reopened: false,
             respite: None,
         }
+    }
+
+    /// The same, with its time kept together with that of others.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn among(self, deadlines: &Arc<Deadlines>) -> Self {
+        Self {
+            deadlines: Some(Arc::clone(deadlines)),
+            ..self
+        }
+    }
+
+    fn until(&self, linger: Duration) -> Until {
+        let until = Until::new(self.tries.until() + linger, self.keeper.clone());
+        #[cfg(not(target_arch = "wasm32"))]
+        let until = until.among(self.deadlines.as_ref());
+        until
     }
 
     /// Delivers until everything is settled. An error if the server asked to be left alone: then nothing
@@ -210,7 +233,8 @@ impl<T: Transport> Delivery<T> {
         }
         let transport = Arc::clone(&self.transport);
         // Until here callers can still withdraw: nothing of theirs has left.
-        let connection = Until::new(self.tries.until(), self.keeper.clone())
+        let connection = self
+            .until(Duration::ZERO)
             .wait_for(transport.connect(once))
             .await
             .unwrap_or_else(|| Err(not_connected()));
@@ -223,7 +247,7 @@ impl<T: Transport> Delivery<T> {
             Kind::Reads => Duration::ZERO,
             Kind::Writes => LINGER,
         };
-        let until = Until::new(self.tries.until() + linger, self.keeper.clone());
+        let until = self.until(linger);
         let result = transport
             .exchange(&connection, self.kind, body, until)
             .await;

@@ -1,5 +1,7 @@
 //! Until when something may take, and who keeps the time.
 
+#[cfg(not(target_arch = "wasm32"))]
+use super::deadlines::{Deadline, Deadlines};
 use super::turn::Turn;
 use crate::runtime::Instant;
 #[cfg(not(target_arch = "wasm32"))]
@@ -26,6 +28,9 @@ pub(crate) struct Until {
         expect(dead_code, reason = "each delivery is a task there")
     )]
     keeper: Option<Arc<Turn>>,
+    /// Where one task keeps the time for many.
+    #[cfg(not(target_arch = "wasm32"))]
+    deadlines: Option<Arc<Deadlines>>,
     /// Whether a caller waits for just that, and for no longer.
     #[cfg(feature = "upstash")]
     is_final: bool,
@@ -36,6 +41,8 @@ impl Until {
         Self {
             instant,
             keeper,
+            #[cfg(not(target_arch = "wasm32"))]
+            deadlines: None,
             #[cfg(feature = "upstash")]
             is_final: false,
         }
@@ -48,6 +55,15 @@ impl Until {
             #[cfg(feature = "upstash")]
             is_final: true,
             ..Self::new(instant, None)
+        }
+    }
+
+    /// The same, kept together with others.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn among(self, deadlines: Option<&Arc<Deadlines>>) -> Self {
+        Self {
+            deadlines: deadlines.map(Arc::clone),
+            ..self
         }
     }
 
@@ -74,7 +90,7 @@ impl Until {
         Wait {
             until: self,
             future,
-            timer: None,
+            timer: Timer::None,
         }
     }
 }
@@ -87,7 +103,17 @@ pin_project! {
         #[pin]
         future: F,
         #[pin]
-        timer: Option<Sleep>,
+        timer: Timer,
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+pin_project! {
+    #[project = TimerProjection]
+    enum Timer {
+        None,
+        Shared { deadline: Deadline },
+        Own { #[pin] sleep: Sleep },
     }
 }
 
@@ -101,17 +127,27 @@ impl<F: Future> Future for Wait<F> {
             return Poll::Ready(Some(output));
         }
         let Until {
-            instant, keeper, ..
+            instant,
+            keeper,
+            deadlines,
+            ..
         } = this.until;
         if keeper.as_ref().is_some_and(|turn| turn.keeps_time()) {
             return Poll::Pending;
         }
-        if this.timer.is_none() {
-            this.timer.set(Some(sleep_until(*instant)));
+        if matches!(*this.timer, Timer::None) {
+            let shared = deadlines.as_ref().and_then(|it| it.begin(*instant));
+            this.timer.set(match shared {
+                Some(deadline) => Timer::Shared { deadline },
+                None => Timer::Own {
+                    sleep: sleep_until(*instant),
+                },
+            });
         }
-        match this.timer.as_pin_mut() {
-            Some(timer) => timer.poll(cx).map(|()| None),
-            None => Poll::Pending,
+        match this.timer.project() {
+            TimerProjection::Shared { deadline } => deadline.poll(cx).map(|()| None),
+            TimerProjection::Own { sleep } => sleep.poll(cx).map(|()| None),
+            TimerProjection::None => Poll::Pending,
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::few::Few;
 use crate::runtime::{self, Since};
 use crate::store::alone::gone;
 use crate::store::batch::Replies;
+use crate::store::deadlines::Deadlines;
 use crate::store::delivery::{Begun, Delivery, clean_reply, not_connected};
 use crate::store::line::Line;
 use crate::store::repeat::Patience;
@@ -34,6 +35,8 @@ pub(super) trait Home<T>: Send + 'static {
 
     fn patience(&self) -> Patience;
 
+    fn deadlines(&self) -> &Arc<Deadlines>;
+
     /// The server asked to be left alone.
     fn refuse_waiting(&self, error: &Error);
 
@@ -55,7 +58,8 @@ impl<T: Transport, H: Home<T>> Read<T, H> {
         runtime::unconstrained(async move {
             self.home.is_half_way(true);
             let transport = self.home.transport();
-            let until = Until::of_caller(self.asked.instant + self.within);
+            let until = Until::of_caller(self.asked.instant + self.within)
+                .among(Some(self.home.deadlines()));
             let connected = until.clone().wait_for(transport.connect(false)).await;
             let begun = match connected {
                 Some(Ok(connection)) => {

@@ -1,0 +1,210 @@
+//! Until when reads are waited for, looked at by one task for all of them. A timer of the runtime for each would cost a call
+//! of the system: it wakes the thread that sleeps until a later one, be that the thread that asks.
+
+use super::batch::Replies;
+use super::turn::Turn;
+use super::waiting::late;
+use crate::runtime::{self, Instant};
+use crate::sync;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// What may be late by so much, as a timer of Tokio may.
+const TOLERANCE: Duration = Duration::from_millis(1);
+
+/// Memory for more of them is given back once there are none.
+const MOST_SPARE: usize = 4_096;
+
+/// The deadlines of one runtime, whose task belongs to none: it also tells who waits on a runtime that is stuck.
+#[derive(Default)]
+pub(crate) struct Deadlines(Mutex<Queue>);
+
+#[derive(Default)]
+struct Queue {
+    /// In order.
+    entries: VecDeque<Entry>,
+    /// The number of the first of them. What has a smaller one is late, or over.
+    first: u64,
+    /// When the task looks next; nothing without one.
+    looks_at: Option<Instant>,
+}
+
+struct Entry {
+    at: Instant,
+    waits: Waits,
+}
+
+enum Waits {
+    /// It is over.
+    Nobody,
+    /// A caller whose request others deliver, for so long.
+    Caller(Arc<Turn>, Duration),
+    /// Who polls an exchange, which is woken then.
+    Poll(Option<Waker>),
+}
+
+/// One of them, until it is dropped.
+pub(crate) struct Deadline {
+    deadlines: Arc<Deadlines>,
+    number: u64,
+}
+
+impl Deadlines {
+    /// A deadline that whoever polls is woken at. None where a timer has to do it: for one that is earlier than others, and
+    /// where a test holds the clock.
+    pub(crate) fn begin(self: &Arc<Self>, at: Instant) -> Option<Deadline> {
+        let number = self.push(at, || Waits::Poll(None))?;
+        Some(Deadline {
+            deadlines: Arc::clone(self),
+            number,
+        })
+    }
+
+    /// One at which a caller is answered that it is late. Whether it is taken: see [`Self::begin`].
+    pub(crate) fn answer_at(
+        self: &Arc<Self>,
+        at: Instant,
+        turn: &Arc<Turn>,
+        within: Duration,
+    ) -> bool {
+        let waits = || Waits::Caller(Arc::clone(turn), within);
+        self.push(at, waits).is_some()
+    }
+
+    fn push(self: &Arc<Self>, at: Instant, waits: impl FnOnce() -> Waits) -> Option<u64> {
+        let mut queue = self.lock();
+        queue.forget();
+        let last = queue.entries.back().map(|last| last.at);
+        let earliest = last.max(queue.looks_at).unwrap_or(at);
+        if at + TOLERANCE < earliest {
+            return None;
+        }
+        let at = at.max(earliest);
+        let begins = queue.looks_at.is_none();
+        if begins && !runtime::can_spawn_with_timers() {
+            return None;
+        }
+        queue.looks_at.get_or_insert(at);
+        let number = queue.first + queue.entries.len() as u64;
+        let waits = waits();
+        queue.entries.push_back(Entry { at, waits });
+        drop(queue);
+        if begins {
+            let deadlines = Arc::downgrade(self);
+            runtime::spawn_with_timers(async move {
+                while let Some(this) = deadlines.upgrade() {
+                    let Some(next) = this.tell(runtime::now()) else {
+                        return;
+                    };
+                    drop(this);
+                    runtime::sleep_until(next).await;
+                }
+            });
+        }
+        Some(number)
+    }
+
+    /// Tells those who are late; the time of the next, if there is one. Without one the task ends.
+    fn tell(&self, now: Instant) -> Option<Instant> {
+        let mut all = Vec::new();
+        let next = {
+            let mut queue = self.lock();
+            loop {
+                queue.forget();
+                let next = queue.entries.front().map(|first| first.at);
+                if next.is_none_or(|next| next > now) {
+                    queue.looks_at = next;
+                    break next;
+                }
+                let first = queue.pop_front();
+                all.extend(first.map(|entry| entry.waits));
+            }
+        };
+        // Only now: what is woken may come back here.
+        for waits in all {
+            match waits {
+                Waits::Caller(turn, within) => {
+                    turn.withdraw();
+                    turn.answer(Some(Replies::from([Err(late(within))])));
+                }
+                Waits::Poll(Some(waker)) => waker.wake(),
+                Waits::Poll(None) | Waits::Nobody => {}
+            }
+        }
+        next
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        sync::lock(&self.0)
+    }
+}
+
+impl Queue {
+    /// Takes out what is over, at both ends.
+    fn forget(&mut self) {
+        while self.entries.front().is_some_and(Entry::is_over) {
+            self.pop_front();
+        }
+        while self.entries.back().is_some_and(Entry::is_over) {
+            self.entries.pop_back();
+        }
+        if self.entries.is_empty() && self.entries.capacity() > MOST_SPARE {
+            self.entries = VecDeque::new();
+        }
+    }
+
+    fn pop_front(&mut self) -> Option<Entry> {
+        let first = self.entries.pop_front();
+        self.first += u64::from(first.is_some());
+        first
+    }
+
+    fn entry(&mut self, number: u64) -> Option<&mut Entry> {
+        let at = number.checked_sub(self.first)?;
+        self.entries.get_mut(usize::try_from(at).ok()?)
+    }
+}
+
+impl Entry {
+    fn is_over(&self) -> bool {
+        match &self.waits {
+            Waits::Nobody => true,
+            Waits::Caller(turn, _) => !turn.is_awaited(),
+            Waits::Poll(_) => false,
+        }
+    }
+}
+
+impl Deadline {
+    /// Whether it is over, and else wakes this then.
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut queue = self.deadlines.lock();
+        let Some(entry) = queue.entry(self.number) else {
+            return Poll::Ready(());
+        };
+        let before = match &mut entry.waits {
+            Waits::Poll(Some(waker)) if waker.will_wake(cx.waker()) => None,
+            Waits::Poll(waker) => waker.replace(cx.waker().clone()),
+            Waits::Nobody | Waits::Caller(..) => None,
+        };
+        drop(queue);
+        // Only now: it may own a task, whose futures may come back here when they are dropped.
+        drop(before);
+        Poll::Pending
+    }
+}
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        let before = {
+            let mut queue = self.deadlines.lock();
+            let entry = queue.entry(self.number);
+            let before = entry.map(|entry| std::mem::replace(&mut entry.waits, Waits::Nobody));
+            queue.forget();
+            before
+        };
+        drop(before);
+    }
+}

@@ -338,6 +338,12 @@ impl<T: Transport> AutoPipeline<T> {
         (state.reads.attended(), state.writes.attended())
     }
 
+    /// What waits or is under way.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.lock().bytes()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<T::Command>> {
         sync::lock(&self.state)
     }

@@ -171,7 +171,8 @@ impl Entry {
     fn is_over(&self) -> bool {
         match &self.waits {
             Waits::Nobody => true,
-            Waits::Caller(turn, _) => !turn.is_awaited(),
+            // Neither its caller nor its delivery has it any more.
+            Waits::Caller(turn, _) => Arc::strong_count(turn) == 1,
             Waits::Poll(_) => false,
         }
     }
@@ -206,5 +207,114 @@ impl Drop for Deadline {
             before
         };
         drop(before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use std::future::poll_fn;
+    use tokio::time::timeout;
+
+    const LONG: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(20);
+
+    async fn over(deadline: &Deadline) {
+        let over = poll_fn(|cx| deadline.poll(cx));
+        timeout(LONG, over).await.expect("it is over in time");
+    }
+
+    async fn answered(turn: &Turn) -> Replies {
+        let answers = poll_fn(|cx| turn.poll_answers(cx));
+        let answers = timeout(LONG, answers).await.expect("an answer in time");
+        answers.expect("an answer")
+    }
+
+    fn count(deadlines: &Deadlines) -> usize {
+        deadlines.lock().entries.len()
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_told_in_order() {
+        let deadlines = Arc::new(Deadlines::default());
+        let now = runtime::now();
+        let first = deadlines.begin(now + SHORT).unwrap();
+        let turn = Arc::new(Turn::default());
+        assert!(deadlines.answer_at(now + 2 * SHORT, &turn, 2 * SHORT));
+        let last = deadlines.begin(now + 3 * SHORT).unwrap();
+        over(&first).await;
+        assert!(runtime::now() >= now + SHORT);
+        let error = answered(&turn).await.remove(0).unwrap_err();
+        assert!(runtime::now() >= now + 2 * SHORT);
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert!(
+            error.to_string().contains("no answer within 40ms"),
+            "{error}"
+        );
+        assert!(turn.is_withdrawn());
+        over(&last).await;
+        assert!(runtime::now() >= now + 3 * SHORT);
+        drop((first, last));
+        assert_eq!(count(&deadlines), 0);
+        // The task is gone, and another begins.
+        over(&deadlines.begin(runtime::now() + SHORT).unwrap()).await;
+    }
+
+    #[tokio::test]
+    async fn one_that_would_be_told_too_late_is_not_taken() {
+        let deadlines = Arc::new(Deadlines::default());
+        let now = runtime::now();
+        let first = deadlines.begin(now + LONG).unwrap();
+        assert!(deadlines.begin(now + SHORT).is_none());
+        assert!(!deadlines.answer_at(now + SHORT, &Arc::default(), SHORT));
+        // Its task still sleeps.
+        drop(first);
+        assert!(deadlines.begin(now + SHORT).is_none());
+        let later = deadlines.begin(now + LONG + SHORT).unwrap();
+        assert!(deadlines.begin(now + LONG).is_none());
+        // As exact as a timer.
+        let about = now + LONG + SHORT - TOLERANCE / 2;
+        assert!(deadlines.begin(about).is_some());
+        drop(later);
+    }
+
+    #[tokio::test]
+    async fn what_is_over_takes_no_room() {
+        let deadlines = Arc::new(Deadlines::default());
+        for _ in 0..10_000 {
+            let at = runtime::now() + LONG;
+            let polled = deadlines.begin(at).unwrap();
+            let turn = Arc::new(Turn::default());
+            assert!(deadlines.answer_at(at, &turn, LONG));
+            drop((turn, polled));
+            assert!(count(&deadlines) <= 1);
+        }
+        let held = deadlines.begin(runtime::now() + LONG).unwrap();
+        let many: Vec<_> = (0..10_000)
+            .map(|_| deadlines.begin(runtime::now() + LONG).unwrap())
+            .collect();
+        drop(many);
+        assert_eq!(count(&deadlines), 1);
+        drop(held);
+        assert_eq!(count(&deadlines), 0);
+        assert!(deadlines.lock().entries.capacity() <= MOST_SPARE);
+    }
+
+    #[tokio::test]
+    async fn the_number_of_one_that_is_over_serves_another() {
+        let deadlines = Arc::new(Deadlines::default());
+        let late = deadlines.begin(runtime::now()).unwrap();
+        over(&late).await;
+        let next = deadlines.begin(runtime::now() + SHORT).unwrap();
+        drop(late);
+        assert_eq!(count(&deadlines), 1, "it is not that of who was late");
+        over(&next).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_a_test_holds_is_kept_by_its_own_timers() {
+        let deadlines = Arc::new(Deadlines::default());
+        assert!(deadlines.begin(runtime::now() + LONG).is_none());
     }
 }

@@ -121,12 +121,6 @@ impl Turn {
         drop(left);
     }
 
-    /// Whether a caller waits for answers that are to come.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) fn is_awaited(&self) -> bool {
-        matches!(*sync::lock(&self.answers), Answers::Awaited(_))
-    }
-
     /// Whether nobody waits for the answers that are to come.
     pub(crate) fn is_abandoned(&self) -> bool {
         matches!(*sync::lock(&self.answers), Answers::Over)

@@ -1,5 +1,6 @@
 mod attended;
 mod server;
+mod together;
 
 use super::*;
 use crate::store::command::{Command, Effect, Reply, Script};

@@ -3,6 +3,7 @@
 //! A runtime that was built without `enable_time` cannot be told from others: Tokio panics, which ends a
 //! program with `panic = "abort"`. So the timers are those of a thread of our own, started at first use.
 
+#[cfg(any(feature = "upstash", feature = "redis"))]
 use std::future::Future;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -20,18 +21,19 @@ pub(crate) fn timer(duration: Duration) -> Option<Timer> {
     Some(tokio::time::sleep(duration))
 }
 
-/// Whether [`spawn_with_timers`] has a thread that runs it, and the clock of the current runtime is that of this thread.
+/// Whether the clock of the current runtime is that of the machine, and not one that a test has held for longer than a ms.
 #[cfg(any(feature = "upstash", feature = "redis"))]
-pub(crate) fn can_spawn_with_timers() -> bool {
-    !clock_is_held() && thread().is_some()
+pub(crate) fn clock_is_real() -> bool {
+    let now = tokio::time::Instant::now().into_std();
+    let behind = Instant::now().checked_duration_since(now);
+    behind.is_some_and(|behind| behind < Duration::from_millis(1))
 }
 
-/// Runs a task that does little but wait for times.
+/// Runs a task that does little but wait for times. Whether somebody runs it, by the clock that the current runtime goes by.
 #[cfg(any(feature = "upstash", feature = "redis"))]
-pub(crate) fn spawn_with_timers(task: impl Future<Output = ()> + Send + 'static) {
-    if let Some(thread) = thread() {
-        thread.spawn(task);
-    }
+pub(crate) fn spawn_with_timers(task: impl Future<Output = ()> + Send + 'static) -> bool {
+    let thread = if clock_is_held() { None } else { thread() };
+    thread.map(|thread| thread.spawn(task)).is_some()
 }
 
 /// Whether a test holds Tokio's clock. It goes on when the timers of that runtime are waited for, so they

@@ -130,7 +130,7 @@ impl<T: Transport> AutoPipeline<T> {
         };
         if !is_read {
             let request = Request::new(Few::from([Line::new(command)]), within);
-            return Sending::boxed(Box::pin(self.request(request)));
+            return Sending::boxed(Box::pin(async move { self.request(request).await }));
         }
         let mut state = self.lock();
         let may_begin = !state.ended && state.proven && self.transport.is_connected();
@@ -150,7 +150,7 @@ impl<T: Transport> AutoPipeline<T> {
         let is_joined = !state.ended && state.reads.is_joined();
         if !is_joined || !self.deadlines.answer_at(at, &turn, within) {
             drop(state);
-            return Sending::boxed(Box::pin(self.request(request)));
+            return Sending::boxed(Box::pin(async move { self.request(request).await }));
         }
         if let Err(error) = self.check_room(&mut state, &request) {
             return Sending::failed(&error, 1);
@@ -251,14 +251,15 @@ impl<T: Transport> AutoPipeline<T> {
         state: &mut State<T::Command>,
         request: &Request<T::Command>,
     ) -> Result<(), Error> {
-        let mut bytes = state.bytes();
-        #[cfg(not(target_arch = "wasm32"))]
-        if bytes.saturating_add(request.bytes()) > self.limits.backlog {
-            state.reads.remove_withdrawn();
-            bytes = state.bytes();
-        }
         // A request alone may be larger: the limit of a value has measured it.
-        if bytes > 0 && bytes.saturating_add(request.bytes()) > self.limits.backlog {
+        let is_full =
+            |bytes: usize| bytes > 0 && bytes.saturating_add(request.bytes()) > self.limits.backlog;
+        #[cfg(not(target_arch = "wasm32"))]
+        if is_full(state.bytes()) && self.deadlines.has_answered() {
+            state.reads.remove_unawaited();
+        }
+        let bytes = state.bytes();
+        if is_full(bytes) {
             return Err(overloaded(&self.transport.host(), bytes));
         }
         Ok(())

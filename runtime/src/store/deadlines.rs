@@ -7,31 +7,46 @@ use super::waiting::late;
 use crate::runtime::{self, Instant};
 use crate::sync;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::timeout_at;
 
 /// What may be late by so much, as a timer of Tokio may.
 const TOLERANCE: Duration = Duration::from_millis(1);
+
+/// As few are not looked through for those that are over.
+const FEW: usize = 64;
 
 /// Memory for more of them is given back once there are none.
 const MOST_SPARE: usize = 4_096;
 
 /// The deadlines of one runtime, whose task belongs to none: it also tells who waits on a runtime that is stuck.
 #[derive(Default)]
-pub(crate) struct Deadlines(Mutex<Queue>);
+pub(crate) struct Deadlines {
+    queue: Mutex<Queue>,
+    /// Wakes the task for one that is earlier than when it would look.
+    earlier: Arc<Notify>,
+    /// Whether callers were answered that they are late, since somebody asked.
+    has_answered: AtomicBool,
+}
 
 #[derive(Default)]
 struct Queue {
-    /// In order.
+    /// In order of time, and of number.
     entries: VecDeque<Entry>,
-    /// The number of the first of them. What has a smaller one is late, or over.
-    first: u64,
+    next_number: u64,
+    /// With so many of them, those that are over are taken out.
+    most: usize,
     /// When the task looks next; nothing without one.
     looks_at: Option<Instant>,
 }
 
 struct Entry {
+    number: u64,
     at: Instant,
     waits: Waits,
 }
@@ -73,37 +88,53 @@ impl Deadlines {
         self.push(at, waits).is_some()
     }
 
+    /// Whether callers were answered since this was asked last.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.has_answered.swap(false, Ordering::AcqRel)
+    }
+
     fn push(self: &Arc<Self>, at: Instant, waits: impl FnOnce() -> Waits) -> Option<u64> {
+        if !runtime::clock_is_real() {
+            return None;
+        }
         let mut queue = self.lock();
         queue.forget();
-        let last = queue.entries.back().map(|last| last.at);
-        let earliest = last.max(queue.looks_at).unwrap_or(at);
-        if at + TOLERANCE < earliest {
+        let at = match queue.entries.back() {
+            Some(last) if at + TOLERANCE < last.at => return None,
+            Some(last) => at.max(last.at),
+            None => at,
+        };
+        let number = queue.next_number;
+        let looks_at = queue.looks_at;
+        if looks_at.is_none_or(|looks_at| looks_at > at) {
+            queue.looks_at = Some(at);
+        }
+        if looks_at.is_none() && !self.keep() {
+            queue.looks_at = None;
             return None;
         }
-        let at = at.max(earliest);
-        let begins = queue.looks_at.is_none();
-        if begins && !runtime::can_spawn_with_timers() {
-            return None;
-        }
-        queue.looks_at.get_or_insert(at);
-        let number = queue.first + queue.entries.len() as u64;
+        queue.next_number += 1;
         let waits = waits();
-        queue.entries.push_back(Entry { at, waits });
+        queue.entries.push_back(Entry { number, at, waits });
         drop(queue);
-        if begins {
-            let deadlines = Arc::downgrade(self);
-            runtime::spawn_with_timers(async move {
-                while let Some(this) = deadlines.upgrade() {
-                    let Some(next) = this.tell(runtime::now()) else {
-                        return;
-                    };
-                    drop(this);
-                    runtime::sleep_until(next).await;
-                }
-            });
+        if looks_at.is_some_and(|looks_at| looks_at > at) {
+            self.earlier.notify_one();
         }
         Some(number)
+    }
+
+    /// Begins the task; whether somebody runs it.
+    fn keep(self: &Arc<Self>) -> bool {
+        let (deadlines, earlier) = (Arc::downgrade(self), Arc::clone(&self.earlier));
+        runtime::spawn_with_timers(async move {
+            while let Some(this) = deadlines.upgrade() {
+                let Some(next) = this.tell(runtime::now()) else {
+                    return;
+                };
+                drop(this);
+                let _ = timeout_at(next, earlier.notified()).await;
+            }
+        })
     }
 
     /// Tells those who are late; the time of the next, if there is one. Without one the task ends.
@@ -118,52 +149,54 @@ impl Deadlines {
                     queue.looks_at = next;
                     break next;
                 }
-                let first = queue.pop_front();
+                let first = queue.entries.pop_front();
                 all.extend(first.map(|entry| entry.waits));
             }
         };
-        // Only now: what is woken may come back here.
+        // Only now: what is woken may come back here. And it may panic, which is no matter of the others.
         for waits in all {
-            match waits {
+            let _ = catch_unwind(AssertUnwindSafe(|| match waits {
                 Waits::Caller(turn, within) => {
-                    turn.withdraw();
                     turn.answer(Some(Replies::from([Err(late(within))])));
+                    // What has not left need not leave. In this order: who takes it out must not answer first.
+                    turn.withdraw();
+                    self.has_answered.store(true, Ordering::Release);
                 }
                 Waits::Poll(Some(waker)) => waker.wake(),
                 Waits::Poll(None) | Waits::Nobody => {}
-            }
+            }));
         }
         next
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        sync::lock(&self.0)
+        sync::lock(&self.queue)
     }
 }
 
 impl Queue {
-    /// Takes out what is over, at both ends.
+    /// Takes out what is over: at both ends, and elsewhere once there are many.
     fn forget(&mut self) {
         while self.entries.front().is_some_and(Entry::is_over) {
-            self.pop_front();
+            self.entries.pop_front();
         }
         while self.entries.back().is_some_and(Entry::is_over) {
             self.entries.pop_back();
+        }
+        if self.entries.len() > self.most.max(FEW) {
+            self.entries.retain(|entry| !entry.is_over());
+            self.most = 2 * self.entries.len();
         }
         if self.entries.is_empty() && self.entries.capacity() > MOST_SPARE {
             self.entries = VecDeque::new();
         }
     }
 
-    fn pop_front(&mut self) -> Option<Entry> {
-        let first = self.entries.pop_front();
-        self.first += u64::from(first.is_some());
-        first
-    }
-
     fn entry(&mut self, number: u64) -> Option<&mut Entry> {
-        let at = number.checked_sub(self.first)?;
-        self.entries.get_mut(usize::try_from(at).ok()?)
+        let found = self
+            .entries
+            .binary_search_by_key(&number, |entry| entry.number);
+        self.entries.get_mut(found.ok()?)
     }
 }
 
@@ -252,7 +285,7 @@ mod tests {
             error.to_string().contains("no answer within 40ms"),
             "{error}"
         );
-        assert!(turn.is_withdrawn());
+        assert!(turn.is_given_up(), "it need not leave");
         over(&last).await;
         assert!(runtime::now() >= now + 3 * SHORT);
         drop((first, last));
@@ -268,9 +301,9 @@ mod tests {
         let first = deadlines.begin(now + LONG).unwrap();
         assert!(deadlines.begin(now + SHORT).is_none());
         assert!(!deadlines.answer_at(now + SHORT, &Arc::default(), SHORT));
-        // Its task still sleeps.
         drop(first);
-        assert!(deadlines.begin(now + SHORT).is_none());
+        // Its task sleeps until then, and is woken for this.
+        over(&deadlines.begin(now + SHORT).unwrap()).await;
         let later = deadlines.begin(now + LONG + SHORT).unwrap();
         assert!(deadlines.begin(now + LONG).is_none());
         // As exact as a timer.
@@ -281,6 +314,16 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_over_takes_no_room() {
+        let deadlines = Arc::new(Deadlines::default());
+        let stuck = deadlines.begin(runtime::now() + LONG).unwrap();
+        let mut last = None;
+        for _ in 0..10_000 {
+            // The one before it is over only now.
+            last = deadlines.begin(runtime::now() + LONG);
+            assert!(last.is_some() && count(&deadlines) <= FEW + 2);
+        }
+        drop((stuck, last));
+
         let deadlines = Arc::new(Deadlines::default());
         for _ in 0..10_000 {
             let at = runtime::now() + LONG;
@@ -310,6 +353,33 @@ mod tests {
         drop(late);
         assert_eq!(count(&deadlines), 1, "it is not that of who was late");
         over(&next).await;
+    }
+
+    #[tokio::test]
+    async fn a_waker_that_panics_harms_nobody_else() {
+        struct Panics;
+        impl std::task::Wake for Panics {
+            fn wake(self: Arc<Self>) {
+                panic!("on purpose");
+            }
+        }
+        let deadlines = Arc::new(Deadlines::default());
+        let at = runtime::now() + SHORT;
+        let (first, second) = (deadlines.begin(at).unwrap(), deadlines.begin(at).unwrap());
+        let waker = Waker::from(Arc::new(Panics));
+        assert!(first.poll(&Context::from_waker(&waker)).is_pending());
+        over(&second).await;
+        over(&deadlines.begin(runtime::now() + SHORT).unwrap()).await;
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_a_test_begins_to_hold_is_kept_by_its_own_timers_from_then_on() {
+        let deadlines = Arc::new(Deadlines::default());
+        let before = deadlines.begin(runtime::now() + LONG).unwrap();
+        tokio::time::pause();
+        tokio::time::advance(LONG).await;
+        assert!(deadlines.begin(runtime::now() + LONG).is_none());
+        drop(before);
     }
 
     #[tokio::test(start_paused = true)]

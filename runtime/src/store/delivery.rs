@@ -144,10 +144,11 @@ impl<T: Transport> Delivery<T> {
     }
 
     fn until(&self, linger: Duration) -> Until {
-        let until = Until::new(self.tries.until() + linger, self.keeper.clone());
+        let instant = self.tries.until() + linger;
         #[cfg(not(target_arch = "wasm32"))]
-        let until = until.among(self.deadlines.as_ref());
-        until
+        return Until::new(instant, self.keeper.clone()).among(self.deadlines.as_ref());
+        #[cfg(target_arch = "wasm32")]
+        Until::new(instant, self.keeper.clone())
     }
 
     /// Delivers until everything is settled. An error if the server asked to be left alone: then nothing

@@ -5,7 +5,9 @@
     not(target_arch = "wasm32")
 ))]
 use super::alone::{Alone, gone};
-use super::batch::{Replies, all_failed};
+use super::batch::Replies;
+#[cfg(any(feature = "upstash", feature = "redis"))]
+use super::batch::all_failed;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 use super::breaker::passage::Passage;
 #[cfg(all(
@@ -13,6 +15,7 @@ use super::breaker::passage::Passage;
     not(target_arch = "wasm32")
 ))]
 use super::turn::Turn;
+#[cfg(any(feature = "upstash", feature = "redis"))]
 use crate::error::Error;
 use crate::runtime::BoxFuture;
 use std::future::Future;

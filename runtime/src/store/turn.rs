@@ -52,9 +52,15 @@ impl Turn {
             .is_ok()
     }
 
+    /// Whether it was withdrawn, and its caller has an answer or waits no more.
     #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) fn is_withdrawn(&self) -> bool {
-        self.state.load(Ordering::Acquire) == WITHDRAWN
+    pub(crate) fn is_given_up(&self) -> bool {
+        let is_withdrawn = self.state.load(Ordering::Acquire) == WITHDRAWN;
+        match *sync::lock(&self.answers) {
+            Answers::Awaited(_) => false,
+            Answers::Here(_) => is_withdrawn,
+            Answers::Over => true,
+        }
     }
 
     #[cfg(not(target_arch = "wasm32"))]

@@ -72,10 +72,15 @@ impl Until {
         self.is_final
     }
 
-    /// The same with another end.
+    /// The same with another end, for which there is a timer.
     #[cfg(feature = "upstash")]
     pub(crate) fn at(self, instant: Instant) -> Self {
-        Self { instant, ..self }
+        Self {
+            #[cfg(not(target_arch = "wasm32"))]
+            deadlines: self.deadlines.filter(|_| instant == self.instant),
+            instant,
+            ..self
+        }
     }
 
     /// Waits for the future until then, by the timers of the current runtime, which must have some.

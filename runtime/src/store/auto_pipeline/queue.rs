@@ -204,11 +204,11 @@ impl<C: Outgoing> BatchQueue<C> {
         }
     }
 
-    /// Takes out what was withdrawn.
+    /// Takes out what nobody waits for any more.
     #[cfg(not(target_arch = "wasm32"))]
-    pub(super) fn remove_withdrawn(&mut self) {
+    pub(super) fn remove_unawaited(&mut self) {
         self.waiting.retain(|request| {
-            let kept = !request.turn().is_withdrawn();
+            let kept = !request.turn().is_given_up();
             if !kept {
                 self.bytes -= request.bytes();
             }

@@ -2,8 +2,7 @@
 //! of the system: it wakes the thread that sleeps until a later one, be that the thread that asks.
 
 use super::batch::Replies;
-use super::turn::Turn;
-use super::waiting::late;
+use super::turn::{Turn, late};
 use crate::runtime::{self, Instant};
 use crate::sync;
 use std::collections::VecDeque;

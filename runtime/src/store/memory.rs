@@ -17,6 +17,7 @@ use super::{Batch, Replies, Store};
 use crate::clock::Clock;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::clock::Moment;
+#[cfg(not(target_arch = "wasm32"))]
 use crate::error::Error;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::limit::{

@@ -1,12 +1,14 @@
 //! What the caller of a request and its delivery agree on.
 
 use super::batch::Replies;
+use crate::error::{Error, ErrorKind};
 use crate::sync;
 use std::sync::Mutex;
 #[cfg(not(target_arch = "wasm32"))]
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// A request as its caller and its delivery see it. Who was first, the delivery that sends or the caller that gives up,
 /// decides whether a caller may be told that nothing left.
@@ -131,4 +133,12 @@ impl Turn {
     pub(crate) fn is_abandoned(&self) -> bool {
         matches!(*sync::lock(&self.answers), Answers::Over)
     }
+}
+
+/// What a caller is told who has waited for so long.
+pub(crate) fn late(within: Duration) -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        format!("no answer within {within:?}; raise the time budget or look at the connection"),
+    )
 }

@@ -5,7 +5,7 @@ use super::command::{Effect, Reply};
 use super::line::Line;
 use super::repeat::after_sending;
 use super::transport::Outgoing;
-use super::turn::Turn;
+use super::turn::{Turn, late};
 use crate::error::{Error, ErrorKind};
 use crate::few::Few;
 use crate::runtime::{self, Since};
@@ -133,12 +133,5 @@ pub(crate) fn runtime_gone() -> Error {
         ErrorKind::Unavailable,
         "the Tokio runtime that carried the request was shut down, or was built without \
          enable_all()",
-    )
-}
-
-pub(crate) fn late(within: Duration) -> Error {
-    Error::new(
-        ErrorKind::Timeout,
-        format!("no answer within {within:?}; raise the time budget or look at the connection"),
     )
 }

@@ -199,8 +199,13 @@ impl Client {
         any(feature = "upstash", feature = "redis"),
         not(target_arch = "wasm32")
     ))]
-    pub(crate) fn start_one(&self, command: Command, within: Duration) -> Result<Sending, Error> {
-        Ok(self.store_in_use()?.start_one(command, within))
+    pub(crate) fn start_one(
+        &self,
+        command: Command,
+        asked: Instant,
+        within: Duration,
+    ) -> Result<Sending, Error> {
+        Ok(self.store_in_use()?.start_one(command, asked, within))
     }
 
     /// The reply to one command that was sent then.

@@ -22,7 +22,6 @@ use pin_project_lite::pin_project;
     not(target_arch = "wasm32"),
     any(
         feature = "upstash",
-        feature = "redis",
         not(any(target_os = "linux", target_os = "android"))
     )
 ))]
@@ -112,15 +111,21 @@ pub(crate) fn now() -> Instant {
 #[derive(Clone, Copy)]
 pub(crate) struct Since {
     pub(crate) instant: Instant,
-    pub(crate) wall: SystemTime,
+    /// Since the Unix epoch, at the last tick of the system.
+    pub(crate) wall: Duration,
 }
 
 #[cfg(any(feature = "upstash", feature = "redis"))]
 impl Since {
     pub(crate) fn now() -> Self {
+        Self::at(now())
+    }
+
+    /// Since about now, when the one clock was read.
+    pub(crate) fn at(instant: Instant) -> Self {
         Self {
-            instant: now(),
-            wall: SystemTime::now(),
+            instant,
+            wall: coarse_wall(),
         }
     }
 
@@ -131,7 +136,7 @@ impl Since {
 
     /// How long this is after the other, by the clock that says more.
     pub(crate) fn since(self, then: Self) -> Duration {
-        let wall = self.wall.duration_since(then.wall).unwrap_or_default();
+        let wall = self.wall.saturating_sub(then.wall);
         self.instant
             .saturating_duration_since(then.instant)
             .max(wall)
@@ -145,6 +150,25 @@ pub(crate) fn real_ms() -> u64 {
     let start = START.get_or_init(RealInstant::now);
     let elapsed = start.elapsed().as_millis();
     u64::try_from(elapsed).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+/// The time since the Unix epoch at the last tick of the system, some ms ago: it takes a few ns to read.
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    any(target_os = "linux", target_os = "android")
+))]
+fn coarse_wall() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    let rest = u32::try_from(time.tv_nsec).unwrap_or(0);
+    u64::try_from(time.tv_sec).map_or(Duration::ZERO, |seconds| Duration::new(seconds, rest))
+}
+
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(any(target_os = "linux", target_os = "android"))
+))]
+fn coarse_wall() -> Duration {
+    since_epoch()
 }
 
 /// The time since the Unix epoch by the clock of the system, which can be set back.

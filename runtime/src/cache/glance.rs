@@ -59,10 +59,11 @@ impl Glance {
         glancing: Glancing,
     ) -> Result<Box<Self>, BoxFuture<Entered>> {
         let client = &call.cache.client;
-        let read_at = client.settings.clock.now();
+        // It is compared with hours, and earlier is the safe side.
+        let read_at = client.settings.clock.coarse().into();
         call.counters.commands.add(1);
         let asked = runtime::now();
-        match client.start_one(guard::read(&full), client.settings.budget) {
+        match client.start_one(guard::read(&full), asked, client.settings.budget) {
             Ok(sending) => Ok(Box::new(Self {
                 call,
                 full,

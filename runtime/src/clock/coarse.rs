@@ -50,6 +50,15 @@ impl Coarse {
     }
 }
 
+impl From<Coarse> for Moment {
+    fn from(coarse: Coarse) -> Self {
+        Self {
+            monotonic: Duration::from_nanos(coarse.monotonic),
+            wall: Duration::from_nanos(coarse.wall),
+        }
+    }
+}
+
 impl From<Moment> for Coarse {
     fn from(moment: Moment) -> Self {
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);

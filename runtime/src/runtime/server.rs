@@ -12,7 +12,6 @@ pub(crate) use std::time::Instant as RealInstant;
 
 #[cfg(any(
     feature = "upstash",
-    feature = "redis",
     not(any(target_os = "linux", target_os = "android"))
 ))]
 pub(crate) use std::time::SystemTime;

@@ -32,7 +32,7 @@ use crate::error::{Error, ErrorKind};
 use crate::few::Few;
 use crate::runtime;
 #[cfg(not(target_arch = "wasm32"))]
-use crate::runtime::Since;
+use crate::runtime::{Instant, Since};
 use crate::sync;
 use attended::Attended;
 use queue::{BatchQueue, Departure};
@@ -111,7 +111,9 @@ impl<T: Transport> AutoPipeline<T> {
     #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn start(self: Arc<Self>, mut batch: Batch) -> Sending {
         match batch.commands.pop() {
-            Some(command) if batch.commands.is_empty() => self.start_one(command, batch.within),
+            Some(command) if batch.commands.is_empty() => {
+                self.start_one(command, runtime::now(), batch.within)
+            }
             last => {
                 batch.commands.extend(last);
                 Sending::boxed(Box::pin(self.send(batch)))
@@ -119,9 +121,15 @@ impl<T: Transport> AutoPipeline<T> {
         }
     }
 
-    /// The same of one command.
+    /// The same of one command, whose caller began to wait just now.
     #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) fn start_one(self: Arc<Self>, command: Command, within: Duration) -> Sending {
+    pub(crate) fn start_one(
+        self: Arc<Self>,
+        command: Command,
+        asked: Instant,
+        within: Duration,
+    ) -> Sending {
+        let asked = Since::at(asked);
         let is_plain = matches!(command.call, Call::Plain(_) | Call::Pair(_));
         let is_read = command.effect == Effect::Read && is_plain;
         let within = within.min(LONGEST);
@@ -130,7 +138,7 @@ impl<T: Transport> AutoPipeline<T> {
             Err(error) => return Sending::failed(&error, 1),
         };
         if !is_read {
-            let request = Request::new(Few::from([Line::new(command)]), within);
+            let request = Request::asked(Few::from([Line::new(command)]), asked, within);
             return Sending::boxed(Box::pin(async move { self.request(request).await }));
         }
         let mut state = self.lock();
@@ -141,10 +149,9 @@ impl<T: Transport> AutoPipeline<T> {
                 pipeline: Arc::clone(&self),
                 is_half_way: false,
             };
-            let read = Read::new(place, command, within);
+            let read = Read::new(place, command, asked, within);
             return Sending::alone(Alone::new(self.reads.start(read, Read::run)));
         }
-        let asked = Since::now();
         let at = asked.instant + within;
         let request = Request::asked(Few::from([Line::new(command)]), asked, within);
         let turn = Arc::clone(request.turn());

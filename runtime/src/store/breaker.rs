@@ -12,6 +12,8 @@ use super::{Batch, Replies, Sending, Store};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::runtime::BoxFuture;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::runtime::Instant;
 use crate::stats::Meter;
 use circuit::Circuit;
 use passage::Passage;
@@ -59,8 +61,8 @@ impl<S: Store> Store for Breaker<S> {
     }
 
     #[cfg(not(target_arch = "wasm32"))]
-    fn start_one(&self, command: Command, within: Duration) -> Sending {
-        self.through(1, within, || self.store.start_one(command, within))
+    fn start_one(&self, command: Command, asked: Instant, within: Duration) -> Sending {
+        self.through(1, within, || self.store.start_one(command, asked, within))
     }
 
     #[cfg(not(target_arch = "wasm32"))]

@@ -17,6 +17,10 @@ use tokio::time::timeout_at;
 /// What may be late by so much, as a timer of Tokio may.
 const TOLERANCE: Duration = Duration::from_millis(1);
 
+/// Whether a test holds the clock is asked anew for deadlines that are so much later than the last one it was asked for:
+/// that takes two readings of a clock.
+const CHECKED_FOR: Duration = Duration::from_millis(10);
+
 /// As few are not looked through for those that are over.
 const FEW: usize = 64;
 
@@ -42,6 +46,8 @@ struct Queue {
     most: usize,
     /// When the task looks next; nothing without one.
     looks_at: Option<Instant>,
+    /// The last one for which it was found that no test holds the clock.
+    checked: Option<Instant>,
 }
 
 struct Entry {
@@ -93,10 +99,10 @@ impl Deadlines {
     }
 
     fn push(self: &Arc<Self>, at: Instant, waits: impl FnOnce() -> Waits) -> Option<u64> {
-        if !runtime::clock_is_real() {
+        let mut queue = self.lock();
+        if !queue.goes_by_the_clock(at) {
             return None;
         }
-        let mut queue = self.lock();
         queue.forget();
         let at = match queue.entries.back() {
             Some(last) if at + TOLERANCE < last.at => return None,
@@ -174,6 +180,15 @@ impl Deadlines {
 }
 
 impl Queue {
+    /// Whether no test has held the clock for long that this one is to go by.
+    fn goes_by_the_clock(&mut self, at: Instant) -> bool {
+        let is_near = |checked: Instant| checked <= at && at < checked + CHECKED_FOR;
+        if self.checked.is_none_or(|checked| !is_near(checked)) {
+            self.checked = runtime::clock_is_real().then_some(at);
+        }
+        self.checked.is_some()
+    }
+
     /// Takes out what is over: at both ends, and elsewhere once there are many.
     fn forget(&mut self) {
         while self.entries.front().is_some_and(Entry::is_over) {

@@ -21,6 +21,11 @@ use crate::limit::{
     script::Taking,
 };
 use crate::runtime::BoxFuture;
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+use crate::runtime::Instant;
 use bytestring::ByteString;
 use std::time::Duration;
 
@@ -36,12 +41,12 @@ pub(crate) trait Store: Send + Sync + 'static {
         Sending::boxed(self.send(batch))
     }
 
-    /// The same of one command.
+    /// The same of one command, whose caller began to wait just now.
     #[cfg(all(
         any(feature = "upstash", feature = "redis"),
         not(target_arch = "wasm32")
     ))]
-    fn start_one(&self, command: Command, within: Duration) -> Sending {
+    fn start_one(&self, command: Command, _asked: Instant, within: Duration) -> Sending {
         self.start(Batch {
             commands: vec![command],
             within,

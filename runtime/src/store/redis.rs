@@ -20,7 +20,7 @@ use super::repeat::Patience;
 use super::waiting::LONGEST;
 use super::{Batch, Replies, Sending, Store};
 use crate::error::{Error, ErrorKind};
-use crate::runtime::BoxFuture;
+use crate::runtime::{BoxFuture, Instant};
 use crate::secret::Secret;
 use crate::stats::Meter;
 use crate::store::request_limits::RequestLimits;
@@ -173,9 +173,9 @@ impl Inner {
         }
     }
 
-    fn start_one(&self, command: Command, within: Duration) -> Sending {
+    fn start_one(&self, command: Command, asked: Instant, within: Duration) -> Sending {
         match self.pipeline() {
-            Ok(pipeline) => pipeline.start_one(command, within),
+            Ok(pipeline) => pipeline.start_one(command, asked, within),
             Err(error) => Sending::failed(&error, 1),
         }
     }
@@ -191,8 +191,8 @@ impl Store for Redis {
         self.0.start(batch)
     }
 
-    fn start_one(&self, command: Command, within: Duration) -> Sending {
-        self.0.start_one(command, within)
+    fn start_one(&self, command: Command, asked: Instant, within: Duration) -> Sending {
+        self.0.start_one(command, asked, within)
     }
 
     fn place(&self) -> String {

@@ -76,7 +76,7 @@ impl Sending {
         not(target_arch = "wasm32")
     ))]
     pub(crate) fn queued(turn: Arc<Turn>) -> Self {
-        Self::by(Way::Queued(Queued(turn)))
+        Self::by(Way::Queued(Queued(Some(turn))))
     }
 
     fn by(way: Way) -> Self {
@@ -98,12 +98,29 @@ impl Sending {
 }
 
 /// A read that waits to leave with others, or has left with them, as its caller sees it. Who delivers it tells whether it is
-/// late, too.
+/// late, too. Nothing once there is an answer.
 #[cfg(all(
     any(feature = "upstash", feature = "redis"),
     not(target_arch = "wasm32")
 ))]
-struct Queued(Arc<Turn>);
+struct Queued(Option<Arc<Turn>>);
+
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+impl Queued {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Replies> {
+        let Some(turn) = &self.0 else {
+            return Poll::Ready(gone());
+        };
+        let replies = turn.poll_answers(cx);
+        if replies.is_ready() {
+            self.0 = None;
+        }
+        replies.map(|replies| replies.unwrap_or_else(gone))
+    }
+}
 
 #[cfg(all(
     any(feature = "upstash", feature = "redis"),
@@ -111,7 +128,9 @@ struct Queued(Arc<Turn>);
 ))]
 impl Drop for Queued {
     fn drop(&mut self) {
-        self.0.abandon();
+        if let Some(turn) = &self.0 {
+            turn.abandon();
+        }
     }
 }
 
@@ -130,9 +149,7 @@ impl Future for Sending {
                 any(feature = "upstash", feature = "redis"),
                 not(target_arch = "wasm32")
             ))]
-            Way::Queued(Queued(turn)) => turn
-                .poll_answers(cx)
-                .map(|replies| replies.unwrap_or_else(gone)),
+            Way::Queued(queued) => queued.poll(cx),
         };
         #[cfg(any(feature = "upstash", feature = "redis"))]
         if let Poll::Ready(replies) = &polled

@@ -24,6 +24,8 @@ use super::repeat::Patience;
 use super::{Batch, Replies, Sending, Store};
 use crate::error::Error;
 use crate::runtime::BoxFuture;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::runtime::Instant;
 use crate::stats::Meter;
 use crate::store::request_limits::RequestLimits;
 #[cfg(not(target_arch = "wasm32"))]
@@ -94,9 +96,9 @@ impl Inner {
     }
 
     #[cfg(not(target_arch = "wasm32"))]
-    fn start_one(&self, command: Command, within: Duration) -> Sending {
+    fn start_one(&self, command: Command, asked: Instant, within: Duration) -> Sending {
         match self.pipeline() {
-            Ok(pipeline) => pipeline.start_one(command, within),
+            Ok(pipeline) => pipeline.start_one(command, asked, within),
             Err(error) => Sending::failed(&error, 1),
         }
     }
@@ -113,8 +115,8 @@ impl Store for Upstash {
     }
 
     #[cfg(not(target_arch = "wasm32"))]
-    fn start_one(&self, command: Command, within: Duration) -> Sending {
-        self.0.start_one(command, within)
+    fn start_one(&self, command: Command, asked: Instant, within: Duration) -> Sending {
+        self.0.start_one(command, asked, within)
     }
 
     fn place(&self) -> String {

@@ -46,11 +46,11 @@ pub(super) trait Home<T>: Send + 'static {
 }
 
 impl<T: Transport, H: Home<T>> Read<T, H> {
-    pub(super) fn new(home: H, command: T::Command, within: Duration) -> Self {
+    pub(super) fn new(home: H, command: T::Command, asked: Since, within: Duration) -> Self {
         Self {
             home,
             command,
-            asked: Since::now(),
+            asked,
             within,
         }
     }

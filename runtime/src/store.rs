@@ -37,6 +37,11 @@ pub(crate) mod memory;
 mod merging;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 mod per_runtime;
+#[cfg(all(
+    any(feature = "upstash", feature = "redis"),
+    not(target_arch = "wasm32")
+))]
+mod queued;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "upstash", feature = "redis"))]

@@ -8,15 +8,13 @@ mod attended;
 mod queue;
 #[cfg(not(target_arch = "wasm32"))]
 mod read;
-
 #[cfg(not(target_arch = "wasm32"))]
-use super::alone::Alone;
+mod start;
+
 use super::batch::{Batch, Replies};
 #[cfg(not(target_arch = "wasm32"))]
 use super::boxes::{Boxes, Delivering, to_its_end};
 use super::command::Effect;
-#[cfg(not(target_arch = "wasm32"))]
-use super::command::{Call, Command};
 #[cfg(not(target_arch = "wasm32"))]
 use super::deadlines::Deadlines;
 use super::delivery::Delivery;
@@ -24,6 +22,7 @@ use super::line::Line;
 use super::per_runtime::Local;
 use super::repeat::Patience;
 use super::request_limits::RequestLimits;
+#[cfg(target_arch = "wasm32")]
 use super::sending::Sending;
 use super::transport::{Kind, Outgoing, Transport};
 use super::turn::Turn;
@@ -31,8 +30,6 @@ use super::waiting::{LONGEST, Request, runtime_gone, unsent, wait};
 use crate::error::{Error, ErrorKind};
 use crate::few::Few;
 use crate::runtime;
-#[cfg(not(target_arch = "wasm32"))]
-use crate::runtime::{Instant, Since};
 use crate::sync;
 use attended::Attended;
 use queue::{BatchQueue, Departure};
@@ -42,8 +39,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
-#[cfg(not(target_arch = "wasm32"))]
-use std::time::Duration;
 
 /// The default of [`RequestLimits::backlog`].
 pub(crate) const BACKLOG: usize = 64 * 1024 * 1024;
@@ -105,71 +100,6 @@ impl<T: Transport> AutoPipeline<T> {
             #[cfg(not(target_arch = "wasm32"))]
             reads: Arc::new(Boxes::new()),
         }
-    }
-
-    /// Sends a batch, without a box of its own if it is a read that may leave without others.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) fn start(self: Arc<Self>, mut batch: Batch) -> Sending {
-        match batch.commands.pop() {
-            Some(command) if batch.commands.is_empty() => {
-                self.start_one(command, runtime::now(), batch.within)
-            }
-            last => {
-                batch.commands.extend(last);
-                Sending::boxed(Box::pin(self.send(batch)))
-            }
-        }
-    }
-
-    /// The same of one command, whose caller began to wait just now.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) fn start_one(
-        self: Arc<Self>,
-        command: Command,
-        asked: Instant,
-        within: Duration,
-    ) -> Sending {
-        let asked = Since::at(asked);
-        let is_plain = matches!(command.call, Call::Plain(_) | Call::Pair(_));
-        let is_read = command.effect == Effect::Read && is_plain;
-        let within = within.min(LONGEST);
-        let command = match T::Command::new(command) {
-            Ok(command) => command,
-            Err(error) => return Sending::failed(&error, 1),
-        };
-        if !is_read {
-            let request = Request::asked(Few::from([Line::new(command)]), asked, within);
-            return Sending::boxed(Box::pin(async move { self.request(request).await }));
-        }
-        let mut state = self.lock();
-        let may_begin = !state.ended && state.proven && self.transport.is_connected();
-        if may_begin && state.reads.go_alone() {
-            drop(state);
-            let place = Place {
-                pipeline: Arc::clone(&self),
-                is_half_way: false,
-            };
-            let read = Read::new(place, command, asked, within);
-            return Sending::alone(Alone::new(self.reads.start(read, Read::run)));
-        }
-        let at = asked.instant + within;
-        let request = Request::asked(Few::from([Line::new(command)]), asked, within);
-        let turn = Arc::clone(request.turn());
-        let is_joined = !state.ended && state.reads.is_joined();
-        if !is_joined || !self.deadlines.answer_at(at, &turn, within) {
-            drop(state);
-            return Sending::boxed(Box::pin(async move { self.request(request).await }));
-        }
-        if let Err(error) = self.check_room(&mut state, &request) {
-            return Sending::failed(&error, 1);
-        }
-        state.reads.push(request);
-        let is_awaited = state.reads.is_boarding();
-        drop(state);
-        if !is_awaited {
-            self.dispatch(Kind::Reads);
-        }
-        Sending::queued(turn)
     }
 
     #[cfg(target_arch = "wasm32")]

@@ -4,7 +4,7 @@
     any(feature = "upstash", feature = "redis"),
     not(target_arch = "wasm32")
 ))]
-use super::alone::{Alone, gone};
+use super::alone::Alone;
 use super::batch::Replies;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 use super::batch::all_failed;
@@ -14,17 +14,12 @@ use super::breaker::passage::Passage;
     any(feature = "upstash", feature = "redis"),
     not(target_arch = "wasm32")
 ))]
-use super::turn::Turn;
+use super::queued::Queued;
 #[cfg(any(feature = "upstash", feature = "redis"))]
 use crate::error::Error;
 use crate::runtime::BoxFuture;
 use std::future::Future;
 use std::pin::Pin;
-#[cfg(all(
-    any(feature = "upstash", feature = "redis"),
-    not(target_arch = "wasm32")
-))]
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// The replies to a batch. Dropped, it stops the waiting, never a request that others share.
@@ -75,8 +70,8 @@ impl Sending {
         any(feature = "upstash", feature = "redis"),
         not(target_arch = "wasm32")
     ))]
-    pub(crate) fn queued(turn: Arc<Turn>) -> Self {
-        Self::by(Way::Queued(Queued(Some(turn))))
+    pub(crate) fn queued(read: Queued) -> Self {
+        Self::by(Way::Queued(read))
     }
 
     fn by(way: Way) -> Self {
@@ -97,43 +92,6 @@ impl Sending {
     }
 }
 
-/// A read that waits to leave with others, or has left with them, as its caller sees it. Who delivers it tells whether it is
-/// late, too. Nothing once there is an answer.
-#[cfg(all(
-    any(feature = "upstash", feature = "redis"),
-    not(target_arch = "wasm32")
-))]
-struct Queued(Option<Arc<Turn>>);
-
-#[cfg(all(
-    any(feature = "upstash", feature = "redis"),
-    not(target_arch = "wasm32")
-))]
-impl Queued {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Replies> {
-        let Some(turn) = &self.0 else {
-            return Poll::Ready(gone());
-        };
-        let replies = turn.poll_answers(cx);
-        if replies.is_ready() {
-            self.0 = None;
-        }
-        replies.map(|replies| replies.unwrap_or_else(gone))
-    }
-}
-
-#[cfg(all(
-    any(feature = "upstash", feature = "redis"),
-    not(target_arch = "wasm32")
-))]
-impl Drop for Queued {
-    fn drop(&mut self) {
-        if let Some(turn) = &self.0 {
-            turn.abandon();
-        }
-    }
-}
-
 impl Future for Sending {
     type Output = Replies;
 
@@ -149,7 +107,7 @@ impl Future for Sending {
                 any(feature = "upstash", feature = "redis"),
                 not(target_arch = "wasm32")
             ))]
-            Way::Queued(queued) => queued.poll(cx),
+            Way::Queued(read) => Pin::new(read).poll(cx),
         };
         #[cfg(any(feature = "upstash", feature = "redis"))]
         if let Poll::Ready(replies) = &polled

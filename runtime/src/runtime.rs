@@ -48,7 +48,7 @@ use timers::{Timer, timer};
     any(feature = "upstash", feature = "redis"),
     not(target_arch = "wasm32")
 ))]
-pub(crate) use timers::{clock_is_real, spawn_with_timers};
+pub(crate) use timers::{is_real, spawn_with_timers};
 
 /// Waits for the future, but no longer than this. What is ready at once needs no timer.
 pub(crate) fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {

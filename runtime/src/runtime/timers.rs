@@ -21,11 +21,11 @@ pub(crate) fn timer(duration: Duration) -> Option<Timer> {
     Some(tokio::time::sleep(duration))
 }
 
-/// Whether the clock of the current runtime is that of the machine, and not one that a test has held for longer than a ms.
+/// Whether this reading of the current runtime's clock, which was just made, is one of the machine's, and not of a clock that
+/// a test has held for longer than a ms.
 #[cfg(any(feature = "upstash", feature = "redis"))]
-pub(crate) fn clock_is_real() -> bool {
-    let now = tokio::time::Instant::now().into_std();
-    let behind = Instant::now().checked_duration_since(now);
+pub(crate) fn is_real(now: tokio::time::Instant) -> bool {
+    let behind = Instant::now().checked_duration_since(now.into_std());
     behind.is_some_and(|behind| behind < Duration::from_millis(1))
 }
 

@@ -17,10 +17,6 @@ use tokio::time::timeout_at;
 /// What may be late by so much, as a timer of Tokio may.
 const TOLERANCE: Duration = Duration::from_millis(1);
 
-/// Whether a test holds the clock is asked anew for deadlines that are so much later than the last one it was asked for:
-/// that takes two readings of a clock.
-const CHECKED_FOR: Duration = Duration::from_millis(10);
-
 /// As few are not looked through for those that are over.
 const FEW: usize = 64;
 
@@ -46,8 +42,6 @@ struct Queue {
     most: usize,
     /// When the task looks next; nothing without one.
     looks_at: Option<Instant>,
-    /// The last one for which it was found that no test holds the clock.
-    checked: Option<Instant>,
 }
 
 struct Entry {
@@ -75,6 +69,9 @@ impl Deadlines {
     /// A deadline that whoever polls is woken at. None where a timer has to do it: for one that is earlier than others, and
     /// where a test holds the clock.
     pub(crate) fn begin(self: &Arc<Self>, at: Instant) -> Option<Deadline> {
+        if !runtime::is_real(runtime::now()) {
+            return None;
+        }
         let number = self.push(at, || Waits::Poll(None))?;
         Some(Deadline {
             deadlines: Arc::clone(self),
@@ -82,15 +79,15 @@ impl Deadlines {
         })
     }
 
-    /// One at which a caller is answered that it is late. Whether it is taken: see [`Self::begin`].
-    pub(crate) fn answer_at(
+    /// One at which a caller who asked just now is answered that it is late. Whether it is taken: see [`Self::begin`].
+    pub(crate) fn answer_after(
         self: &Arc<Self>,
-        at: Instant,
-        turn: &Arc<Turn>,
+        asked: Instant,
         within: Duration,
+        turn: &Arc<Turn>,
     ) -> bool {
         let waits = || Waits::Caller(Arc::clone(turn), within);
-        self.push(at, waits).is_some()
+        runtime::is_real(asked) && self.push(asked + within, waits).is_some()
     }
 
     /// Whether callers were answered since this was asked last.
@@ -100,9 +97,6 @@ impl Deadlines {
 
     fn push(self: &Arc<Self>, at: Instant, waits: impl FnOnce() -> Waits) -> Option<u64> {
         let mut queue = self.lock();
-        if !queue.goes_by_the_clock(at) {
-            return None;
-        }
         queue.forget();
         let at = match queue.entries.back() {
             Some(last) if at + TOLERANCE < last.at => return None,
@@ -180,15 +174,6 @@ impl Deadlines {
 }
 
 impl Queue {
-    /// Whether no test has held the clock for long that this one is to go by.
-    fn goes_by_the_clock(&mut self, at: Instant) -> bool {
-        let is_near = |checked: Instant| checked <= at && at < checked + CHECKED_FOR;
-        if self.checked.is_none_or(|checked| !is_near(checked)) {
-            self.checked = runtime::clock_is_real().then_some(at);
-        }
-        self.checked.is_some()
-    }
-
     /// Takes out what is over: at both ends, and elsewhere once there are many.
     fn forget(&mut self) {
         while self.entries.front().is_some_and(Entry::is_over) {
@@ -288,7 +273,7 @@ mod tests {
         let now = runtime::now();
         let first = deadlines.begin(now + SHORT).unwrap();
         let turn = Arc::new(Turn::default());
-        assert!(deadlines.answer_at(now + 2 * SHORT, &turn, 2 * SHORT));
+        assert!(deadlines.answer_after(now, 2 * SHORT, &turn));
         let last = deadlines.begin(now + 3 * SHORT).unwrap();
         over(&first).await;
         assert!(runtime::now() >= now + SHORT);
@@ -314,7 +299,7 @@ mod tests {
         let now = runtime::now();
         let first = deadlines.begin(now + LONG).unwrap();
         assert!(deadlines.begin(now + SHORT).is_none());
-        assert!(!deadlines.answer_at(now + SHORT, &Arc::default(), SHORT));
+        assert!(!deadlines.answer_after(now, SHORT, &Arc::default()));
         drop(first);
         // Its task sleeps until then, and is woken for this.
         over(&deadlines.begin(now + SHORT).unwrap()).await;
@@ -340,10 +325,10 @@ mod tests {
 
         let deadlines = Arc::new(Deadlines::default());
         for _ in 0..10_000 {
-            let at = runtime::now() + LONG;
-            let polled = deadlines.begin(at).unwrap();
+            let now = runtime::now();
+            let polled = deadlines.begin(now + LONG).unwrap();
             let turn = Arc::new(Turn::default());
-            assert!(deadlines.answer_at(at, &turn, LONG));
+            assert!(deadlines.answer_after(now, LONG, &turn));
             drop((turn, polled));
             assert!(count(&deadlines) <= 1);
         }
@@ -393,6 +378,11 @@ mod tests {
         tokio::time::pause();
         tokio::time::advance(LONG).await;
         assert!(deadlines.begin(runtime::now() + LONG).is_none());
+        // The same time as before, by a clock that was moved.
+        tokio::time::resume();
+        assert!(deadlines.begin(runtime::now() + LONG).is_none());
+        let less = LONG / 2;
+        assert!(!deadlines.answer_after(runtime::now(), less, &Arc::default()));
         drop(before);
     }
 

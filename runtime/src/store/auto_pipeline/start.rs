@@ -60,11 +60,11 @@ impl<T: Transport> AutoPipeline<T> {
             let read = Read::new(place, command, asked, within);
             return Sending::alone(Alone::new(self.reads.start(read, Read::run)));
         }
-        let at = asked.instant + within;
         let request = Request::asked(Few::from([Line::new(command)]), asked, within);
         let turn = Arc::clone(request.turn());
         let is_joined = !state.ended && state.reads.is_joined();
-        if !is_joined || !self.deadlines.answer_at(at, &turn, within) {
+        let (deadlines, now) = (&self.deadlines, asked.instant);
+        if !is_joined || !deadlines.answer_after(now, within, &turn) {
             drop(state);
             return Sending::boxed(Box::pin(async move { self.request(request).await }));
         }

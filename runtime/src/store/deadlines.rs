@@ -17,6 +17,9 @@ use tokio::time::timeout_at;
 /// What may be late by so much, as a timer of Tokio may.
 const TOLERANCE: Duration = Duration::from_millis(1);
 
+/// The number of a deadline that was over when it was asked for.
+const OVER: u64 = u64::MAX;
+
 /// As few are not looked through for those that are over.
 const FEW: usize = 64;
 
@@ -69,10 +72,15 @@ impl Deadlines {
     /// A deadline that whoever polls is woken at. None where a timer has to do it: for one that is earlier than others, and
     /// where a test holds the clock.
     pub(crate) fn begin(self: &Arc<Self>, at: Instant) -> Option<Deadline> {
-        if !runtime::is_real(runtime::now()) {
+        let now = runtime::now();
+        if !runtime::is_real(now) {
             return None;
         }
-        let number = self.push(at, || Waits::Poll(None))?;
+        let number = if at > now {
+            self.push(at, || Waits::Poll(None))?
+        } else {
+            OVER
+        };
         Some(Deadline {
             deadlines: Arc::clone(self),
             number,
@@ -302,6 +310,16 @@ mod tests {
         assert_eq!(count(&deadlines), 0);
         // The task is gone, and another begins.
         over(&begin(&deadlines, runtime::now() + SHORT)).await;
+    }
+
+    #[tokio::test]
+    async fn what_is_past_is_over_at_once() {
+        let deadlines = Arc::new(Deadlines::default());
+        let _later = begin(&deadlines, runtime::now() + LONG);
+        let past = begin(&deadlines, runtime::now());
+        assert!(past.poll(&Context::from_waker(Waker::noop())).is_ready());
+        drop(past);
+        assert_eq!(count(&deadlines), 1);
     }
 
     #[tokio::test]

@@ -27,12 +27,12 @@ pub(crate) enum KeyKind {
 }
 
 /// A text of few bytes, without memory of its own.
-struct Short {
+struct Inline {
     bytes: [u8; Self::MOST],
     len: usize,
 }
 
-impl Short {
+impl Inline {
     const MOST: usize = 120;
 
     /// These parts, if they are short enough.
@@ -48,7 +48,7 @@ impl Short {
     }
 }
 
-impl AsRef<[u8]> for Short {
+impl AsRef<[u8]> for Inline {
     fn as_ref(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
@@ -59,7 +59,7 @@ impl FullKey {
         // On the way of every call, so both are parts of one piece.
         let (before, behind) = beside_in_slot(name);
         let parts = [name, before, name, behind, GUARD];
-        let mut value = Short::of(&parts).map_or_else(
+        let mut value = Inline::of(&parts).map_or_else(
             || Bytes::from(parts.concat()),
             // With the count of its owners in the same piece.
             Bytes::from_owner,

@@ -54,11 +54,6 @@ impl<C: Outgoing> Line<C> {
         self.state = State::Settled(outcome);
     }
 
-    /// It is settled, and its caller was told how.
-    pub(crate) fn is_handed_over(&mut self) {
-        self.state = State::HandedOver;
-    }
-
     /// What became of it, once.
     pub(crate) fn outcome(&mut self) -> Option<Result<Reply, Error>> {
         match std::mem::replace(&mut self.state, State::HandedOver) {

@@ -54,8 +54,7 @@ impl Turn {
             .is_ok()
     }
 
-    /// Whether it was withdrawn, and its caller has an answer or waits no more.
-    #[cfg(not(target_arch = "wasm32"))]
+    /// Whether nobody waits for what is to come: its caller went away, or was answered when it withdrew.
     pub(crate) fn is_given_up(&self) -> bool {
         let is_withdrawn = self.state.load(Ordering::Acquire) == WITHDRAWN;
         match *sync::lock(&self.answers) {
@@ -127,11 +126,6 @@ impl Turn {
     pub(crate) fn abandon(&self) {
         let left = std::mem::replace(&mut *sync::lock(&self.answers), Answers::Over);
         drop(left);
-    }
-
-    /// Whether nobody waits for the answers that are to come.
-    pub(crate) fn is_abandoned(&self) -> bool {
-        matches!(*sync::lock(&self.answers), Answers::Over)
     }
 }
 

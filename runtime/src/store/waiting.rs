@@ -1,6 +1,6 @@
 //! The caller's side of a request on its way.
 
-use super::batch::Replies;
+use super::batch::{Replies, all_failed};
 use super::command::{Effect, Reply};
 use super::line::Line;
 use super::repeat::after_sending;
@@ -55,17 +55,16 @@ impl<C: Outgoing> Request<C> {
 
     /// The same error for each command; none of them left.
     pub(crate) fn refuse(mut self, error: &Error) {
-        let refused = self.lines.iter().map(|_| Err(error.clone())).collect();
-        self.answer(refused);
+        self.answer(all_failed(error, self.lines.len()));
     }
 
     /// What became of a command; if it is the only one, the caller learns of it at once.
     pub(crate) fn settle(&mut self, line: usize, outcome: Result<Reply, Error>) {
-        if let [only] = &mut self.lines[..] {
-            only.is_handed_over();
-            self.answer(Few::from([outcome]));
-        } else if let Some(line) = self.lines.get_mut(line) {
+        if let Some(line) = self.lines.get_mut(line) {
             line.settle(outcome);
+        }
+        if self.lines.len() == 1 {
+            self.hand_over();
         }
     }
 
@@ -117,7 +116,7 @@ pub(crate) async fn wait(
 
 /// The same error for each command; none of them left.
 pub(crate) fn unsent(effects: &[Effect], error: &Error) -> Replies {
-    effects.iter().map(|_| Err(error.clone())).collect()
+    all_failed(error, effects.len())
 }
 
 /// The error for commands that may have run.

@@ -205,7 +205,6 @@ impl<C: Outgoing> BatchQueue<C> {
     }
 
     /// Takes out what nobody waits for any more.
-    #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn remove_unawaited(&mut self) {
         self.waiting.retain(|request| {
             let kept = !request.turn().is_given_up();
@@ -226,13 +225,7 @@ impl<C: Outgoing> BatchQueue<C> {
     fn take(&mut self) -> Few<Request<C>> {
         // A read that nobody waits for is of no use; a write still is, to whoever reads later.
         if self.kind == Kind::Reads {
-            self.waiting.retain(|request| {
-                let kept = !request.turn().is_abandoned();
-                if !kept {
-                    self.bytes -= request.bytes();
-                }
-                kept
-            });
+            self.remove_unawaited();
         }
         let limits = self.limits;
         let (mut commands, mut bytes) = (0, 0);

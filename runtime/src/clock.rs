@@ -1,8 +1,12 @@
 //! The clock of a `Millpond`: the system's, or one that a test moves by hand.
 
 mod coarse;
+#[cfg(any(feature = "upstash", feature = "redis"))]
+mod since;
 
 pub(crate) use coarse::{Coarse, CoarseSteady};
+#[cfg(any(feature = "upstash", feature = "redis"))]
+pub(crate) use since::Since;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -105,44 +105,6 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// Since when something lasts, by the clocks of the machine: after a suspension, in which the monotonic one stood
-/// still, the wall clock knows.
-#[cfg(any(feature = "upstash", feature = "redis"))]
-#[derive(Clone, Copy)]
-pub(crate) struct Since {
-    pub(crate) instant: Instant,
-    /// Since the Unix epoch, at the last tick of the system.
-    pub(crate) wall: Duration,
-}
-
-#[cfg(any(feature = "upstash", feature = "redis"))]
-impl Since {
-    pub(crate) fn now() -> Self {
-        Self::at(now())
-    }
-
-    /// Since about now, when the one clock was read.
-    pub(crate) fn at(instant: Instant) -> Self {
-        Self {
-            instant,
-            wall: coarse_wall(),
-        }
-    }
-
-    /// How long it lasts, by the clock that says more.
-    pub(crate) fn elapsed(self) -> Duration {
-        Self::now().since(self)
-    }
-
-    /// How long this is after the other, by the clock that says more.
-    pub(crate) fn since(self, then: Self) -> Duration {
-        let wall = self.wall.saturating_sub(then.wall);
-        self.instant
-            .saturating_duration_since(then.instant)
-            .max(wall)
-    }
-}
-
 /// Real milliseconds since the first use, at least 1: whether a thread is alive is not a matter of
 /// any manual or paused clock.
 pub(crate) fn real_ms() -> u64 {
@@ -150,25 +112,6 @@ pub(crate) fn real_ms() -> u64 {
     let start = START.get_or_init(RealInstant::now);
     let elapsed = start.elapsed().as_millis();
     u64::try_from(elapsed).unwrap_or(u64::MAX).saturating_add(1)
-}
-
-/// The time since the Unix epoch at the last tick of the system, some ms ago: it takes a few ns to read.
-#[cfg(all(
-    any(feature = "upstash", feature = "redis"),
-    any(target_os = "linux", target_os = "android")
-))]
-fn coarse_wall() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-    let rest = u32::try_from(time.tv_nsec).unwrap_or(0);
-    u64::try_from(time.tv_sec).map_or(Duration::ZERO, |seconds| Duration::new(seconds, rest))
-}
-
-#[cfg(all(
-    any(feature = "upstash", feature = "redis"),
-    not(any(target_os = "linux", target_os = "android"))
-))]
-fn coarse_wall() -> Duration {
-    since_epoch()
 }
 
 /// The time since the Unix epoch by the clock of the system, which can be set back.

@@ -18,11 +18,11 @@ use super::transport::{Answer, Encoded, Kind, Outgoing, Transport, sent};
 use super::turn::Turn;
 use super::until::Until;
 use super::waiting::Request;
+use crate::clock::Since;
 use crate::error::{Error, ErrorKind};
 use crate::few::Few;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::few::memory_of;
-use crate::runtime::Since;
 use crate::store::request_limits::RequestLimits;
 use apart::Apart;
 use merged::MERGES;

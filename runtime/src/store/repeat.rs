@@ -1,9 +1,10 @@
 //! What may be sent again, and when: the rules that both remote engines follow.
 
 use super::command::Effect;
+use crate::clock::Since;
 use crate::error::{Cause, Error, ErrorKind};
 use crate::random::jitter;
-use crate::runtime::{self, Instant, Since};
+use crate::runtime::{self, Instant};
 use std::time::Duration;
 
 /// Why an exchange brought no answers.

@@ -1,9 +1,10 @@
 //! A read while there is no other: it leaves at once, its caller polls the exchange, and nothing stands around that. Where
 //! the exchange does not bring the answer, a delivery goes on from there.
 
+use crate::clock::Since;
 use crate::error::Error;
 use crate::few::Few;
-use crate::runtime::{self, Since};
+use crate::runtime;
 use crate::store::alone::gone;
 use crate::store::batch::Replies;
 use crate::store::deadlines::Deadlines;

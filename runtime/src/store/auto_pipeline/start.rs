@@ -3,8 +3,9 @@
 
 use super::read::Read;
 use super::{AutoPipeline, Place};
+use crate::clock::Since;
 use crate::few::Few;
-use crate::runtime::{self, Instant, Since};
+use crate::runtime::{self, Instant};
 use crate::store::alone::Alone;
 use crate::store::batch::Batch;
 use crate::store::command::{Call, Command, Effect};

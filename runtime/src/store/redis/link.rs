@@ -2,7 +2,8 @@
 
 use super::connection::{Connection, Dial};
 use super::failure;
-use crate::runtime::{self, Since};
+use crate::clock::Since;
+use crate::runtime;
 use crate::store::repeat::{Failure, Stage};
 use crate::store::waiting::runtime_gone;
 use crate::sync;

@@ -48,7 +48,7 @@ impl<T: Transport> AutoPipeline<T> {
         };
         if !is_read {
             let request = Request::asked(Few::from([Line::new(command)]), asked, within);
-            return Sending::boxed(Box::pin(async move { self.request(request).await }));
+            return self.start_apart(request);
         }
         let mut state = self.lock();
         let may_begin = !state.ended && state.proven && self.transport.is_connected();
@@ -67,7 +67,7 @@ impl<T: Transport> AutoPipeline<T> {
         let (deadlines, now) = (&self.deadlines, asked.instant);
         if !is_joined || !deadlines.answer_after(now, within, &turn) {
             drop(state);
-            return Sending::boxed(Box::pin(async move { self.request(request).await }));
+            return self.start_apart(request);
         }
         if let Err(error) = self.check_room(&mut state, &request) {
             return Sending::failed(&error, 1);
@@ -79,5 +79,10 @@ impl<T: Transport> AutoPipeline<T> {
             self.dispatch(Kind::Reads);
         }
         Sending::queued(Queued::new(turn))
+    }
+
+    /// By a request with a future of its own.
+    fn start_apart(self: Arc<Self>, request: Request<T::Command>) -> Sending {
+        Sending::boxed(Box::pin(async move { self.request(request).await }))
     }
 }
